@@ -1,0 +1,72 @@
+"""What every cell says of itself. A cell *is* its settings: a frozen section with the paper's equations as one `step`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import model_validator
+
+from harness.study.spec import Section, setting, wrong
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+State = tuple["Tensor", ...]  # (h,) or (h, c), each (R, B, H)
+
+
+class Cell(Section):
+    """Base of all cells; `cell` is the key by which a study chooses one.
+
+    Parameters are stacked over the R replicas of a pack, gate blocks below one another as in torch.nn:
+    W (R, G·H, H) recurrent, U (R, G·H, D) input, b_x and b_h (R, G·H) the two biases.
+    """
+
+    gates: ClassVar[tuple[str, ...]]  # names of the G blocks, in torch's order
+    states: ClassVar[tuple[str, ...]] = ("h",)
+
+    cell: str
+    hidden_size: int = setting(50, "H, the number of hidden units", ge=1)
+    init: Literal["torch", "gaussian", "orthogonal", "identity"] = setting(
+        "torch",
+        "recurrent weights before training: torch's default, or a Gaussian, orthogonal or identity block per gate, scaled to spectral_radius",
+        replica=True,
+    )
+    spectral_radius: float | None = setting(
+        None, "ρ of each gate block of W before training; null with init: torch, else 1", replica=True, ge=0, allow_inf_nan=False
+    )
+    biases: Literal[1, 2] = setting(2, "bias vectors: torch's two (input and recurrent), or the input's alone")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _radius(cls, data: object, info: object) -> object:
+        """Torch's default has no spectral radius to set; the other initialisations have 1 unless told."""
+        if not isinstance(data, dict):
+            return data
+        if data.get("init", "torch") != "torch":
+            return data if data.get("spectral_radius") is not None else {**data, "spectral_radius": 1.0}
+        swept = (getattr(info, "context", None) or {}).get("swept", ())
+        if "spectral_radius" in swept and data.get("spectral_radius") is not None:
+            raise wrong("spectral_radius", "has no meaning with init: torch, so it cannot be swept there; set model.init: gaussian")
+        return {**data, "spectral_radius": None}
+
+    def step(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> State:
+        """One time step: state at t−1 and the input's share of the pre-activations → state at t.
+
+        Args:
+            parameters: W (R, G·H, H) and, with `biases: 2`, b_h (R, G·H); others are left alone.
+            state: h (R, B, H), for some cells c too.
+            z: U x_t + b_x, (R, B, G·H).
+        """
+        raise NotImplementedError
+
+
+def recurrent(parameters: Mapping[str, Tensor], h: Tensor) -> Tensor:
+    """W h + b_h over the pack, (R, B, H) → (R, B, G·H)."""
+    a = h @ parameters["W"].mT
+    return a + parameters["b_h"].unsqueeze(1) if "b_h" in parameters else a
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """1/(1 + e⁻ˣ), written so that vector body and scalar tail of torch's loops agree bit for bit (torch.sigmoid's do not)."""
+    return 0.5 * (0.5 * x).tanh() + 0.5

@@ -1,0 +1,27 @@
+"""The gated recurrent unit (Cho et al. 2014), as torch.nn.GRU: the reset gate acts after the matrix product."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from harness.cells.cell import Cell, State, recurrent, sigmoid
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class GRU(Cell):
+    """r, z = σ(W h_{t−1} + U x_t + b); n = tanh(U x_t + b_x + r ⊙ (W h_{t−1} + b_h)); h_t = (1 − z) ⊙ n + z ⊙ h_{t−1}."""
+
+    gates = ("r", "z", "n")
+
+    cell: Literal["gru"]
+
+    def step(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> State:
+        (h,) = state
+        r_x, z_x, n_x = z.chunk(3, dim=-1)  # each (R, B, H)
+        r_h, z_h, n_h = recurrent(parameters, h).chunk(3, dim=-1)
+        r, update = sigmoid(r_x + r_h), sigmoid(z_x + z_h)
+        n = (n_x + r * n_h).tanh()
+        return ((1 - update) * n + update * h,)

@@ -1,0 +1,87 @@
+"""Weights before training: torch's default, or blocks of a given spectral radius. One replica at a time, numpy only.
+
+Each parameter has a stream of its own, so that one seed gives the same draw of W at every spectral radius, and the same
+input weights, biases and readout whatever is done to W.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.cells.cell import Cell
+from harness.streams import generator
+
+Matrix = npt.NDArray[np.float64]
+
+
+def initialise(cell: Cell, seed: int, *, input_size: int, length: int) -> dict[str, Matrix]:
+    """The parameters of one replica of a cell.
+
+    All are uniform on (−1/√H, 1/√H), torch's default for its recurrent modules, except: W's gate blocks, unless
+    `init: torch`, are Gaussian, orthogonal or the identity, scaled to the given spectral radius; and an LSTM's
+    `forget_bias` sets b_x + b_h of the forget gate.
+
+    Args:
+        input_size: D.
+        length: T, the longest dependency chrono initialisation allows for (Tallec & Ollivier 2018, eq. 16).
+
+    Returns:
+        W (G·H, H), U (G·H, D), b_x (G·H,) and, with `biases: 2`, b_h (G·H,), float64.
+    """
+    H, G = cell.hidden_size, len(cell.gates)
+    bound = 1 / sqrt(H)
+
+    def uniform(name: str, *shape: int) -> Matrix:
+        return generator(seed, f"initialise {name}").uniform(-bound, bound, shape)
+
+    parameters = {"W": uniform("W", G * H, H), "U": uniform("U", G * H, input_size), "b_x": uniform("b_x", G * H)}
+    if cell.biases == 2:
+        parameters["b_h"] = uniform("b_h", G * H)
+    if cell.init != "torch":
+        assert cell.spectral_radius is not None  # the cell's validator has seen to it
+        stream = generator(seed, f"initialise W {cell.init}")
+        parameters["W"] = np.concatenate([block(cell.init, H, stream) * cell.spectral_radius for _ in range(G)])
+    _set_forget_bias(cell, parameters, seed, length)
+    return parameters
+
+
+def block(kind: str, H: int, stream: np.random.Generator) -> Matrix:
+    """An (H, H) matrix of spectral radius 1: "gaussian", "orthogonal" (Haar: Mezzadri 2007) or "identity"."""
+    if kind == "identity":
+        return np.eye(H)
+    gaussian = stream.standard_normal((H, H))
+    if kind == "orthogonal":
+        Q, R = np.linalg.qr(gaussian)
+        return np.asarray(Q * np.sign(np.diag(R)))
+    return np.asarray(gaussian / spectral_radius(gaussian))
+
+
+def spectral_radius(W: Matrix) -> float:
+    """ρ(W) = max |λ(W)| of a square matrix; NaN where W is not finite."""
+    return float(np.abs(np.linalg.eigvals(W)).max()) if np.isfinite(W).all() else float("nan")
+
+
+def sigma_max(W: Matrix) -> float:
+    """σ₁(W), the largest singular value; NaN where W is not finite."""
+    return float(np.linalg.norm(W, 2)) if np.isfinite(W).all() else float("nan")
+
+
+def _set_forget_bias(cell: Cell, parameters: dict[str, Matrix], seed: int, length: int) -> None:
+    """Set b_x + b_h of the forget gate (chrono: of the input gate too); the recurrent bias there becomes zero."""
+    wanted = getattr(cell, "forget_bias", None)
+    if wanted is None:
+        return
+    H = cell.hidden_size
+    values: dict[str, Matrix] = {"f": np.full(H, wanted if wanted != "chrono" else 0.0)}
+    if wanted == "chrono":
+        # U(1, T−1); a sequence of two steps or fewer has no lag to remember, and ln 1 = 0 then
+        values["f"] = np.log(generator(seed, "initialise chrono").uniform(1, max(length - 1, 1), H))
+        values["i"] = -values["f"]
+    for gate, value in values.items():
+        rows = slice(cell.gates.index(gate) * H, (cell.gates.index(gate) + 1) * H)
+        parameters["b_x"][rows] = value
+        if "b_h" in parameters:
+            parameters["b_h"][rows] = 0.0

@@ -1,0 +1,32 @@
+"""The LSTM with a forget gate (Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000), as torch.nn.LSTM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from harness.cells.cell import Cell, State, recurrent, sigmoid
+from harness.study.spec import setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class LSTM(Cell):
+    """i, f, o = σ(W h_{t−1} + U x_t + b), g = tanh(same form); c_t = f ⊙ c_{t−1} + i ⊙ g; h_t = o ⊙ tanh(c_t)."""
+
+    gates = ("i", "f", "g", "o")
+    states = ("h", "c")
+
+    cell: Literal["lstm"]
+    forget_bias: float | Literal["chrono"] | None = setting(
+        None,
+        "b_x + b_h of the forget gate before training; chrono: ln U(1, T−1), and its negative for the input gate; null: as drawn",
+        replica=True,
+    )
+
+    def step(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> State:
+        h, c = state
+        i, f, g, o = (z + recurrent(parameters, h)).chunk(4, dim=-1)  # each (R, B, H)
+        c = sigmoid(f) * c + sigmoid(i) * g.tanh()
+        return sigmoid(o) * c.tanh(), c

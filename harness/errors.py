@@ -1,0 +1,67 @@
+"""Everything that can go wrong by the user's or the machine's hand, in one tree.
+
+    HarnessError                 one line for the terminal, exit code 2
+    ├── StudyError               the study is wrong: every problem at once, each with its place
+    ├── ResultsError             the results folder cannot be used: other schema, read-only, held by another process
+    └── DeadlineError            a run exceeded its deadline (recorded as a failure, not shown as a traceback)
+
+Mistakes inside the harness itself are ordinary Python exceptions and keep their traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+
+class HarnessError(Exception):
+    """What a user can mend; its text is the whole message."""
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where something was written: `studies/a.yaml:7:14`, or `-S 2` for the second override."""
+
+    source: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake: where it stands, and what is wrong with the nearest right thing."""
+
+    place: Place
+    what: str = field(compare=True)
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}"
+
+
+class StudyError(HarnessError):
+    """All the mistakes of a study, in the order in which they stand in the file."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: Sequence[Problem] = sorted(set(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class ResultsError(HarnessError):
+    """A results folder that cannot be read or written; nothing in it was changed."""
+
+
+class DeadlineError(HarnessError):
+    """A run took longer than it was given."""
+
+
+def nearest(word: object, choices: Iterable[str]) -> str:
+    """'; did you mean 'x'? (a, b, c)' with the nearest choice first, or only the choices."""
+    known = sorted(choices)
+    close = get_close_matches(str(word), known, n=1)
+    guess = f"; did you mean '{close[0]}'?" if close else ";"
+    shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+    return f"{guess} ({shown})"

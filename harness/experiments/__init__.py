@@ -1,0 +1,39 @@
+"""What is done with the settings: one file an experiment, one entry in this table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.cells import CELLS
+from harness.study.spec import Choice, Evaluation, Experiment, Recording, Training
+from harness.tasks import TASKS
+
+
+def training_cost(sections: Mapping[str, Any]) -> float:
+    """Predicted seconds of one run at its full budget: measured once, one thread, fused kernels (docs/performance.md).
+
+    A fixed part per update, and two per element of (T, B): the matrix products (G·H·(H + D), three passes) and the
+    elementwise work (G·H). Evaluations cost a third of an update per sequence.
+    """
+    cell, task, training, evaluation = sections["model"], sections["task"], sections["training"], sections["evaluation"]
+    G, H = len(cell.gates), cell.hidden_size
+    per_element = G * H * (3 * H / 2.5e10 + 2.5e-9)
+    sequences = training.batch_size + evaluation.sequences / evaluation.every / 3
+    return float(training.max_updates * (1e-4 + task.length * sequences * per_element))
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "training": Experiment(
+        "training",
+        {
+            "task": Choice("name", TASKS),
+            "model": Choice("cell", CELLS),
+            "training": Training,
+            "evaluation": Evaluation,
+            "record": Recording,
+        },
+        entry="harness.experiments.training:train",
+        cost=training_cost,
+    ),
+}

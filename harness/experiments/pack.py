@@ -1,0 +1,66 @@
+"""R replicas trained together: parameters stacked along a first axis, one optimizer, and a way out for those that end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from harness.study.spec import Training
+
+OPTIMIZERS = {"sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop, "adam": torch.optim.Adam}
+
+
+@dataclass
+class Pack:
+    """Stacked parameters (R, …) and their optimizer.
+
+    SGD, RMSprop and Adam act on each number alone, so stacking changes nothing for a replica; `fused` and `foreach` variants
+    are off because they are not exact per slice.
+    """
+
+    parameters: dict[str, Tensor]
+    optimizer: torch.optim.Optimizer
+
+    @classmethod
+    def start(cls, replicas: Sequence[Mapping[str, npt.NDArray[np.float64]]], training: Training, device: str) -> Pack:
+        """Stack the initial parameters of all replicas."""
+        dtype = getattr(torch, training.dtype)
+        parameters = {
+            name: torch.as_tensor(np.stack([replica[name] for replica in replicas]), dtype=dtype, device=device).requires_grad_()
+            for name in replicas[0]
+        }
+        make = OPTIMIZERS[training.optimizer]
+        optimizer = make(parameters.values(), lr=training.learning_rate, foreach=False)
+        return cls(parameters, optimizer)
+
+    def gradient_norms(self) -> Tensor:
+        """‖∂L/∂θ‖₂ of each replica over all its parameters, (R,) float64: a float32 square overflows at 1e19."""
+        squares = [p.grad.double().flatten(1).square().sum(1) for p in self.parameters.values() if p.grad is not None]
+        return torch.stack(squares).sum(0).sqrt()
+
+    def clip(self, norms: Tensor, longest: float) -> None:
+        """Scale each replica's gradient to at most `longest` (Pascanu, Mikolov & Bengio 2013, algorithm 1)."""
+        scale = (longest / norms).clamp(max=1.0)
+        for p in self.parameters.values():
+            if p.grad is not None:
+                p.grad.mul_(scale.to(p.dtype).view(-1, *[1] * (p.dim() - 1)))
+
+    def keep(self, indices: Sequence[int]) -> None:
+        """Let go of all replicas but these; optimizer state and gradients go with them."""
+        chosen = torch.as_tensor(indices, device=next(iter(self.parameters.values())).device)
+        for name, old in self.parameters.items():
+            new = old.detach()[chosen].requires_grad_()
+            new.grad = None if old.grad is None else old.grad[chosen]
+            state = self.optimizer.state.pop(old, {})
+            # per-number state has the parameter's shape; Adam's step count is shared by all replicas
+            self.optimizer.state[new] = {
+                key: value[chosen] if isinstance(value, Tensor) and value.dim() > 0 else value for key, value in state.items()
+            }
+            group = self.optimizer.param_groups[0]["params"]
+            group[[p is old for p in group].index(True)] = new
+            self.parameters[name] = new

@@ -1,0 +1,19 @@
+"""At which updates something is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.study.spec import Every
+
+
+def recorded_updates(asked: str | Every | Sequence[int], last: int) -> frozenset[int]:
+    """The updates of a schedule up to `last`: "geometric" is 0, 1, 2, 4, 8, …; 0 is always there.
+
+    Where a run ends is not known beforehand; the loop adds it.
+    """
+    if isinstance(asked, Every):
+        return frozenset(range(0, last + 1, asked.every))
+    if isinstance(asked, str):
+        return frozenset({0, *(2**k for k in range(last.bit_length()))})
+    return frozenset({0, *asked})

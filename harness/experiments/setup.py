@@ -1,0 +1,82 @@
+"""How runs are computed, as opposed to what: engine, device, deadline, and whom to tell. Nothing here changes a number."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import monotonic
+
+from harness.cells.cell import Cell
+from harness.errors import DeadlineError
+from harness.study.plan import NUMERICS_VERSION
+
+
+def _silent(done: float, replicas: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a pack is computed.
+
+    Attributes:
+        engine: "numba" (fused kernels where the cell has one and the device is the CPU) or "torch".
+        device: torch device.
+        deadline: `time.monotonic()` after which a pack gives up, or None.
+        listener: told (share of the budget done, replicas still in the pack) now and then.
+    """
+
+    engine: str = "numba"
+    device: str = "cpu"
+    deadline: float | None = None
+    listener: Callable[[float, int], None] = _silent
+
+    def engine_for(self, cell: Cell) -> str:
+        """The engine that will compute this cell."""
+        if self.engine == "numba" and self.device == "cpu":
+            from harness.fused import has_kernel
+
+            if has_kernel(cell):
+                return "numba"
+        return "torch"
+
+    def tick(self, done: float, replicas: int) -> None:
+        """Called after every update.
+
+        Raises:
+            DeadlineError: the deadline has passed.
+        """
+        if self.deadline is not None and monotonic() > self.deadline:
+            raise DeadlineError(f"deadline passed with {done:.0%} of the update budget done")
+        self.listener(done, replicas)
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """What the numbers may depend on, as columns of the table of runs."""
+        return {"device": self.device, "cpu": processor(), "versions": versions()}
+
+
+@cache
+def processor() -> str:
+    """The processor's model name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+@cache
+def versions() -> str:
+    """Versions of everything that computes, as "name=version" words."""
+    found = [f"numerics={NUMERICS_VERSION}", f"python={platform.python_version()}"]
+    for name in ("vanishing-gradient-harness", "torch", "numpy", "numba", "scipy"):
+        try:
+            found.append(f"{'harness' if name.startswith('van') else name}={version(name)}")
+        except PackageNotFoundError:
+            found.append(f"{name}=none")
+    return " ".join(found)

@@ -1,0 +1,179 @@
+"""THE training loop: runs of one pack in, their records out, each as soon as it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.cells.cell import Cell
+from harness.cells.initialisation import sigma_max, spectral_radius
+from harness.experiments.pack import Pack
+from harness.experiments.schedule import recorded_updates
+from harness.experiments.setup import Setup
+from harness.models import MODELS
+from harness.models.model import Model
+from harness.probes.adjoints import gradient_rows
+from harness.records import Record
+from harness.streams import generator
+from harness.study.plan import Run
+from harness.study.spec import Evaluation, Recording, Training
+from harness.tape import Tape
+from harness.tasks.task import Task
+
+FINAL_SEQUENCES = 2048
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The sections of a training run, typed."""
+
+    task: Task
+    model: Cell
+    training: Training
+    evaluation: Evaluation
+    record: Recording
+
+
+@dataclass
+class Trace:
+    """What one replica has left behind so far."""
+
+    run: Run
+    initial: Mapping[str, float]
+    curves: list[dict[str, object]] = field(default_factory=list)
+    gradients: list[dict[str, object]] = field(default_factory=list)
+    solved_at: int | None = None
+    seconds: float = 0.0
+
+    def ends(self, update: int, training: Training) -> bool:
+        return update == training.max_updates or (training.stop_when_solved and self.solved_at is not None)
+
+
+def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
+    """Train a pack of runs that differ in seed and initial weights only.
+
+    A batch is drawn, its gradient taken; a replica leaves when it is solved (and asked to stop), at its budget, or diverged
+    (loss or gradient not finite); the others are clipped and stepped. What a row calls `update` is the number of updates
+    made before it; the batch of update u is the same whoever draws it.
+
+    Yields:
+        one record a run, as soon as it ends.
+
+    Raises:
+        DeadlineError: the setup's deadline passed.
+    """
+    asked = [Asked(**run.sections) for run in runs]  # type: ignore[arg-type]
+    task, training, evaluation, record = asked[0].task, asked[0].training, asked[0].evaluation, asked[0].record
+    model = MODELS[task.shape](task, asked[0].model, training.bptt_window, setup.engine_for(asked[0].model))
+    pack = Pack.start([model.initialise(a.model, run.seed) for a, run in zip(asked, runs, strict=True)], training, setup.device)
+    traces = [Trace(run, measure(pack, i)) for i, run in enumerate(runs)]
+    schedule = recorded_updates(record.adjoints, training.max_updates)
+    for update in range(training.max_updates + 1):
+        with clock(traces):
+            batch = draw(task, traces, "train", update, training.batch_size, setup.device)
+            tape = Tape() if update in schedule else None
+            losses, norms = gradient(model, pack, batch, tape)
+            diverged = ~(torch.isfinite(losses) & torch.isfinite(norms))
+            if update % evaluation.every == 0 or update == training.max_updates:
+                evaluate(model, pack, traces, update, asked[0], norms, setup.device)
+            ends = [bool(diverged[i]) or trace.ends(update, training) for i, trace in enumerate(traces)]
+            if any(ends) and tape is None:
+                gradient(model, pack, batch, tape := Tape())
+            if tape is not None:
+                rows = gradient_rows(model, pack.parameters, batch, tape, record.precision)
+                for trace, row, end in zip(traces, rows, ends, strict=True):
+                    if end or update in schedule:
+                        trace.gradients.append({"update": update, **row})
+        for i in [i for i, end in enumerate(ends) if end]:
+            yield finish(model, pack, traces[i], i, update, bool(diverged[i]), setup)
+        if any(ends):
+            staying = [i for i, end in enumerate(ends) if not end]
+            traces = [traces[i] for i in staying]
+            if not traces:
+                return
+            pack.keep(staying)
+            norms = norms[staying]
+        with clock(traces):
+            if training.clip_norm is not None:
+                pack.clip(norms, training.clip_norm)
+            pack.optimizer.step()
+        setup.tick((update + 1) / (training.max_updates + 1), len(traces))
+
+
+def draw(task: Task, traces: Sequence[Trace], purpose: str, update: int, size: int, device: str) -> tuple[Tensor, Tensor]:
+    """A batch for each replica, from its own seed's stream: inputs (T, R, B[, D]), targets (R, B)."""
+    drawn = {seed: task.sample(generator(seed, purpose, update), size) for seed in {trace.run.seed for trace in traces}}
+    batches = [drawn[trace.run.seed] for trace in traces]
+    inputs = np.stack([batch.inputs for batch in batches], axis=1)
+    return torch.as_tensor(inputs, device=device), torch.as_tensor(np.stack([b.targets for b in batches]), device=device)
+
+
+def gradient(model: Model, pack: Pack, batch: tuple[Tensor, Tensor], tape: Tape | None) -> tuple[Tensor, Tensor]:
+    """Losses and gradient norms of the replicas, (R,) each; the gradients themselves are left in the pack."""
+    inputs, targets = batch
+    pack.optimizer.zero_grad()
+    losses = model.losses(model.outputs(pack.parameters, inputs, tape), targets)
+    losses.sum().backward()
+    return losses.detach(), pack.gradient_norms()
+
+
+@torch.no_grad()
+def judge(model: Model, pack: Pack, traces: Sequence[Trace], purpose: str, update: int, size: int, device: str) -> list[tuple[float, float]]:
+    """Mean loss and accuracy of each replica on fresh sequences."""
+    inputs, targets = draw(model.task, traces, purpose, update, size, device)
+    outputs = model.outputs(pack.parameters, inputs)
+    losses, accuracies = model.losses(outputs, targets), model.accuracies(outputs, targets)
+    return list(zip(losses.double().tolist(), accuracies.tolist(), strict=True))
+
+
+def evaluate(model: Model, pack: Pack, traces: Sequence[Trace], update: int, asked: Asked, norms: Tensor, device: str) -> None:
+    """Add a row to each replica's curve; the first that meets the task's rule sets `solved_at`."""
+    longest = asked.training.clip_norm
+    judged = judge(model, pack, traces, "evaluate", update, asked.evaluation.sequences, device)
+    for i, (trace, (loss, accuracy)) in enumerate(zip(traces, judged, strict=True)):
+        norm, weights = float(norms[i]), measure(pack, i)
+        trace.curves.append({
+            "update": update, "sequences": update * asked.training.batch_size, "loss": loss, "accuracy": accuracy,
+            "gradient_norm": norm, "clipped": longest is not None and norm > longest,
+            "spectral_radius_now": weights["initial_spectral_radius"], "sigma_max": weights["initial_sigma_max"],
+        })  # fmt: skip
+        if trace.solved_at is None and model.task.solved(accuracy):
+            trace.solved_at = update
+
+
+def measure(pack: Pack, i: int) -> dict[str, float]:
+    """ρ and σ₁ of one replica's recurrent weights, the largest over its gate blocks."""
+    W = pack.parameters["W"][i].detach().double().cpu().numpy()
+    blocks = np.split(W, len(W) // W.shape[1])
+    return {
+        "initial_spectral_radius": max(map(spectral_radius, blocks)),
+        "initial_sigma_max": max(map(sigma_max, blocks)),
+    }
+
+
+def finish(model: Model, pack: Pack, trace: Trace, i: int, update: int, diverged: bool, setup: Setup) -> Record:
+    """The record of a replica that ends; its final accuracy is that of its last finite parameters."""
+    alone = Pack({name: p[i : i + 1] for name, p in pack.parameters.items()}, pack.optimizer)
+    [(loss, accuracy)] = judge(model, alone, [trace], "final", 0, FINAL_SEQUENCES, setup.device)
+    row = {
+        "outcome": "solved" if trace.solved_at is not None else "diverged" if diverged else "unsolved",
+        "updates": update, "solved_at": trace.solved_at, "final_accuracy": accuracy, "final_loss": loss, "chance": model.task.chance,
+        "parameters": sum(p[i].numel() for p in pack.parameters.values()), "recurrent_parameters": pack.parameters["W"][i].numel(),
+        **trace.initial, "engine": model.engine, "seconds": trace.seconds, **setup.provenance,
+    }  # fmt: skip
+    return Record(trace.run.run_id, row, {"curves": trace.curves, "gradients": trace.gradients})
+
+
+@contextmanager
+def clock(traces: Sequence[Trace]) -> Iterator[None]:
+    """Share the time a block takes among the replicas that were in it."""
+    start = perf_counter()
+    yield
+    for trace in traces:
+        trace.seconds += (perf_counter() - start) / len(traces)

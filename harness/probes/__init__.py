@@ -1,0 +1,1 @@
+"""What is measured: functions that the loop calls and that return values; one file a quantity."""

@@ -1,0 +1,169 @@
+"""Sweep → points of the grid: products are expanded, their union taken, every section validated once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product as cartesian
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.errors import Place, nearest
+from harness.study.source import Document, KeyPath
+from harness.study.spec import Choice, Experiment, Point, Section
+
+MOST_POINTS = 1_000_000
+
+
+@dataclass
+class Grid:
+    """The expansion of one document's sections and sweep for one experiment; problems go to the document's list."""
+
+    document: Document
+    experiment: Experiment
+    report: Any  # (place, what) -> None
+    validated: dict[tuple[str, str], Section | None] = field(default_factory=dict)
+
+    def points(self) -> tuple[Point, ...]:
+        """All distinct points, in the order of the sweep."""
+        base = {name: self._base(name) for name in self.experiment.sections}
+        found: dict[tuple[Section, ...], Point] = {}
+        for chosen in self._combinations():
+            sections = {name: self._section(name, base[name], chosen) for name in self.experiment.sections}
+            complete = {name: section for name, section in sections.items() if section is not None}
+            if len(complete) == len(sections):
+                found.setdefault(tuple(complete.values()), Point(self.experiment.name, complete))
+        return tuple(found.values())
+
+    def _base(self, section: str) -> dict[str, Any]:
+        """The section as written outside the sweep; keys that no model of it knows are reported here, once."""
+        written = self.document.data.get(section)
+        if written is None:
+            return {}
+        if not isinstance(written, dict):
+            self.report(self.document.place(section), f"{section}: must be a mapping of settings, not {written!r}")
+            return {}
+        known = {key for model in self.experiment.models(section) for key in model.model_fields}
+        for key in written:
+            if key not in known:
+                place = self.document.place(section, key, key=True)
+                self.report(place, f"{section}.{key}: no such setting{nearest(key, known)}")
+        return {key: value for key, value in written.items() if key in known}
+
+    def _combinations(self) -> Iterator[dict[str, tuple[Any, KeyPath]]]:
+        """Each point's swept keys: {dotted key: (value, path of that value)}."""
+        sweep = self.document.data.get("sweep")
+        if sweep is None:
+            yield {}
+            return
+        products = [(("sweep",), sweep)] if isinstance(sweep, dict) else None
+        if isinstance(sweep, list):
+            products = [(("sweep", index), each) for index, each in enumerate(sweep)]
+        if not products:
+            self.report(self.document.place("sweep"), "sweep: must be a mapping of axes, or a list of such mappings")
+            return
+        total = 0
+        for path, axes in products:
+            clean = self._axes(path, axes)
+            if clean is None:
+                continue
+            size = 1
+            for values in clean.values():
+                size *= len(values)
+            total += size
+            if total > MOST_POINTS:
+                self.report(self.document.place(*path), f"sweep: more than {MOST_POINTS:,} points")
+                return
+            for combination in cartesian(*clean.values()):
+                yield dict(zip(clean, combination, strict=True))
+
+    def _axes(self, path: KeyPath, axes: Any) -> dict[str, list[tuple[Any, KeyPath]]] | None:
+        """One product with the place of every value, or None where an axis is wrong (reported)."""
+        if not isinstance(axes, dict):
+            self.report(self.document.place(*path), f"sweep: a product is a mapping of axes, not {axes!r}")
+            return None
+        clean: dict[str, list[tuple[Any, KeyPath]]] = {}
+        for key, values in axes.items():
+            inner = (*path, key)
+            wrong = self._axis_key(key)
+            if wrong:
+                self.report(self.document.place(*inner, key=True), wrong)
+            elif not isinstance(values, list):
+                self.report(self.document.place(*inner), f"{key}: an axis is a list of values, such as [{values}]")
+            elif not values:
+                self.report(self.document.place(*inner), f"{key}: the axis is empty; give it a value or leave it out")
+            elif len({repr(value) for value in values}) < len(values):
+                self.report(self.document.place(*inner), f"{key}: the axis has a value twice: {values}")
+            else:
+                clean[key] = [(value, (*inner, index)) for index, value in enumerate(values)]
+        return clean if len(clean) == len(axes) else None
+
+    def _axis_key(self, key: str) -> str | None:
+        """What is wrong with an axis' name, or None."""
+        section, _, inner = key.partition(".")
+        if section not in self.experiment.sections:
+            every = [f"{s}.{k}" for s in self.experiment.sections for m in self.experiment.models(s) for k in m.model_fields]
+            return f"{key}: an axis is named section.setting{nearest(key, set(every))}"
+        known = {name for model in self.experiment.models(section) for name in model.model_fields}
+        if inner not in known:
+            return f"{key}: no such setting{nearest(inner, known)}"
+        return None
+
+    def _section(self, section: str, base: Mapping[str, Any], chosen: Mapping[str, tuple[Any, KeyPath]]) -> Section | None:
+        """One section of one point; what is inherited but has no meaning for the chosen model is dropped."""
+        swept = {key.partition(".")[2]: found for key, found in chosen.items() if key.partition(".")[0] == section}
+        merged = {**base, **{key: value for key, (value, _) in swept.items()}}
+        signature = (section, repr([sorted(merged.items(), key=lambda item: item[0]), sorted(swept)]))
+        if signature not in self.validated:
+            places = {key: self.document.place(*path) for key, (_, path) in swept.items()}
+            self.validated[signature] = self._validate(section, merged, places)
+        return self.validated[signature]
+
+    def _validate(self, section: str, merged: dict[str, Any], swept: Mapping[str, Place]) -> Section | None:
+        def place(key: str) -> Place:
+            return swept.get(key) or self.document.place(section, key)
+
+        behind = self.experiment.sections[section]
+        model: type[Section]
+        if isinstance(behind, Choice):
+            if behind.key not in merged:
+                choices = nearest("", behind.table).removeprefix("; ")
+                self.report(self.document.place(section), f"{section}.{behind.key}: must be given {choices}")
+                return None
+            word = merged[behind.key]
+            if not isinstance(word, str) or word not in behind.table:
+                self.report(place(behind.key), f"{section}.{behind.key}: no {behind.key if behind.key != 'name' else section} '{word}'{nearest(word, behind.table)}")
+                return None
+            model = behind.table[word]
+        else:
+            model = behind
+        for key in sorted(swept.keys() - model.model_fields.keys()):
+            self.report(swept[key], f"{section}.{key}: has no meaning for '{merged.get(getattr(behind, 'key', ''), section)}', so it cannot be swept there")
+        kept = {key: value for key, value in merged.items() if key in model.model_fields}
+        try:
+            return model.model_validate(kept, context={"swept": frozenset(swept)})
+        except ValidationError as error:
+            for key, what in explain(error, model):
+                self.report(place(key) if key else self.document.place(section), f"{section}.{key}: {what}" if key else f"{section}: {what}")
+            return None
+
+
+def explain(error: ValidationError, model: type[Section]) -> Iterator[tuple[str, str]]:
+    """Each of pydantic's errors as (key, what is wrong), in this project's words."""
+    seen: set[str] = set()
+    for item in error.errors(include_url=False):
+        context = item.get("ctx", {})
+        key = str(context.get("key") or (item["loc"][0] if item["loc"] else ""))
+        if item["type"] == "extra_forbidden":
+            yield key, f"no such setting{nearest(key, model.model_fields)}"
+        elif item["type"] == "missing":
+            yield key, "must be given"
+        elif item["type"] == "literal_error" and len(item["loc"]) == 1:
+            choices = [word.strip(" '") for word in context["expected"].replace(" or ", ",").split(",")]
+            yield key, f"no choice '{item['input']}'{nearest(item['input'], choices)}"
+        elif key not in seen:  # of a union's branches the first says enough
+            text = item["msg"][0].lower() + item["msg"][1:]
+            shown = repr(item["input"])
+            yield key, text if "key" in context else f"{text}, not {shown[:60] + '…' if len(shown) > 60 else shown}"
+        seen.add(key)

@@ -1,0 +1,108 @@
+"""Study → Plan: runs with content-hashed ids, and packs of runs that are trained together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+
+from harness.study.spec import Point, Scalar, Section, Study, marked
+
+NUMERICS_VERSION = 1  # raised whenever a pinned tiny run changes its numbers
+LARGEST_PACK = 16
+
+
+@dataclass(frozen=True)
+class Run:
+    """One point of the grid with one seed: the unit that is trained, committed, and judged."""
+
+    run_id: str
+    point: Point
+    seed: int
+
+    @property
+    def sections(self) -> Mapping[str, Section]:
+        return self.point.sections
+
+    def columns(self) -> dict[str, Scalar]:
+        """The run's settings as columns."""
+        return {**self.point.columns(), "seed": self.seed}
+
+
+Pack = tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a study, in the order of its grid, seeds innermost."""
+
+    study: Study
+    runs: tuple[Run, ...]
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        return frozenset(run.run_id for run in self.runs)
+
+
+def plan(study: Study) -> Plan:
+    """The plan of a study; two plans of the same question have the same ids, wherever and whenever made."""
+    runs = []
+    for point in study.points:
+        text = json.dumps(_non_default(point), sort_keys=True, separators=(",", ":"))
+        head = sha256(f"{NUMERICS_VERSION}\n{text}\n".encode())
+        for seed in study.seeds:
+            digest = head.copy()
+            digest.update(str(seed).encode())
+            runs.append(Run(digest.hexdigest()[:16], point, seed))
+    return Plan(study, tuple(runs))
+
+
+def _non_default(point: Point) -> dict[str, Any]:
+    """The settings that differ from their default: what a run's id is the hash of."""
+    settings = {name: section.model_dump(mode="json", exclude_defaults=True) for name, section in point.sections.items()}
+    return {"experiment": point.experiment, **{name: kept for name, kept in settings.items() if kept}}
+
+
+def packs(runs: Iterable[Run], *, jobs: int = 1, cost: Mapping[str, float] | None = None, largest: int = LARGEST_PACK) -> list[Pack]:
+    """Runs grouped into packs, dearest first.
+
+    Runs of a pack have the same settings but for those that change initial weights only (`setting(replica=True)`), and at
+    most `largest` are together. A group is cut evenly, so that no straggler of one run is left; and into as many packs as
+    there are jobs where it alone would keep one job busy while others idle.
+
+    Args:
+        cost: predicted cost by run id; without it every run costs the same.
+    """
+    groups: dict[str, list[Run]] = {}
+    keys: dict[int, str] = {}
+    for run in runs:
+        key = keys.setdefault(id(run.point), pack_key(run.point))
+        groups.setdefault(key, []).append(run)
+    price = cost or {}
+    total = sum(price.get(run.run_id, 1.0) for group in groups.values() for run in group)
+    found: list[Pack] = []
+    for group in groups.values():
+        share = sum(price.get(run.run_id, 1.0) for run in group) / total if total else 0.0
+        pieces = max(-(-len(group) // largest), min(len(group), round(share * 2 * jobs) if jobs > 1 else 1))
+        found += _even(group, pieces)
+    return sorted(found, key=lambda pack: -sum(price.get(run.run_id, 1.0) for run in pack))
+
+
+def pack_key(point: Point) -> str:
+    """Equal for points whose runs may share a pack."""
+    kept = {}
+    for name, section in point.sections.items():
+        fields = type(section).model_fields
+        replica = {key for key, info in fields.items() if marked(info, "replica")}
+        kept[name] = section.model_dump(mode="json", exclude=replica)
+    return json.dumps([point.experiment, kept], sort_keys=True)
+
+
+def _even(group: Sequence[Run], pieces: int) -> list[Pack]:
+    """A group cut into `pieces` whose sizes differ by at most one."""
+    size, larger = divmod(len(group), pieces)
+    cuts = [index * size + min(index, larger) for index in range(pieces + 1)]
+    return [tuple(group[start:end]) for start, end in zip(cuts, cuts[1:], strict=False)]

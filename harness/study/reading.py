@@ -1,0 +1,180 @@
+"""A YAML file and its overrides → Study. All mistakes are reported at once, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness.errors import Place, Problem, StudyError, nearest
+from harness.study.grid import Grid, explain
+from harness.study.source import Document, load, override
+from harness.study.spec import SLUG, Catalogue, Expectation, Experiment, Figure, Section, Study, marked
+
+HEAD = ("name", "claim", "experiment", "seeds", "sweep", "figures", "expect")
+MOST_SEEDS = 100_000
+
+S = TypeVar("S", bound=Section)
+
+
+def read(path: str | Path, overrides: Sequence[str] = (), *, catalogue: Catalogue) -> Study:
+    """Read and validate a study.
+
+    Args:
+        path: the study's YAML file.
+        overrides: `key=value` texts, as given with -S.
+        catalogue: what names mean.
+
+    Raises:
+        HarnessError: the file cannot be read.
+        StudyError: every mistake in it.
+    """
+    document = load(Path(path))
+    takes_list = frozenset(
+        f"{section}.{key}"
+        for experiment in catalogue.experiments.values()
+        for section in experiment.sections
+        for model in experiment.models(section)
+        for key, info in model.model_fields.items()
+        if marked(info, "takes_list")
+    )
+    for number, text in enumerate(overrides, start=1):
+        override(document, number, text, takes_list)
+    return _Reader(document, catalogue).study(tuple(overrides))
+
+
+class _Reader:
+    """One pass over one document; collects problems instead of stopping at the first."""
+
+    def __init__(self, document: Document, catalogue: Catalogue) -> None:
+        self.document = document
+        self.catalogue = catalogue
+        self.problems: list[Problem] = list(document.problems)
+
+    def report(self, place: Place, what: str) -> None:
+        self.problems.append(Problem(place, what))
+
+    def study(self, overrides: tuple[str, ...]) -> Study:
+        data = self.document.data
+        if not isinstance(data, dict):
+            raise StudyError([Problem(Place(self.document.source, 1, 1), "a study is a mapping with the keys name, claim, task, model, …")])
+        experiment = self._experiment(data.get("experiment", "training"))
+        allowed = (*HEAD, *experiment.sections)
+        for key in data:
+            if key not in allowed:
+                self.report(self.document.place(key, key=True), f"{key}: no such key{nearest(key, allowed)}")
+        name, claim = self._text("name", SLUG), self._text("claim")
+        seeds = self._seeds(data.get("seeds", 1))
+        points = Grid(self.document, experiment, self.report).points()
+        figures = self._figures(data.get("figures"))
+        expect = self._expectations(data.get("expect"))
+        study = Study(
+            name, claim, experiment, points, seeds, figures, expect, self.document.source, self.document.text, overrides,
+        )
+        self._columns(study)
+        if self.problems:
+            raise StudyError(self.problems)
+        return study
+
+    def _experiment(self, word: Any) -> Experiment:
+        known = self.catalogue.experiments
+        if not isinstance(word, str) or word not in known:
+            self.report(self.document.place("experiment"), f"experiment: no experiment '{word}'{nearest(word, known)}")
+            return known["training"]
+        return known[word]
+
+    def _text(self, key: str, pattern: str = r"(?s).*\S.*") -> str:
+        try:
+            return str(TypeAdapter(str).validate_python(_matching(self.document.data.get(key), pattern), strict=True))
+        except (ValueError, ValidationError):
+            value = self.document.data.get(key)
+            what = "must be given" if value is None else f"{value!r} will not do"
+            hint = "letters, digits, - and _" if pattern == SLUG else "one or two sentences of text"
+            self.report(self.document.place(key), f"{key}: {what} ({hint})")
+            return "study"
+
+    def _seeds(self, value: Any) -> tuple[int, ...]:
+        place = self.document.place("seeds")
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SEEDS:
+            return tuple(range(value))
+        if isinstance(value, list) and value and all(isinstance(s, int) and not isinstance(s, bool) for s in value):
+            if len(set(value)) < len(value):
+                self.report(place, f"seeds: a seed is there twice: {value}")
+            if not all(0 <= seed < 2**63 for seed in value):
+                self.report(place, "seeds: a seed is a whole number from 0 to 2⁶³ − 1")
+            return tuple(value)
+        self.report(place, f"seeds: must be a count from 1 to {MOST_SEEDS:,}, or a list of different whole numbers, not {value!r}")
+        return (0,)
+
+    def _figures(self, value: Any) -> tuple[Figure, ...]:
+        figures: list[Figure] = []
+        names: set[str] = set()
+        for index, item in self._items("figures", value):
+            kind = item.get("kind")
+            if not isinstance(kind, str) or kind not in self.catalogue.figures:
+                self.report(self.document.place("figures", index, "kind"), f"figures: no kind '{kind}'{nearest(kind, self.catalogue.figures)}")
+                continue
+            figure = self._model(self.catalogue.figures[kind], item, "figures", index)
+            if figure is not None:
+                label = figure.name or figure.kind
+                if label in names:
+                    self.report(self.document.place("figures", index), f"figures: two figures are called '{label}'; give one a name: of its own")
+                names.add(label)
+                figures.append(figure)
+        return tuple(figures)
+
+    def _expectations(self, value: Any) -> tuple[Expectation, ...]:
+        found: list[Expectation] = []
+        for index, item in self._items("expect", value):
+            if "metric" in item and item["metric"] not in self.catalogue.metrics:
+                where = self.document.place("expect", index, "metric")
+                self.report(where, f"expect: no metric '{item['metric']}'{nearest(item['metric'], self.catalogue.metrics)}")
+                continue
+            expectation = self._model(Expectation, item, "expect", index)
+            if expectation is not None:
+                bounds = expectation.at_least is not None or expectation.at_most is not None
+                if bounds == (expectation.contrast is not None):
+                    self.report(self.document.place("expect", index), "expect: give either at_least/at_most or a contrast")
+                found.append(expectation)
+        return tuple(found)
+
+    def _items(self, key: str, value: Any) -> Sequence[tuple[int, Mapping[str, Any]]]:
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            self.report(self.document.place(key), f"{key}: must be a list")
+            return ()
+        for index, item in enumerate(value):
+            if not isinstance(item, dict):
+                self.report(self.document.place(key, index), f"{key}: each entry is a mapping, not {item!r}")
+        return [(index, item) for index, item in enumerate(value) if isinstance(item, dict)]
+
+    def _model(self, model: type[S], item: Mapping[str, Any], key: str, index: int) -> S | None:
+        try:
+            return model.model_validate(item)
+        except ValidationError as error:
+            for inner, what in explain(error, model):
+                place = self.document.place(key, index, inner, key="no such" in what)
+                self.report(place, f"{key}: {inner}: {what}" if inner else f"{key}: {what}")
+            return None
+
+    def _columns(self, study: Study) -> None:
+        """Columns named in `where`, `per` and `contrast` must be columns of the table of runs."""
+        known = {column.name for column in study.setting_columns()} | {"outcome"}
+        for key, entries in (("figures", self.document.data.get("figures")), ("expect", self.document.data.get("expect"))):
+            for index, item in self._items(key, entries):
+                for part in ("where", "per", "contrast"):
+                    for name in item.get(part) or ():
+                        if isinstance(name, str) and name not in known:
+                            place = self.document.place(key, index, part, name, key=True)
+                            self.report(place, f"{key}: {part}: no column '{name}'{nearest(name, known)}")
+
+
+def _matching(value: Any, pattern: str) -> str:
+    import re
+
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise ValueError(value)
+    return value

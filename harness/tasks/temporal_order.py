@@ -1,0 +1,132 @@
+"""Temporal order: which of X and Y came first, told at the end of a long sequence of distractors.
+
+Hochreiter & Schmidhuber 1997, "Long short-term memory", section 5.6 (tasks 6a and 6b); the scaled form for any length is
+that of Martens & Sutskever 2011 and Pascanu, Mikolov & Bengio 2013; the five levels are those of the lecture.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import model_validator
+
+from harness.study.spec import setting, wrong
+from harness.tasks.task import PADDING, Batch, Shape, Task
+
+SYMBOLS = "XYabcdBE"  # a token is an index into this
+X, Y, FIRST_DISTRACTOR, B, E = 0, 1, 2, 6, 7
+DISTRACTORS = 4
+
+Span = tuple[int, int]  # both ends included
+
+
+class Layout(NamedTuple):
+    """Lengths of a sequence without padding, and the positions of its X/Y symbols, counted from 0 at B."""
+
+    lengths: Span
+    positions: tuple[Span, ...]
+
+
+LEVELS = {
+    "easy": Layout((7, 8), ((1, 2), (4, 5))),
+    "normal": Layout((30, 40), ((2, 5), (20, 27))),
+    "moderate": Layout((60, 80), ((10, 20), (45, 54))),
+    "hard": Layout((100, 110), ((10, 20), (50, 60))),
+    "nightmare": Layout((300, 500), ((10, 80), (250, 290))),
+}
+TENTHS = {2: ((1, 2), (5, 6)), 3: ((1, 2), (3, 4), (6, 7))}  # position t with low·T ≤ 10·t < high·T
+
+
+class TemporalOrder(Task):
+    """Classify a sequence by the order of its two (or three) X/Y symbols.
+
+    A sequence starts with B, ends with E, has X or Y (each with probability ½) at the positions t₁ < t₂ (< t₃), and one of
+    a, b, c, d everywhere else. The class is the binary number that the symbols spell with X = 0, Y = 1: for two symbols
+    XX → 0 (Q), XY → 1 (R), YX → 2 (S), YY → 3 (U). Sequences shorter than T are padded with zero rows *before* B.
+    """
+
+    shape: ClassVar[Shape] = "sequence_to_vector"
+
+    name: Literal["temporal_order"]
+    level: Literal["easy", "normal", "moderate", "hard", "nightmare"] | None = setting(
+        None, "one of the lecture's levels; null: scaled to sequence_length"
+    )
+    symbols: Literal[2, 3] = setting(2, "X/Y symbols in a sequence: 2 (four classes) or 3 (eight)")
+    sequence_length: int | None = setting(None, "T, padding included; a level sets its own", unit="steps", ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _length_of_level(cls, data: object) -> object:
+        level = data.get("level") if isinstance(data, dict) else None
+        if not isinstance(data, dict) or level not in LEVELS:
+            return data
+        padded = LEVELS[level].lengths[1] + 1
+        if data.get("sequence_length") not in (None, padded):
+            raise wrong("sequence_length", f"level '{level}' is padded to {padded}; leave sequence_length out")
+        return {**data, "sequence_length": padded}
+
+    @model_validator(mode="after")
+    def _fits(self) -> TemporalOrder:
+        if self.sequence_length is None:
+            raise wrong("sequence_length", "must be given, or a level")
+        if self.level is not None and self.symbols != 2:
+            raise wrong("symbols", "the levels have two symbols; for three give a sequence_length and no level")
+        if self.level is None and not _fits(self.sequence_length, self.symbols):
+            shortest = next(T for T in range(1, 100) if all(_fits(t, self.symbols) for t in range(T, T + 20)))
+            raise wrong("sequence_length", f"{self.sequence_length} is too short for {self.symbols} symbols; at least {shortest}")
+        return self
+
+    @property
+    def length(self) -> int:
+        assert self.sequence_length is not None  # the validator has seen to it
+        return self.sequence_length
+
+    @property
+    def input_size(self) -> int:
+        return len(SYMBOLS)
+
+    @property
+    def output_size(self) -> int:
+        return int(2**self.symbols)
+
+    @property
+    def chance(self) -> float:
+        return 1 / self.output_size
+
+    @property
+    def layout(self) -> Layout:
+        """The ranges of lengths and positions that are drawn from."""
+        return LEVELS[self.level] if self.level else scaled(self.length, self.symbols)
+
+    def sample(self, generator: np.random.Generator, batch: int) -> Batch:
+        T, layout = self.length, self.layout
+        tokens = generator.integers(FIRST_DISTRACTOR, FIRST_DISTRACTOR + DISTRACTORS, size=(T, batch))
+        symbols = generator.integers(X, Y + 1, size=(self.symbols, batch))
+        low, high = np.array(layout.positions).T[:, :, None]
+        positions = generator.integers(low, high + 1, size=(self.symbols, batch))
+        start = T - generator.integers(layout.lengths[0], layout.lengths[1] + 1, size=batch)  # of B, after the padding
+        columns = np.arange(batch)
+        tokens[start + positions, columns] = symbols
+        tokens[start, columns] = B
+        tokens[T - 1] = E
+        tokens[np.arange(T)[:, None] < start] = PADDING
+        return Batch(tokens, spelled(symbols))
+
+
+def spelled(symbols: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Class of each column of X/Y symbols (X = 0, Y = 1), read as a binary number, first symbol first."""
+    weights = 2 ** np.arange(len(symbols))[::-1]
+    return np.asarray(weights @ symbols, np.int64)
+
+
+def scaled(T: int, symbols: int) -> Layout:
+    """The scaled form: position i is an integer t with low_i·T ≤ 10·t < high_i·T; no padding."""
+    spans = tuple((-(-low * T // 10), -(-high * T // 10) - 1) for low, high in TENTHS[symbols])
+    return Layout((T, T), spans)
+
+
+def _fits(T: int, symbols: int) -> bool:
+    """Whether every span holds a position, none of them the first or the last step."""
+    return all(1 <= low <= high <= T - 2 for low, high in scaled(T, symbols).positions)
