@@ -61,7 +61,7 @@ class DeadlineError(HarnessError):
 def nearest(word: object, choices: Iterable[str]) -> str:
     """'; did you mean 'x'? (a, b, c)' with the nearest choice first, or only the choices."""
     known = sorted(choices)
-    close = get_close_matches(str(word), known, n=1)
+    close = [choice for choice in known if choice.endswith(f".{word}")] or get_close_matches(str(word), known, n=1)
     guess = f"; did you mean '{close[0]}'?" if close else ";"
     shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
     return f"{guess} ({shown})"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from harness.cells.cell import Cell, State, recurrent, sigmoid
+from harness.study.spec import setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,7 +17,7 @@ class GRU(Cell):
 
     gates = ("r", "z", "n")
 
-    cell: Literal["gru"]
+    cell: Literal["gru"] = setting(..., "which cell")
 
     def step(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> State:
         (h,) = state

@@ -18,7 +18,7 @@ class LSTM(Cell):
     gates = ("i", "f", "g", "o")
     states = ("h", "c")
 
-    cell: Literal["lstm"]
+    cell: Literal["lstm"] = setting(..., "which cell")
     forget_bias: float | Literal["chrono"] | None = setting(
         None,
         "b_x + b_h of the forget gate before training; chrono: ln U(1, T−1), and its negative for the input gate; null: as drawn",

@@ -17,7 +17,7 @@ class RNN(Cell):
 
     gates = ("h",)
 
-    cell: Literal["rnn"]
+    cell: Literal["rnn"] = setting(..., "which cell")
     nonlinearity: Literal["tanh", "relu"] = setting("tanh", "φ")
 
     def step(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> State:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.cells import CELLS
@@ -23,6 +23,17 @@ def training_cost(sections: Mapping[str, Any]) -> float:
     return float(training.max_updates * (1e-4 + task.length * sequences * per_element))
 
 
+def compile_kernels(points: Sequence[Mapping[str, Any]]) -> None:
+    """Compile, or load from the cache on disk, the fused kernels that these points use: once, before workers need them."""
+    from harness.kernels import KERNELS, warm_up
+
+    used = {(point["model"].cell, point["training"].dtype) for point in points}
+    used |= {(cell, "float64") for cell, _ in used if any(point["record"].precision == "float64" for point in points)}
+    for cell, dtype in sorted(used):
+        if cell in KERNELS:
+            warm_up(cell, dtype)
+
+
 EXPERIMENTS: dict[str, Experiment] = {
     "training": Experiment(
         "training",
@@ -35,5 +46,6 @@ EXPERIMENTS: dict[str, Experiment] = {
         },
         entry="harness.experiments.training:train",
         cost=training_cost,
+        prepare=compile_kernels,
     ),
 }

@@ -40,8 +40,13 @@ class Pack:
 
     def gradient_norms(self) -> Tensor:
         """‖∂L/∂θ‖₂ of each replica over all its parameters, (R,) float64: a float32 square overflows at 1e19."""
-        squares = [p.grad.double().flatten(1).square().sum(1) for p in self.parameters.values() if p.grad is not None]
-        return torch.stack(squares).sum(0).sqrt()
+        total: Tensor | float = 0.0
+        for p in self.parameters.values():
+            # added one by one: a sum over a stacked axis is ordered differently for R = 1
+            if p.grad is not None:
+                total = total + torch.linalg.vector_norm(p.grad.flatten(1), dim=1, dtype=torch.float64).square()
+        assert isinstance(total, Tensor)
+        return total.sqrt()
 
     def clip(self, norms: Tensor, longest: float) -> None:
         """Scale each replica's gradient to at most `longest` (Pascanu, Mikolov & Bengio 2013, algorithm 1)."""

@@ -45,11 +45,21 @@ class Grid:
             self.report(self.document.place(section), f"{section}: must be a mapping of settings, not {written!r}")
             return {}
         known = {key for model in self.experiment.models(section) for key in model.model_fields}
+        behind = self.experiment.sections[section]
+        if isinstance(behind, Choice) and isinstance(written.get(behind.key), str | int | float):
+            self._known_choice(section, behind, written[behind.key], self.document.place(section, behind.key))
         for key in written:
             if key not in known:
                 place = self.document.place(section, key, key=True)
                 self.report(place, f"{section}.{key}: no such setting{nearest(key, known)}")
         return {key: value for key, value in written.items() if key in known}
+
+    def _known_choice(self, section: str, behind: Choice, word: Any, place: Place) -> bool:
+        if isinstance(word, str) and word in behind.table:
+            return True
+        kind = section if behind.key == "name" else behind.key
+        self.report(place, f"{section}.{behind.key}: no {kind} '{word}'{nearest(word, behind.table)}")
+        return False
 
     def _combinations(self) -> Iterator[dict[str, tuple[Any, KeyPath]]]:
         """Each point's swept keys: {dotted key: (value, path of that value)}."""
@@ -132,8 +142,7 @@ class Grid:
                 self.report(self.document.place(section), f"{section}.{behind.key}: must be given {choices}")
                 return None
             word = merged[behind.key]
-            if not isinstance(word, str) or word not in behind.table:
-                self.report(place(behind.key), f"{section}.{behind.key}: no {behind.key if behind.key != 'name' else section} '{word}'{nearest(word, behind.table)}")
+            if not self._known_choice(section, behind, word, place(behind.key)):
                 return None
             model = behind.table[word]
         else:

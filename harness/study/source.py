@@ -122,18 +122,19 @@ def override(document: Document, number: int, text: str, takes_list: frozenset[s
     The value is YAML. A swept key's axis is replaced in every product that has it; a list makes an axis of a key that was
     not swept, unless the key itself takes a list (`takes_list`, by dotted name).
 
-    Raises:
-        StudyError: not of the form key=value, or the value is not YAML.
+    What is not of the form key=value, or whose value is not YAML, joins the document's problems.
     """
     place = Place(f"-S {number}")
     key, equals, value_text = text.partition("=")
     key = key.strip()
     if not equals or not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?", key):
-        raise StudyError([Problem(place, f"'{text}' is not key=value, such as training.max_updates=500")])
+        document.problems.append(Problem(place, f"'{text}' is not key=value, such as training.max_updates=500"))
+        return
     try:
         value = parse(value_text, str(place)).data
     except StudyError as error:
-        raise StudyError([Problem(place, problem.what) for problem in error.problems]) from None
+        document.problems += [Problem(place, problem.what) for problem in error.problems]
+        return
     if not isinstance(document.data, dict):
         return
     section, _, inner = key.partition(".")

@@ -6,7 +6,7 @@ statement; which model stands behind `task` and `model` is chosen by the section
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -145,12 +145,14 @@ class Experiment:
 
     `entry` is "module:function", imported where the run is computed, so that a plan needs no torch. `cost` predicts the
     seconds a run takes on the machine of the calibration; only its ratios matter once a sweep has measured its own pace.
+    `prepare` is called once, before any job, with the sections of all points that are to be computed: time to compile.
     """
 
     name: str
     sections: Mapping[str, Choice | type[Section]]
     entry: str
     cost: Callable[[Mapping[str, Any]], float]
+    prepare: Callable[[Sequence[Mapping[str, Any]]], None] | None = None
 
     def models(self, section: str) -> tuple[type[Section], ...]:
         """The models that may stand behind a section."""

@@ -49,7 +49,7 @@ class TemporalOrder(Task):
 
     shape: ClassVar[Shape] = "sequence_to_vector"
 
-    name: Literal["temporal_order"]
+    name: Literal["temporal_order"] = setting(..., "which task", column="task")
     level: Literal["easy", "normal", "moderate", "hard", "nightmare"] | None = setting(
         None, "one of the lecture's levels; null: scaled to sequence_length"
     )

@@ -1,0 +1,52 @@
+"""What all doors share: arguments that name a study and a results folder, and how an error leaves the program."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+DONE, FAILED, WRONG, NOT_HELD, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+
+
+def parser(command: str, what: str) -> argparse.ArgumentParser:
+    """A parser with the arguments that every door takes."""
+    made = argparse.ArgumentParser(prog=f"python -m harness.{command}", description=what, allow_abbrev=False)
+    made.add_argument("study", metavar="STUDY", help="the study's YAML file")
+    made.add_argument("-S", dest="overrides", metavar="KEY=VALUE", action="append", default=[], help="override a setting; a list makes an axis")
+    made.add_argument("-o", dest="output", metavar="DIR", help="results go to DIR/<name> (default: results/<path under studies/>)")
+    return made
+
+
+def results_folder(study: str, name: str, output: str | None) -> Path:
+    """Where a study's results are: DIR/<name>, or results/<path under studies/>."""
+    if output is not None:
+        return Path(output) / name
+    path = Path(study).resolve()
+    if "studies" in path.parts[:-1]:
+        below = path.parts[len(path.parts) - 1 - path.parts[::-1].index("studies") + 1 :]
+        return Path("results", *below).with_suffix("")
+    return Path("results") / name
+
+
+def run(door: Callable[[list[str]], int]) -> None:
+    """Call a door and leave with its exit code; what a user can mend is one message, not a traceback."""
+    try:
+        code = guarded(door, sys.argv[1:])
+    except BrokenPipeError:  # the reader of our output has gone, which is its right
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = DONE
+    sys.exit(code)
+
+
+def guarded(door: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """A door's exit code; HarnessError becomes a message on stderr and code 2."""
+    try:
+        return door(arguments)
+    except HarnessError as error:
+        print(error, file=sys.stderr)
+        return WRONG

@@ -1,0 +1,99 @@
+"""One job: a pack, computed in whatever process this is; every record is committed as soon as it is there."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, time
+
+from harness.execution.environment import die_with, single_threaded
+from harness.store.journal import Journal, replace_file
+from harness.study.plan import Pack
+
+
+@dataclass(frozen=True)
+class How:
+    """How jobs are computed; nothing here changes a number."""
+
+    folder: Path
+    controller: int
+    engine: str = "numba"
+    device: str = "cpu"
+    timeout: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job."""
+
+    done: dict[str, str] = field(default_factory=dict)  # run_id → outcome
+    failed: tuple[str, ...] = ()  # the pack's runs that have no record
+    error: str = ""
+    trace: str = ""
+    final: bool = False  # trying again would not help (a deadline)
+
+
+def work(pack: Pack, entry: str, how: How) -> Outcome:
+    """Compute a pack. An exception becomes an outcome: one raised in a worker would end the whole sweep's generator."""
+    die_with(how.controller)
+    done: dict[str, str] = {}
+    by_id = {run.run_id: run for run in pack}
+    try:
+        single_threaded()
+        from harness.errors import DeadlineError
+        from harness.experiments.setup import Setup
+
+        module, _, function = entry.partition(":")
+        experiment = getattr(importlib.import_module(module), function)
+        journal = Journal(how.folder)
+        with marker(how.folder, pack, done) as listener:
+            deadline = None if how.timeout is None else monotonic() + how.timeout * len(pack)
+            setup = Setup(how.engine, how.device, deadline, listener)
+            for record in experiment(pack, setup):
+                journal.commit(record, by_id[record.run_id].columns())
+                done[record.run_id] = str(record.run["outcome"])
+    except Exception as error:
+        rest = tuple(run_id for run_id in by_id if run_id not in done)
+        final = type(error).__name__ == DeadlineError.__name__
+        return Outcome(done, rest, f"{type(error).__name__}: {error}", traceback.format_exc(), final)
+    return Outcome(done)
+
+
+@contextmanager
+def marker(folder: Path, pack: Pack, done: dict[str, str]) -> Iterator[Listener]:
+    """A file that says what this process is at: the controller reads progress from it, and, if the process dies, suspects."""
+    path = folder / "working" / f"{os.getpid()}.json"
+    path.parent.mkdir(exist_ok=True)
+    listener = Listener(path, [run.run_id for run in pack], done)
+    listener.write(0.0)
+    try:
+        yield listener
+    finally:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+@dataclass
+class Listener:
+    """Notes a pack's progress, at most twice a second."""
+
+    path: Path
+    runs: list[str]
+    done: dict[str, str]
+    last: float = 0.0
+
+    def __call__(self, share: float, replicas: int) -> None:
+        if time() - self.last > 0.5:
+            self.write(share)
+
+    def write(self, share: float) -> None:
+        self.last = time()
+        open_runs = [run_id for run_id in self.runs if run_id not in self.done]
+        with suppress(OSError):
+            replace_file(self.path, json.dumps({"runs": open_runs, "share": share}).encode())

@@ -1,0 +1,170 @@
+"""Jobs in parallel on this machine, by joblib's loky processes; supervision of those that fail or die."""
+
+from __future__ import annotations
+
+import json
+import signal
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from joblib import Parallel, cpu_count, delayed, parallel_config
+
+from harness.execution.job import How, Outcome, work
+from harness.execution.progress import Progress
+from harness.store.journal import Journal
+from harness.study.plan import Pack, Run
+
+
+class Terminated(KeyboardInterrupt):  # noqa: N818 - an interruption, not an error
+    """SIGTERM, treated as Ctrl-C is, with its own exit code."""
+
+
+@dataclass
+class Supervision:
+    """What to do with jobs that fail, and how often what has been tried."""
+
+    entry: str
+    how: How
+    journal: Journal
+    progress: Progress
+    jobs: int = 1
+    retries: int = 1
+    fail_fast: bool = False
+    after: Callable[[], None] = lambda: None  # called after each job: time to refresh the tables
+    attempts: Counter[str] = field(default_factory=Counter)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def execute(packs: Sequence[Pack], watch: Supervision) -> dict[str, str]:
+    """Compute all packs, dearest first, and return {run_id: error} of the runs that failed for good.
+
+    A pack that raised is tried again as single runs. When a worker is killed the whole pool breaks; the packs that were in
+    work then are suspects: the others are finished first, then each suspect's runs alone, so that one poisoned run can take
+    nothing else with it. Never in this process, unless one job was asked for.
+    """
+    waiting, suspects = list(packs), list[Pack]()
+    while waiting or suspects:
+        now, alone = (waiting, False) if waiting else ([suspects.pop(0)], True)
+        waiting = []
+        try:
+            for pack, outcome in _results(now, watch, alone):
+                again = _settle(pack, outcome, watch)
+                suspects += again
+                watch.after()
+                if watch.failed and watch.fail_fast:
+                    return watch.failed
+        except BrokenExecutor as error:
+            at_work, waiting = _split(now, watch)
+            for pack in at_work:
+                gone = Outcome({}, tuple(run.run_id for run in pack), f"worker killed: {_first_line(error)}")
+                suspects += _settle(pack, gone, watch)
+            if watch.failed and watch.fail_fast:
+                return watch.failed
+    return watch.failed
+
+
+def _results(packs: Sequence[Pack], watch: Supervision, alone: bool) -> Iterator[tuple[Pack, Outcome]]:
+    """Outcomes as they come. A single suspect still gets a worker of its own unless the sweep is sequential by wish."""
+    if watch.jobs == 1:
+        for pack in packs:
+            yield pack, work(pack, watch.entry, watch.how)
+        return
+    by_first = {pack[0].run_id: pack for pack in packs}
+    tasks = (delayed(_named)(pack, watch.entry, watch.how) for pack in packs)
+    with warnings.catch_warnings(), parallel_config(backend="loky", inner_max_num_threads=1):
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs")  # seen by supervision instead
+        jobs = watch.jobs if not alone else 2  # n_jobs=1 would run it here
+        for first, outcome in Parallel(n_jobs=jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered")(tasks):
+            yield by_first[first], outcome
+
+
+def _named(pack: Pack, entry: str, how: How) -> tuple[str, Outcome]:
+    return pack[0].run_id, work(pack, entry, how)
+
+
+def _settle(pack: Pack, outcome: Outcome, watch: Supervision) -> list[Pack]:
+    """Note what ended; return what is to be tried again, as single runs."""
+    runs = {run.run_id: run for run in pack}
+    committed = watch.journal.done()
+    for run_id, name in outcome.done.items():
+        watch.progress.ended(run_id, name)
+    again: list[Pack] = []
+    for run_id in outcome.failed:
+        if run_id in committed:  # it was kept before its worker died
+            watch.progress.ended(run_id, "kept")
+            continue
+        watch.attempts[run_id] += 1
+        if watch.attempts[run_id] <= watch.retries and not outcome.final:
+            again.append((runs[run_id],))
+            continue
+        watch.failed[run_id] = outcome.error
+        watch.progress.ended(run_id, "failed")
+        watch.journal.fail(run_id, runs[run_id].columns(), outcome.error, outcome.trace, watch.attempts[run_id])
+        watch.progress.say(f"failed: {_describe(runs[run_id])}: {outcome.error}")
+    return again
+
+
+def _split(packs: Sequence[Pack], watch: Supervision) -> tuple[list[Pack], list[Pack]]:
+    """After a breakage: packs that were in work (by the markers their workers left) and packs that were not begun."""
+    committed, marked = watch.journal.done(), set[str]()
+    for path in (watch.how.folder / "working").glob("*.json"):
+        with suppress(OSError, ValueError, KeyError):
+            marked |= set(json.loads(path.read_text())["runs"])
+            path.unlink()
+    at_work, waiting = [], []
+    for pack in packs:
+        rest = tuple(run for run in pack if run.run_id not in committed and run.run_id not in watch.failed)
+        for run in pack:
+            if run.run_id in committed:
+                watch.progress.ended(run.run_id, "kept")
+        if rest:
+            (at_work if any(run.run_id in marked for run in rest) else waiting).append(rest)
+    return at_work, waiting
+
+
+def _describe(run: Run) -> str:
+    columns = run.columns()
+    keys = [key for key in ("cell", "sequence_length", "spectral_radius", "bptt_window", "seed") if columns.get(key) is not None]
+    return f"{run.run_id} ({', '.join(f'{key}={columns[key]}' for key in keys)})"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def workers(jobs: int) -> int:
+    """-1 is all cores, as joblib has it."""
+    return int(cpu_count()) if jobs == -1 else jobs
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM interrupts like Ctrl-C; either way the workers are gone afterwards."""
+
+    def stop(number: int, frame: FrameType | None) -> Any:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        from joblib.externals.loky import get_reusable_executor
+
+        with suppress(Exception):
+            get_reusable_executor().shutdown(wait=False, kill_workers=True)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def clear_markers(folder: Path) -> None:
+    """Markers of a sweep that was killed; call it while holding the lock."""
+    for path in (folder / "working").glob("*.json"):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,52 @@
+"""What a sweep would do (`-n`): the grid, what is done and missing, the cost, and whether the seeds can carry the claim."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.execution.progress import clock
+from harness.execution.sweeping import Wanted, costs, counts, todo
+from harness.execution.local import workers
+from harness.store.journal import Journal
+from harness.study.plan import Plan, packs
+
+MOST_ROWS = 40
+
+
+def preview(plan: Plan, folder: Path, wanted: Wanted, warnings: Sequence[str] = ()) -> str:
+    """The plan as text; nothing is written."""
+    journal = Journal.open(folder) if (folder / "store.json").exists() else None
+    done = journal.done() if journal else frozenset()
+    failed = frozenset(journal.failures()) if journal else frozenset()
+    runs = todo(plan, wanted, done, failed)
+    axes = plan.study.axes()
+    price = costs(plan, runs)
+    jobs = workers(wanted.jobs)
+    lines = [f"{plan.study.name}: {plan.study.claim}", ""]
+    rows: dict[tuple[str, ...], Counter[str]] = {}
+    for run in plan.runs:
+        columns = run.columns()
+        row = rows.setdefault(tuple("–" if columns.get(a) is None else str(columns[a]) for a in axes), Counter())
+        row["runs"] += 1
+        row["done"] += run.run_id in done
+        row["seconds"] += round(price.get(run.run_id, 0.0))
+    table = [(*axes, "runs", "done", "cost")]
+    table += [(*key, str(row["runs"]), str(row["done"]), clock(row["seconds"])) for key, row in list(rows.items())[:MOST_ROWS]]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines += ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
+    if len(rows) > MOST_ROWS:
+        lines.append(f"… and {len(rows) - MOST_ROWS} more cells of the grid")
+    total = sum(price.values())
+    have = counts(plan, journal) if journal else Counter(missing=len(plan.runs))
+    orphans = f", {have['orphaned']} orphaned (of an older version of this study; left alone)" if have["orphaned"] else ""
+    lines += [
+        "",
+        f"{len(plan.runs)} runs: {have['done']} done, {have['missing']} missing, {have['failed']} failed{orphans}",
+        f"to do now: {len(runs)} runs in {len(packs(runs, jobs=jobs, cost=price))} packs; at most about {clock(total / jobs)} with "
+        f"{jobs} job{'s' * (jobs > 1)} at the pace of the calibration, less where runs end early",
+        f"results: {folder}",
+    ]
+    return "\n".join([*lines, *(f"warning: {sentence}" for sentence in warnings)])
+

@@ -1,0 +1,99 @@
+"""How far a sweep is, by predicted cost: a count of runs would be wrong by as much as long runs differ from short ones."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+
+from tqdm import tqdm
+
+LINE_EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+@dataclass
+class Progress:
+    """A bar on a terminal, a line now and then elsewhere, nothing when quiet.
+
+    The estimate of the time left takes every unfinished run to its full budget at the pace measured so far, so it is an upper
+    bound where runs can end early, and says so.
+    """
+
+    cost: Mapping[str, float]
+    folder: Path
+    shown: bool = True
+    outcomes: Counter[str] = field(default_factory=Counter)
+    left: dict[str, float] = field(init=False)
+    spent: float = 0.0
+    start: float = field(default_factory=monotonic)
+
+    def __post_init__(self) -> None:
+        self.left = dict(self.cost)
+        self._stop = threading.Event()
+        self._lines = not sys.stderr.isatty()
+        self._bar = tqdm(total=len(self.cost), unit="run", file=sys.stderr, disable=not self.shown or self._lines, bar_format="{desc}")
+        self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
+
+    def __enter__(self) -> Progress:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._bar.close()
+
+    def ended(self, run_id: str, outcome: str) -> None:
+        """A run has ended; what it did not use of its budget is no longer to come."""
+        if run_id in self.left:
+            self.spent += self.left.pop(run_id)
+            self.outcomes[outcome] += 1
+
+    def say(self, text: str) -> None:
+        """A line above the bar, on stderr."""
+        if self.shown:
+            tqdm.write(text, file=sys.stderr)
+
+    def text(self) -> str:
+        """One line: share done, runs by outcome, time taken, time left."""
+        running = 0.0
+        for path in (self.folder / "working").glob("*.json"):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                note = json.loads(path.read_text())
+                running += sum(self.left.get(run_id, 0.0) for run_id in note["runs"]) * float(note["share"])
+        left = sum(self.left.values()) - running
+        total = sum(self.cost.values())
+        elapsed = monotonic() - self.start
+        share = 1 - left / total if total else 1.0
+        pace = (self.spent + running) / elapsed if elapsed else 0.0
+        eta = f"at most {clock(left / pace)} left" if pace > 0 and elapsed > 3 else "estimating"
+        counts = ", ".join(f"{n} {name}" for name, n in sorted(self.outcomes.items())) or "none finished"
+        done = len(self.cost) - len(self.left)
+        width = 24
+        bar = "█" * round(share * width) + "·" * (width - round(share * width))
+        return f"{bar} {share:4.0%}  {done}/{len(self.cost)} runs ({counts})  {clock(elapsed)}, {eta}"
+
+    def _watch(self) -> None:
+        last = monotonic()
+        while not self._stop.wait(0.5):
+            if not self.shown:
+                continue
+            if not self._lines:
+                self._bar.set_description_str(self.text())
+            elif monotonic() - last >= LINE_EVERY:
+                last = monotonic()
+                print(self.text(), file=sys.stderr, flush=True)
+
+
+def clock(seconds: float) -> str:
+    """90 → 1:30; 4000 → 1:06:40."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

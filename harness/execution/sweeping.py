@@ -1,0 +1,189 @@
+"""A sweep: what of a plan is missing is computed, committed and put into the tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from platform import platform
+from time import monotonic
+
+from harness.errors import HarnessError, nearest
+from harness.execution.job import How
+from harness.execution.local import Supervision, clear_markers, execute, interruptible, workers
+from harness.execution.progress import Progress
+from harness.store import tables
+from harness.store.journal import Journal, replace_file
+from harness.study.matching import matches
+from harness.study.plan import Plan, Run, packs
+from harness.study.spec import Study
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a sweep is to be done; nothing here changes a number."""
+
+    jobs: int = 1
+    engine: str = "numba"
+    device: str = "cpu"
+    retries: int = 1
+    timeout: float | None = None
+    fail_fast: bool = False
+    retry_failed: bool = False
+    force: bool = False
+    limit: int | None = None
+    where: Mapping[str, object] = field(default_factory=dict)
+    shard: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep has done."""
+
+    tables: tables.Tables
+    failed: Mapping[str, str]
+    computed: int
+    missing: int
+    seconds: float
+
+
+def todo(plan: Plan, wanted: Wanted, done: frozenset[str], failed: frozenset[str]) -> list[Run]:
+    """The runs that this sweep is to compute, in the plan's order."""
+    index, count = wanted.shard
+    chosen = [run for run in plan.runs if int(run.run_id, 16) % count == index - 1 and matches(run.columns(), wanted.where)]
+    if not wanted.force:
+        skip = done if wanted.retry_failed else done | failed
+        chosen = [run for run in chosen if run.run_id not in skip]
+    return chosen[: wanted.limit]
+
+
+def costs(plan: Plan, runs: Sequence[Run]) -> dict[str, float]:
+    """Predicted seconds of each run."""
+    by_point: dict[int, float] = {}
+    for run in runs:
+        if id(run.point) not in by_point:
+            by_point[id(run.point)] = plan.study.experiment.cost(run.sections)
+    return {run.run_id: by_point[id(run.point)] for run in runs}
+
+
+def sweep(plan: Plan, folder: Path, wanted: Wanted, *, shown: bool = True, command: Sequence[str] = ()) -> Swept:
+    """Compute what is missing of a plan, and write its tables.
+
+    Raises:
+        ResultsError: the folder cannot be used.
+        KeyboardInterrupt: interrupted; what had finished is kept, and in the tables.
+    """
+    journal = Journal.create(folder)
+    with journal.lock(), interruptible():
+        clear_markers(folder)
+        return _locked(plan, journal, wanted, shown, command)
+
+
+def _locked(plan: Plan, journal: Journal, wanted: Wanted, shown: bool, command: Sequence[str]) -> Swept:
+    start, folder = monotonic(), journal.folder
+    for _ in journal.read(journal.done() & plan.ids):  # sets damaged commits aside, so that their runs are missing
+        pass
+    done, failed = journal.done() & plan.ids, frozenset(journal.failures())
+    runs = todo(plan, wanted, done, failed)
+    if wanted.force or wanted.retry_failed:
+        journal.remove(run.run_id for run in runs)
+    _describe(plan, folder, runs, command)
+    prepare = plan.study.experiment.prepare
+    if runs and prepare and wanted.engine == "numba" and wanted.device == "cpu":
+        prepare([point.sections for point in {id(run.point): run.point for run in runs}.values()])
+    refreshed, spent = monotonic(), 0.0
+    with Progress(costs(plan, runs), folder, shown) as progress:
+
+        def refresh() -> None:
+            """Keep the tables fresh, but never spend more than a fiftieth of the time on it."""
+            nonlocal refreshed, spent
+            if monotonic() - refreshed > max(5.0, 50 * spent):
+                before = monotonic()
+                tables.write(tables.derive(journal, plan), folder)
+                refreshed = monotonic()
+                spent = refreshed - before
+
+        jobs = workers(wanted.jobs)
+        how = How(folder.resolve(), os.getpid(), wanted.engine, wanted.device, wanted.timeout)
+        watch = Supervision(
+            plan.study.experiment.entry, how, journal, progress, jobs, wanted.retries, wanted.fail_fast, refresh,
+        )  # fmt: skip
+        try:
+            execute(packs(runs, jobs=jobs, cost=progress.cost), watch)
+        finally:
+            derived = tables.derive(journal, plan)
+            tables.write(derived, folder)
+    have = journal.done() & plan.ids
+    failures = {run_id: str(note["error"]) for run_id, note in journal.failures().items() if run_id in plan.ids}
+    return Swept(derived, failures, len(have - done), len(plan.runs) - len(have), monotonic() - start)
+
+
+def _describe(plan: Plan, folder: Path, runs: Sequence[Run], command: Sequence[str]) -> None:
+    """Write plan.json (what was asked) and provenance.json (on what it ran)."""
+    study = plan.study
+    asked = {
+        "name": study.name, "claim": study.claim, "study": study.path, "overrides": list(study.overrides), "runs": len(plan.runs),
+        "ids": sorted(plan.ids), "source": study.source,
+    }  # fmt: skip
+    replace_file(folder / "plan.json", json.dumps(asked, indent=1).encode())
+    if runs or not (folder / "provenance.json").exists():
+        replace_file(folder / "provenance.json", json.dumps(provenance(command), indent=1).encode())
+
+
+def provenance(command: Sequence[str]) -> dict[str, str | int]:
+    """On what a sweep runs: versions and CPU are in the table of runs, the rest is here."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(command) if command else shlex.join([Path(sys.executable).name, *sys.argv]),
+        "commit": commit(),
+        "platform": platform(),
+        "cores": os.cpu_count() or 1,
+        "threads per job": 1,
+    }
+
+
+def commit() -> str:
+    """The commit of the working tree, with "+" where it had changes; "unknown" outside a checkout."""
+    here = Path(__file__).resolve().parent
+    try:
+        head = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
+        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def counts(plan: Plan, journal: Journal) -> Counter[str]:
+    """Runs done, missing, failed, and orphaned (committed, but not of this plan)."""
+    done, failed = journal.done(), frozenset(journal.failures())
+    return Counter(
+        done=len(done & plan.ids),
+        failed=len(failed & plan.ids - done),
+        missing=len(plan.ids - done - failed),
+        orphaned=len(done - plan.ids),
+    )
+
+
+def parse_where(texts: Sequence[str], study: Study) -> dict[str, object]:
+    """`cell=lstm` or `sequence_length=50,100` → a condition on columns.
+
+    Raises:
+        HarnessError: not of that form, or no such column.
+    """
+    found: dict[str, object] = {}
+    known = {column.name for column in study.setting_columns()}
+    for text in texts:
+        name, equals, values = text.partition("=")
+        if not equals or not name.strip() or not values.strip():
+            raise HarnessError(f"--filter '{text}' is not column=value or column=value,value")
+        if name.strip() not in known:
+            raise HarnessError(f"--filter: no column '{name.strip()}'{nearest(name.strip(), known)}")
+        found[name.strip()] = [None if v.strip() == "null" else v.strip() for v in values.split(",")]
+    return found

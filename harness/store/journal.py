@@ -1,0 +1,248 @@
+"""One file a run, written whole or not at all.
+
+A commit is a line of JSON (run, settings, length and SHA-256 of the rest) followed by one Arrow IPC stream per table. It is
+written under a temporary name, synced, and linked to its own name: of two writers the first wins, and a reader never sees
+half a file. What does not match its checksum is set aside, and the run counts as missing.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from socket import gethostname
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from harness.errors import ResultsError
+from harness.records import RUN_ID, RUNS, SCHEMA_VERSION, TABLES, Record
+
+SUFFIX = ".run"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A run as it was committed."""
+
+    run_id: str
+    settings: Mapping[str, Any]
+    tables: Mapping[str, pa.Table]
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The commits of one results folder."""
+
+    folder: Path
+
+    @classmethod
+    def create(cls, folder: Path) -> Journal:
+        """Open a results folder for writing, making it if need be.
+
+        Raises:
+            ResultsError: it cannot be written, or holds another schema version; nothing was changed.
+        """
+        marker = folder / "store.json"
+        try:
+            if marker.exists():
+                _check_version(marker)
+            (folder / "journal").mkdir(parents=True, exist_ok=True)
+            if not marker.exists():
+                replace_file(marker, json.dumps({"harness_schema": SCHEMA_VERSION}).encode())
+            probe = folder / "journal" / f".probe-{uuid4().hex}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise ResultsError(f"{folder}: cannot be written: {error.strerror or error}; choose another folder with -o") from None
+        return cls(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> Journal:
+        """Open a results folder for reading.
+
+        Raises:
+            ResultsError: there is none, or it holds another schema version.
+        """
+        marker = folder / "store.json"
+        if not marker.exists():
+            raise ResultsError(f"{folder}: no results here yet; python -m harness.sweep makes them")
+        _check_version(marker)
+        return cls(folder)
+
+    def path(self, run_id: str) -> Path:
+        return self.folder / "journal" / f"{run_id}{SUFFIX}"
+
+    def done(self) -> frozenset[str]:
+        """Ids of all committed runs."""
+        with os.scandir(self.folder / "journal") as entries:
+            return frozenset(e.name.removesuffix(SUFFIX) for e in entries if e.name.endswith(SUFFIX))
+
+    def commit(self, record: Record, settings: Mapping[str, Any]) -> bool:
+        """Keep a run; False where it had been kept before (the first stays).
+
+        Raises:
+            ResultsError: the disk is full, or the folder gone or read-only.
+        """
+        rows: dict[str, Sequence[Mapping[str, object]]] = {RUNS.name: [record.run], **record.rows}
+        payload, lengths = [], {}
+        for name, table_rows in rows.items():
+            stream = _serialise(name, [{RUN_ID.name: record.run_id, **row} for row in table_rows])
+            payload.append(stream)
+            lengths[name] = len(stream)
+        body = b"".join(payload)
+        head = {
+            "harness_schema": SCHEMA_VERSION, "run_id": record.run_id, "settings": dict(settings), "tables": lengths,
+            "sha256": sha256(body).hexdigest(),
+        }  # fmt: skip
+        target = self.path(record.run_id)
+        temporary = target.with_name(f".{target.name}-{uuid4().hex}")
+        try:
+            _write_synced(temporary, json.dumps(head).encode() + b"\n" + body)
+            os.link(temporary, target)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP):
+                raise ResultsError(f"{target.parent}: cannot keep run {record.run_id}: {error.strerror or error}") from None
+            os.replace(temporary, target)  # a file system without hard links
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        return True
+
+    def read(self, run_ids: Iterable[str]) -> Iterator[Commit]:
+        """The commits of these runs; a damaged one is set aside (see `damaged`) and left out."""
+        for run_id in run_ids:
+            try:
+                commit = _parse(self.path(run_id).read_bytes(), run_id)
+            except FileNotFoundError:
+                continue
+            except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
+                self._set_aside(run_id, error)
+                continue
+            yield commit
+
+    def remove(self, run_ids: Iterable[str]) -> None:
+        """Forget runs that are to be done again."""
+        for run_id in run_ids:
+            self.path(run_id).unlink(missing_ok=True)
+            self.failure_path(run_id).unlink(missing_ok=True)
+
+    def _set_aside(self, run_id: str, error: Exception) -> None:
+        shelf = self.folder / "journal" / "damaged"
+        with suppress(OSError):
+            shelf.mkdir(exist_ok=True)
+            os.replace(self.path(run_id), shelf / f"{run_id}-{uuid4().hex[:8]}")
+            (shelf / f"{run_id}.txt").write_text(f"{type(error).__name__}: {error}\n")
+
+    def damaged(self) -> tuple[str, ...]:
+        """Ids of runs whose commits were found damaged and set aside."""
+        return tuple(sorted({p.name[:16] for p in (self.folder / "journal" / "damaged").glob("*.txt")}))
+
+    def failure_path(self, run_id: str) -> Path:
+        return self.folder / "failures" / f"{run_id}.json"
+
+    def fail(self, run_id: str, settings: Mapping[str, Any], error: str, trace: str, attempts: int) -> None:
+        """Note that a run failed: no result, but why, and with which settings."""
+        path = self.failure_path(run_id)
+        path.parent.mkdir(exist_ok=True)
+        note = {"run_id": run_id, "error": error, "attempts": attempts, "settings": dict(settings), "traceback": trace}
+        replace_file(path, json.dumps(note, indent=1).encode())
+
+    def failures(self) -> dict[str, Mapping[str, Any]]:
+        """Notes of failed runs by id; a later success takes its note away."""
+        found = {}
+        for path in sorted((self.folder / "failures").glob("*.json")):
+            try:
+                note = json.loads(path.read_text())
+                found[str(note["run_id"])] = note
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return {run_id: note for run_id, note in found.items() if not self.path(run_id).exists()}
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only controller of this folder; the operating system lets go of the lock when its holder dies.
+
+        Raises:
+            ResultsError: another process holds it, and which.
+        """
+        holder = self.folder / "holder.json"
+        lock = FileLock(self.folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            who = ""
+            with suppress(OSError, ValueError, KeyError):
+                note = json.loads(holder.read_text())
+                who = f" by process {note['process']} on {note['host']}"
+            raise ResultsError(f"{self.folder}: another sweep is writing here (held{who}); wait for it, or choose another -o") from None
+        try:
+            replace_file(holder, json.dumps({"process": os.getpid(), "host": gethostname()}).encode())
+            yield
+        finally:
+            with suppress(OSError):
+                holder.unlink(missing_ok=True)
+            lock.release()
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}-{uuid4().hex}")
+    try:
+        _write_synced(temporary, data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _serialise(table: str, rows: Sequence[Mapping[str, object]]) -> bytes:
+    schema = TABLES[table].schema()
+    known = {field.name for field in schema}
+    stray = {key for row in rows for key in row} - known
+    if stray:
+        raise ValueError(f"{table}: no column for {sorted(stray)}; columns are declared in harness/records.py")
+    columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+    return bytes(sink.getvalue())
+
+
+def _parse(data: bytes, run_id: str) -> Commit:
+    line, _, body = data.partition(b"\n")
+    head = json.loads(line)
+    if head["run_id"] != run_id or sha256(body).hexdigest() != head["sha256"]:
+        raise ValueError("checksum does not match")
+    tables, start = {}, 0
+    for name, length in head["tables"].items():
+        tables[name] = pa.ipc.open_stream(pa.py_buffer(body[start : start + length])).read_all()
+        start += length
+    return Commit(run_id, head["settings"], tables)
+
+
+def _check_version(marker: Path) -> None:
+    try:
+        found = json.loads(marker.read_text())["harness_schema"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ResultsError(f"{marker}: not readable as the mark of a results folder; move the folder away, or choose another with -o") from None
+    if found != SCHEMA_VERSION:
+        raise ResultsError(
+            f"{marker.parent}: holds schema version {found}, this harness writes {SCHEMA_VERSION}; "
+            "choose another folder with -o, nothing here was changed"
+        )

@@ -1,0 +1,75 @@
+"""The grammar of a study as JSON Schema, so that editors complete and check it while it is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from harness.study.spec import SLUG, Catalogue, Choice, Expectation, Section
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+REF = "#/$defs/{model}"
+
+
+def study_schema(catalogue: Catalogue) -> dict[str, Any]:
+    """The JSON Schema of a study file, for all experiments of a catalogue.
+
+    Keys of a section are optional here: what a base leaves out its sweep may give. The reader checks what this cannot say.
+    """
+    sections: dict[str, list[type[Section]]] = {}
+    choices: dict[str, Choice] = {}
+    for experiment in catalogue.experiments.values():
+        for name, behind in experiment.sections.items():
+            sections.setdefault(name, []).extend(m for m in experiment.models(name) if m not in sections.get(name, []))
+            if isinstance(behind, Choice):
+                choices[name] = behind
+    models: list[type[BaseModel]] = [m for found in sections.values() for m in found]
+    models += [*catalogue.figures.values(), Expectation]
+    _, generated = models_json_schema([(m, "validation") for m in dict.fromkeys(models)], ref_template=REF)
+    definitions = generated["$defs"]
+    properties: dict[str, Any] = {
+        "name": {"type": "string", "pattern": SLUG, "description": "name of the study, and of its results folder"},
+        "claim": {"type": "string", "description": "what the study claims, in a sentence or two"},
+        "experiment": {"enum": sorted(catalogue.experiments), "default": "training", "description": "what is done with the settings"},
+        "seeds": {
+            "description": "how many seeds, or which",
+            "anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}],
+        },
+        "figures": {"type": "array", "items": {"anyOf": [_ref(m) for m in catalogue.figures.values()]}},
+        "expect": {"type": "array", "items": {**_ref(Expectation)}},
+    }
+    axes: dict[str, Any] = {}
+    for name, found in sections.items():
+        merged: dict[str, list[Any]] = {}
+        for model in found:
+            for key, value in definitions[model.__name__].get("properties", {}).items():
+                merged.setdefault(key, [])
+                if value not in merged[key]:
+                    merged[key].append(value)
+        settings = {key: values[0] if len(values) == 1 else {"anyOf": values} for key, values in merged.items()}
+        if name in choices:
+            settings[choices[name].key] = {"enum": sorted(choices[name].table)}
+        properties[name] = {"type": "object", "additionalProperties": False, "properties": settings}
+        axes |= {f"{name}.{key}": {"type": "array", "items": value, "minItems": 1} for key, value in settings.items()}
+    product = {"type": "object", "additionalProperties": False, "properties": axes}
+    properties["sweep"] = {"anyOf": [product, {"type": "array", "items": product, "minItems": 1}]}
+    used = {m.__name__ for m in (*catalogue.figures.values(), Expectation)}
+    return {
+        "$schema": DIALECT,
+        "title": "A study of the vanishing-gradient harness",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["name", "claim"],
+        "properties": properties,
+        "$defs": {name: body for name, body in sorted(definitions.items()) if name in used or _referred(name, definitions, properties)},
+    }
+
+
+def _ref(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": REF.format(model=model.__name__)}
+
+
+def _referred(name: str, *places: object) -> bool:
+    return any(REF.format(model=name) in repr(place) for place in places)

@@ -1,0 +1,98 @@
+"""python -m harness.sweep STUDY: what is missing, and only that; then the figures, the verdicts and the report."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+
+from harness import doors
+
+
+def main(arguments: list[str]) -> int:
+    """Parse, call, print."""
+    asked = _parser().parse_args(arguments)
+    from harness.execution.environment import prepare
+
+    prepare()
+    from harness.catalogue import read
+    from harness.execution.sweeping import Wanted, parse_where, sweep
+    from harness.study.plan import plan
+
+    study = read(asked.study, asked.overrides)
+    planned = plan(study)
+    folder = doors.results_folder(asked.study, study.name, asked.output)
+    wanted = Wanted(
+        jobs=asked.jobs, engine=asked.engine, device=asked.device, retries=asked.retries, timeout=asked.timeout,
+        fail_fast=asked.fail_fast, retry_failed=asked.retry_failed, force=asked.force, limit=asked.limit,
+        where=parse_where(asked.filter, study), shard=asked.shard,
+    )  # fmt: skip
+    if asked.dry_run:
+        from harness.execution.preview import preview
+
+        print(preview(planned, folder, wanted))
+        return doors.DONE
+    command = ["python", "-m", "harness.sweep", *arguments]
+    shown = not (asked.quiet or asked.no_progress)
+    try:
+        swept = sweep(planned, folder, wanted, shown=shown, command=command)
+    except KeyboardInterrupt as interruption:
+        print(f"\ninterrupted; finished runs are kept. To go on: {shlex.join(command)}", file=sys.stderr)
+        return doors.TERMINATED if type(interruption).__name__ == "Terminated" else doors.INTERRUPTED
+    from harness.analysis.presenting import present
+
+    shown_result = present(study, planned, folder)
+    if not asked.quiet:
+        print(shown_result.screen(swept.seconds, swept.computed))
+    if swept.failed:
+        print(f"{len(swept.failed)} runs failed; why: {folder}/failures/. To try them again: add --retry-failed", file=sys.stderr)
+        return doors.FAILED
+    return doors.NOT_HELD if shown_result.broken else doors.DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = doors.parser("sweep", "Compute what is missing of a study, then draw its figures, judge its expectations and write its report.")
+    add = made.add_argument
+    add("-j", dest="jobs", type=_jobs, default=-1, metavar="N", help="parallel jobs, one core each; -1: all cores (default)")
+    add("-n", "--dry-run", action="store_true", help="print the plan and stop: the grid, what is done and missing, the cost")
+    add("--engine", choices=("numba", "torch"), default="numba", help="fused kernels where a cell has one (default), or torch")
+    add("--device", default="cpu", metavar="D", help="torch device; anything but cpu takes the torch engine")
+    add("--shard", type=_shard, default=(1, 1), metavar="I/N", help="only every N-th run, the I-th of each N: for job arrays")
+    add("--retries", type=_count, default=1, metavar="K", help="try a failed run again up to K times (default 1)")
+    add("--timeout", type=float, metavar="S", help="seconds a run may take")
+    add("--fail-fast", action="store_true", help="stop at the first run that failed for good")
+    add("--retry-failed", action="store_true", help="take up again what failed before")
+    add("--force", action="store_true", help="do again what is done")
+    add("--limit", type=_count, metavar="N", help="at most N runs")
+    add("--filter", action="append", default=[], metavar="COLUMN=VALUE[,VALUE]", help="only runs with these values")
+    add("-q", "--quiet", action="store_true", help="print nothing but errors")
+    add("--no-progress", action="store_true", help="no progress on stderr")
+    return made
+
+
+def _jobs(text: str) -> int:
+    value = int(text)
+    if value < 1 and value != -1:
+        raise argparse.ArgumentTypeError("a number of jobs is 1 or more, or -1 for all cores")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return value
+
+
+def _shard(text: str) -> tuple[int, int]:
+    try:
+        index, count = (int(part) for part in text.split("/"))
+    except ValueError:
+        raise argparse.ArgumentTypeError("a shard is I/N, such as 1/4") from None
+    if not 1 <= index <= count:
+        raise argparse.ArgumentTypeError(f"there is no shard {index} of {count}; the first is 1/{count}")
+    return index, count
+
+
+if __name__ == "__main__":
+    doors.run(main)

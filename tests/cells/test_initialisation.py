@@ -1,0 +1,81 @@
+"""Initial weights have the spectral radius, the orthogonality and the biases that were asked for."""
+
+import numpy as np
+import pytest
+
+from harness.cells import CELLS
+from harness.cells.initialisation import initialise, sigma_max, spectral_radius
+
+H, D, T = 24, 8, 60
+
+
+def make(name: str, **settings):
+    return CELLS[name](cell=name, hidden_size=H, **settings)
+
+
+def blocks(W):
+    return np.split(W, len(W) // H)
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("init", ["gaussian", "orthogonal", "identity"])
+@pytest.mark.parametrize("rho", [0.5, 1.0, 1.4])
+def test_each_gate_block_has_the_spectral_radius_asked_for(name: str, init: str, rho: float) -> None:
+    W = initialise(make(name, init=init, spectral_radius=rho), 3, input_size=D, length=T)["W"]
+    assert W.shape == (len(CELLS[name].gates) * H, H)
+    for block in blocks(W):
+        assert spectral_radius(block) == pytest.approx(rho, abs=1e-12)
+        if init != "gaussian":
+            np.testing.assert_allclose(block @ block.T, rho**2 * np.eye(H), atol=1e-12)
+            assert sigma_max(block) == pytest.approx(rho, abs=1e-12)
+
+
+def test_a_gaussian_block_of_radius_one_has_a_sigma_near_two() -> None:
+    # H = 128: the circular law puts ρ near 1 and the largest singular value of a square Gaussian matrix near 2
+    cell = CELLS["rnn"](cell="rnn", hidden_size=128, init="gaussian", spectral_radius=1.0)
+    values = [sigma_max(initialise(cell, seed, input_size=D, length=T)["W"]) for seed in range(5)]
+    assert 1.7 < np.mean(values) < 2.0
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_torchs_default_is_uniform_within_one_over_root_h(name: str) -> None:
+    parameters = initialise(make(name), 0, input_size=D, length=T)
+    values = np.concatenate([p.ravel() for p in parameters.values()])
+    assert abs(values).max() <= 1 / np.sqrt(H)
+    assert values.std() == pytest.approx(1 / np.sqrt(3 * H), rel=0.05)
+
+
+def test_one_seed_draws_one_matrix_scaled_to_each_radius() -> None:
+    small, large = (initialise(make("rnn", init="gaussian", spectral_radius=rho), 5, input_size=D, length=T) for rho in (0.8, 1.2))
+    np.testing.assert_allclose(small["W"] / 0.8, large["W"] / 1.2, rtol=1e-12)
+    for name in ("U", "b_x", "b_h"):
+        np.testing.assert_array_equal(small[name], large[name])
+
+
+@pytest.mark.parametrize("biases", [1, 2])
+def test_forget_bias_is_the_sum_of_both_biases(biases: int) -> None:
+    drawn, given = (initialise(make("lstm", biases=biases, forget_bias=b), 1, input_size=D, length=T) for b in (None, 1.5))
+    total = given["b_x"] + given.get("b_h", 0)
+    np.testing.assert_array_equal(total[H : 2 * H], 1.5)
+    np.testing.assert_array_equal(np.delete(given["b_x"], slice(H, 2 * H)), np.delete(drawn["b_x"], slice(H, 2 * H)))
+
+
+def test_chrono_biases_are_logs_of_lags_up_to_the_length() -> None:
+    parameters = initialise(make("lstm", forget_bias="chrono"), 1, input_size=D, length=T)
+    total = parameters["b_x"] + parameters["b_h"]
+    lags = np.exp(total[H : 2 * H])
+    assert lags.min() >= 1
+    assert lags.max() <= T - 1
+    assert lags.mean() == pytest.approx(T / 2, rel=0.35)
+    np.testing.assert_array_equal(total[:H], -total[H : 2 * H])
+
+
+def test_spectral_radius_of_a_matrix_that_is_not_finite_is_nan() -> None:
+    assert np.isnan(spectral_radius(np.full((2, 2), np.inf)))
+    assert np.isnan(sigma_max(np.full((2, 2), np.nan)))
+
+
+def test_radius_and_sigma_differ_for_a_nilpotent_matrix() -> None:
+    W = np.array([[0.0, 5.0], [0.0, 0.0]])
+    assert spectral_radius(W) == 0
+    assert sigma_max(W) == 5

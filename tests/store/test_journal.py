@@ -1,0 +1,153 @@
+"""A run is kept whole or not at all; what is damaged is set aside; a folder of another kind is left as it is."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from harness.catalogue import read
+from harness.errors import ResultsError
+from harness.records import TABLES, Record
+from harness.store import tables
+from harness.store.journal import Journal
+from harness.study.plan import plan
+
+
+def record(run_id: str = "a" * 16, accuracy: float = 0.5) -> Record:
+    run = {"outcome": "solved", "updates": 3, "solved_at": 3, "final_accuracy": accuracy, "engine": "torch"}
+    rows = {
+        "curves": [{"update": 0, "loss": float("nan"), "clipped": False}, {"update": 3, "loss": 0.25}],
+        "gradients": [{"update": 0, "log10_adjoint": np.array([-np.inf, -300.5, 0.0]), "log10_immediate": [0.0], "log10_adjoint_cell": None}],
+    }
+    return Record(run_id, run, rows)
+
+
+def test_what_is_committed_is_what_is_read_with_zeros_nans_and_nulls(tmp_path: Path) -> None:
+    journal = Journal.create(tmp_path / "r")
+    assert journal.commit(record(), {"cell": "rnn", "seed": 1})
+    [commit] = journal.read(journal.done())
+    assert commit.settings == {"cell": "rnn", "seed": 1}
+    assert commit.tables["gradients"].to_pylist()[0]["log10_adjoint"] == [-np.inf, -300.5, 0.0]
+    assert commit.tables["gradients"].to_pylist()[0]["log10_adjoint_cell"] is None
+    assert np.isnan(commit.tables["curves"].to_pylist()[0]["loss"])
+
+
+def test_the_first_of_two_writers_wins_and_nothing_else_is_left(tmp_path: Path) -> None:
+    journal = Journal.create(tmp_path)
+    assert journal.commit(record(accuracy=0.1), {})
+    assert not journal.commit(record(accuracy=0.9), {})
+    [commit] = journal.read(journal.done())
+    assert commit.tables["runs"].to_pylist()[0]["final_accuracy"] == 0.1
+    assert len(list((tmp_path / "journal").iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "other run", "no header"])
+def test_a_damaged_commit_is_set_aside_and_the_run_is_missing(tmp_path: Path, damage: str) -> None:
+    journal = Journal.create(tmp_path)
+    for name in ("a" * 16, "b" * 16):
+        journal.commit(record(name), {})
+    path = journal.path("a" * 16)
+    data = path.read_bytes()
+    middle = len(data) - 200
+    path.write_bytes({
+        "truncate": data[:middle],
+        "flip": data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :],
+        "empty": b"",
+        "other run": journal.path("b" * 16).read_bytes(),
+        "no header": data.partition(b"\n")[2],
+    }[damage])  # fmt: skip
+    assert [commit.run_id for commit in journal.read(sorted(journal.done()))] == ["b" * 16]
+    assert journal.done() == {"b" * 16}
+    assert journal.damaged() == ("a" * 16,)
+
+
+def test_a_folder_of_another_schema_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    Journal.create(tmp_path)
+    (tmp_path / "store.json").write_text(json.dumps({"harness_schema": 99}))
+    for call in (Journal.create, Journal.open):
+        with pytest.raises(ResultsError, match="holds schema version 99"):
+            call(tmp_path)
+    assert json.loads((tmp_path / "store.json").read_text()) == {"harness_schema": 99}
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ResultsError, match="cannot be written"):
+        Journal.create(tmp_path / "file")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere; the case above covers the message")
+def test_a_read_only_folder_says_so(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(ResultsError, match="cannot be written"):
+        Journal.create(tmp_path / "r")
+
+
+def test_a_folder_without_results_says_how_to_make_them(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="no results here yet"):
+        Journal.open(tmp_path)
+
+
+def _hold(folder: Path, ready, release) -> None:
+    with Journal.create(folder).lock():
+        ready.set()
+        release.wait(30)
+
+
+def test_a_second_controller_is_told_who_holds_the_folder_and_a_dead_ones_lock_is_free(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, release = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(tmp_path, ready, release))
+    holder.start()
+    try:
+        assert ready.wait(30)
+        with pytest.raises(ResultsError, match=f"held by process {holder.pid}"), Journal.create(tmp_path).lock():
+            pass
+    finally:
+        holder.kill()
+        holder.join()
+    with Journal.create(tmp_path).lock():
+        pass
+
+
+def test_a_column_that_is_not_declared_is_refused(tmp_path: Path) -> None:
+    stray = Record("c" * 16, {"outcome": "solved", "colour": "red"})
+    with pytest.raises(ValueError, match="no column for"):
+        Journal.create(tmp_path).commit(stray, {})
+
+
+def test_tables_hold_the_plans_runs_in_its_order_and_no_orphans(study_file, tmp_path: Path) -> None:
+    planned = plan(read(study_file()))
+    journal = Journal.create(tmp_path)
+    for run in reversed(planned.runs[1:]):
+        journal.commit(record(run.run_id), run.columns())
+    journal.commit(record("f" * 16), {})
+    journal.fail(planned.runs[0].run_id, planned.runs[0].columns(), "ValueError: no", "trace", 2)
+    derived = tables.derive(journal, planned)
+    tables.write(derived, tmp_path)
+    for name, table in TABLES.items():
+        stored = pq.read_table(tmp_path / f"{name}.parquet")
+        assert repr(stored.to_pydict()) == repr(derived[name].to_pydict())  # repr: NaN is not equal to itself
+        assert stored.schema.metadata[b"harness_schema"] == b"1"
+        assert stored.schema.field("run_id").metadata[b"meaning"]
+        assert set(table.schema().names) <= set(stored.schema.names)
+    rows = derived["runs"].to_pylist()
+    assert [row["run_id"] for row in rows] == [run.run_id for run in planned.runs]
+    assert [row["outcome"] for row in rows] == ["failed"] + ["solved"] * 5
+    assert [row["cell"] for row in rows] == ["rnn", "rnn", "lstm", "lstm", "gru", "gru"]
+    assert rows[2]["forget_bias"] == "1.0"
+    assert rows[0]["final_accuracy"] is None
+
+
+def test_a_later_success_takes_a_failure_away(tmp_path: Path) -> None:
+    journal = Journal.create(tmp_path)
+    journal.fail("a" * 16, {}, "ValueError: no", "trace", 1)
+    assert set(journal.failures()) == {"a" * 16}
+    journal.commit(record(), {})
+    assert journal.failures() == {}
