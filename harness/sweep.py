@@ -30,7 +30,10 @@ def main(arguments: list[str]) -> int:
     if asked.dry_run:
         from harness.execution.preview import preview
 
-        print(preview(planned, folder, wanted))
+        from harness.analysis.expectations import weak_seeds
+
+        weak = [weak_seeds(expectation, len(study.seeds)) for expectation in study.expect]
+        print(preview(planned, folder, wanted, [sentence for sentence in dict.fromkeys(weak) if sentence]))
         return doors.DONE
     command = ["python", "-m", "harness.sweep", *arguments]
     shown = not (asked.quiet or asked.no_progress)
@@ -41,13 +44,13 @@ def main(arguments: list[str]) -> int:
         return doors.TERMINATED if type(interruption).__name__ == "Terminated" else doors.INTERRUPTED
     from harness.analysis.presenting import present
 
-    shown_result = present(study, planned, folder)
+    presented = present(planned, folder)
     if not asked.quiet:
-        print(shown_result.screen(swept.seconds, swept.computed))
+        print(presented.screen(swept.seconds, swept.computed))
     if swept.failed:
         print(f"{len(swept.failed)} runs failed; why: {folder}/failures/. To try them again: add --retry-failed", file=sys.stderr)
         return doors.FAILED
-    return doors.NOT_HELD if shown_result.broken else doors.DONE
+    return doors.NOT_HELD if presented.judged.broken else doors.DONE
 
 
 def _parser() -> argparse.ArgumentParser:

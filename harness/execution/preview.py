@@ -50,3 +50,17 @@ def preview(plan: Plan, folder: Path, wanted: Wanted, warnings: Sequence[str] = 
     ]
     return "\n".join([*lines, *(f"warning: {sentence}" for sentence in warnings)])
 
+
+def status(plan: Plan, journal: Journal) -> str:
+    """What is done, missing, failed and orphaned, and the cost still to come."""
+    have = counts(plan, journal)
+    runs = todo(plan, Wanted(), journal.done(), frozenset(journal.failures()))
+    lines = [
+        f"{plan.study.name}: {len(plan.runs)} runs in {journal.folder}",
+        *(f"{have[name]:8d}  {name}" for name in ("done", "missing", "failed", "orphaned")),
+        f"still to come: at most about {clock(sum(costs(plan, runs).values()))} of one core, at the pace of the calibration",
+    ]
+    failures = journal.failures()
+    lines += [f"failed {run_id}: {note['error']}" for run_id, note in failures.items() if run_id in plan.ids]
+    lines += [f"damaged commit set aside: {run_id}" for run_id in journal.damaged()]
+    return "\n".join(lines)

@@ -74,6 +74,9 @@ class _Reader:
             name, claim, experiment, points, seeds, figures, expect, self.document.source, self.document.text, overrides,
         )
         self._columns(study)
+        if not self.problems:  # where points are missing because something is wrong, what selects them proves nothing
+            for key, index, what in self.catalogue.faults(study):
+                self.report(self.document.place(key, index), f"{key}: {what}")
         if self.problems:
             raise StudyError(self.problems)
         return study

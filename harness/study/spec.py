@@ -167,6 +167,7 @@ class Catalogue:
     experiments: Mapping[str, Experiment]
     figures: Mapping[str, type[Figure]]
     metrics: Mapping[str, object]
+    faults: Callable[[Study], Sequence[tuple[str, int, str]]]  # what else is wrong: ("figures" or "expect", index, sentence)
 
 
 @dataclass(frozen=True)
@@ -212,10 +213,10 @@ class Study:
         return tuple(columns.values())
 
     def axes(self) -> tuple[str, ...]:
-        """The columns in which the points of the grid differ."""
+        """The columns in which the points that have them differ (`forget_bias: 1.0` of an LSTM beside a GRU is no axis)."""
         rows = [point.columns() for point in self.points]
         names = [column.name for column in self.setting_columns() if column.name != "seed"]
-        return tuple(name for name in names if len({repr(row.get(name)) for row in rows}) > 1)
+        return tuple(name for name in names if len({repr(row[name]) for row in rows if name in row}) > 1)
 
 
 def column_name(key: str, info: FieldInfo) -> str:

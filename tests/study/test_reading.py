@@ -40,7 +40,7 @@ def test_a_good_study_is_the_union_of_its_products(study_file) -> None:
     columns = [point.columns() for point in study.points]
     assert [(c["cell"], c["sequence_length"]) for c in columns] == [("rnn", 20), ("rnn", 50), ("lstm", 20), ("lstm", 50), ("gru", 20)]
     assert study.seeds == (0, 1, 2)
-    assert set(study.axes()) == {"cell", "sequence_length", "forget_bias", "nonlinearity"}
+    assert set(study.axes()) == {"cell", "sequence_length"}
 
 
 def test_points_that_two_products_share_are_there_once(study_file) -> None:

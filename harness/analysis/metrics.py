@@ -1,0 +1,128 @@
+"""What an expectation can be about: each metric measures one group of runs, over seeds.
+
+Read whenever a study is read: pandas and scipy are imported where something is measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric of one group of runs: value and 95 % interval, from `runs` runs of `seeds` seeds."""
+
+    value: float
+    low: float
+    high: float
+    runs: int
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: how a group of runs is measured, how a seed scores in a paired test, how its numbers are written."""
+
+    name: str
+    label: str
+    meaning: str
+    measure: Callable[[pd.DataFrame, np.random.Generator], Measured]
+    per_seed: Callable[[pd.DataFrame], pd.Series[float]]
+    decimals: int
+
+    def text(self, value: float) -> str:
+        """A number of this metric in words: '0.88', '700', '> budget' where the data end before it."""
+        if math.isnan(value):
+            return "–"
+        if math.isinf(value):
+            return "> budget"
+        return f"{value:.{self.decimals}f}"
+
+
+def finished(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with a result: a failed run has none."""
+    return runs[runs["outcome"].isin(["solved", "unsolved", "diverged"])]
+
+
+def _success_rate(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
+    from harness.analysis.statistics import rate_interval
+
+    solved, n = int((runs["outcome"] == "solved").sum()), len(runs)
+    return Measured(solved / n if n else math.nan, *rate_interval(solved, n), n, runs["seed"].nunique())
+
+
+def _solved(runs: pd.DataFrame) -> pd.Series[float]:
+    return (runs["outcome"] == "solved").astype("float64").groupby(runs["seed"]).mean()
+
+
+def _final_accuracy(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
+    from harness.analysis.statistics import iqm, iqm_interval
+
+    values = _accuracies(runs).dropna().to_numpy()
+    return Measured(iqm(values), *iqm_interval(values, generator), len(runs), len(values))
+
+
+def _accuracies(runs: pd.DataFrame) -> pd.Series[float]:
+    accuracy = runs["final_accuracy"].astype("float64")
+    # Leaving a diverged run out would flatter the method: a network of NaNs guesses.
+    lost = (runs["outcome"] == "diverged") & accuracy.isna()
+    return accuracy.mask(lost, runs["chance"].astype("float64")).groupby(runs["seed"]).mean()
+
+
+def _solved_at(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
+    from harness.analysis.statistics import median_time
+
+    times = solve_times(runs)
+    if times.empty:
+        return Measured(math.nan, math.nan, math.nan, 0, 0)
+    median, ends = median_time(times.loc[times["solved"], "update"], times.loc[~times["solved"], "update"])
+    return Measured(median, *ends, len(runs), runs["seed"].nunique())
+
+
+def solve_times(runs: pd.DataFrame) -> pd.DataFrame:
+    """When each run was solved, or how long it is known not to be: columns `update` and `solved`.
+
+    A diverged run is never solved: it counts as unsolved up to its whole budget, not just up to the update at which
+    it broke (dropping it there would assume that it would have gone on like the others).
+    """
+    import pandas as pd
+
+    solved = runs["solved_at"].notna()
+    budget = runs["max_updates"] if "max_updates" in runs.columns else runs["updates"]
+    end = runs["updates"].where(runs["outcome"] != "diverged", budget)
+    return pd.DataFrame({"update": runs["solved_at"].where(solved, end).astype("float64"), "solved": solved})
+
+
+def _restricted(runs: pd.DataFrame) -> pd.Series[float]:
+    return solve_times(runs)["update"].groupby(runs["seed"]).mean()
+
+
+SUCCESS_RATE = Metric(
+    "success_rate",
+    "success rate",
+    "solved / (solved + unsolved + diverged), Wilson 95 % interval",
+    _success_rate,
+    _solved,
+    2,
+)
+FINAL_ACCURACY = Metric(
+    "final_accuracy", "final accuracy",
+    "interquartile mean over seeds (a seed's mean where several settings are pooled; chance for a diverged run), "
+    "bootstrap 95 % interval",
+    _final_accuracy, _accuracies, 3,
+)  # fmt: skip
+SOLVED_AT = Metric(
+    "solved_at", "updates to solve",
+    "median number of updates to the first evaluation that met the task's rule, unsolved runs censored (Kaplan–Meier), "
+    "95 % interval; a pair is compared by its updates up to the budget",
+    _solved_at, _restricted, 0,
+)  # fmt: skip
+
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (SUCCESS_RATE, FINAL_ACCURACY, SOLVED_AT)}

@@ -1,0 +1,138 @@
+"""From a results folder to what people see: verdicts, figures, the report, and the last screen of a sweep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+from xml.etree import ElementTree
+
+import pandas as pd
+
+from harness.analysis import page
+from harness.analysis.expectations import Verdict, judge, overall
+from harness.analysis.frames import Frames
+from harness.analysis.rendering import render
+from harness.analysis.summary import summary
+from harness.errors import ResultsError
+from harness.store import tables
+from harness.store.journal import Journal
+from harness.study.plan import Plan
+
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A study's results and what they say to its expectations."""
+
+    plan: Plan
+    frames: Frames
+    verdicts: list[Verdict]
+
+    @property
+    def broken(self) -> bool:
+        return any(verdict.state == "fails" for verdict in self.verdicts)
+
+    @property
+    def incomplete(self) -> bool:
+        return any(verdict.state == "incomplete" for verdict in self.verdicts)
+
+    def text(self) -> str:
+        """The claim, the verdict table, and the verdicts in one sentence."""
+        claim = fill(f"{self.plan.study.name}: {self.plan.study.claim}", WIDTH)
+        return f"{claim}\n\n{summary(self.verdicts, WIDTH)}\n\n{overall(self.verdicts)}"
+
+    def write_junit(self, path: str) -> None:
+        """The verdicts as JUnit XML: a test case each, so that a continuous-integration server lists them.
+
+        Raises:
+            ResultsError: the file cannot be written.
+        """
+        counts = {"tests": len(self.verdicts), "failures": sum(v.state == "fails" for v in self.verdicts)}
+        suite = ElementTree.Element("testsuite", name=self.plan.study.name, **{k: str(n) for k, n in counts.items()})
+        for verdict in self.verdicts:
+            case = ElementTree.SubElement(suite, "testcase", classname=self.plan.study.name, name=verdict.text)
+            said = "; ".join(" ".join(row).strip() for row in verdict.rows())
+            if verdict.state == "fails":
+                ElementTree.SubElement(case, "failure", message=f"{said} {verdict.reason}".strip())
+            elif verdict.state != "holds":
+                ElementTree.SubElement(case, "skipped", message=f"{verdict.state}: {verdict.reason}")
+        try:
+            ElementTree.ElementTree(suite).write(path, encoding="unicode", xml_declaration=True)
+        except OSError as error:
+            raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+@dataclass(frozen=True)
+class Presented:
+    """A results folder whose figures and report have just been written."""
+
+    judged: Judged
+    folder: Path
+    figures: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def screen(self, seconds: float | None = None, computed: int = 0) -> str:
+        """What a sweep tells at its end: claim, verdicts, where everything lies, how long it took."""
+        runs = self.judged.frames.runs
+        counts = ", ".join(f"{n} {name}" for name, n in runs["outcome"].value_counts().items())
+        missing = len(self.judged.plan.runs) - len(runs)
+        lines = [
+            self.judged.text(),
+            "",
+            f"runs      {len(runs)} of {len(self.judged.plan.runs)} ({counts or 'none'}{f', {missing} missing' if missing else ''})",
+            f"report    {self.folder / 'report.html'}",
+            f"figures   {self.folder / 'figures'}/ ({', '.join(self.figures) or 'none'})",
+            f"tables    {self.folder}/runs.parquet, curves.parquet, gradients.parquet",
+        ]
+        if seconds is not None:
+            lines.append(f"took      {_duration(seconds)} for {computed} run{'s' * (computed != 1)}")
+        return "\n".join([*lines, *(f"note      {note}" for note in self.notes)])
+
+
+def judge_folder(plan: Plan, folder: Path) -> Judged:
+    """Derive the tables of a results folder anew and judge the study's expectations by them.
+
+    Raises:
+        ResultsError: the folder has no results, or those of another schema version.
+    """
+    journal = Journal.open(folder)
+    derived = tables.derive(journal, plan)
+    tables.write(derived, folder)
+    frames = Frames.from_tables(derived)
+    planned = pd.DataFrame([{"run_id": run.run_id, **run.columns()} for run in plan.runs])
+    return Judged(plan, frames, [verdict for e in plan.study.expect for verdict in judge(e, frames.runs, planned)])
+
+
+def present(plan: Plan, folder: Path) -> Presented:
+    """Write figures/ and report.html of a results folder, from its commits alone.
+
+    Raises:
+        ResultsError: the folder has no results, or cannot be written.
+    """
+    judged = judge_folder(plan, folder)
+    drawings, notes = render(plan.study, judged.frames, folder / "figures")
+    failures = {run_id: note for run_id, note in Journal.open(folder).failures().items() if run_id in plan.ids}
+    notes += [f"Run {run_id} failed: {note['error']}." for run_id, note in failures.items()]
+    try:
+        page.write(folder / "report.html", plan.study, judged.frames, judged.verdicts, drawings, _provenance(folder), notes)
+    except OSError as error:
+        raise ResultsError(f"{folder}: the report cannot be written: {error.strerror or error}") from None
+    return Presented(judged, folder, tuple(drawing.name for drawing in drawings), tuple(notes))
+
+
+def _provenance(folder: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads((folder / "provenance.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

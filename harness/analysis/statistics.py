@@ -1,0 +1,223 @@
+"""Statistics over seeds: numbers in, numbers out. The seed is the unit, never the test sequence.
+
+A thousand test sequences of one network say how good that network is; how good the *method* is, only further seeds
+can say. Generators are arguments; the same generator state gives the same interval.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+Floats = npt.NDArray[np.float64]
+LEVEL = 0.95
+RESAMPLES = 2000
+
+
+class Interval(NamedTuple):
+    """Both ends of a confidence interval; NaN where the data give none."""
+
+    low: float
+    high: float
+
+
+def rate_interval(
+    successes: int, n: int, method: Literal["wilson", "exact"] = "wilson", level: float = LEVEL
+) -> Interval:
+    """Confidence interval of a success probability from `successes` of `n` independent seeds.
+
+    Wilson inverts the score test: all p with |p̂ − p| ≤ z √(p(1−p)/n). It is the default because its coverage is
+    close to the nominal level on average even at n = 5; Clopper–Pearson ("exact") guarantees at least the level and
+    pays for it in width. Neither collapses at 0 of n or n of n, where the textbook interval p̂ ± z·s.e. does.
+
+    Returns:
+        the interval within [0, 1]; [0, 1] itself for n = 0.
+
+    Raises:
+        ValueError: if not 0 ≤ successes ≤ n.
+
+    Source: Wilson 1927; Clopper & Pearson 1934; Brown, Cai & DasGupta 2001 for the choice.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} of {n} is not a rate")
+    if n == 0:
+        return Interval(0.0, 1.0)
+    found = stats.binomtest(successes, n).proportion_ci(confidence_level=level, method=method)
+    # Wilson's end at 0 of n and n of n is 0 and 1 by its formula; the quotient misses it by a rounding error.
+    return Interval(0.0 if successes == 0 else float(found.low), 1.0 if successes == n else float(found.high))
+
+
+def iqm(values: npt.ArrayLike) -> float:
+    """Interquartile mean: the mean without the lowest and the highest ⌊n/4⌋ values; NaN for no values.
+
+    Less moved by one odd seed than the mean, less noisy than the median. Below four values it is the mean.
+
+    Source: Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical precipice", section 4.3.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    return float(stats.trim_mean(array, 0.25)) if array.size else math.nan
+
+
+def iqm_interval(values: npt.ArrayLike, generator: np.random.Generator, level: float = LEVEL) -> Interval:
+    """Bootstrap interval of the IQM over seeds: BCa, or the percentile interval where BCa is undefined.
+
+    BCa's acceleration divides by the spread of the jackknife: it is undefined when (nearly) all seeds agree, say at
+    accuracy 1.
+
+    Args:
+        values: one number a seed.
+        generator: source of the resamples.
+
+    Returns:
+        the interval; (NaN, NaN) below two seeds.
+
+    Source: Efron 1987, "Better bootstrap confidence intervals".
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.size < 2:
+        return Interval(math.nan, math.nan)
+    if np.ptp(array) == 0:
+        return Interval(float(array[0]), float(array[0]))
+    method = "percentile" if np.ptp(_jackknife(array)) == 0 else "BCa"
+    found = stats.bootstrap(
+        (array,), lambda x, axis: stats.trim_mean(x, 0.25, axis=axis),
+        n_resamples=RESAMPLES, confidence_level=level, method=method, rng=generator, vectorized=True,
+    ).confidence_interval  # fmt: skip
+    return Interval(float(found.low), float(found.high))
+
+
+@dataclass(frozen=True)
+class Survival:
+    """Share of runs not yet solved after each event time, with its pointwise interval."""
+
+    times: Floats
+    share: Floats
+    low: Floats
+    high: Floats
+
+
+def kaplan_meier(solved: npt.ArrayLike, censored: npt.ArrayLike, level: float = LEVEL) -> Survival:
+    """Kaplan–Meier estimate of the share of runs still unsolved, from times of which some are only lower bounds.
+
+        S(t) = Π_{tᵢ ≤ t} (1 − dᵢ/nᵢ),    dᵢ solved at tᵢ of nᵢ still at risk
+
+    with Greenwood's variance on the log(−log S) scale. Where S is 0 or 1 that variance is undefined; the interval is
+    S there.
+
+    Args:
+        solved: updates at which runs were solved.
+        censored: updates up to which the other runs are known not to be solved.
+
+    Raises:
+        ValueError: if there is no run at all.
+
+    Source: Kaplan & Meier 1958; Kalbfleisch & Prentice 1980 for the transformation.
+    """
+    events = np.asarray(solved, dtype=np.float64)
+    open_ends = np.asarray(censored, dtype=np.float64)
+    if events.size + open_ends.size == 0:
+        raise ValueError("no runs, no times")
+    curve = stats.ecdf(stats.CensoredData(uncensored=events, right=open_ends)).sf
+    # The product carries rounding errors: four of eight solved would otherwise not quite be a half.
+    share: Floats = np.asarray(curve.probabilities, dtype=np.float64).round(12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # scipy says that the band is undefined where S is 0 or 1
+        band = curve.confidence_interval(confidence_level=level, method="log-log")
+    low, high = (np.asarray(end.probabilities, dtype=np.float64) for end in band)
+    low, high = np.where(np.isnan(low), share, low), np.where(np.isnan(high), share, high)
+    return Survival(np.asarray(curve.quantiles, dtype=np.float64), share, low, high)
+
+
+def median_time(solved: npt.ArrayLike, censored: npt.ArrayLike, level: float = LEVEL) -> tuple[float, Interval]:
+    """Median time to solve and its interval, unsolved runs counted as censored.
+
+    The median is the first time at which S(t) ≤ ½; the interval holds the times at which the pointwise band of S
+    includes ½. An end that the data never reach is ∞: fewer than half of the runs were solved, so the median lies
+    beyond the budget.
+
+    Args and raises: as `kaplan_meier`.
+
+    Source: Brookmeyer & Crowley 1982.
+    """
+    curve = kaplan_meier(solved, censored, level)
+
+    def first(share: Floats) -> float:
+        below = np.flatnonzero(share <= 0.5)
+        return float(curve.times[below[0]]) if below.size else math.inf
+
+    return first(curve.share), Interval(first(curve.low), first(curve.high))
+
+
+def paired_permutation(first: npt.ArrayLike, second: npt.ArrayLike, generator: np.random.Generator) -> float:
+    """Two-sided p-value of the mean difference between pairs that share a seed, under exchange within each pair.
+
+        p = share of the 2ⁿ sign patterns s with |mean s·(a − b)| ≥ |mean (a − b)|
+
+    All 2ⁿ patterns up to n = 13, random ones beyond. The least p is 2/2ⁿ: five pairs never reach .05.
+
+    Args:
+        first, second: one number a shared seed, in the same order.
+        generator: source of the random patterns.
+
+    Raises:
+        ValueError: if the two differ in length or hold fewer than two pairs.
+
+    Source: Fisher 1935, The Design of Experiments, section 21; scipy.stats.permutation_test.
+    """
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if a.shape != b.shape or a.size < 2:
+        raise ValueError(f"pairs are needed, two at least: got {a.size} and {b.size} values")
+    found = stats.permutation_test(
+        (a, b), lambda x, y, axis: np.mean(x - y, axis=axis),
+        permutation_type="samples", n_resamples=2**13, vectorized=True, rng=generator,
+    )  # fmt: skip
+    return float(found.pvalue)
+
+
+class Band(NamedTuple):
+    """Mean over seeds at each position, and the ends of its interval (NaN where fewer than two seeds are there)."""
+
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
+def mean_band(values: Floats, generator: np.random.Generator, level: float = LEVEL) -> Band:
+    """Mean over seeds at each position with a percentile bootstrap band; whole seeds are resampled, not single values.
+
+    Args:
+        values: (seeds, positions); NaN where a seed has no value, left out of the mean there.
+        generator: source of the resamples.
+
+    Returns:
+        three arrays of length `positions`; NaN where there is nothing to average.
+
+    Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
+    """
+    known = np.isfinite(values)
+    filled = np.where(known, values, 0.0)
+    mean = _ratio(filled.sum(axis=0), known.sum(axis=0))
+    low, high = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
+    several = known.sum(axis=0) >= 2
+    if several.any():
+        n = len(values)
+        counts = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
+        means = _ratio(counts @ filled[:, several], counts @ known[:, several].astype(np.float64))
+        tail = (1 - level) / 2
+        low[several], high[several] = np.nanquantile(means, [tail, 1 - tail], axis=0)
+    return Band(mean, low, high)
+
+
+def _ratio(sums: npt.NDArray[Any], counts: npt.NDArray[Any]) -> Floats:
+    ratio: Floats = np.divide(sums, counts, out=np.full(np.shape(sums), np.nan), where=counts > 0)
+    return ratio
+
+
+def _jackknife(values: Floats) -> Floats:
+    return np.array([stats.trim_mean(np.delete(values, i), 0.25) for i in range(len(values))])

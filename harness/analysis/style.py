@@ -1,0 +1,166 @@
+"""The only place that knows colours, inches and fonts.
+
+Figures are plain `matplotlib.figure.Figure` objects, drawn inside `context()` and never registered with pyplot: no
+backend is chosen, no window opened, no setting of a notebook's user changed.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.colors import Colormap, to_hex
+from matplotlib.figure import Figure
+
+from harness.analysis.labels import CELL_ORDER
+from harness.study.matching import canonical
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SINGLE, DOUBLE = 3.4, 7.0  # inches: one column and both columns of a two-column paper
+PANEL_HEIGHT = 2.1
+SMALL = 6.0  # points: numbers inside a figure
+INK, FAINT, RULE = "#222222", "#6b6b6b", "#b5b5b5"
+NONE_COLOUR = "#8a8a8a"  # a null among the hues
+ZERO_COLOUR = "#d4d4d4"  # an exact zero on a map: no colour of the scale
+PALETTE: Sequence[str] = tuple(to_hex(colour) for colour in sns.color_palette("colorblind"))
+CELL_COLOURS: Mapping[str, str] = dict(zip(CELL_ORDER, (PALETTE[1], PALETTE[0], PALETTE[2]), strict=True))
+SEQUENTIAL = frozenset({"spectral_radius", "bptt_window", "sequence_length", "hidden_size", "learning_rate", "update"})
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
+
+PAPER: Mapping[str, Any] = {
+    "figure.dpi": 150,
+    "figure.facecolor": "white",
+    "savefig.dpi": 300,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same letters on every machine
+    "mathtext.fontset": "dejavusans",
+    "font.size": 7.5,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "legend.title_fontsize": 6.5,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.linewidth": 0.6,
+    "axes.grid": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "patch.linewidth": 0.5,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.hashsalt": "vanishing-gradient-harness",
+    "svg.fonttype": "path",
+}
+
+# What a file says about its making: nothing that changes from one day or one installation to the next.
+METADATA: Mapping[str, Mapping[str, None]] = {
+    "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+}
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    """The paper's style for what is drawn or saved inside, and nothing outside."""
+    with mpl.rc_context(cast(Any, PAPER)):
+        yield
+
+
+def colours(column: str | None, levels: Sequence[object]) -> list[str]:
+    """One colour for each level of a column, in the levels' order.
+
+    A cell type has the same colour in every figure; numbers on a scale (ρ, window, T) run from light to dark; other
+    levels take the colour-blind safe palette; a null is grey.
+    """
+    real = [level for level in levels if canonical(level) is not None]
+    if column == "cell":
+        spare = iter(colour for colour in PALETTE if colour not in CELL_COLOURS.values())
+        table = {str(level): CELL_COLOURS.get(str(level)) or next(spare, INK) for level in real}
+    elif column in SEQUENTIAL and len(real) > 1:
+        shades = sns.color_palette("flare", as_cmap=True)
+        table = {str(level): to_hex(shades(i / (len(real) - 1))) for i, level in enumerate(real)}
+    else:
+        table = {str(level): PALETTE[i % len(PALETTE)] for i, level in enumerate(real)}
+    return [NONE_COLOUR if canonical(level) is None else table[str(level)] for level in levels]
+
+
+def magnitude_map() -> Colormap:
+    """Colours for the logarithm of a gradient: dark is small."""
+    return mpl.colormaps["viridis"]
+
+
+def rate_map() -> Colormap:
+    """Colours for a rate between 0 and 1: light is 0."""
+    colours: Colormap = sns.color_palette("crest", as_cmap=True)
+    return colours
+
+
+def size(columns: int, rows: int) -> tuple[float, float]:
+    """Inches of a figure of so many panels: one paper column for a single panel, both columns for more."""
+    width = SINGLE if columns == 1 else DOUBLE
+    height = 2.6 if rows == 1 and columns == 1 else 0.6 + PANEL_HEIGHT * rows
+    return width, height
+
+
+def legend_entry(text: str) -> float:
+    """About how wide a legend's entry is, in points: its handle, its letters (a formula counts as four) and the gap."""
+    letters = len(re.sub(r"\$[^$]*\$", "4444", text))
+    return letters * 0.6 * float(PAPER["legend.fontsize"]) + 26
+
+
+def powers_of_ten(axis: Any) -> None:
+    """Label an axis that holds log10 values as powers of ten."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axis.set_major_formatter(FuncFormatter(lambda exponent, _: f"$10^{{{exponent:.0f}}}$"))
+
+
+def guide(ax: Axes, *, x: bool = False, y: bool = True) -> None:
+    """Light grid lines to read values by."""
+    ax.grid(visible=y, axis="y")
+    ax.grid(visible=x, axis="x")
+
+
+def encode(figure: Figure, kind: str) -> bytes:
+    """A figure as the bytes of a 'pdf', 'png' or 'svg' file; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    with context():
+        figure.savefig(buffer, format=kind, metadata=dict(METADATA[kind]))
+    return buffer.getvalue()
+
+
+def save(figure: Figure, stem: Path, formats: Sequence[str] = ("pdf", "png")) -> list[Path]:
+    """Write a figure to `stem`.pdf, `stem`.png, …; returns the paths."""
+    paths = []
+    for kind in formats:
+        path = stem.with_name(f"{stem.name}.{kind}")
+        path.write_bytes(encode(figure, kind))
+        paths.append(path)
+    return paths

@@ -1,0 +1,27 @@
+"""python -m harness.check STUDY: the expectations, judged from the tables; exit 3 if one does not hold."""
+
+from __future__ import annotations
+
+from harness import doors
+
+
+def main(arguments: list[str]) -> int:
+    """Parse, call, print."""
+    made = doors.parser("check", "Judge a study's expectations from its tables; exit 3 if one does not hold, 1 if runs are missing.")
+    made.add_argument("--junit", metavar="FILE", help="write the verdicts as JUnit XML too")
+    asked = made.parse_args(arguments)
+    from harness.analysis.presenting import judge_folder
+    from harness.catalogue import read
+    from harness.study.plan import plan
+
+    study = read(asked.study, asked.overrides)
+    folder = doors.results_folder(asked.study, study.name, asked.output)
+    judged = judge_folder(plan(study), folder)
+    print(judged.text())
+    if asked.junit:
+        judged.write_junit(asked.junit)
+    return doors.NOT_HELD if judged.broken else doors.FAILED if judged.incomplete else doors.DONE
+
+
+if __name__ == "__main__":
+    doors.run(main)
