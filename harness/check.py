@@ -7,7 +7,9 @@ from harness import doors
 
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
-    made = doors.parser("check", "Judge a study's expectations from its tables; exit 3 if one does not hold, 1 if runs are missing.")
+    made = doors.parser(
+        "check", "Judge a study's expectations from its tables; exit 3 if one does not hold, 1 if runs are missing."
+    )
     made.add_argument("--junit", metavar="FILE", help="write the verdicts as JUnit XML too")
     asked = made.parse_args(arguments)
     from harness.analysis.presenting import judge_folder

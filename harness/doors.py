@@ -17,8 +17,17 @@ def parser(command: str, what: str) -> argparse.ArgumentParser:
     """A parser with the arguments that every door takes."""
     made = argparse.ArgumentParser(prog=f"python -m harness.{command}", description=what, allow_abbrev=False)
     made.add_argument("study", metavar="STUDY", help="the study's YAML file")
-    made.add_argument("-S", dest="overrides", metavar="KEY=VALUE", action="append", default=[], help="override a setting; a list makes an axis")
-    made.add_argument("-o", dest="output", metavar="DIR", help="results go to DIR/<name> (default: results/<path under studies/>)")
+    made.add_argument(
+        "-S",
+        dest="overrides",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="override a setting; a list makes an axis",
+    )
+    made.add_argument(
+        "-o", dest="output", metavar="DIR", help="results go to DIR/<name> (default: results/<path under studies/>)"
+    )
     return made
 
 

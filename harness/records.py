@@ -1,7 +1,7 @@
 """Every column of every table: name, type, unit, meaning.
 
-A study's settings are columns too; they are declared where the setting is (`study/spec.py`, a task's file, a cell's file)
-and join `RUNS` here as `settings` columns, so that no setting is described twice.
+A study's settings are columns too; they are declared where the setting is (`study/spec.py`, a task's file, a cell's
+file) and join `RUNS` here as `settings` columns, so that no setting is described twice.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import pyarrow as pa
 
 SCHEMA_VERSION = 1  # raised when a table's columns change their meaning; a folder of another version is refused
 
-# A solved run met its task's rule; an unsolved one used its budget up; a diverged one had a loss or gradient that was not
-# finite (a result too); a failed one has no result.
+# A solved run met its task's rule; an unsolved one used its budget up; a diverged one had a loss or gradient that was
+# not finite (a result too); a failed one has no result.
 OUTCOMES = ("solved", "unsolved", "diverged", "failed")
 
 Array = npt.NDArray[np.floating[Any]]
@@ -53,23 +53,34 @@ class Table:
 
 PER_STEP = pa.list_(pa.float32())
 
-RUN_ID = Column("run_id", pa.string(), "", "hash of the settings that differ from their default, the seed and the numerics version")
+RUN_ID = Column(
+    "run_id", pa.string(), "", "hash of the settings that differ from their default, the seed and the numerics version"
+)
 
 RUNS = Table(
     "runs",
     "a run",
     (
         RUN_ID,
-        Column("outcome", pa.string(), "", "solved, unsolved, diverged (loss or gradient not finite) or failed (no result)"),
+        Column(
+            "outcome", pa.string(), "", "solved, unsolved, diverged (loss or gradient not finite) or failed (no result)"
+        ),
         Column("updates", pa.int64(), "updates", "parameter updates made"),
         Column("solved_at", pa.int64(), "updates", "first evaluation that met the task's rule; null if none did"),
-        Column("final_accuracy", pa.float64(), "", "accuracy on a stream of its own after the last update, 2048 sequences"),
+        Column(
+            "final_accuracy", pa.float64(), "", "accuracy on a stream of its own after the last update, 2048 sequences"
+        ),
         Column("final_loss", pa.float64(), "nats", "mean loss on the same sequences"),
         Column("chance", pa.float64(), "", "accuracy of guessing, by the task's own statement"),
         Column("parameters", pa.int64(), "", "trained numbers of the whole model"),
         Column("recurrent_parameters", pa.int64(), "", "trained numbers of the recurrent weights W alone"),
         Column("initial_spectral_radius", pa.float64(), "", "ρ(W) before training, largest over the gate blocks"),
-        Column("initial_sigma_max", pa.float64(), "", "largest singular value of W before training, largest over the gate blocks"),
+        Column(
+            "initial_sigma_max",
+            pa.float64(),
+            "",
+            "largest singular value of W before training, largest over the gate blocks",
+        ),
         Column("engine", pa.string(), "", "what computed the recurrence: numba (fused kernel) or torch"),
         Column("device", pa.string(), "", "torch device"),
         Column("cpu", pa.string(), "", "processor the run was computed on"),
@@ -87,7 +98,12 @@ CURVES = Table(
         Column("sequences", pa.int64(), "", "training sequences seen so far"),
         Column("loss", pa.float64(), "nats", "mean loss on fresh evaluation sequences"),
         Column("accuracy", pa.float64(), "", "accuracy on the same sequences"),
-        Column("gradient_norm", pa.float64(), "", "‖∂L/∂θ‖₂ over all parameters, of the next training batch, before clipping"),
+        Column(
+            "gradient_norm",
+            pa.float64(),
+            "",
+            "‖∂L/∂θ‖₂ over all parameters, of the next training batch, before clipping",
+        ),
         Column("clipped", pa.bool_(), "", "whether that gradient is longer than clip_norm"),
         Column("spectral_radius_now", pa.float64(), "", "ρ(W), largest over the gate blocks"),
         Column("sigma_max", pa.float64(), "", "largest singular value of W, largest over the gate blocks"),
@@ -100,7 +116,12 @@ GRADIENTS = Table(
     (
         RUN_ID,
         Column("update", pa.int64(), "updates", "parameter updates made before the recorded batch"),
-        Column("log10_adjoint", PER_STEP, "log10", "entry t−1 is log10 mean_b ‖B·∂L/∂h_t‖₂: the total adjoint; −inf is a true zero"),
+        Column(
+            "log10_adjoint",
+            PER_STEP,
+            "log10",
+            "entry t−1 is log10 mean_b ‖B·∂L/∂h_t‖₂: the total adjoint; −inf is a true zero",
+        ),
         Column("log10_immediate", PER_STEP, "log10", "the same of the immediate gradient ∂⁺L/∂h_t, h_{t+1} held fixed"),
         Column("log10_adjoint_cell", PER_STEP, "log10", "the same of ∂L/∂c_t; null for cells without a cell state"),
     ),

@@ -7,7 +7,9 @@ from harness import doors
 
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
-    asked = doors.parser("report", "Draw a study's figures and write its report again, from the tables alone.").parse_args(arguments)
+    asked = doors.parser(
+        "report", "Draw a study's figures and write its report again, from the tables alone."
+    ).parse_args(arguments)
     from harness.analysis.presenting import present
     from harness.catalogue import read
     from harness.study.plan import plan

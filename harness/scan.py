@@ -1,7 +1,7 @@
 """A cell over time: one function, two engines behind it.
 
-The torch engine runs the cell's own `step`, any cell on any device, and can be differentiated twice. The numba engine runs
-a fused kernel for the whole sequence. Both fill a `Tape` during the backward pass when given one.
+The torch engine runs the cell's own `step`, any cell on any device, and can be differentiated twice. The numba engine
+runs a fused kernel for the whole sequence. Both fill a `Tape` during the backward pass when given one.
 """
 
 from __future__ import annotations
@@ -53,7 +53,14 @@ def scan(
 
 
 def _steps(
-    cell: Cell, parameters: Parameters, inputs: Tensor, state: State, *, window: int, every_step: bool, tape: Tape | None
+    cell: Cell,
+    parameters: Parameters,
+    inputs: Tensor,
+    state: State,
+    *,
+    window: int,
+    every_step: bool,
+    tape: Tape | None,
 ) -> tuple[Tensor, State]:
     """The torch engine: the cell's `step`, T times."""
     T = len(inputs)
@@ -81,7 +88,7 @@ def _steps(
             tape.log10_adjoint, tape.log10_adjoint_cell = replay(step, kept, immediate, window=window)
             tape.log10_immediate = immediate_norms(gradient, T, window)
 
-        output.register_hook(write)
+        output.register_hook(write)  # type: ignore[no-untyped-call]
     return output, states[-1]
 
 

@@ -7,7 +7,9 @@ from harness import doors
 
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
-    asked = doors.parser("status", "Say what of a study is done, missing, failed or orphaned, and what is still to come.").parse_args(arguments)
+    asked = doors.parser(
+        "status", "Say what of a study is done, missing, failed or orphaned, and what is still to come."
+    ).parse_args(arguments)
     from harness.catalogue import read
     from harness.execution.preview import status
     from harness.store.journal import Journal

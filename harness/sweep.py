@@ -28,9 +28,8 @@ def main(arguments: list[str]) -> int:
         where=parse_where(asked.filter, study), shard=asked.shard,
     )  # fmt: skip
     if asked.dry_run:
-        from harness.execution.preview import preview
-
         from harness.analysis.expectations import weak_seeds
+        from harness.execution.preview import preview
 
         weak = [weak_seeds(expectation, len(study.seeds)) for expectation in study.expect]
         print(preview(planned, folder, wanted, [sentence for sentence in dict.fromkeys(weak) if sentence]))
@@ -48,19 +47,48 @@ def main(arguments: list[str]) -> int:
     if not asked.quiet:
         print(presented.screen(swept.seconds, swept.computed))
     if swept.failed:
-        print(f"{len(swept.failed)} runs failed; why: {folder}/failures/. To try them again: add --retry-failed", file=sys.stderr)
+        print(
+            f"{len(swept.failed)} runs failed; why: {folder}/failures/. To try them again: add --retry-failed",
+            file=sys.stderr,
+        )
         return doors.FAILED
     return doors.NOT_HELD if presented.judged.broken else doors.DONE
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = doors.parser("sweep", "Compute what is missing of a study, then draw its figures, judge its expectations and write its report.")
+    made = doors.parser(
+        "sweep",
+        "Compute what is missing of a study, then draw its figures, judge its expectations and write its report.",
+    )
     add = made.add_argument
-    add("-j", dest="jobs", type=_jobs, default=-1, metavar="N", help="parallel jobs, one core each; -1: all cores (default)")
-    add("-n", "--dry-run", action="store_true", help="print the plan and stop: the grid, what is done and missing, the cost")
-    add("--engine", choices=("numba", "torch"), default="numba", help="fused kernels where a cell has one (default), or torch")
+    add(
+        "-j",
+        dest="jobs",
+        type=_jobs,
+        default=-1,
+        metavar="N",
+        help="parallel jobs, one core each; -1: all cores (default)",
+    )
+    add(
+        "-n",
+        "--dry-run",
+        action="store_true",
+        help="print the plan and stop: the grid, what is done and missing, the cost",
+    )
+    add(
+        "--engine",
+        choices=("numba", "torch"),
+        default="numba",
+        help="fused kernels where a cell has one (default), or torch",
+    )
     add("--device", default="cpu", metavar="D", help="torch device; anything but cpu takes the torch engine")
-    add("--shard", type=_shard, default=(1, 1), metavar="I/N", help="only every N-th run, the I-th of each N: for job arrays")
+    add(
+        "--shard",
+        type=_shard,
+        default=(1, 1),
+        metavar="I/N",
+        help="only every N-th run, the I-th of each N: for job arrays",
+    )
     add("--retries", type=_count, default=1, metavar="K", help="try a failed run again up to K times (default 1)")
     add("--timeout", type=float, metavar="S", help="seconds a run may take")
     add("--fail-fast", action="store_true", help="stop at the first run that failed for good")

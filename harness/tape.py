@@ -40,14 +40,16 @@ def log10_mean_norm(gradients: Tensor, exponents: Tensor | None = None) -> Array
 
 
 def log10_mean(norms: Array, exponents: Array | None) -> Array:
-    """log₁₀ Σ_b norms_b·2^e_b over the last axis (the sum of the batch-mean loss' gradients is the mean of B times each)."""
+    """log₁₀ Σ_b norms_b·2^e_b over the last axis: the sum of a mean loss' gradients is the mean of B times each."""
     with np.errstate(divide="ignore"):
         if exponents is None:
             return np.asarray(np.log10(norms.sum(-1)))
         counts = np.where(norms > 0, exponents.astype(np.float64), -np.inf)
         top = counts.max(-1)  # the largest exponent in use; the others are summed relative to it
         top = np.where(np.isfinite(top), top, 0.0)
-        return np.asarray(np.log10((norms * np.exp2(exponents.astype(np.float64) - top[..., None])).sum(-1)) + top * log10(2))
+        return np.asarray(
+            np.log10((norms * np.exp2(exponents.astype(np.float64) - top[..., None])).sum(-1)) + top * log10(2)
+        )
 
 
 def replay(

@@ -13,10 +13,14 @@ T, R, B, D, H = 12, 2, 3, 8, 5
 ENGINES = ("torch", "numba")
 
 
-def setup(name: str, dtype=torch.float64, *, H: int = H, T: int = T, init: str = "gaussian", rho: float = 1.0, **settings):
+def setup(
+    name: str, dtype=torch.float64, *, H: int = H, T: int = T, init: str = "gaussian", rho: float = 1.0, **settings
+):
     cell = CELLS[name](cell=name, hidden_size=H, init=init, spectral_radius=rho, **settings)
     drawn = [initialise(cell, seed, input_size=D, length=T) for seed in range(R)]
-    parameters = {key: torch.as_tensor(np.stack([d[key] for d in drawn]), dtype=dtype).requires_grad_() for key in drawn[0]}
+    parameters = {
+        key: torch.as_tensor(np.stack([d[key] for d in drawn]), dtype=dtype).requires_grad_() for key in drawn[0]
+    }
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(-1, D, (T, R, B), generator=generator)
     state = tuple(torch.zeros(R, B, H, dtype=dtype) for _ in cell.states)
@@ -50,7 +54,9 @@ def autograd_adjoints(cell, parameters, tokens, state, weights, window: int):
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("window", [1, 2, 7, T, None, T + 5])
 @pytest.mark.parametrize("name", CELLS)
-def test_adjoints_are_those_of_autograd_and_exactly_zero_before_the_window(name: str, window: int | None, engine: str) -> None:
+def test_adjoints_are_those_of_autograd_and_exactly_zero_before_the_window(
+    name: str, window: int | None, engine: str
+) -> None:
     cell, parameters, tokens, state, weights = setup(name)
     tape = Tape()
     h, _ = scan(cell, parameters, tokens, state, window=window, engine=engine, tape=tape)
@@ -84,12 +90,18 @@ def test_the_immediate_gradient_of_a_loss_at_the_end_is_seen_at_the_end_alone(en
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("rho", [0.5, 1.5])
-def test_adjoints_of_a_scaled_orthogonal_linear_cell_fall_by_exactly_rho_a_step_without_underflow(engine: str, dtype, rho: float) -> None:
+def test_adjoints_of_a_scaled_orthogonal_linear_cell_fall_by_exactly_rho_a_step_without_underflow(
+    engine: str, dtype, rho: float
+) -> None:
     # relu with a huge bias is linear; W = ρ·I; 1500 steps of ½ are 10⁻⁴⁵², below any float64
     steps = 1500
-    cell, parameters, tokens, state, weights = setup("rnn", dtype, T=steps, init="identity", rho=rho, nonlinearity="relu")
+    cell, parameters, tokens, state, weights = setup(
+        "rnn", dtype, T=steps, init="identity", rho=rho, nonlinearity="relu"
+    )
     if rho > 1:  # states must stay finite: start the growing network from zero drive, at the edge of relu
-        cell, parameters, tokens, state, weights = setup("rnn", dtype, T=steps, init="identity", rho=rho, nonlinearity="relu")
+        cell, parameters, tokens, state, weights = setup(
+            "rnn", dtype, T=steps, init="identity", rho=rho, nonlinearity="relu"
+        )
         for key in ("U", "b_x", "b_h"):
             parameters[key].data.zero_()
         parameters["b_x"].data.fill_(1e-30)

@@ -52,8 +52,10 @@ class Judged:
         Raises:
             ResultsError: the file cannot be written.
         """
-        counts = {"tests": len(self.verdicts), "failures": sum(v.state == "fails" for v in self.verdicts)}
-        suite = ElementTree.Element("testsuite", name=self.plan.study.name, **{k: str(n) for k, n in counts.items()})
+        failures = sum(verdict.state == "fails" for verdict in self.verdicts)
+        suite = ElementTree.Element(
+            "testsuite", name=self.plan.study.name, tests=str(len(self.verdicts)), failures=str(failures)
+        )
         for verdict in self.verdicts:
             case = ElementTree.SubElement(suite, "testcase", classname=self.plan.study.name, name=verdict.text)
             said = "; ".join(" ".join(row).strip() for row in verdict.rows())
@@ -81,10 +83,12 @@ class Presented:
         runs = self.judged.frames.runs
         counts = ", ".join(f"{n} {name}" for name, n in runs["outcome"].value_counts().items())
         missing = len(self.judged.plan.runs) - len(runs)
+        if missing:
+            counts += f", {missing} missing" if counts else f"{missing} missing"
         lines = [
             self.judged.text(),
             "",
-            f"runs      {len(runs)} of {len(self.judged.plan.runs)} ({counts or 'none'}{f', {missing} missing' if missing else ''})",
+            f"runs      {len(runs)} of {len(self.judged.plan.runs)} ({counts})",
             f"report    {self.folder / 'report.html'}",
             f"figures   {self.folder / 'figures'}/ ({', '.join(self.figures) or 'none'})",
             f"tables    {self.folder}/runs.parquet, curves.parquet, gradients.parquet",
@@ -119,7 +123,9 @@ def present(plan: Plan, folder: Path) -> Presented:
     failures = {run_id: note for run_id, note in Journal.open(folder).failures().items() if run_id in plan.ids}
     notes += [f"Run {run_id} failed: {note['error']}." for run_id, note in failures.items()]
     try:
-        page.write(folder / "report.html", plan.study, judged.frames, judged.verdicts, drawings, _provenance(folder), notes)
+        page.write(
+            folder / "report.html", plan.study, judged.frames, judged.verdicts, drawings, _provenance(folder), notes
+        )
     except OSError as error:
         raise ResultsError(f"{folder}: the report cannot be written: {error.strerror or error}") from None
     return Presented(judged, folder, tuple(drawing.name for drawing in drawings), tuple(notes))

@@ -1,4 +1,4 @@
-"""What every cell says of itself. A cell *is* its settings: a frozen section with the paper's equations as one `step`."""
+"""What every cell says of itself. A cell *is* its settings, with the paper's equations as one `step`."""
 
 from __future__ import annotations
 
@@ -29,11 +29,15 @@ class Cell(Section):
     hidden_size: int = setting(50, "H, the number of hidden units", ge=1)
     init: Literal["torch", "gaussian", "orthogonal", "identity"] = setting(
         "torch",
-        "recurrent weights before training: torch's default, or a Gaussian, orthogonal or identity block per gate, scaled to spectral_radius",
+        "recurrent weights before training: torch's default, or a block of that kind per gate, of radius spectral_radius",
         replica=True,
     )
     spectral_radius: float | None = setting(
-        None, "ρ of each gate block of W before training; null with init: torch, else 1", replica=True, ge=0, allow_inf_nan=False
+        None,
+        "ρ of each gate block of W before training; null with init: torch, else 1",
+        replica=True,
+        ge=0,
+        allow_inf_nan=False,
     )
     biases: Literal[1, 2] = setting(2, "bias vectors: torch's two (input and recurrent), or the input's alone")
 
@@ -47,7 +51,10 @@ class Cell(Section):
             return data if data.get("spectral_radius") is not None else {**data, "spectral_radius": 1.0}
         swept = (getattr(info, "context", None) or {}).get("swept", ())
         if "spectral_radius" in swept and data.get("spectral_radius") is not None:
-            raise wrong("spectral_radius", "has no meaning with init: torch, so it cannot be swept there; set model.init: gaussian")
+            raise wrong(
+                "spectral_radius",
+                "has no meaning with init: torch, so it cannot be swept there; set model.init: gaussian",
+            )
         return {**data, "spectral_radius": None}
 
     def step(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> State:
@@ -68,5 +75,5 @@ def recurrent(parameters: Mapping[str, Tensor], h: Tensor) -> Tensor:
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """1/(1 + e⁻ˣ), written so that vector body and scalar tail of torch's loops agree bit for bit (torch.sigmoid's do not)."""
+    """1/(1 + e⁻ˣ), in a form whose bits do not depend on the place in an array, as those of torch.sigmoid do."""
     return 0.5 * (0.5 * x).tanh() + 0.5

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class GRU(Cell):
-    """r, z = σ(W h_{t−1} + U x_t + b); n = tanh(U x_t + b_x + r ⊙ (W h_{t−1} + b_h)); h_t = (1 − z) ⊙ n + z ⊙ h_{t−1}."""
+    """r, z = σ(W h_{t−1} + U x_t + b_x + b_h); n = tanh(U x_t + b_x + r ⊙ (W h_{t−1} + b_h)).
+
+    h_t = (1 − z) ⊙ n + z ⊙ h_{t−1}.
+    """
 
     gates = ("r", "z", "n")
 

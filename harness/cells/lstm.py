@@ -21,7 +21,7 @@ class LSTM(Cell):
     cell: Literal["lstm"] = setting(..., "which cell")
     forget_bias: float | Literal["chrono"] | None = setting(
         None,
-        "b_x + b_h of the forget gate before training; chrono: ln U(1, T−1), and its negative for the input gate; null: as drawn",
+        "b_x + b_h of the forget gate before training; chrono: ln U(1, T−1), input gate: its negative; null: drawn",
         replica=True,
     )
 

@@ -1,1 +1,1 @@
-"""Where it runs: jobs on this machine (local), each a pack, each its own thread; what fails is noted, the rest goes on."""
+"""Where it runs: each pack is a job of one thread; what fails is noted, and the rest goes on."""

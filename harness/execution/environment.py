@@ -1,4 +1,4 @@
-"""What must be true of a process before it computes: one thread, and arithmetic that does not depend on memory alignment."""
+"""What must be true of a process before it computes: one thread, and arithmetic that ignores memory alignment."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ SINGLE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_N
 def prepare() -> None:
     """Set what must be set before torch or numpy load; call it first, in the controller (workers inherit it).
 
-    Without MKL_CBWR the products of a slice differ in the last bit with its alignment in memory, so that a run in a pack
-    would differ from the same run alone.
+    Without MKL_CBWR the products of a slice differ in the last bit with its alignment in memory, so that a run in a
+    pack would differ from the same run alone.
     """
     os.environ.setdefault("MKL_CBWR", "AVX2")
     for name in SINGLE:

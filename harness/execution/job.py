@@ -67,7 +67,7 @@ def work(pack: Pack, entry: str, how: How) -> Outcome:
 
 @contextmanager
 def marker(folder: Path, pack: Pack, done: dict[str, str]) -> Iterator[Listener]:
-    """A file that says what this process is at: the controller reads progress from it, and, if the process dies, suspects."""
+    """A file that says what this process is at: the controller reads progress from it, and suspects if it dies."""
     path = folder / "working" / f"{os.getpid()}.json"
     path.parent.mkdir(exist_ok=True)
     listener = Listener(path, [run.run_id for run in pack], done)

@@ -22,7 +22,7 @@ from harness.store.journal import Journal
 from harness.study.plan import Pack, Run
 
 
-class Terminated(KeyboardInterrupt):  # noqa: N818 - an interruption, not an error
+class Terminated(KeyboardInterrupt):
     """SIGTERM, treated as Ctrl-C is, with its own exit code."""
 
 
@@ -45,9 +45,9 @@ class Supervision:
 def execute(packs: Sequence[Pack], watch: Supervision) -> dict[str, str]:
     """Compute all packs, dearest first, and return {run_id: error} of the runs that failed for good.
 
-    A pack that raised is tried again as single runs. When a worker is killed the whole pool breaks; the packs that were in
-    work then are suspects: the others are finished first, then each suspect's runs alone, so that one poisoned run can take
-    nothing else with it. Never in this process, unless one job was asked for.
+    A pack that raised is tried again as single runs. When a worker is killed the whole pool breaks; the packs that
+    were in work then are suspects: the others are finished first, then each suspect's runs alone, so that one
+    poisoned run can take nothing else with it. Never in this process, unless one job was asked for.
     """
     waiting, suspects = list(packs), list[Pack]()
     while waiting or suspects:
@@ -81,7 +81,9 @@ def _results(packs: Sequence[Pack], watch: Supervision, alone: bool) -> Iterator
     with warnings.catch_warnings(), parallel_config(backend="loky", inner_max_num_threads=1):
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs")  # seen by supervision instead
         jobs = watch.jobs if not alone else 2  # n_jobs=1 would run it here
-        for first, outcome in Parallel(n_jobs=jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered")(tasks):
+        for first, outcome in Parallel(
+            n_jobs=jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered"
+        )(tasks):
             yield by_first[first], outcome
 
 
@@ -118,7 +120,7 @@ def _split(packs: Sequence[Pack], watch: Supervision) -> tuple[list[Pack], list[
         with suppress(OSError, ValueError, KeyError):
             marked |= set(json.loads(path.read_text())["runs"])
             path.unlink()
-    at_work, waiting = [], []
+    at_work, waiting = list[Pack](), list[Pack]()
     for pack in packs:
         rest = tuple(run for run in pack if run.run_id not in committed and run.run_id not in watch.failed)
         for run in pack:
@@ -131,7 +133,11 @@ def _split(packs: Sequence[Pack], watch: Supervision) -> tuple[list[Pack], list[
 
 def _describe(run: Run) -> str:
     columns = run.columns()
-    keys = [key for key in ("cell", "sequence_length", "spectral_radius", "bptt_window", "seed") if columns.get(key) is not None]
+    keys = [
+        key
+        for key in ("cell", "sequence_length", "spectral_radius", "bptt_window", "seed")
+        if columns.get(key) is not None
+    ]
     return f"{run.run_id} ({', '.join(f'{key}={columns[key]}' for key in keys)})"
 
 

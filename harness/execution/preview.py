@@ -1,4 +1,4 @@
-"""What a sweep would do (`-n`): the grid, what is done and missing, the cost, and whether the seeds can carry the claim."""
+"""What a sweep would do (`-n`), and what one has done (`harness.status`)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.execution.local import workers
 from harness.execution.progress import clock
 from harness.execution.sweeping import Wanted, costs, counts, todo
-from harness.execution.local import workers
 from harness.store.journal import Journal
 from harness.study.plan import Plan, packs
 
@@ -33,19 +33,23 @@ def preview(plan: Plan, folder: Path, wanted: Wanted, warnings: Sequence[str] = 
         row["done"] += run.run_id in done
         row["seconds"] += round(price.get(run.run_id, 0.0))
     table = [(*axes, "runs", "done", "cost")]
-    table += [(*key, str(row["runs"]), str(row["done"]), clock(row["seconds"])) for key, row in list(rows.items())[:MOST_ROWS]]
+    table += [
+        (*key, str(row["runs"]), str(row["done"]), clock(row["seconds"])) for key, row in list(rows.items())[:MOST_ROWS]
+    ]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines += ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
     if len(rows) > MOST_ROWS:
         lines.append(f"… and {len(rows) - MOST_ROWS} more cells of the grid")
     total = sum(price.values())
     have = counts(plan, journal) if journal else Counter(missing=len(plan.runs))
-    orphans = f", {have['orphaned']} orphaned (of an older version of this study; left alone)" if have["orphaned"] else ""
+    orphans = (
+        f", {have['orphaned']} orphaned (of an older version of this study; left alone)" if have["orphaned"] else ""
+    )
     lines += [
         "",
         f"{len(plan.runs)} runs: {have['done']} done, {have['missing']} missing, {have['failed']} failed{orphans}",
-        f"to do now: {len(runs)} runs in {len(packs(runs, jobs=jobs, cost=price))} packs; at most about {clock(total / jobs)} with "
-        f"{jobs} job{'s' * (jobs > 1)} at the pace of the calibration, less where runs end early",
+        f"to do now: {len(runs)} runs in {len(packs(runs, jobs=jobs, cost=price))} packs",
+        f"cost: at most about {clock(total / jobs)} with {jobs} job{'s' * (jobs > 1)}, less where runs end early",
         f"results: {folder}",
     ]
     return "\n".join([*lines, *(f"warning: {sentence}" for sentence in warnings)])
@@ -58,7 +62,7 @@ def status(plan: Plan, journal: Journal) -> str:
     lines = [
         f"{plan.study.name}: {len(plan.runs)} runs in {journal.folder}",
         *(f"{have[name]:8d}  {name}" for name in ("done", "missing", "failed", "orphaned")),
-        f"still to come: at most about {clock(sum(costs(plan, runs).values()))} of one core, at the pace of the calibration",
+        f"still to come: at most about {clock(sum(costs(plan, runs).values()))} of one core",
     ]
     failures = journal.failures()
     lines += [f"failed {run_id}: {note['error']}" for run_id, note in failures.items() if run_id in plan.ids]

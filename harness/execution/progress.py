@@ -1,4 +1,4 @@
-"""How far a sweep is, by predicted cost: a count of runs would be wrong by as much as long runs differ from short ones."""
+"""How far a sweep is, by predicted cost: runs differ too much for a count of them to say."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 class Progress:
     """A bar on a terminal, a line now and then elsewhere, nothing when quiet.
 
-    The estimate of the time left takes every unfinished run to its full budget at the pace measured so far, so it is an upper
-    bound where runs can end early, and says so.
+    The estimate of the time left takes every unfinished run to its full budget at the pace measured so far, so it is
+    an upper bound where runs can end early, and says so.
     """
 
     cost: Mapping[str, float]
@@ -38,14 +38,22 @@ class Progress:
         self.left = dict(self.cost)
         self._stop = threading.Event()
         self._lines = not sys.stderr.isatty()
-        self._bar = tqdm(total=len(self.cost), unit="run", file=sys.stderr, disable=not self.shown or self._lines, bar_format="{desc}")
+        self._bar = tqdm(
+            total=len(self.cost),
+            unit="run",
+            file=sys.stderr,
+            disable=not self.shown or self._lines,
+            bar_format="{desc}",
+        )
         self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
 
     def __enter__(self) -> Progress:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop.set()
         self._thread.join()
         self._bar.close()

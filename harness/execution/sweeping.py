@@ -57,7 +57,9 @@ class Swept:
 def todo(plan: Plan, wanted: Wanted, done: frozenset[str], failed: frozenset[str]) -> list[Run]:
     """The runs that this sweep is to compute, in the plan's order."""
     index, count = wanted.shard
-    chosen = [run for run in plan.runs if int(run.run_id, 16) % count == index - 1 and matches(run.columns(), wanted.where)]
+    chosen = [
+        run for run in plan.runs if int(run.run_id, 16) % count == index - 1 and matches(run.columns(), wanted.where)
+    ]
     if not wanted.force:
         skip = done if wanted.retry_failed else done | failed
         chosen = [run for run in chosen if run.run_id not in skip]
@@ -129,9 +131,13 @@ def _describe(plan: Plan, folder: Path, runs: Sequence[Run], command: Sequence[s
     """Write plan.json (what was asked) and provenance.json (on what it ran)."""
     study = plan.study
     asked = {
-        "name": study.name, "claim": study.claim, "study": study.path, "overrides": list(study.overrides), "runs": len(plan.runs),
-        "ids": sorted(plan.ids), "source": study.source,
-    }  # fmt: skip
+        "name": study.name,
+        "claim": study.claim,
+        "study": study.path,
+        "overrides": list(study.overrides),
+        "ids": sorted(plan.ids),
+        "source": study.source,
+    }
     replace_file(folder / "plan.json", json.dumps(asked, indent=1).encode())
     if runs or not (folder / "provenance.json").exists():
         replace_file(folder / "provenance.json", json.dumps(provenance(command), indent=1).encode())
@@ -153,8 +159,12 @@ def commit() -> str:
     """The commit of the working tree, with "+" where it had changes; "unknown" outside a checkout."""
     here = Path(__file__).resolve().parent
     try:
-        head = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
-        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, check=True)
+        head = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, check=True
+        )
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head.stdout.strip() + ("+" if changed.stdout.strip() else "")

@@ -24,7 +24,7 @@ def training_cost(sections: Mapping[str, Any]) -> float:
 
 
 def compile_kernels(points: Sequence[Mapping[str, Any]]) -> None:
-    """Compile, or load from the cache on disk, the fused kernels that these points use: once, before workers need them."""
+    """Compile, or load from the cache on disk, the fused kernels that these points use, before workers need them."""
     from harness.kernels import KERNELS, warm_up
 
     used = {(point["model"].cell, point["training"].dtype) for point in points}

@@ -1,4 +1,4 @@
-"""R replicas trained together: parameters stacked along a first axis, one optimizer, and a way out for those that end."""
+"""R replicas trained together: stacked parameters, one optimizer, and a way out for those that end."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ OPTIMIZERS = {"sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop, "adam": to
 class Pack:
     """Stacked parameters (R, …) and their optimizer.
 
-    SGD, RMSprop and Adam act on each number alone, so stacking changes nothing for a replica; `fused` and `foreach` variants
-    are off because they are not exact per slice.
+    SGD, RMSprop and Adam act on each number alone, so stacking changes nothing for a replica; `fused` and `foreach`
+    variants are off because they are not exact per slice.
     """
 
     parameters: dict[str, Tensor]
@@ -31,7 +31,9 @@ class Pack:
         """Stack the initial parameters of all replicas."""
         dtype = getattr(torch, training.dtype)
         parameters = {
-            name: torch.as_tensor(np.stack([replica[name] for replica in replicas]), dtype=dtype, device=device).requires_grad_()
+            name: torch.as_tensor(
+                np.stack([replica[name] for replica in replicas]), dtype=dtype, device=device
+            ).requires_grad_()
             for name in replicas[0]
         }
         make = OPTIMIZERS[training.optimizer]
@@ -64,7 +66,8 @@ class Pack:
             state = self.optimizer.state.pop(old, {})
             # per-number state has the parameter's shape; Adam's step count is shared by all replicas
             self.optimizer.state[new] = {
-                key: value[chosen] if isinstance(value, Tensor) and value.dim() > 0 else value for key, value in state.items()
+                key: value[chosen] if isinstance(value, Tensor) and value.dim() > 0 else value
+                for key, value in state.items()
             }
             group = self.optimizer.param_groups[0]["params"]
             group[[p is old for p in group].index(True)] = new

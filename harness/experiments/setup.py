@@ -1,4 +1,4 @@
-"""How runs are computed, as opposed to what: engine, device, deadline, and whom to tell. Nothing here changes a number."""
+"""How runs are computed, as opposed to what: engine, device, deadline, and whom to tell."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -45,7 +45,6 @@ class Trace:
     """What one replica has left behind so far."""
 
     run: Run
-    initial: Mapping[str, float]
     curves: list[dict[str, object]] = field(default_factory=list)
     gradients: list[dict[str, object]] = field(default_factory=list)
     solved_at: int | None = None
@@ -58,9 +57,9 @@ class Trace:
 def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     """Train a pack of runs that differ in seed and initial weights only.
 
-    A batch is drawn, its gradient taken; a replica leaves when it is solved (and asked to stop), at its budget, or diverged
-    (loss or gradient not finite); the others are clipped and stepped. What a row calls `update` is the number of updates
-    made before it; the batch of update u is the same whoever draws it.
+    A batch is drawn, its gradient taken; a replica leaves when it is solved (and asked to stop), at its budget, or
+    diverged (loss or gradient not finite); the others are clipped and stepped. What a row calls `update` is the
+    number of updates made before it; the batch of update u is the same whoever draws it.
 
     Yields:
         one record a run, as soon as it ends.
@@ -71,8 +70,10 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     asked = [Asked(**run.sections) for run in runs]  # type: ignore[arg-type]
     task, training, evaluation, record = asked[0].task, asked[0].training, asked[0].evaluation, asked[0].record
     model = MODELS[task.shape](task, asked[0].model, training.bptt_window, setup.engine_for(asked[0].model))
-    pack = Pack.start([model.initialise(a.model, run.seed) for a, run in zip(asked, runs, strict=True)], training, setup.device)
-    traces = [Trace(run, measure(pack, i)) for i, run in enumerate(runs)]
+    pack = Pack.start(
+        [model.initialise(a.model, run.seed) for a, run in zip(asked, runs, strict=True)], training, setup.device
+    )
+    traces = [Trace(run) for run in runs]
     schedule = recorded_updates(record.adjoints, training.max_updates)
     for update in range(training.max_updates + 1):
         with clock(traces):
@@ -106,12 +107,16 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         setup.tick((update + 1) / (training.max_updates + 1), len(traces))
 
 
-def draw(task: Task, traces: Sequence[Trace], purpose: str, update: int, size: int, device: str) -> tuple[Tensor, Tensor]:
+def draw(
+    task: Task, traces: Sequence[Trace], purpose: str, update: int, size: int, device: str
+) -> tuple[Tensor, Tensor]:
     """A batch for each replica, from its own seed's stream: inputs (T, R, B[, D]), targets (R, B)."""
     drawn = {seed: task.sample(generator(seed, purpose, update), size) for seed in {trace.run.seed for trace in traces}}
     batches = [drawn[trace.run.seed] for trace in traces]
     inputs = np.stack([batch.inputs for batch in batches], axis=1)
-    return torch.as_tensor(inputs, device=device), torch.as_tensor(np.stack([b.targets for b in batches]), device=device)
+    return torch.as_tensor(inputs, device=device), torch.as_tensor(
+        np.stack([b.targets for b in batches]), device=device
+    )
 
 
 def gradient(model: Model, pack: Pack, batch: tuple[Tensor, Tensor], tape: Tape | None) -> tuple[Tensor, Tensor]:
@@ -119,12 +124,14 @@ def gradient(model: Model, pack: Pack, batch: tuple[Tensor, Tensor], tape: Tape 
     inputs, targets = batch
     pack.optimizer.zero_grad()
     losses = model.losses(model.outputs(pack.parameters, inputs, tape), targets)
-    losses.sum().backward()
+    losses.sum().backward()  # type: ignore[no-untyped-call]
     return losses.detach(), pack.gradient_norms()
 
 
 @torch.no_grad()
-def judge(model: Model, pack: Pack, traces: Sequence[Trace], purpose: str, update: int, size: int, device: str) -> list[tuple[float, float]]:
+def judge(
+    model: Model, pack: Pack, traces: Sequence[Trace], purpose: str, update: int, size: int, device: str
+) -> list[tuple[float, float]]:
     """Mean loss and accuracy of each replica on fresh sequences."""
     inputs, targets = draw(model.task, traces, purpose, update, size, device)
     outputs = model.outputs(pack.parameters, inputs)
@@ -132,16 +139,18 @@ def judge(model: Model, pack: Pack, traces: Sequence[Trace], purpose: str, updat
     return list(zip(losses.double().tolist(), accuracies.tolist(), strict=True))
 
 
-def evaluate(model: Model, pack: Pack, traces: Sequence[Trace], update: int, asked: Asked, norms: Tensor, device: str) -> None:
+def evaluate(
+    model: Model, pack: Pack, traces: Sequence[Trace], update: int, asked: Asked, norms: Tensor, device: str
+) -> None:
     """Add a row to each replica's curve; the first that meets the task's rule sets `solved_at`."""
     longest = asked.training.clip_norm
     judged = judge(model, pack, traces, "evaluate", update, asked.evaluation.sequences, device)
     for i, (trace, (loss, accuracy)) in enumerate(zip(traces, judged, strict=True)):
-        norm, weights = float(norms[i]), measure(pack, i)
+        norm = float(norms[i])
         trace.curves.append({
             "update": update, "sequences": update * asked.training.batch_size, "loss": loss, "accuracy": accuracy,
             "gradient_norm": norm, "clipped": longest is not None and norm > longest,
-            "spectral_radius_now": weights["initial_spectral_radius"], "sigma_max": weights["initial_sigma_max"],
+            **measure(pack, i),
         })  # fmt: skip
         if trace.solved_at is None and model.task.solved(accuracy):
             trace.solved_at = update
@@ -152,8 +161,8 @@ def measure(pack: Pack, i: int) -> dict[str, float]:
     W = pack.parameters["W"][i].detach().double().cpu().numpy()
     blocks = np.split(W, len(W) // W.shape[1])
     return {
-        "initial_spectral_radius": max(map(spectral_radius, blocks)),
-        "initial_sigma_max": max(map(sigma_max, blocks)),
+        "spectral_radius_now": max(map(spectral_radius, blocks)),
+        "sigma_max": max(map(sigma_max, blocks)),
     }
 
 
@@ -163,10 +172,19 @@ def finish(model: Model, pack: Pack, trace: Trace, i: int, update: int, diverged
     [(loss, accuracy)] = judge(model, alone, [trace], "final", 0, FINAL_SEQUENCES, setup.device)
     row = {
         "outcome": "solved" if trace.solved_at is not None else "diverged" if diverged else "unsolved",
-        "updates": update, "solved_at": trace.solved_at, "final_accuracy": accuracy, "final_loss": loss, "chance": model.task.chance,
-        "parameters": sum(p[i].numel() for p in pack.parameters.values()), "recurrent_parameters": pack.parameters["W"][i].numel(),
-        **trace.initial, "engine": model.engine, "seconds": trace.seconds, **setup.provenance,
-    }  # fmt: skip
+        "updates": update,
+        "solved_at": trace.solved_at,
+        "final_accuracy": accuracy,
+        "final_loss": loss,
+        "chance": model.task.chance,
+        "parameters": sum(p[i].numel() for p in pack.parameters.values()),
+        "recurrent_parameters": pack.parameters["W"][i].numel(),
+        "initial_spectral_radius": trace.curves[0]["spectral_radius_now"],
+        "initial_sigma_max": trace.curves[0]["sigma_max"],
+        "engine": model.engine,
+        "seconds": trace.seconds,
+        **setup.provenance,
+    }
     return Record(trace.run.run_id, row, {"curves": trace.curves, "gradients": trace.gradients})
 
 

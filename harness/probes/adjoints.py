@@ -25,7 +25,7 @@ def gradient_rows(
         inputs, targets = batch
         exact = {name: p.detach().double().requires_grad_() for name, p in parameters.items()}
         rows = inputs.double() if inputs.is_floating_point() else inputs
-        model.losses(model.outputs(exact, rows, tape), targets).sum().backward()
+        model.losses(model.outputs(exact, rows, tape), targets).sum().backward()  # type: ignore[no-untyped-call]
     assert tape.log10_adjoint is not None  # a backward pass has filled it
     assert tape.log10_immediate is not None
     cell = tape.log10_adjoint_cell

@@ -1,8 +1,8 @@
 """One file a run, written whole or not at all.
 
-A commit is a line of JSON (run, settings, length and SHA-256 of the rest) followed by one Arrow IPC stream per table. It is
-written under a temporary name, synced, and linked to its own name: of two writers the first wins, and a reader never sees
-half a file. What does not match its checksum is set aside, and the run counts as missing.
+A commit is a line of JSON (run, settings, length and SHA-256 of the rest) followed by one Arrow IPC stream per table.
+It is written under a temporary name, synced, and linked to its own name: of two writers the first wins, and a reader
+never sees half a file. What does not match its checksum is set aside, and the run counts as missing.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class Journal:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise ResultsError(f"{folder}: cannot be written: {error.strerror or error}; choose another folder with -o") from None
+            raise ResultsError(
+                f"{folder}: cannot be written: {error.strerror or error}; choose another folder with -o"
+            ) from None
         return cls(folder)
 
     @classmethod
@@ -111,7 +113,9 @@ class Journal:
             return False
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP):
-                raise ResultsError(f"{target.parent}: cannot keep run {record.run_id}: {error.strerror or error}") from None
+                raise ResultsError(
+                    f"{target.parent}: cannot keep run {record.run_id}: {error.strerror or error}"
+                ) from None
             os.replace(temporary, target)  # a file system without hard links
         finally:
             with suppress(OSError):
@@ -184,7 +188,9 @@ class Journal:
             with suppress(OSError, ValueError, KeyError):
                 note = json.loads(holder.read_text())
                 who = f" by process {note['process']} on {note['host']}"
-            raise ResultsError(f"{self.folder}: another sweep is writing here (held{who}); wait for it, or choose another -o") from None
+            raise ResultsError(
+                f"{self.folder}: another sweep is writing here (held{who}); wait for it, or choose another -o"
+            ) from None
         try:
             replace_file(holder, json.dumps({"process": os.getpid(), "host": gethostname()}).encode())
             yield
@@ -240,7 +246,9 @@ def _check_version(marker: Path) -> None:
     try:
         found = json.loads(marker.read_text())["harness_schema"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise ResultsError(f"{marker}: not readable as the mark of a results folder; move the folder away, or choose another with -o") from None
+        raise ResultsError(
+            f"{marker}: not readable as the mark of a results folder; move the folder away, or choose another with -o"
+        ) from None
     if found != SCHEMA_VERSION:
         raise ResultsError(
             f"{marker.parent}: holds schema version {found}, this harness writes {SCHEMA_VERSION}; "

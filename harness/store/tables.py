@@ -1,4 +1,4 @@
-"""Tables derived from commits: written by replacement, so they can be read at any time, also while a sweep still runs."""
+"""Tables derived from commits: replaced whole, so that they can be read while a sweep still runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Tables = Mapping[str, pa.Table]
 
 
 def derive(journal: Journal, plan: Plan) -> Tables:
-    """The tables of a plan's runs, in the plan's order. Orphans (runs of an older version of the study) are left out."""
+    """The tables of a plan's runs, in the plan's order; orphans (of an older version of the study) are left out."""
     parts: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
     found = {}
     for commit in journal.read(run.run_id for run in plan.runs):

@@ -67,7 +67,7 @@ class Grid:
         if sweep is None:
             yield {}
             return
-        products = [(("sweep",), sweep)] if isinstance(sweep, dict) else None
+        products: list[tuple[KeyPath, Any]] = [(("sweep",), sweep)] if isinstance(sweep, dict) else []
         if isinstance(sweep, list):
             products = [(("sweep", index), each) for index, each in enumerate(sweep)]
         if not products:
@@ -113,14 +113,18 @@ class Grid:
         """What is wrong with an axis' name, or None."""
         section, _, inner = key.partition(".")
         if section not in self.experiment.sections:
-            every = [f"{s}.{k}" for s in self.experiment.sections for m in self.experiment.models(s) for k in m.model_fields]
+            every = [
+                f"{s}.{k}" for s in self.experiment.sections for m in self.experiment.models(s) for k in m.model_fields
+            ]
             return f"{key}: an axis is named section.setting{nearest(key, set(every))}"
         known = {name for model in self.experiment.models(section) for name in model.model_fields}
         if inner not in known:
             return f"{key}: no such setting{nearest(inner, known)}"
         return None
 
-    def _section(self, section: str, base: Mapping[str, Any], chosen: Mapping[str, tuple[Any, KeyPath]]) -> Section | None:
+    def _section(
+        self, section: str, base: Mapping[str, Any], chosen: Mapping[str, tuple[Any, KeyPath]]
+    ) -> Section | None:
         """One section of one point; what is inherited but has no meaning for the chosen model is dropped."""
         swept = {key.partition(".")[2]: found for key, found in chosen.items() if key.partition(".")[0] == section}
         merged = {**base, **{key: value for key, (value, _) in swept.items()}}
@@ -144,17 +148,23 @@ class Grid:
             word = merged[behind.key]
             if not self._known_choice(section, behind, word, place(behind.key)):
                 return None
-            model = behind.table[word]
+            model, chosen = behind.table[word], word
         else:
-            model = behind
+            model, chosen = behind, section
         for key in sorted(swept.keys() - model.model_fields.keys()):
-            self.report(swept[key], f"{section}.{key}: has no meaning for '{merged.get(getattr(behind, 'key', ''), section)}', so it cannot be swept there")
+            self.report(
+                swept[key],
+                f"{section}.{key}: has no meaning for '{chosen}', so it cannot be swept there",
+            )
         kept = {key: value for key, value in merged.items() if key in model.model_fields}
         try:
             return model.model_validate(kept, context={"swept": frozenset(swept)})
         except ValidationError as error:
             for key, what in explain(error, model):
-                self.report(place(key) if key else self.document.place(section), f"{section}.{key}: {what}" if key else f"{section}: {what}")
+                self.report(
+                    place(key) if key else self.document.place(section),
+                    f"{section}.{key}: {what}" if key else f"{section}: {what}",
+                )
             return None
 
 

@@ -12,8 +12,8 @@ Value = None | float | str
 def canonical(value: object) -> Value:
     """One form for what is equal on either side of a table: null, a number, or text.
 
-    A column that mixes numbers and words is stored as text (`forget_bias`: '1.0', 'chrono'), so text that spells a number is
-    that number. True is not 1, and NaN, which is how pandas writes a null, is null.
+    A column that mixes numbers and words is stored as text (`forget_bias`: '1.0', 'chrono'), so text that spells a
+    number is that number. True is not 1, and NaN, which is how pandas writes a null, is null.
     """
     if value is None or value != value:
         return None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
 from harness.study.spec import Point, Scalar, Section, Study, marked
@@ -62,16 +63,20 @@ def plan(study: Study) -> Plan:
 
 def _non_default(point: Point) -> dict[str, Any]:
     """The settings that differ from their default: what a run's id is the hash of."""
-    settings = {name: section.model_dump(mode="json", exclude_defaults=True) for name, section in point.sections.items()}
+    settings = {
+        name: section.model_dump(mode="json", exclude_defaults=True) for name, section in point.sections.items()
+    }
     return {"experiment": point.experiment, **{name: kept for name, kept in settings.items() if kept}}
 
 
-def packs(runs: Iterable[Run], *, jobs: int = 1, cost: Mapping[str, float] | None = None, largest: int = LARGEST_PACK) -> list[Pack]:
+def packs(
+    runs: Iterable[Run], *, jobs: int = 1, cost: Mapping[str, float] | None = None, largest: int = LARGEST_PACK
+) -> list[Pack]:
     """Runs grouped into packs, dearest first.
 
-    Runs of a pack have the same settings but for those that change initial weights only (`setting(replica=True)`), and at
-    most `largest` are together. A group is cut evenly, so that no straggler of one run is left; and into as many packs as
-    there are jobs where it alone would keep one job busy while others idle.
+    Runs of a pack have the same settings but for those that change initial weights only (`setting(replica=True)`),
+    and at most `largest` are together. A group is cut evenly, so that no straggler of one run is left; and into as
+    many packs as there are jobs where it alone would keep one job busy while others idle.
 
     Args:
         cost: predicted cost by run id; without it every run costs the same.
@@ -105,4 +110,4 @@ def _even(group: Sequence[Run], pieces: int) -> list[Pack]:
     """A group cut into `pieces` whose sizes differ by at most one."""
     size, larger = divmod(len(group), pieces)
     cuts = [index * size + min(index, larger) for index in range(pieces + 1)]
-    return [tuple(group[start:end]) for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [tuple(group[start:end]) for start, end in pairwise(cuts)]

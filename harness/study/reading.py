@@ -59,7 +59,14 @@ class _Reader:
     def study(self, overrides: tuple[str, ...]) -> Study:
         data = self.document.data
         if not isinstance(data, dict):
-            raise StudyError([Problem(Place(self.document.source, 1, 1), "a study is a mapping with the keys name, claim, task, model, …")])
+            raise StudyError(
+                [
+                    Problem(
+                        Place(self.document.source, 1, 1),
+                        "a study is a mapping with the keys name, claim, task, model, …",
+                    )
+                ]
+            )
         experiment = self._experiment(data.get("experiment", "training"))
         allowed = (*HEAD, *experiment.sections)
         for key in data:
@@ -71,7 +78,16 @@ class _Reader:
         figures = self._figures(data.get("figures"))
         expect = self._expectations(data.get("expect"))
         study = Study(
-            name, claim, experiment, points, seeds, figures, expect, self.document.source, self.document.text, overrides,
+            name,
+            claim,
+            experiment,
+            points,
+            seeds,
+            figures,
+            expect,
+            self.document.source,
+            self.document.text,
+            overrides,
         )
         self._columns(study)
         if not self.problems:  # where points are missing because something is wrong, what selects them proves nothing
@@ -108,7 +124,10 @@ class _Reader:
             if not all(0 <= seed < 2**63 for seed in value):
                 self.report(place, "seeds: a seed is a whole number from 0 to 2⁶³ − 1")
             return tuple(value)
-        self.report(place, f"seeds: must be a count from 1 to {MOST_SEEDS:,}, or a list of different whole numbers, not {value!r}")
+        self.report(
+            place,
+            f"seeds: must be a count from 1 to {MOST_SEEDS:,}, or a list of different whole numbers, not {value!r}",
+        )
         return (0,)
 
     def _figures(self, value: Any) -> tuple[Figure, ...]:
@@ -117,13 +136,19 @@ class _Reader:
         for index, item in self._items("figures", value):
             kind = item.get("kind")
             if not isinstance(kind, str) or kind not in self.catalogue.figures:
-                self.report(self.document.place("figures", index, "kind"), f"figures: no kind '{kind}'{nearest(kind, self.catalogue.figures)}")
+                self.report(
+                    self.document.place("figures", index, "kind"),
+                    f"figures: no kind '{kind}'{nearest(kind, self.catalogue.figures)}",
+                )
                 continue
             figure = self._model(self.catalogue.figures[kind], item, "figures", index)
             if figure is not None:
                 label = figure.name or figure.kind
                 if label in names:
-                    self.report(self.document.place("figures", index), f"figures: two figures are called '{label}'; give one a name: of its own")
+                    self.report(
+                        self.document.place("figures", index),
+                        f"figures: two figures are called '{label}'; give one a name: of its own",
+                    )
                 names.add(label)
                 figures.append(figure)
         return tuple(figures)
@@ -133,13 +158,17 @@ class _Reader:
         for index, item in self._items("expect", value):
             if "metric" in item and item["metric"] not in self.catalogue.metrics:
                 where = self.document.place("expect", index, "metric")
-                self.report(where, f"expect: no metric '{item['metric']}'{nearest(item['metric'], self.catalogue.metrics)}")
+                self.report(
+                    where, f"expect: no metric '{item['metric']}'{nearest(item['metric'], self.catalogue.metrics)}"
+                )
                 continue
             expectation = self._model(Expectation, item, "expect", index)
             if expectation is not None:
                 bounds = expectation.at_least is not None or expectation.at_most is not None
                 if bounds == (expectation.contrast is not None):
-                    self.report(self.document.place("expect", index), "expect: give either at_least/at_most or a contrast")
+                    self.report(
+                        self.document.place("expect", index), "expect: give either at_least/at_most or a contrast"
+                    )
                 found.append(expectation)
         return tuple(found)
 
@@ -166,7 +195,10 @@ class _Reader:
     def _columns(self, study: Study) -> None:
         """Columns named in `where`, `per` and `contrast` must be columns of the table of runs."""
         known = {column.name for column in study.setting_columns()} | {"outcome"}
-        for key, entries in (("figures", self.document.data.get("figures")), ("expect", self.document.data.get("expect"))):
+        for key, entries in (
+            ("figures", self.document.data.get("figures")),
+            ("expect", self.document.data.get("expect")),
+        ):
             for index, item in self._items(key, entries):
                 for part in ("where", "per", "contrast"):
                     for name in item.get(part) or ():

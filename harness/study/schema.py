@@ -16,7 +16,8 @@ REF = "#/$defs/{model}"
 def study_schema(catalogue: Catalogue) -> dict[str, Any]:
     """The JSON Schema of a study file, for all experiments of a catalogue.
 
-    Keys of a section are optional here: what a base leaves out its sweep may give. The reader checks what this cannot say.
+    Keys of a section are optional here: what a base leaves out its sweep may give. The reader checks what this cannot
+    say.
     """
     sections: dict[str, list[type[Section]]] = {}
     choices: dict[str, Choice] = {}
@@ -27,15 +28,22 @@ def study_schema(catalogue: Catalogue) -> dict[str, Any]:
                 choices[name] = behind
     models: list[type[BaseModel]] = [m for found in sections.values() for m in found]
     models += [*catalogue.figures.values(), Expectation]
-    _, generated = models_json_schema([(m, "validation") for m in dict.fromkeys(models)], ref_template=REF)
+    _, generated = models_json_schema([(m, "validation") for m in list(dict.fromkeys(models))], ref_template=REF)
     definitions = generated["$defs"]
     properties: dict[str, Any] = {
         "name": {"type": "string", "pattern": SLUG, "description": "name of the study, and of its results folder"},
         "claim": {"type": "string", "description": "what the study claims, in a sentence or two"},
-        "experiment": {"enum": sorted(catalogue.experiments), "default": "training", "description": "what is done with the settings"},
+        "experiment": {
+            "enum": sorted(catalogue.experiments),
+            "default": "training",
+            "description": "what is done with the settings",
+        },
         "seeds": {
             "description": "how many seeds, or which",
-            "anyOf": [{"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}],
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1},
+            ],
         },
         "figures": {"type": "array", "items": {"anyOf": [_ref(m) for m in catalogue.figures.values()]}},
         "expect": {"type": "array", "items": {**_ref(Expectation)}},
@@ -55,7 +63,7 @@ def study_schema(catalogue: Catalogue) -> dict[str, Any]:
         axes |= {f"{name}.{key}": {"type": "array", "items": value, "minItems": 1} for key, value in settings.items()}
     product = {"type": "object", "additionalProperties": False, "properties": axes}
     properties["sweep"] = {"anyOf": [product, {"type": "array", "items": product, "minItems": 1}]}
-    used = {m.__name__ for m in (*catalogue.figures.values(), Expectation)}
+    used = {Expectation.__name__} | {figure.__name__ for figure in catalogue.figures.values()}
     return {
         "$schema": DIALECT,
         "title": "A study of the vanishing-gradient harness",
@@ -63,7 +71,11 @@ def study_schema(catalogue: Catalogue) -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["name", "claim"],
         "properties": properties,
-        "$defs": {name: body for name, body in sorted(definitions.items()) if name in used or _referred(name, definitions, properties)},
+        "$defs": {
+            name: body
+            for name, body in sorted(definitions.items())
+            if name in used or _referred(name, definitions, properties)
+        },
     }
 
 

@@ -56,7 +56,9 @@ def load(path: Path) -> Document:
     """
     if path.is_dir():
         inside = sorted(p.name for p in path.glob("*.yaml"))[:8]
-        raise HarnessError(f"{path} is a directory; a study is one file" + (f" ({', '.join(inside)})" if inside else ""))
+        raise HarnessError(
+            f"{path} is a directory; a study is one file" + (f" ({', '.join(inside)})" if inside else "")
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -119,8 +121,8 @@ def _plain(node: Any, path: KeyPath, document: Document) -> Any:
 def override(document: Document, number: int, text: str, takes_list: frozenset[str]) -> None:
     """Apply `-S key=value` to a document.
 
-    The value is YAML. A swept key's axis is replaced in every product that has it; a list makes an axis of a key that was
-    not swept, unless the key itself takes a list (`takes_list`, by dotted name).
+    The value is YAML. A swept key's axis is replaced in every product that has it; a list makes an axis of a key that
+    was not swept, unless the key itself takes a list (`takes_list`, by dotted name).
 
     What is not of the form key=value, or whose value is not YAML, joins the document's problems.
     """

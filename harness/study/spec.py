@@ -1,7 +1,8 @@
 """What a study is, once it has been read: typed, frozen, without a trace of YAML.
 
-A *section* (`task:`, `model:`, `training:`, …) is a frozen pydantic model. Which sections a study has is its experiment's
-statement; which model stands behind `task` and `model` is chosen by the section's own `name` or `cell` (a `Choice`).
+A *section* (`task:`, `model:`, `training:`, …) is a frozen pydantic model. Which sections a study has is its
+experiment's statement; which model stands behind `task` and `model` is chosen by the section's own `name` or `cell`
+(a `Choice`).
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def setting(
         replica: runs that differ only here still share a pack (it changes initial weights, nothing else).
         takes_list: a list is one value of it, not an axis of a sweep.
     """
-    extra = {"unit": unit, "column": column, "replica": replica, "takes_list": takes_list}
+    extra: dict[str, Any] = {"unit": unit, "column": column, "replica": replica, "takes_list": takes_list}
     extra = {key: value for key, value in extra.items() if value}
     return Field(default, description=meaning, json_schema_extra=extra, **limits)
 
@@ -64,12 +65,18 @@ def marked(info: FieldInfo, mark: str) -> Any:
 class Training(Section):
     """How parameters change (`training:`)."""
 
-    optimizer: Literal["sgd", "rmsprop", "adam"] = setting("rmsprop", "torch.optim's optimizer of that name, its other settings at torch's defaults")
+    optimizer: Literal["sgd", "rmsprop", "adam"] = setting(
+        "rmsprop", "torch.optim's optimizer of that name, its other settings at torch's defaults"
+    )
     learning_rate: float = setting(1e-3, "step size", gt=0, allow_inf_nan=False)
     batch_size: int = setting(32, "sequences in a training batch", unit="sequences", ge=1)
     max_updates: int = setting(4000, "budget of parameter updates", unit="updates", ge=0)
-    clip_norm: float | None = setting(None, "gradients longer than this are scaled to it, over all parameters of a run; null: never", gt=0)
-    bptt_window: int | None = setting(None, "truncation window K: no gradient passes further back than K steps; null is full BPTT", unit="steps", ge=1)
+    clip_norm: float | None = setting(
+        None, "gradients longer than this are scaled to it, over all parameters of a run; null: never", gt=0
+    )
+    bptt_window: int | None = setting(
+        None, "truncation window K: no gradient passes further back than K steps; null is full BPTT", unit="steps", ge=1
+    )
     stop_when_solved: bool = setting(True, "end a run at the first evaluation that meets the task's rule")
     dtype: Literal["float32", "float64"] = setting("float32", "arithmetic of training")
 
@@ -77,8 +84,16 @@ class Training(Section):
 class Evaluation(Section):
     """When and on how much fresh data a run is judged (`evaluation:`)."""
 
-    every: int = setting(100, "evaluate after every so many updates, and before the first", unit="updates", column="evaluation_every", ge=1)
-    sequences: int = setting(512, "fresh sequences per evaluation", unit="sequences", column="evaluation_sequences", ge=1)
+    every: int = setting(
+        100,
+        "evaluate after every so many updates, and before the first",
+        unit="updates",
+        column="evaluation_every",
+        ge=1,
+    )
+    sequences: int = setting(
+        512, "fresh sequences per evaluation", unit="sequences", column="evaluation_sequences", ge=1
+    )
 
 
 class Every(Section):
@@ -94,7 +109,8 @@ class Recording(Section):
     """What of the gradients is kept (`record:`)."""
 
     adjoints: Literal["geometric"] | Every | Updates = setting(
-        "geometric", "updates at which adjoints are recorded: geometric (0, 1, 2, 4, …), {every: n} or a list; 0 and the last always",
+        "geometric",
+        "updates at which adjoints are recorded: geometric (0, 1, 2, 4, …), {every: n} or a list; first and last always",
         takes_list=True,
     )
     precision: Literal["as_trained", "float64"] = setting(
@@ -115,14 +131,18 @@ class Figure(Section):
 class Expectation(Section):
     """One expectation of a study, judged over seeds.
 
-    Either a bound (`metric` with `at_least` and/or `at_most`) for all runs that match `where`, split by the columns in `per`;
-    or a `contrast` between the values of one column: the first value's metric lies above the second's, and with `apart: true`
-    their intervals do not touch.
+    Either a bound (`metric` with `at_least` and/or `at_most`) for all runs that match `where`, split by the columns
+    in `per`; or a `contrast` between the values of one column: the first value's metric lies above the second's, and
+    with `apart: true` their intervals do not touch.
     """
 
     metric: str = Field(description="what is judged, by name in METRICS")
-    where: Annotated[Mapping[str, Any], Field(strict=False)] = Field(default_factory=dict, description="column: value, or a list of values")
-    per: Annotated[tuple[str, ...], Field(strict=False)] = Field((), description="judge once for each combination of values of these columns")
+    where: Annotated[Mapping[str, Any], Field(strict=False)] = Field(
+        default_factory=dict, description="column: value, or a list of values"
+    )
+    per: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        (), description="judge once for each combination of values of these columns"
+    )
     at_least: float | None = Field(None, description="lower bound of the measured value")
     at_most: float | None = Field(None, description="upper bound of the measured value")
     contrast: Mapping[str, Annotated[tuple[Any, Any], Field(strict=False)]] | None = Field(
@@ -143,9 +163,10 @@ class Choice:
 class Experiment:
     """What is done with the settings: which sections it has, and the function that takes runs and yields records.
 
-    `entry` is "module:function", imported where the run is computed, so that a plan needs no torch. `cost` predicts the
-    seconds a run takes on the machine of the calibration; only its ratios matter once a sweep has measured its own pace.
-    `prepare` is called once, before any job, with the sections of all points that are to be computed: time to compile.
+    `entry` is "module:function", imported where the run is computed, so that a plan needs no torch. `cost` predicts
+    the seconds a run takes on the machine of the calibration; only its ratios matter once a sweep has measured its
+    own pace. `prepare` is called once, before any job, with the sections of all points that are to be computed: time
+    to compile.
     """
 
     name: str
@@ -167,7 +188,9 @@ class Catalogue:
     experiments: Mapping[str, Experiment]
     figures: Mapping[str, type[Figure]]
     metrics: Mapping[str, object]
-    faults: Callable[[Study], Sequence[tuple[str, int, str]]]  # what else is wrong: ("figures" or "expect", index, sentence)
+    faults: Callable[
+        [Study], Sequence[tuple[str, int, str]]
+    ]  # what else is wrong: ("figures" or "expect", index, sentence)
 
 
 @dataclass(frozen=True)
@@ -202,18 +225,20 @@ class Study:
     overrides: tuple[str, ...] = ()
 
     def setting_columns(self) -> tuple[Column, ...]:
-        """The settings columns of this study's table of runs: all that its experiment's sections could have, then the seed."""
+        """The settings columns of this study's table of runs: all that its experiment could have, then the seed."""
         columns = {"experiment": Column("experiment", pa.string(), "", "what was done with the settings")}
         for section in self.experiment.sections:
             for model in self.experiment.models(section):
                 for key, info in model.model_fields.items():
                     name = column_name(key, info)
-                    columns.setdefault(name, Column(name, _arrow(info), marked(info, "unit") or "", info.description or ""))
+                    columns.setdefault(
+                        name, Column(name, _arrow(info), marked(info, "unit") or "", info.description or "")
+                    )
         columns["seed"] = Column("seed", pa.int64(), "", "seed of every random stream of the run")
         return tuple(columns.values())
 
     def axes(self) -> tuple[str, ...]:
-        """The columns in which the points that have them differ (`forget_bias: 1.0` of an LSTM beside a GRU is no axis)."""
+        """The columns in which the points that have them differ; the forget_bias of LSTMs beside a GRU is none."""
         rows = [point.columns() for point in self.points]
         names = [column.name for column in self.setting_columns() if column.name != "seed"]
         return tuple(name for name in names if len({repr(row[name]) for row in rows if name in row}) > 1)
@@ -234,7 +259,7 @@ def _plain(value: object) -> Scalar:
 def _arrow(info: FieldInfo) -> pa.DataType:
     """The arrow type of a setting: that of its annotation, or text where it mixes numbers and words."""
     text = str(info.annotation)
-    if "str" in text or "Literal" in text and "'" in text or "Every" in text:
+    if "str" in text or ("Literal" in text and "'" in text) or "Every" in text:
         return pa.string()
     if "float" in text:
         return pa.float64()

@@ -1,9 +1,9 @@
-"""What every task says of itself. A task *is* its settings: a frozen section with its limits, chance level, rule and sampler."""
+"""What every task says of itself. A task *is* its settings, with its limits, chance level, rule and sampler."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +56,3 @@ class Task(Section):
     def sample(self, generator: np.random.Generator, batch: int) -> Batch:
         """Draw `batch` fresh sequences."""
         raise NotImplementedError
-
-    def columns(self) -> dict[str, Any]:
-        """What the tables say of the task beyond its settings."""
-        return {"chance": self.chance}

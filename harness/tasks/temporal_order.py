@@ -1,7 +1,7 @@
 """Temporal order: which of X and Y came first, told at the end of a long sequence of distractors.
 
-Hochreiter & Schmidhuber 1997, "Long short-term memory", section 5.6 (tasks 6a and 6b); the scaled form for any length is
-that of Martens & Sutskever 2011 and Pascanu, Mikolov & Bengio 2013; the five levels are those of the lecture.
+Hochreiter & Schmidhuber 1997, "Long short-term memory", section 5.6 (tasks 6a and 6b); the scaled form for any length
+is that of Martens & Sutskever 2011 and Pascanu, Mikolov & Bengio 2013; the five levels are those of the lecture.
 """
 
 from __future__ import annotations
@@ -42,9 +42,10 @@ TENTHS = {2: ((1, 2), (5, 6)), 3: ((1, 2), (3, 4), (6, 7))}  # position t with l
 class TemporalOrder(Task):
     """Classify a sequence by the order of its two (or three) X/Y symbols.
 
-    A sequence starts with B, ends with E, has X or Y (each with probability ½) at the positions t₁ < t₂ (< t₃), and one of
-    a, b, c, d everywhere else. The class is the binary number that the symbols spell with X = 0, Y = 1: for two symbols
-    XX → 0 (Q), XY → 1 (R), YX → 2 (S), YY → 3 (U). Sequences shorter than T are padded with zero rows *before* B.
+    A sequence starts with B, ends with E, has X or Y (each with probability ½) at the positions t₁ < t₂ (< t₃), and
+    one of a, b, c, d everywhere else. The class is the binary number that the symbols spell with X = 0, Y = 1: for
+    two symbols XX → 0 (Q), XY → 1 (R), YX → 2 (S), YY → 3 (U). Sequences shorter than T are padded with zero rows
+    *before* B.
     """
 
     shape: ClassVar[Shape] = "sequence_to_vector"
@@ -75,7 +76,10 @@ class TemporalOrder(Task):
             raise wrong("symbols", "the levels have two symbols; for three give a sequence_length and no level")
         if self.level is None and not _fits(self.sequence_length, self.symbols):
             shortest = next(T for T in range(1, 100) if all(_fits(t, self.symbols) for t in range(T, T + 20)))
-            raise wrong("sequence_length", f"{self.sequence_length} is too short for {self.symbols} symbols; at least {shortest}")
+            raise wrong(
+                "sequence_length",
+                f"{self.sequence_length} is too short for {self.symbols} symbols; at least {shortest}",
+            )
         return self
 
     @property

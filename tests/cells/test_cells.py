@@ -22,7 +22,10 @@ def twin_of(name: str, seed: int):
     twins = [module(D, H, **settings).double() for _ in range(R)]
     cell = CELLS[kind](cell=kind, hidden_size=H, **settings)
     names = {"U": "weight_ih_l0", "W": "weight_hh_l0", "b_x": "bias_ih_l0", "b_h": "bias_hh_l0"}
-    parameters = {ours: torch.stack([getattr(twin, theirs) for twin in twins]).detach().requires_grad_() for ours, theirs in names.items()}
+    parameters = {
+        ours: torch.stack([getattr(twin, theirs) for twin in twins]).detach().requires_grad_()
+        for ours, theirs in names.items()
+    }
     return cell, parameters, twins, names
 
 
@@ -42,7 +45,9 @@ def test_a_cell_equals_its_twin_in_torch(name: str) -> None:
         pairs = [(h[:, r], output), (x.grad[:, r], theirs_x.grad)]
         pairs += [(parameters[ours].grad[r], getattr(twin, theirs).grad) for ours, theirs in names.items()]
         pairs += [(ours.grad[r], theirs.grad[0]) for ours, theirs in zip(state, theirs_state, strict=True)]
-        pairs += [(ours[r], theirs[0]) for ours, theirs in zip(last, final if len(state) > 1 else (final,), strict=True)]
+        pairs += [
+            (ours[r], theirs[0]) for ours, theirs in zip(last, final if len(state) > 1 else (final,), strict=True)
+        ]
         for ours, theirs in pairs:
             torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
 
@@ -61,4 +66,6 @@ def test_a_cell_without_the_second_bias_has_it_zero(cell) -> None:
 
 def test_sigmoid_is_the_logistic_function() -> None:
     x = torch.linspace(-30, 30, 601, dtype=torch.float64)
-    torch.testing.assert_close(sigmoid(x), 1 / (1 + torch.exp(-x)), rtol=0, atol=2.3e-16)  # one unit in the last place of 1
+    torch.testing.assert_close(
+        sigmoid(x), 1 / (1 + torch.exp(-x)), rtol=0, atol=2.3e-16
+    )  # one unit in the last place of 1

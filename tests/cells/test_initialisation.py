@@ -46,7 +46,9 @@ def test_torchs_default_is_uniform_within_one_over_root_h(name: str) -> None:
 
 
 def test_one_seed_draws_one_matrix_scaled_to_each_radius() -> None:
-    small, large = (initialise(make("rnn", init="gaussian", spectral_radius=rho), 5, input_size=D, length=T) for rho in (0.8, 1.2))
+    small, large = (
+        initialise(make("rnn", init="gaussian", spectral_radius=rho), 5, input_size=D, length=T) for rho in (0.8, 1.2)
+    )
     np.testing.assert_allclose(small["W"] / 0.8, large["W"] / 1.2, rtol=1e-12)
     for name in ("U", "b_x", "b_h"):
         np.testing.assert_array_equal(small[name], large[name])
@@ -54,7 +56,9 @@ def test_one_seed_draws_one_matrix_scaled_to_each_radius() -> None:
 
 @pytest.mark.parametrize("biases", [1, 2])
 def test_forget_bias_is_the_sum_of_both_biases(biases: int) -> None:
-    drawn, given = (initialise(make("lstm", biases=biases, forget_bias=b), 1, input_size=D, length=T) for b in (None, 1.5))
+    drawn, given = (
+        initialise(make("lstm", biases=biases, forget_bias=b), 1, input_size=D, length=T) for b in (None, 1.5)
+    )
     total = given["b_x"] + given.get("b_h", 0)
     np.testing.assert_array_equal(total[H : 2 * H], 1.5)
     np.testing.assert_array_equal(np.delete(given["b_x"], slice(H, 2 * H)), np.delete(drawn["b_x"], slice(H, 2 * H)))

@@ -94,7 +94,9 @@ def test_shards_share_the_runs_out_and_together_make_the_whole(study_file, tmp_p
     assert all(parts)
 
 
-def test_an_exception_and_a_killed_worker_are_isolated_and_noted_and_the_rest_is_done(study_file, tmp_path: Path) -> None:
+def test_an_exception_and_a_killed_worker_are_isolated_and_noted_and_the_rest_is_done(
+    study_file, tmp_path: Path
+) -> None:
     asked = planned(study_file, "poisoned", ["seeds=5"])
     done = sweep(asked, tmp_path, Wanted(jobs=2, retries=1), shown=False)
     expected = {run.run_id: run.seed for run in asked.runs}
@@ -119,7 +121,9 @@ def test_failed_runs_wait_until_they_are_asked_for_again(study_file, tmp_path: P
 
 
 def test_fail_fast_stops_at_the_first_failure(study_file, tmp_path: Path) -> None:
-    done = sweep(planned(study_file, "poisoned", ["seeds=[1, 5, 6]"]), tmp_path, Wanted(fail_fast=True, retries=0), shown=False)
+    done = sweep(
+        planned(study_file, "poisoned", ["seeds=[1, 5, 6]"]), tmp_path, Wanted(fail_fast=True, retries=0), shown=False
+    )
     assert done.missing > 3
 
 
@@ -140,7 +144,9 @@ def test_force_does_again_what_is_done(study_file, tmp_path: Path) -> None:
 
 def test_a_filter_takes_columns_and_values(study_file) -> None:
     asked = planned(study_file, "instant")
-    chosen = sweeping.todo(asked, Wanted(where=parse_where(["cell=lstm,gru", "seed=1"], asked.study)), frozenset(), frozenset())
+    chosen = sweeping.todo(
+        asked, Wanted(where=parse_where(["cell=lstm,gru", "seed=1"], asked.study)), frozenset(), frozenset()
+    )
     assert sorted((run.point.columns()["cell"], run.seed) for run in chosen) == [("gru", 1), ("lstm", 1)]
 
 

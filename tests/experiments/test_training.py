@@ -18,13 +18,26 @@ name: law
 claim: A run is itself.
 task: {{name: temporal_order, sequence_length: {T}}}
 model: {{cell: {cell}, hidden_size: {H}, init: gaussian}}
-training: {{max_updates: {updates}, batch_size: {B}, clip_norm: {clip}, optimizer: {optimizer}, learning_rate: {lr}, bptt_window: {window}}}
+training:
+  {{max_updates: {updates}, batch_size: {B}, clip_norm: {clip}, optimizer: {optimizer}, learning_rate: {lr},
+    bptt_window: {window}}}
 evaluation: {{every: 4, sequences: 20}}
 record: {{precision: {precision}}}
 sweep: {{model.spectral_radius: [0.8, 1.3]}}
 seeds: [3, 11]
 """
-DEFAULTS = {"T": 13, "cell": "rnn", "H": 7, "B": 5, "updates": 12, "clip": 1.0, "optimizer": "rmsprop", "lr": 1e-3, "window": "null", "precision": "as_trained"}
+DEFAULTS = {
+    "T": 13,
+    "cell": "rnn",
+    "H": 7,
+    "B": 5,
+    "updates": 12,
+    "clip": 1.0,
+    "optimizer": "rmsprop",
+    "lr": 1e-3,
+    "window": "null",
+    "precision": "as_trained",
+}
 
 
 def runs_of(study_file, **changes) -> tuple[Run, ...]:
@@ -39,7 +52,9 @@ def numbers(record: Record) -> list[bytes]:
     """Everything of a record but its timing, to the bit."""
     cells = [repr(sorted((k, v) for k, v in record.run.items() if k != "seconds")).encode()]
     for row in [row for rows in record.rows.values() for row in rows]:
-        cells += [key.encode() + (v.tobytes() if isinstance(v, np.ndarray) else repr(v).encode()) for key, v in row.items()]
+        cells += [
+            key.encode() + (v.tobytes() if isinstance(v, np.ndarray) else repr(v).encode()) for key, v in row.items()
+        ]
     return cells
 
 
@@ -104,7 +119,9 @@ def test_adjoints_before_the_window_are_exact_zeros_in_the_records(study_file, e
 
 @pytest.mark.parametrize("engine", ["torch", "numba"])
 def test_both_precisions_agree_where_float32_can_see(study_file, engine: str) -> None:
-    as_trained, exact = (trained(runs_of(study_file, precision=p, cell="lstm"), engine) for p in ("as_trained", "float64"))
+    as_trained, exact = (
+        trained(runs_of(study_file, precision=p, cell="lstm"), engine) for p in ("as_trained", "float64")
+    )
     for a, b in zip(as_trained.values(), exact.values(), strict=True):
         for x, y in zip(a.rows["gradients"], b.rows["gradients"], strict=True):
             for key in ("log10_adjoint", "log10_adjoint_cell"):
@@ -127,7 +144,7 @@ def test_seeds_see_the_same_data_in_every_cell_of_the_grid(study_file) -> None:
     from harness.experiments.training import Trace, draw
 
     runs = runs_of(study_file)
-    inputs, targets = draw(runs[0].sections["task"], [Trace(run, {}) for run in runs], "train", 3, 5, "cpu")
+    inputs, targets = draw(runs[0].sections["task"], [Trace(run) for run in runs], "train", 3, 5, "cpu")
     for i, run in enumerate(runs):
         for j, other in enumerate(runs):
             assert (run.seed == other.seed) == bool((inputs[:, i] == inputs[:, j]).all())

@@ -23,7 +23,14 @@ def record(run_id: str = "a" * 16, accuracy: float = 0.5) -> Record:
     run = {"outcome": "solved", "updates": 3, "solved_at": 3, "final_accuracy": accuracy, "engine": "torch"}
     rows = {
         "curves": [{"update": 0, "loss": float("nan"), "clipped": False}, {"update": 3, "loss": 0.25}],
-        "gradients": [{"update": 0, "log10_adjoint": np.array([-np.inf, -300.5, 0.0]), "log10_immediate": [0.0], "log10_adjoint_cell": None}],
+        "gradients": [
+            {
+                "update": 0,
+                "log10_adjoint": np.array([-np.inf, -300.5, 0.0]),
+                "log10_immediate": [0.0],
+                "log10_adjoint_cell": None,
+            }
+        ],
     }
     return Record(run_id, run, rows)
 

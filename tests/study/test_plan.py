@@ -26,14 +26,25 @@ def planned(study_file, name="a", claim="b", updates=100, seeds=12, overrides=()
 def test_ids_do_not_depend_on_name_claim_order_of_keys_or_defaults_spelled_out(study_file) -> None:
     ids = planned(study_file).ids
     assert planned(study_file, name="other", claim="other").ids == ids
-    assert planned(study_file, overrides=["training.optimizer=rmsprop", "model.hidden_size=50", "evaluation.every=100"]).ids == ids
+    assert (
+        planned(
+            study_file, overrides=["training.optimizer=rmsprop", "model.hidden_size=50", "evaluation.every=100"]
+        ).ids
+        == ids
+    )
     assert planned(study_file, overrides=["seeds=[11,10,9,8,7,6,5,4,3,2,1,0]"]).ids == ids
 
 
 def test_ids_differ_where_any_setting_or_the_seed_does(study_file) -> None:
     base = planned(study_file)
     assert len(base.ids) == len(base.runs) == 48
-    for change in ("training.max_updates=101", "evaluation.sequences=513", "record.precision=float64", "model.biases=1", "task.symbols=3"):
+    for change in (
+        "training.max_updates=101",
+        "evaluation.sequences=513",
+        "record.precision=float64",
+        "model.biases=1",
+        "task.symbols=3",
+    ):
         assert not planned(study_file, overrides=[change]).ids & base.ids
     more = planned(study_file, seeds=13)
     assert base.ids < more.ids

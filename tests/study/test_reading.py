@@ -1,4 +1,4 @@
-"""A study is read whole or not at all; every mistake is reported at once, with its place and the nearest right thing."""
+"""A study is read whole or not at all; all mistakes are reported at once, with place and nearest right thing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,13 @@ def with_line(line: str) -> str:
 def test_a_good_study_is_the_union_of_its_products(study_file) -> None:
     study = read(study_file(GOOD))
     columns = [point.columns() for point in study.points]
-    assert [(c["cell"], c["sequence_length"]) for c in columns] == [("rnn", 20), ("rnn", 50), ("lstm", 20), ("lstm", 50), ("gru", 20)]
+    assert [(c["cell"], c["sequence_length"]) for c in columns] == [
+        ("rnn", 20),
+        ("rnn", 50),
+        ("lstm", 20),
+        ("lstm", 50),
+        ("gru", 20),
+    ]
     assert study.seeds == (0, 1, 2)
     assert set(study.axes()) == {"cell", "sequence_length"}
 
@@ -58,12 +64,27 @@ def test_a_key_without_meaning_for_a_cell_is_null_if_inherited(study_file) -> No
     [
         ("model: {cell: lstmm}", ["F:1:15: model.cell: no cell 'lstmm'; did you mean 'lstm'? (gru, lstm, rnn)"]),
         ("modle: {cell: rnn}", ["F:1:1: modle: no such key; did you mean 'model'?"]),
-        ("model: {cell: rnn, hiden_size: 3}", ["F:1:20: model.hiden_size: no such setting; did you mean 'hidden_size'?"]),
-        ("model: {cell: rnn, hidden_size: 8.5}", ["F:1:33: model.hidden_size: input should be a valid integer, not 8.5"]),
-        ("model: {cell: rnn, hidden_size: true}", ["F:1:33: model.hidden_size: input should be a valid integer, not True"]),
+        (
+            "model: {cell: rnn, hiden_size: 3}",
+            ["F:1:20: model.hiden_size: no such setting; did you mean 'hidden_size'?"],
+        ),
+        (
+            "model: {cell: rnn, hidden_size: 8.5}",
+            ["F:1:33: model.hidden_size: input should be a valid integer, not 8.5"],
+        ),
+        (
+            "model: {cell: rnn, hidden_size: true}",
+            ["F:1:33: model.hidden_size: input should be a valid integer, not True"],
+        ),
         ("model: [rnn]", ["F:1:8: model: must be a mapping of settings, not ['rnn']"]),
-        ("training: {bptt_window: 0}", ["F:1:25: training.bptt_window: input should be greater than or equal to 1, not 0"]),
-        ("training: {optimizer: adm}", ["F:1:23: training.optimizer: no choice 'adm'; did you mean 'adam'? (adam, rmsprop, sgd)"]),
+        (
+            "training: {bptt_window: 0}",
+            ["F:1:25: training.bptt_window: input should be greater than or equal to 1, not 0"],
+        ),
+        (
+            "training: {optimizer: adm}",
+            ["F:1:23: training.optimizer: no choice 'adm'; did you mean 'adam'? (adam, rmsprop, sgd)"],
+        ),
         ("training: {learning_rate: .nan}", ["F:1:27: training.learning_rate:"]),
         ("task: {name: temporal_order, sequence_length: 3}", ["too short"]),
         ("sweep: {model.cell: []}", ["F:1:21: model.cell: the axis is empty"]),
@@ -71,7 +92,10 @@ def test_a_key_without_meaning_for_a_cell_is_null_if_inherited(study_file) -> No
         ("sweep: {model.cell: [rnn, rnn]}", ["F:1:21: model.cell: the axis has a value twice"]),
         ("sweep: {cell: [rnn]}", ["F:1:9: cell: an axis is named section.setting; did you mean 'model.cell'?"]),
         ("sweep: {model.sell: [rnn]}", ["F:1:9: model.sell: no such setting; did you mean 'cell'?"]),
-        ("sweep: {model.cell: [rnn], model.forget_bias: [1.0]}", ["F:1:48: model.forget_bias: has no meaning for 'rnn', so it cannot be swept there"]),
+        (
+            "sweep: {model.cell: [rnn], model.forget_bias: [1.0]}",
+            ["F:1:48: model.forget_bias: has no meaning for 'rnn', so it cannot be swept there"],
+        ),
         ("sweep: {model.spectral_radius: [0.9]}", ["model.spectral_radius: has no meaning with init: torch"]),
         ("sweep: 3", ["F:1:8: sweep: must be a mapping of axes"]),
         ("seeds: 0", ["F:1:8: seeds: must be a count from 1 to 100,000"]),
@@ -82,9 +106,15 @@ def test_a_key_without_meaning_for_a_cell_is_null_if_inherited(study_file) -> No
         ("experiment: trainin", ["F:1:13: experiment: no experiment 'trainin'; did you mean 'training'?"]),
         ("figures: [{kind: sucess}]", ["F:1:18: figures: no kind 'sucess'; did you mean 'success'?"]),
         ("figures: [{kind: success, hues: cell}]", ["F:1:27: figures: hues: no such setting; did you mean 'hue'?"]),
-        ("figures: [{kind: success, where: {sell: rnn}}]", ["F:1:35: figures: where: no column 'sell'; did you mean 'cell'?"]),
+        (
+            "figures: [{kind: success, where: {sell: rnn}}]",
+            ["F:1:35: figures: where: no column 'sell'; did you mean 'cell'?"],
+        ),
         ("figures: [{kind: success}, {kind: success}]", ["two figures are called 'success'"]),
-        ("expect: [{metric: succes_rate, at_least: 1}]", ["F:1:19: expect: no metric 'succes_rate'; did you mean 'success_rate'?"]),
+        (
+            "expect: [{metric: succes_rate, at_least: 1}]",
+            ["F:1:19: expect: no metric 'succes_rate'; did you mean 'success_rate'?"],
+        ),
         ("expect: [{metric: success_rate}]", ["F:1:10: expect: give either at_least/at_most or a contrast"]),
         ("expect: [{metric: success_rate, at_least: 1, where: {cel: rnn}}]", ["no column 'cel'; did you mean 'cell'?"]),
         ("expect: 4", ["F:1:9: expect: must be a list"]),
@@ -100,7 +130,11 @@ def test_each_mistake_is_told_with_place_and_nearest_right_thing(study_file, lin
 
 
 def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(study_file) -> None:
-    text = GOOD.replace("rnn, hidden_size: 8", "rnnn, hidden_size: 0").replace("max_updates", "max_update").replace("seeds: 3", "seeds: no")
+    text = (
+        GOOD.replace("rnn, hidden_size: 8", "rnnn, hidden_size: 0")
+        .replace("max_updates", "max_update")
+        .replace("seeds: 3", "seeds: no")
+    )
     found = problems(study_file, text)
     assert [problem.split(":")[1] for problem in found] == ["4", "4", "5", "9"]
 
@@ -126,7 +160,10 @@ def test_a_number_in_scientific_notation_is_a_number(study_file) -> None:
     assert study.points[0].columns()["learning_rate"] == 1e-3
 
 
-@pytest.mark.parametrize(("name", "said"), [("", "is a directory; a study is one file (tiny.yaml)"), ("other.yaml", "no such study; beside it: tiny.yaml")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("", "is a directory; a study is one file (tiny.yaml)"), ("other.yaml", "no such study; beside it: tiny.yaml")],
+)
 def test_a_path_that_is_no_file_says_what_is_there(study_file, name: str, said: str) -> None:
     folder = study_file().parent
     with pytest.raises(HarnessError) as caught:
@@ -182,5 +219,7 @@ def test_an_override_makes_a_sweep_where_there_was_none(study_file) -> None:
 
 
 def test_mistakes_in_overrides_name_the_override(study_file) -> None:
-    found = problems(study_file, GOOD, "model.hidden_size=9", "training.bptt_window=0", "nonsense", "model.cell=[lstmm]", "seeds=[")
+    found = problems(
+        study_file, GOOD, "model.hidden_size=9", "training.bptt_window=0", "nonsense", "model.cell=[lstmm]", "seeds=["
+    )
     assert [problem.partition(": ")[0] for problem in found] == ["-S 2", "-S 3", "-S 4", "-S 5"]

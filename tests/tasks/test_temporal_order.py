@@ -18,7 +18,9 @@ FORMS = [
 def words(task: TemporalOrder, n: int = 400, seed: int = 0) -> tuple[list[str], np.ndarray]:
     batch = task.sample(generator(seed, "test"), n)
     assert batch.inputs.shape == (task.length, n)
-    return ["".join("-" if token < 0 else SYMBOLS[token] for token in column) for column in batch.inputs.T], batch.targets
+    return [
+        "".join("-" if token < 0 else SYMBOLS[token] for token in column) for column in batch.inputs.T
+    ], batch.targets
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
