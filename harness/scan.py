@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from harness.cells.cell import Cell, State
-from harness.records import Array
-from harness.tape import Tape, log10_mean_norm, replay
+from harness.tape import Tape, immediate_norms, replay
 
 Parameters = Mapping[str, Tensor]
 
@@ -90,15 +88,6 @@ def _steps(
 
         output.register_hook(write)  # type: ignore[no-untyped-call]
     return output, states[-1]
-
-
-def immediate_norms(gradient: Tensor, T: int, window: int) -> Array:
-    """log₁₀ mean_b ‖B·∂⁺L/∂h_t‖₂ as (T, R), from the gradient of h_T (R, B, H) or of h_1 … h_T (T, R, B, H)."""
-    steps = gradient if gradient.dim() == 4 else gradient.unsqueeze(0)
-    norms = np.full((T, steps.shape[1]), -np.inf)
-    last = steps[-window:]
-    norms[T - len(last) :] = log10_mean_norm(last)
-    return norms
 
 
 def drive(parameters: Parameters, inputs: Tensor) -> Tensor:

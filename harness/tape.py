@@ -52,6 +52,15 @@ def log10_mean(norms: Array, exponents: Array | None) -> Array:
         )
 
 
+def immediate_norms(gradient: Tensor, T: int, window: int) -> Array:
+    """log₁₀ mean_b ‖B·∂⁺L/∂h_t‖₂ as (T, R), from the gradient of h_T (R, B, H) or of h_1 … h_T (T, R, B, H)."""
+    steps = gradient if gradient.dim() == 4 else gradient.unsqueeze(0)
+    norms = np.full((T, steps.shape[1]), -np.inf)
+    last = steps[-window:]
+    norms[T - len(last) :] = log10_mean_norm(last)
+    return norms
+
+
 def replay(
     step: Callable[[State, int], State],
     states: Sequence[State],

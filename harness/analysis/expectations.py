@@ -102,8 +102,8 @@ def describe(expectation: Expectation, part: Mapping[str, Any] | None = None) ->
 
 
 def interval_text(metric: Metric, group: Measured) -> str:
-    """'[0.57, 1.00]', or a dash where the data give no interval."""
-    if math.isnan(group.low) or math.isnan(group.high):
+    """'[0.57, 1.00]', or a dash where the data give no interval, or only one that lies wholly beyond the budget."""
+    if math.isnan(group.low) or math.isnan(group.high) or math.isinf(group.low):
         return "–"
     return f"[{metric.text(group.low)}, {metric.text(group.high)}]"
 

@@ -51,7 +51,7 @@ def weak_seeds(expectation: Expectation, n: int) -> str | None:
         if expectation.apart and not rate and 2 / 2**n > 0.05:
             said.append(f"even the whole range of {n} values covers a true median with {1 - 2 / 2**n:.0%} only")
         if 2 / 2**n > 0.05:
-            said.append(f"a paired test cannot fall below p = {2 / 2**n:.2g}")
+            said.append(f"a paired test cannot fall below p = {2 / 2**n:.3g}")
     elif rate:
         if expectation.at_least is not None and best <= min(expectation.at_least, 0.5):
             said.append(f"even {n} of {n} solved leaves the rate anywhere in [{best:.2f}, 1]")
@@ -78,21 +78,10 @@ def pooled(points: Iterable[Point], where: Mapping[str, Any], used: Iterable[str
 
 
 def _expectation(expectation: Expectation, study: Study, rows: list[Mapping[str, Any]]) -> Iterator[str]:
-    if expectation.metric not in METRICS:
-        yield f"no metric '{expectation.metric}'{nearest(expectation.metric, METRICS)}"
     contrast = expectation.contrast or {}
-    bounds = [bound for bound in (expectation.at_least, expectation.at_most) if bound is not None]
-    if expectation.contrast is None and not bounds:
-        yield "says nothing: give at_least, at_most or contrast"
-    if expectation.contrast is not None and (bounds or len(contrast) != 1):
-        yield "a contrast is one column with two values, and no bound"
-    if expectation.contrast is None and expectation.apart:
-        yield "apart belongs to a contrast"
-    if len(bounds) == 2 and bounds[0] > bounds[1]:
-        yield f"at_least {bounds[0]:g} lies above at_most {bounds[1]:g}"
-    unknown = list(_unknown(study, [*expectation.where, *expectation.per, *contrast]))
-    yield from unknown
-    if unknown or study.overrides:
+    wrong = [*_form(expectation), *_unknown(study, [*expectation.where, *expectation.per, *contrast])]
+    yield from wrong
+    if wrong or study.overrides:
         return
     asked = [row for row in rows if matches(row, _settings(expectation.where))]
     if not asked:
@@ -100,8 +89,23 @@ def _expectation(expectation: Expectation, study: Study, rows: list[Mapping[str,
         return
     for column, pair in contrast.items():
         for held in pair:
-            if not any(matches(row, {column: held}) for row in asked):
+            if not any(matches(row, _settings({column: held})) for row in asked):
                 yield f"no point of the grid has {labels.condition({**expectation.where, column: held})}"
+
+
+def _form(expectation: Expectation) -> Iterator[str]:
+    """What is wrong with an expectation whatever the study."""
+    bounds = [bound for bound in (expectation.at_least, expectation.at_most) if bound is not None]
+    if expectation.metric not in METRICS:
+        yield f"no metric '{expectation.metric}'{nearest(expectation.metric, METRICS)}"
+    if expectation.contrast is None and not bounds:
+        yield "says nothing: give at_least, at_most or contrast"
+    if expectation.contrast is not None and (bounds or len(expectation.contrast) != 1):
+        yield "a contrast is one column with two values, and no bound"
+    if expectation.contrast is None and expectation.apart:
+        yield "apart belongs to a contrast"
+    if len(bounds) == 2 and bounds[0] > bounds[1]:
+        yield f"at_least {bounds[0]:g} lies above at_most {bounds[1]:g}"
 
 
 def _figure(figure: Figure, study: Study, rows: list[Mapping[str, Any]]) -> Iterator[str]:

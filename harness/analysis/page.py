@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MACHINE = ("cpu", "versions", "engine", "device")  # columns of runs: where they differ within a study, the page says so
+ALWAYS = ("solved", "unsolved", "diverged")  # columns of the grid that are there even if empty
 MOST_RUNS = 200  # rows of the list of failed and diverged runs
 
 
@@ -79,6 +80,7 @@ def html(
         undefined=StrictUndefined,
         trim_blocks=True,
     )
+    grid = grid_rows(study, frames.runs)
     metrics = [METRICS[name] for name in dict.fromkeys(verdict.metric for verdict in verdicts)]
     return environment.get_template("report.html.j2").render(
         study=study,
@@ -91,8 +93,8 @@ def html(
         first=[_embedded(drawing) for drawing in drawings[:1]],
         others=[_embedded(drawing) for drawing in drawings[1:]],
         axes=[labels.axis(name) for name in study.axes()],
-        outcomes=[*OUTCOMES, "missing"],
-        grid=grid_rows(study, frames.runs),
+        outcomes=[name for name in (*OUTCOMES, "missing") if name in ALWAYS or any(row.counts[name] for row in grid)],
+        grid=grid,
         measures=[SUCCESS_RATE, SOLVED_AT, FINAL_ACCURACY],
         stopped=stopped(study, frames.runs),
         most=MOST_RUNS,

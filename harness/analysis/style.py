@@ -18,7 +18,7 @@ import seaborn as sns
 from matplotlib.colors import Colormap, to_hex
 from matplotlib.figure import Figure
 
-from harness.analysis.labels import CELL_ORDER
+from harness.analysis.labels import CELL_ORDER, NULLS
 from harness.study.matching import canonical
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ def colours(column: str | None, levels: Sequence[object]) -> list[str]:
     """One colour for each level of a column, in the levels' order.
 
     A cell type has the same colour in every figure; numbers on a scale (ρ, window, T) run from light to dark; other
-    levels take the colour-blind safe palette; a null is grey.
+    levels take the colour-blind safe palette; a null is grey unless it means a value (no BPTT window: the full one).
     """
-    real = [level for level in levels if canonical(level) is not None]
+    real = [level for level in levels if canonical(level) is not None or column in NULLS]
     if column == "cell":
         spare = iter(colour for colour in PALETTE if colour not in CELL_COLOURS.values())
         table = {str(level): CELL_COLOURS.get(str(level)) or next(spare, INK) for level in real}
@@ -107,7 +107,7 @@ def colours(column: str | None, levels: Sequence[object]) -> list[str]:
         table = {str(level): to_hex(shades(i / (len(real) - 1))) for i, level in enumerate(real)}
     else:
         table = {str(level): PALETTE[i % len(PALETTE)] for i, level in enumerate(real)}
-    return [NONE_COLOUR if canonical(level) is None else table[str(level)] for level in levels]
+    return [table.get(str(level), NONE_COLOUR) for level in levels]
 
 
 def magnitude_map() -> Colormap:
@@ -126,6 +126,13 @@ def size(columns: int, rows: int) -> tuple[float, float]:
     width = SINGLE if columns == 1 else DOUBLE
     height = 2.6 if rows == 1 and columns == 1 else 0.6 + PANEL_HEIGHT * rows
     return width, height
+
+
+def whole_numbers(axis: Any) -> None:
+    """Tick only whole numbers: there is no half a step."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
 
 
 def legend_entry(text: str) -> float:

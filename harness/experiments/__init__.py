@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from harness.cells import CELLS
 from harness.study.spec import Choice, Evaluation, Experiment, Recording, Training
 from harness.tasks import TASKS
@@ -31,7 +33,7 @@ def compile_kernels(points: Sequence[Mapping[str, Any]]) -> None:
     used |= {(cell, "float64") for cell, _ in used if any(point["record"].precision == "float64" for point in points)}
     for cell, dtype in sorted(used):
         if cell in KERNELS:
-            warm_up(cell, dtype)
+            warm_up(cell, np.dtype(dtype).type)
 
 
 EXPERIMENTS: dict[str, Experiment] = {

@@ -1,38 +1,53 @@
+"""The long short-term memory (Hochreiter & Schmidhuber, 1997, with the forget gate of Gers et al., 2000), as in torch:
+
+    i, f, o = sigmoid(W h_(t-1) + b_h + U x_t + b_x),  g = tanh(the same);  c_t = f c_(t-1) + i g,  h_t = o tanh(c_t).
+
+The total adjoints:  dL/dc_t = f_(t+1) dL/dc_(t+1) + o_t (1 - tanh(c_t)^2) dL/dh_t,  and dL/dh_(t-1) = W^T delta_t + the
+loss's own gradient, where delta_t are the adjoints of the four arguments. Both adjoints of a row share one exponent.
+Shapes and outputs: `interface.Kernel`; layout: `rnn`. Gates are (T B, 4, H): with the gate as an axis the compiler sees
+that an index cannot be negative, and vectorises.
+"""
+
 import numpy as np
 
 from .compiled import compiled
-from .inputs import add_rows, halved, look_up, rows_of_symbols, scatter, transposed
+from .inputs import accumulated, add_rows, add_to_rows, copied, halved, look_up, scatter, symbol_rows, transposed
+from .interface import Kernel
 from .nonlinearities import gate, gate_slope, sigmoid, tanh, tanh_slope
 from .scaling import arrive, level, restore, settle, shift
 
-I, F, G, O = range(4)  # noqa: E741 - the papers' names; torch's order
+I, F, G, O = range(4)  # noqa: E741 - the papers' names, in torch's order
+
+
+def kept(R, N, H, exact):
+    """The shapes of what backward needs beside the states: the gates, and in float64 their arguments."""
+    return (R, N, 4, H), (R if exact else 0, N, 4, H)
 
 
 @compiled
 def halve_gates(matrix, H):
-    """Halve the columns of i, f and o, in float32."""
+    """`halved` for the columns of i, f and o."""
     halved(matrix, 0, 2 * H)
     halved(matrix, 3 * H, 4 * H)
 
 
 @compiled
 def squash(product, x, pre, H):
-    """x <- (sigmoid, sigmoid, tanh, sigmoid)(product + x); all flat; in float64 `pre` keeps the argument."""
+    """x <- (sigmoid, sigmoid, tanh, sigmoid)(product + x), flat; in float64 `pre` keeps the argument."""
     if x.itemsize == 4:
         for i in range(x.size):
             x[i] = tanh(x[i] + product[i])
-        return
-    for i in range(x.size):
-        x[i] += product[i]
-        pre[i] = x[i]
-    for start in range(0, x.size, 4 * H):
-        for j in range(start, start + 4 * H):
-            x[j] = tanh(x[j]) if start + 2 * H <= j < start + 3 * H else sigmoid(x[j])
+    else:
+        for i in range(x.size):
+            x[i] += product[i]
+            pre[i] = x[i]
+        for i in range(x.size):
+            x[i] = tanh(x[i]) if i // H % 4 == G else sigmoid(x[i])
 
 
 @compiled
-def step(gates, c_before, c, h, flat_c, flat_tanh, tanh_c):
-    """c <- f c + i g;  h <- o tanh(c)."""
+def step(gates, c_before, c, h, flat_c, tanh_c, flat_tanh):
+    """c <- f c_before + i g;  h <- o tanh(c)."""
     B, H = h.shape
     for b in range(B):
         for j in range(H):
@@ -45,51 +60,50 @@ def step(gates, c_before, c, h, flat_c, flat_tanh, tanh_c):
 
 
 @compiled
-def forward(symbols, inputs, W, U, b_x, b_h, h0, c0, h, c, gates, pre):
-    R, width, D = U.shape
-    B, H = h0.shape[1:]
-    T = h.shape[1] // B - 1
-    W_t = np.empty((H, width), W.dtype)
-    U_t = np.empty((D, width), W.dtype)
-    table = np.empty((D + 1, width), W.dtype)
-    product = np.empty((B, width), W.dtype)
-    flat_product = product.reshape(B * width)
+def forward(symbols, inputs, W, U, b_x, b_h, initial, states, kept, relu):
+    """Fill `states` (h, c) and `kept` (gates, pre)."""
+    R, GH, D = U.shape
+    B, H = initial[0].shape[1:]
+    T = states[0].shape[1] // B - 1
+    W_t = np.empty((H, GH), W.dtype)
+    table = np.empty((D + 1, GH), W.dtype)
+    bias = np.empty((1, GH), W.dtype)
+    product = np.empty((B, GH), W.dtype)
+    line = product.reshape(B * GH)
     tanh_c = np.empty((B, H), W.dtype)
     flat_tanh = tanh_c.reshape(B * H)
     for r in range(R):
+        h, c, gates, pre = states[0][r], states[1][r], kept[0][r], kept[1]
+        rows = gates.reshape(T * B, GH)
+        flat_c, flat_gates = c.reshape(c.size), gates.reshape(gates.size)
+        flat_pre = pre[r].reshape(gates.size) if pre.size else flat_gates[:0]
+        copied(initial[0][r], h[:B])
+        copied(initial[1][r], c[:B])
         transposed(W[r], W_t)
+        symbol_rows(U[r], table)
+        for j in range(GH):
+            bias[0, j] = b_x[r, j] + b_h[r, j]
         halve_gates(W_t, H)
-        bias = b_x[r] + b_h[r]
-        rows_of_symbols(U[r], bias, table)
         halve_gates(table, H)
-        hs, cs, gs = h[r], c[r], gates[r]
-        lines = gs.reshape(T * B, width)
-        flat_c = cs.reshape(cs.size)
-        flat_gates = gs.reshape(gs.size)
-        kept = pre[r].reshape(pre[r].size) if pre.size else flat_gates[:0]
-        hs[:B] = h0[r]
-        cs[:B] = c0[r]
+        halve_gates(bias, H)
         if inputs.size:
-            transposed(U[r], U_t)
-            halve_gates(U_t, H)
-            np.dot(inputs[r], U_t, lines)
-            for k in range(T * B):
-                for j in range(width):
-                    lines[k, j] += table[D, j]
+            np.dot(inputs[r], table[:D], rows)
+            add_to_rows(rows, bias[0])
+        else:
+            add_to_rows(table, bias[0])
         for t in range(T):
-            old = slice(t * B, (t + 1) * B)
-            new = slice((t + 1) * B, (t + 2) * B)
+            old, new = slice(t * B, (t + 1) * B), slice((t + 1) * B, (t + 2) * B)
             if not inputs.size:
-                look_up(table, symbols[t, r], lines[old])
-            np.dot(hs[old], W_t, product)
-            here = slice(t * B * width, (t + 1) * B * width)
-            squash(flat_product, flat_gates[here], kept[here], H)
-            step(gs[old], cs[old], cs[new], hs[new], flat_c[(t + 1) * B * H : (t + 2) * B * H], flat_tanh, tanh_c)
+                look_up(table, symbols[t, r], rows[old])
+            np.dot(h[old], W_t, product)
+            here = slice(t * B * GH, (t + 1) * B * GH)
+            squash(line, flat_gates[here], flat_pre[here], H)
+            step(gates[old], c[old], c[new], h[new], flat_c[(t + 1) * B * H : (t + 2) * B * H], tanh_c, flat_tanh)
 
 
 @compiled
 def total(adjoint, cell, gates, c, tanh_c, squares, squares_cell):
-    """cell <- cell + adjoint o (1 - tanh(c)^2): dL/dc_t on both paths; and the rows' sums of squares."""
+    """cell <- cell + adjoint o (1 - tanh(c)^2), dL/dc_t on both paths; and the rows' sums of squares."""
     zero = adjoint.dtype.type(0)
     for b in range(squares.size):
         s = zero
@@ -128,16 +142,17 @@ def deltas(adjoint, cell, gates, pre, c_before, tanh_c, delta):
 
 
 @compiled
-def backward(symbols, inputs, W, U, h, c, gates, pre, last, last_cell, every, stride_t, stride_r, first, record, slots,
-             dW, dU, db, dh0, dc0, dx, log10_adjoint, log10_adjoint_cell):
-    R, width, D = U.shape
-    B, H = last.shape[1:]
-    T = h.shape[1] // B - 1
+def backward(symbols, inputs, W, U, states, kept, relu, last, every, stride_t, stride_r, first, record, slots,
+             dW, dU, db_x, db_h, dinitial, dx, levels):
+    """Fill the gradients, from step T down to step `first`; parameter gradients are summed in chunks of `slots` steps."""
+    R, GH, D = U.shape
+    B, H = last[0].shape[1:]
+    T = states[0].shape[1] // B - 1
     delta = np.empty((slots * B, 4, H), W.dtype)
-    rows = delta.reshape(slots * B, width)
-    part = np.empty((width, H), W.dtype)
-    part_U = np.empty((width, D), W.dtype)
-    table = np.empty((D + 1, width), W.dtype)
+    rows = delta.reshape(slots * B, GH)
+    part = np.empty((GH, H), W.dtype)
+    part_U = np.empty((GH, D), W.dtype)
+    table = np.empty((D + 1, GH), W.dtype)
     adjoint = np.empty((B, H), W.dtype)
     cell = np.empty((B, H), W.dtype)
     tanh_c = np.empty((B, H), W.dtype)
@@ -145,54 +160,58 @@ def backward(symbols, inputs, W, U, h, c, gates, pre, last, last_cell, every, st
     squares = np.empty(B, np.float64)
     squares_cell = np.empty(B, np.float64)
     exponents = np.empty(B, np.int64)
-    for r in range(R):
-        hs, cs, gs = h[r], c[r], gates[r]
-        arguments = pre[r] if pre.size else gs
-        flat_c = cs.reshape(cs.size)
-        adjoint[:] = last[r]
-        cell[:] = last_cell[r]
-        exponents[:] = 0
-        table[:] = 0
+    for r in range(R - 1, -1, -1):  # forward's last replica first: it is still in the cache
+        h, c, gates = states[0][r], states[1][r], kept[0][r]
+        pre = kept[1][r] if kept[1].size else gates
+        flat_c = c.reshape(c.size)
+        copied(last[0][r], adjoint)
+        copied(last[1][r], cell)
+        exponents.fill(0)
+        table.fill(0)
         end = T
         while end >= first:
             start = max(first, end - slots + 1)
             for t in range(end, start - 1, -1):
-                here = slice((t - start) * B, (t - start + 1) * B)
-                out = rows[here]
+                old, here = slice((t - 1) * B, t * B), slice((t - start) * B, (t - start + 1) * B)
                 if every.size:
                     arrive(adjoint, cell, every, (t - 1) * stride_t + r * stride_r, exponents)
                 now = flat_c[t * B * H : (t + 1) * B * H]
-                for i in range(B * H):
+                for i in range(B * H):  # again, for a read from memory costs no less
                     flat_tanh[i] = tanh(now[i])
-                old = slice((t - 1) * B, t * B)
-                total(adjoint, cell, gs[old], cs[t * B : (t + 1) * B], tanh_c, squares, squares_cell)
+                total(adjoint, cell, gates[old], c[t * B : (t + 1) * B], tanh_c, squares, squares_cell)
                 settle(adjoint, cell, squares, squares_cell, exponents)
-                deltas(adjoint, cell, gs[old], arguments[old], cs[old], tanh_c, delta[here])
                 if record:
-                    log10_adjoint[t - 1, r] = level(squares, exponents)
-                    log10_adjoint_cell[t - 1, r] = level(squares_cell, exponents)
+                    levels[0][t - 1, r] = level(squares, exponents)
+                    levels[1][t - 1, r] = level(squares_cell, exponents)
+                deltas(adjoint, cell, gates[old], pre[old], c[old], tanh_c, delta[here])
+                out = rows[here]
                 if t > first or first == 1:
                     np.dot(out, W[r], adjoint)
                 restore(out, exponents)
                 if inputs.size:
-                    add_rows(out, db[r])
+                    add_rows(out, db_x[r])
                 else:
                     scatter(out, symbols[t - 1, r], table)
-            used = rows[: (end - start + 1) * B]
-            np.dot(used.T, hs[(start - 1) * B : end * B], part)
-            dW[r] += part
+            past = slice((start - 1) * B, end * B)
+            chunk = rows[: (end - start + 1) * B]
+            np.dot(chunk.T, h[past], part)
+            accumulated(part, dW[r])
             if inputs.size:
-                np.dot(used.T, inputs[r][(start - 1) * B : end * B], part_U)
-                dU[r] += part_U
+                np.dot(chunk.T, inputs[r][past], part_U)
+                accumulated(part_U, dU[r])
             if dx.size:
-                np.dot(used, U[r], dx[r][(start - 1) * B : end * B])
+                np.dot(chunk, U[r], dx[r][past])
             end = start - 1
         if not inputs.size:
             transposed(table[:-1], dU[r])
-            add_rows(table, db[r])
+            add_rows(table, db_x[r])
+        copied(db_x[r : r + 1], db_h[r : r + 1])
         if first == 1:
-            dh0[r] = adjoint
-            dc0[r] = cell
+            copied(adjoint, dinitial[0][r])
+            copied(cell, dinitial[1][r])
             for b in range(B):
-                shift(dh0[r, b], exponents[b])
-                shift(dc0[r, b], exponents[b])
+                shift(dinitial[0][r, b], exponents[b])
+                shift(dinitial[1][r, b], exponents[b])
+
+
+KERNEL = Kernel("lstm", 4, 2, ("tanh",), kept, forward, backward)

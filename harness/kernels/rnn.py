@@ -1,14 +1,27 @@
+"""The simple recurrent network (Elman, 1990),  h_t = f(W h_(t-1) + b_h + U x_t + b_x),  f = tanh or relu.
+
+Its adjoint, with delta_t = f'(a_t) * dL/dh_t at the argument a_t:  dL/dh_(t-1) = W^T delta_t + the loss's own gradient
+at t-1. Shapes and outputs: `interface.Kernel`. Arrays are per replica and flat over steps and sequences, (T B, H), so
+that a step is a contiguous slice of B rows, and dW one product over many steps.
+"""
+
 import numpy as np
 
 from .compiled import compiled
-from .inputs import add_rows, look_up, rows_of_symbols, scatter, transposed
+from .inputs import accumulated, add_rows, add_to_rows, copied, look_up, scatter, symbol_rows, transposed
+from .interface import Kernel
 from .nonlinearities import tanh, tanh_slope
 from .scaling import arrive, level, restore, settle, shift
 
 
+def kept(R, N, H, exact):
+    """The shapes of what backward needs beside the states: in float64 the arguments a_t."""
+    return ((R if exact else 0, N, H),)
+
+
 @compiled
 def activate(product, x, pre, relu):
-    """x <- f(product + x), flat; `pre`, unless it is empty, keeps the argument."""
+    """x <- f(product + x), flat; `pre` keeps the argument unless it is empty."""
     for i in range(x.size):
         x[i] += product[i]
     for i in range(pre.size):
@@ -23,41 +36,42 @@ def activate(product, x, pre, relu):
 
 
 @compiled
-def forward(symbols, inputs, W, U, b_x, b_h, h0, h, pre, relu):
+def forward(symbols, inputs, W, U, b_x, b_h, initial, states, kept, relu):
+    """Fill `states` (h,) and `kept` (pre,)."""
     R, H, D = U.shape
-    B = h0.shape[1]
-    T = h.shape[1] // B - 1
+    B = initial[0].shape[1]
+    T = states[0].shape[1] // B - 1
+    (pre,) = kept
     W_t = np.empty((H, H), W.dtype)
-    U_t = np.empty((D, H), W.dtype)
     table = np.empty((D + 1, H), W.dtype)
+    bias = np.empty(H, W.dtype)
     product = np.empty((B, H), W.dtype)
-    flat = product.reshape(B * H)
+    line = product.reshape(B * H)
     for r in range(R):
+        h = states[0][r]
+        flat_h = h.reshape(h.size)
+        flat_pre = pre[r].reshape(T * B * H) if pre.size else flat_h[:0]
+        copied(initial[0][r], h[:B])
         transposed(W[r], W_t)
-        bias = b_x[r] + b_h[r]
-        states = h[r]
-        line = states.reshape(states.size)
-        kept = pre[r].reshape(pre[r].size) if pre.size else line[:0]
-        states[:B] = h0[r]
+        symbol_rows(U[r], table)
+        for j in range(H):
+            bias[j] = b_x[r, j] + b_h[r, j]
         if inputs.size:
-            transposed(U[r], U_t)
-            np.dot(inputs[r], U_t, states[B:])
-            for k in range(B, (T + 1) * B):
-                for j in range(H):
-                    states[k, j] += bias[j]
+            np.dot(inputs[r], table[:D], h[B:])
+            add_to_rows(h[B:], bias)
         else:
-            rows_of_symbols(U[r], bias, table)
+            add_to_rows(table, bias)
         for t in range(1, T + 1):
-            now = states[t * B : (t + 1) * B]
             if not inputs.size:
-                look_up(table, symbols[t - 1, r], now)
-            np.dot(states[(t - 1) * B : t * B], W_t, product)
-            activate(flat, line[t * B * H : (t + 1) * B * H], kept[(t - 1) * B * H : t * B * H], relu)
+                look_up(table, symbols[t - 1, r], h[t * B : (t + 1) * B])
+            np.dot(h[(t - 1) * B : t * B], W_t, product)
+            here = flat_h[t * B * H : (t + 1) * B * H]
+            activate(line, here, flat_pre[(t - 1) * B * H : t * B * H], relu)
 
 
 @compiled
 def total(adjoint, squares):
-    """squares <- the rows' sums of squares."""
+    """squares <- the rows' sums of squares of dL/dh_t."""
     for b in range(squares.size):
         s = adjoint.dtype.type(0)
         for j in range(adjoint.shape[1]):
@@ -66,26 +80,28 @@ def total(adjoint, squares):
 
 
 @compiled
-def deltas(adjoint, z, y, delta, relu):
-    """delta <- adjoint f'(z), with y = f(z)."""
+def deltas(adjoint, pre, h, delta, relu):
+    """delta <- f'(pre) * adjoint, with h = f(pre)."""
     B, H = adjoint.shape
     if relu:
         zero = adjoint.dtype.type(0)
         for b in range(B):
             for j in range(H):
-                delta[b, j] = zero if y[b, j] <= zero else adjoint[b, j]
+                delta[b, j] = zero if h[b, j] <= zero else adjoint[b, j]
     else:
         for b in range(B):
             for j in range(H):
-                delta[b, j] = adjoint[b, j] * tanh_slope(z[b, j], y[b, j])
+                delta[b, j] = adjoint[b, j] * tanh_slope(pre[b, j], h[b, j])
 
 
 @compiled
-def backward(symbols, inputs, W, U, h, pre, last, every, stride_t, stride_r, first, record, relu, slots,
-             dW, dU, db, dh0, dx, log10_adjoint):
+def backward(symbols, inputs, W, U, states, kept, relu, last, every, stride_t, stride_r, first, record, slots,
+             dW, dU, db_x, db_h, dinitial, dx, levels):
+    """Fill the gradients, from step T down to step `first`; parameter gradients are summed in chunks of `slots` steps."""
     R, H, D = U.shape
-    B = last.shape[1]
-    T = h.shape[1] // B - 1
+    B = last[0].shape[1]
+    T = states[0].shape[1] // B - 1
+    (pre,) = kept
     delta = np.empty((slots * B, H), W.dtype)
     part = np.empty((H, H), W.dtype)
     part_U = np.empty((H, D), W.dtype)
@@ -93,46 +109,49 @@ def backward(symbols, inputs, W, U, h, pre, last, every, stride_t, stride_r, fir
     adjoint = np.empty((B, H), W.dtype)
     squares = np.empty(B, np.float64)
     exponents = np.empty(B, np.int64)
-    for r in range(R):
-        states = h[r]
-        adjoint[:] = last[r]
-        exponents[:] = 0
-        table[:] = 0
+    for r in range(R - 1, -1, -1):  # forward's last replica first: it is still in the cache
+        h = states[0][r]
+        copied(last[0][r], adjoint)
+        exponents.fill(0)
+        table.fill(0)
         end = T
         while end >= first:
             start = max(first, end - slots + 1)
             for t in range(end, start - 1, -1):
-                y = states[t * B : (t + 1) * B]
-                z = pre[r][(t - 1) * B : t * B] if pre.size else y
                 out = delta[(t - start) * B : (t - start + 1) * B]
+                now = h[t * B : (t + 1) * B]
                 if every.size:
-                    offset = (t - 1) * stride_t + r * stride_r
-                    arrive(adjoint, adjoint[:0], every, offset, exponents)
+                    arrive(adjoint, adjoint[:0], every, (t - 1) * stride_t + r * stride_r, exponents)
                 total(adjoint, squares)
                 settle(adjoint, adjoint[:0], squares, squares, exponents)
-                deltas(adjoint, z, y, out, relu)
                 if record:
-                    log10_adjoint[t - 1, r] = level(squares, exponents)
+                    levels[0][t - 1, r] = level(squares, exponents)
+                deltas(adjoint, pre[r][(t - 1) * B : t * B] if pre.size else now, now, out, relu)
                 if t > first or first == 1:
                     np.dot(out, W[r], adjoint)
                 restore(out, exponents)
                 if inputs.size:
-                    add_rows(out, db[r])
+                    add_rows(out, db_x[r])
                 else:
                     scatter(out, symbols[t - 1, r], table)
-            used = delta[: (end - start + 1) * B]
-            np.dot(used.T, states[(start - 1) * B : end * B], part)
-            dW[r] += part
+            past = slice((start - 1) * B, end * B)
+            chunk = delta[: (end - start + 1) * B]
+            np.dot(chunk.T, h[past], part)
+            accumulated(part, dW[r])
             if inputs.size:
-                np.dot(used.T, inputs[r][(start - 1) * B : end * B], part_U)
-                dU[r] += part_U
+                np.dot(chunk.T, inputs[r][past], part_U)
+                accumulated(part_U, dU[r])
             if dx.size:
-                np.dot(used, U[r], dx[r][(start - 1) * B : end * B])
+                np.dot(chunk, U[r], dx[r][past])
             end = start - 1
         if not inputs.size:
             transposed(table[:-1], dU[r])
-            add_rows(table, db[r])
+            add_rows(table, db_x[r])
+        copied(db_x[r : r + 1], db_h[r : r + 1])
         if first == 1:
-            dh0[r] = adjoint
+            copied(adjoint, dinitial[0][r])
             for b in range(B):
-                shift(dh0[r, b], exponents[b])
+                shift(dinitial[0][r, b], exponents[b])
+
+
+KERNEL = Kernel("rnn", 1, 1, ("tanh", "relu"), kept, forward, backward)

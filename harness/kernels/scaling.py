@@ -143,11 +143,12 @@ def restore(delta, exponents):
     Denormal numbers cost a hundred cycles each on some processors, and no sum over steps that holds a number of
     ordinary size can tell 2^-100 (float64: 2^-1000) from zero.
     """
+    zero = delta.dtype.type(0)
     bottom = -100 if delta.itemsize == 4 else -1000
     for b in range(delta.shape[0]):
         if exponents[b] < bottom:
             for j in range(delta.shape[1]):
-                delta[b, j] = 0
+                delta[b, j] *= zero  # NaN and infinity do not become zero
         elif exponents[b] != 0:
             p, q = halves(exponents[b], delta)
             for j in range(delta.shape[1]):

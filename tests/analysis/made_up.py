@@ -14,7 +14,7 @@ import pyarrow as pa
 from harness.analysis.figures import FIGURES
 from harness.analysis.frames import Frames
 from harness.records import CURVES, GRADIENTS, RUNS
-from harness.study.spec import Choice, Expectation, Experiment, Point, Section, Study, Training, setting
+from harness.study.spec import Choice, Experiment, Point, Section, Study, Training, setting
 
 
 class Order(Section):
@@ -47,7 +47,10 @@ SEEDS = (0, 1, 2, 3)
 BUDGET = 2000
 
 
-def point(cell: str, T: int, rho: float | None, window: int | None = None, bias: float | str | None = None) -> Point:
+Bias = float | Literal["chrono"] | None
+
+
+def point(cell: str, T: int, rho: float | None, window: int | None = None, bias: Bias = None) -> Point:
     model = Tanh(spectral_radius=rho) if cell == "rnn" else Gated(spectral_radius=rho, forget_bias=bias)
     training = Training(max_updates=BUDGET, bptt_window=window)
     return Point("training", {"task": Order(sequence_length=T), "model": model, "training": training})

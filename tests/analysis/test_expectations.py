@@ -17,14 +17,15 @@ from harness.study.spec import Expectation
 
 
 def table(*groups: tuple[dict[str, Any], Sequence[str]], budget: int = 1000) -> pd.DataFrame:
-    """Runs of several groups of settings, one outcome a seed: 's200' solved at 200, 'u' unsolved, 'd' diverged, 'f' failed."""
+    """Runs of groups of settings, one outcome a seed: 's200' solved at 200, 'u' unsolved, 'd' diverged, 'f' failed."""
     words = {"s": "solved", "u": "unsolved", "d": "diverged", "f": "failed"}
     rows = []
     for columns, outcomes in groups:
         for seed, outcome in enumerate(outcomes):
             at = float(outcome[1:] or 100) if outcome[0] in "sd" else math.nan
             rows.append({
-                **columns, "seed": seed, "run_id": f"{columns}{seed}", "outcome": words[outcome[0]], "max_updates": budget,
+                **columns, "seed": seed, "run_id": f"{columns}{seed}", "outcome": words[outcome[0]],
+                "max_updates": budget,
                 "solved_at": at if outcome[0] == "s" else math.nan, "updates": budget if outcome == "u" else at,
                 "final_accuracy": {"s": 1.0, "u": 0.4}.get(outcome[0], math.nan), "chance": 0.25,
             })  # fmt: skip
@@ -105,7 +106,7 @@ def test_an_unknown_column_is_an_error() -> None:
 
 
 def test_per_gives_one_verdict_for_each_combination() -> None:
-    runs = table(({"cell": "rnn", "T": 100}, ["u"]), ({"cell": "rnn", "T": 20}, ["s"]), ({"cell": "lstm", "T": 20}, ["s"]))
+    runs = table((RNN | {"T": 100}, ["u"]), (RNN | {"T": 20}, ["s"]), (LSTM | {"T": 20}, ["s"]))
     verdicts = judge(rate(per=("cell", "T"), at_least=0.5), runs, runs)
     assert [(v.text.split(" of ")[1], v.state) for v in verdicts] == [
         ("cell=rnn, T=20 >= 0.5", "holds"), ("cell=rnn, T=100 >= 0.5", "fails"), ("cell=lstm, T=20 >= 0.5", "holds"),
@@ -160,7 +161,7 @@ def test_the_median_time_counts_unsolved_runs_as_censored() -> None:
 
 
 def test_a_run_that_diverged_early_is_not_solved_later() -> None:
-    """Censored at its own end it would leave the risk set, and the median would be 900."""
+    """Censored at its own end it would leave the risk set, and the median would be 300."""
     runs = table((RNN, ["s300", "s900", "d200", "d200"]))
     assert one(Expectation(metric="solved_at", at_least=0), runs).value == 900
     worse = table((RNN, ["s300", "s900", "d200", "d200", "d200"]))

@@ -23,7 +23,7 @@ from harness.analysis.statistics import (
 
 # Weeks in remission of 21 leukaemia patients on 6-MP and on placebo (Freireich et al. 1963); + is censored.
 MERCAPTOPURINE = ([6, 6, 6, 7, 10, 13, 16, 22, 23], [6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35])
-PLACEBO = ([1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23], [])
+PLACEBO: tuple[list[int], list[int]] = ([1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23], [])
 
 
 def generator(seed: int = 0) -> np.random.Generator:

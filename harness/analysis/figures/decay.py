@@ -200,7 +200,8 @@ def _slope(ax: Axes, drawn: Line, rho: float, tint: str) -> set[str]:
     anchor = drawn.band.mean[0]
     if rho <= 0 or not np.isfinite(anchor):
         return set()
-    ax.plot(drawn.lag, anchor + drawn.lag * log10_rate(rho), color=tint, linestyle=(0, (4, 2)), linewidth=0.7, zorder=4)
+    lag = drawn.lag[: int(np.flatnonzero(np.isfinite(drawn.band.mean))[-1]) + 1]  # theory knows no truncation
+    ax.plot(lag, anchor + lag * log10_rate(rho), color=tint, linestyle=(0, (4, 2)), linewidth=0.7, zorder=4)
     return {"theory"}
 
 
@@ -224,6 +225,7 @@ def _axes(panel: panels.Panel, paths: list[str]) -> None:
 
     style.guide(panel.ax)
     style.powers_of_ten(panel.ax.yaxis)
+    style.whole_numbers(panel.ax.xaxis)
     panel.ax.margins(x=0.02)
     if panel.bottom:
         panel.ax.set_xlabel(labels.axis("lag"))

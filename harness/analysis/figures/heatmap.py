@@ -71,10 +71,10 @@ class Map:
 
 
 def scheduled(gradients: pd.DataFrame) -> pd.DataFrame:
-    """The records that belong to the schedule: not a run's own last one, unless another run or the budget shares its
-    update.
+    """The records that belong to the schedule, without a run's own last one.
 
-    Every run records where it ends; as rows of a map those would be means over one run.
+    Every run records where it ends; as rows of a map those would be means over one run. A last record stays
+    where another run, or the budget, has its update too.
     """
     inner = gradients["update"] < gradients["updates"]
     known = set(gradients.loc[inner, "update"])

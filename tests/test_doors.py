@@ -1,0 +1,180 @@
+"""The commands: exit codes, what is on stdout, and that a user's mistake is a message and not a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from harness import check, doors, report, status, sweep
+from harness.doors import guarded, results_folder
+
+EXPECTING = """\
+name: tiny
+claim: An untrained network guesses.
+task: {name: temporal_order, sequence_length: 12}
+model: {cell: rnn, hidden_size: 5}
+training: {max_updates: 2, batch_size: 4}
+evaluation: {every: 2, sequences: 16}
+seeds: 4
+figures: [{kind: success}, {kind: decay, hue: cell}]
+expect:
+  - {metric: success_rate, at_most: 0.5}
+"""
+
+
+def call(door, *arguments: str | Path) -> int:
+    return guarded(door.main, [str(argument) for argument in arguments])
+
+
+def test_a_sweep_tells_claim_verdicts_and_where_everything_lies(study_file, tmp_path: Path, capsys) -> None:
+    code = call(sweep, study_file(EXPECTING), "-o", tmp_path / "out", "-j", "1", "--engine", "torch")
+    shown = capsys.readouterr()
+    assert code == doors.DONE
+    assert "An untrained network guesses." in shown.out
+    assert "✓ success_rate" in shown.out
+    folder = tmp_path / "out" / "tiny"
+    for part in ("report.html", "runs.parquet", "curves.parquet", "gradients.parquet", "plan.json", "provenance.json"):
+        assert (folder / part).exists()
+    for figure in ("success", "decay"):
+        assert (folder / "figures" / f"{figure}.pdf").read_bytes().startswith(b"%PDF")
+        assert (folder / "figures" / f"{figure}.png").exists()
+    assert str(folder / "report.html") in shown.out
+    assert "harness.sweep" in json.loads((folder / "provenance.json").read_text())["command"]
+
+
+def test_the_doors_repeat_verdicts_status_and_report_from_the_tables(study_file, tmp_path: Path, capsys) -> None:
+    path, out = study_file(EXPECTING), tmp_path / "out"
+    common = (path, "-o", out)
+    assert call(sweep, *common, "-j", "1", "--engine", "torch", "-q") == doors.DONE
+    assert capsys.readouterr().out == ""
+    junit = tmp_path / "verdicts.xml"
+    assert call(check, *common, "--junit", junit) == doors.DONE
+    assert ElementTree.parse(junit).getroot().attrib == {"name": "tiny", "tests": "1", "failures": "0"}
+    (out / "tiny" / "report.html").unlink()
+    assert call(report, *common) == doors.DONE
+    assert (out / "tiny" / "report.html").exists()
+    capsys.readouterr()
+    assert call(status, *common) == doors.DONE
+    assert "4  done" in capsys.readouterr().out
+
+
+def test_an_expectation_that_does_not_hold_is_exit_code_3(study_file, tmp_path: Path, capsys) -> None:
+    path = study_file(EXPECTING.replace("at_most: 0.5", "at_least: 0.5"))
+    common = (path, "-o", tmp_path / "out")
+    assert call(sweep, *common, "-j", "1", "--engine", "torch") == doors.NOT_HELD
+    assert call(check, *common) == doors.NOT_HELD
+    assert "✗ success_rate" in capsys.readouterr().out
+
+
+def test_there_is_no_verdict_on_an_incomplete_sweep(study_file, tmp_path: Path, capsys) -> None:
+    common = (study_file(EXPECTING), "-o", tmp_path / "out")
+    assert call(sweep, *common, "-j", "1", "--engine", "torch", "--limit", "2") == doors.DONE
+    assert call(check, *common) == doors.FAILED
+    assert "… success_rate" in capsys.readouterr().out
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(study_file, tmp_path: Path, capsys) -> None:
+    assert call(sweep, study_file(EXPECTING), "-o", tmp_path / "out", "-n", "-S", "seeds=3") == doors.DONE
+    shown = capsys.readouterr().out
+    assert "3 runs: 0 done, 3 missing, 0 failed" in shown
+    assert "warning: 3 seeds cannot carry this" in shown
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-S", "model.cell=lstmm"], "-S 1: model.cell: no cell 'lstmm'; did you mean 'lstm'?"),
+        (["--filter", "sell=rnn"], "--filter: no column 'sell'; did you mean 'cell'?"),
+        (["--filter", "cell"], "is not column=value"),
+    ],
+    ids=str,
+)
+def test_a_mistake_is_a_message_and_exit_code_2_and_nothing_is_written(
+    study_file, tmp_path: Path, capsys, arguments: list[str], said: str
+) -> None:
+    assert call(sweep, study_file(EXPECTING), "-o", tmp_path / "out", *arguments) == doors.WRONG
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--shard", "3/2"], ["-j", "0"], ["--limit", "-1"], ["--engine", "jax"], ["--jbos"]])
+def test_a_wrong_option_is_exit_code_2(study_file, arguments: list[str], capsys) -> None:
+    with pytest.raises(SystemExit) as caught:
+        sweep.main([str(study_file(EXPECTING)), *arguments])
+    assert caught.value.code == doors.WRONG
+    assert "error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("door", [sweep, status, check, report])
+def test_a_study_that_is_a_directory_is_told_so(door, study_file, tmp_path: Path, capsys) -> None:
+    assert call(door, study_file(EXPECTING).parent, "-o", tmp_path / "out") == doors.WRONG
+    assert "is a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("door", [sweep, status, check, report])
+def test_a_results_folder_of_another_schema_version_is_refused_unchanged(door, study_file, tmp_path: Path, capsys) -> None:
+    marker = tmp_path / "out" / "tiny" / "store.json"
+    marker.parent.mkdir(parents=True)
+    marker.write_text('{"harness_schema": 99}')
+    assert call(door, study_file(EXPECTING), "-o", tmp_path / "out") == doors.WRONG
+    assert "holds schema version 99" in capsys.readouterr().err
+    assert [path.name for path in marker.parent.iterdir()] == ["store.json"]
+
+
+@pytest.mark.parametrize("door", [status, check, report])
+def test_what_reads_results_says_how_to_make_them(door, study_file, tmp_path: Path, capsys) -> None:
+    assert call(door, study_file(EXPECTING), "-o", tmp_path / "out") == doors.WRONG
+    assert "python -m harness.sweep" in capsys.readouterr().err
+
+
+def test_results_lie_where_the_study_lies_below_studies() -> None:
+    assert results_folder("studies/spectral.yaml", "x", None) == Path("results/spectral")
+    assert results_folder("studies/lecture/course.yaml", "x", None) == Path("results/lecture/course")
+    assert results_folder("elsewhere/own.yaml", "mine", None) == Path("results/mine")
+    assert results_folder("studies/spectral.yaml", "x", "out") == Path("out/x")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, doors.INTERRUPTED), (signal.SIGTERM, doors.TERMINATED)])
+def test_an_interrupted_sweep_keeps_what_is_finished_and_says_how_to_go_on(
+    study_file, tmp_path: Path, number: int, code: int
+) -> None:
+    text = EXPECTING.replace("max_updates: 2", "max_updates: 100000").replace("seeds: 4", "seeds: 6")
+    text += "sweep: [{training.max_updates: [1]}, {training.max_updates: [100000]}]\n"
+    path, out = study_file(text), tmp_path / "out"
+    command = [sys.executable, "-m", "harness.sweep", str(path), "-o", str(out), "-j", "2", "--engine", "torch"]
+    journal = out / "tiny" / "journal"
+    with subprocess.Popen(
+        [*command, "--retries", "0"], stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
+    ) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and len(list(journal.glob("*.run"))) < 1:
+            time.sleep(0.2)
+        process.send_signal(number)
+        _, shown = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "To go on: python -m harness.sweep" in shown
+    assert list(journal.glob("*.run"))
+    time.sleep(1.5)
+    assert not _alive(out), "a worker outlived its controller"
+
+
+def _alive(folder: Path) -> list[int]:
+    """Processes that a sweep's markers name and that still run."""
+    marked = [int(path.stem) for path in (folder / "tiny" / "working").glob("*.json")]
+    found = []
+    for pid in marked:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            continue
+        found.append(pid)
+    return found
