@@ -13,29 +13,31 @@ import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+config: Any = numba.config
+
 HERE = Path(__file__).resolve().parent
 
 # NaN and infinity are outcomes here: the flags that assume them away (nnan, ninf) stay out. With numba's default
 # error model a division may raise, and a loop that may raise does not vectorise.
-OPTIONS = {"fastmath": {"contract", "reassoc", "arcp", "nsz"}, "error_model": "numpy"}
+OPTIONS: Any = {"fastmath": {"contract", "reassoc", "arcp", "nsz"}, "error_model": "numpy"}
 
 
 def compiled(function: F) -> F:
-    """Compile `function` at its first call, free of the GIL, and keep the machine code on disk if a folder allows it."""
+    """Compile `function` at its first call, free of the GIL; keep the machine code on disk where a folder allows it."""
     folder = cache_folder()
     if folder is None:
         return numba.njit(nogil=True, **OPTIONS)(function)
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(folder)
     try:
         return numba.njit(cache=True, nogil=True, **OPTIONS)(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
 
 
 @cache
 def cache_folder() -> Path | None:
-    """The first folder that can be written: NUMBA_CACHE_DIR, beside the sources, the user's cache, a private temporary one.
+    """The first folder that can be written: NUMBA_CACHE_DIR, beside the sources, the user's cache, a private one.
 
     numba would look in the first three by itself, but it raises 'no locator available' at import when none can be
     written (a read-only installation in a container), and it recompiles a function only when that function's own file
@@ -44,13 +46,16 @@ def cache_folder() -> Path | None:
     """
     sources = b"".join(path.read_bytes() for path in sorted(HERE.glob("*.py")))
     name = f"kernels-{hashlib.sha256(sources).hexdigest()[:16]}"
-    given = numba.config.CACHE_DIR
+    given = config.CACHE_DIR
     home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     bases = [Path(given)] if given else [HERE / "__pycache__", Path(home, "numba")]
     for base in bases:
         if writable(base / name):
             return base / name
-    private = Path(tempfile.gettempdir(), f"{name}-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
+    try:
+        private = Path(tempfile.gettempdir(), f"{name}-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
+    except FileNotFoundError:  # no temporary folder either
+        return None
     return private if writable(private) and owned(private) else None
 
 
@@ -65,7 +70,7 @@ def writable(folder: Path) -> bool:
 
 
 def owned(folder: Path) -> bool:
-    """Whether nobody else could have put files into `folder`: the cache is unpickled, so it must not be a stranger's."""
+    """Whether nobody else could have put files into `folder`: what is cached gets unpickled."""
     if sys.platform == "win32":  # the temporary folder is the user's own there
         return True
     status = folder.lstat()

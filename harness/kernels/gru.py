@@ -19,7 +19,7 @@ RESET, Z, N = range(3)  # torch's order
 
 
 def kept(R, N, H, exact):
-    """The shapes of what backward needs beside the states: r and z, n, m, and in float64 the arguments of r, z and n."""
+    """The shapes of what backward needs beside the states: r and z, n, m; in float64 the arguments of r, z and n."""
     return (R, N, 2, H), (R, N, H), (R, N, H), (R if exact else 0, N, 2, H), (R if exact else 0, N, H)
 
 
@@ -77,6 +77,7 @@ def forward(symbols, inputs, W, U, b_x, b_h, initial, states, kept, relu):
         h, gates, n, m = states[0][r], kept[0][r], kept[1][r], kept[2][r]
         rows = gates.reshape(T * B, 2 * H)
         flat_gates, flat_n = gates.reshape(gates.size), n.reshape(n.size)
+        b_m = b_h[r, 2 * H :]
         exact = kept[3].size > 0
         pre = kept[3][r] if exact else gates
         flat_pre = pre.reshape(pre.size) if exact else flat_gates[:0]
@@ -105,7 +106,7 @@ def forward(symbols, inputs, W, U, b_x, b_h, initial, states, kept, relu):
             np.dot(h[old], W_t, product_rows)
             two, one = slice(t * B * 2 * H, (t + 1) * B * 2 * H), slice(t * B * H, (t + 1) * B * H)
             squash(product, gates[old], flat_gates[two], flat_pre[two])
-            step(product, b_h[r, 2 * H :], gates[old], pre[old], m[old], n[old], flat_n[one], flat_pre_n[one], h[old], h[new])
+            step(product, b_m, gates[old], pre[old], m[old], n[old], flat_n[one], flat_pre_n[one], h[old], h[new])
 
 
 @compiled
@@ -154,9 +155,12 @@ def deltas(adjoint, gates, pre, n, pre_n, m, h_before, delta_x, delta_h, carry):
 
 
 @compiled
-def backward(symbols, inputs, W, U, states, kept, relu, last, every, stride_t, stride_r, first, record, slots,
-             dW, dU, db_x, db_h, dinitial, dx, levels):
-    """Fill the gradients, from step T down to step `first`; parameter gradients are summed in chunks of `slots` steps."""
+def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, first, slots, gradients, levels):
+    """Fill `gradients`, from step T down to step `first`, and `levels` unless they are empty.
+
+    The parameters' gradients are summed in chunks of `slots` steps. every[t-1, r] starts at (t-1, r) . strides.
+    """
+    dW, dU, db_x, db_h, dinitial, dx = gradients
     R, GH, D = U.shape
     B, H = last[0].shape[1:]
     T = states[0].shape[1] // B - 1
@@ -184,13 +188,13 @@ def backward(symbols, inputs, W, U, states, kept, relu, last, every, stride_t, s
             for t in range(end, start - 1, -1):
                 old, here = slice((t - 1) * B, t * B), slice((t - start) * B, (t - start + 1) * B)
                 if every.size:
-                    arrive(adjoint, carry, every, (t - 1) * stride_t + r * stride_r, exponents)
+                    arrive(adjoint, carry, every, (t - 1) * strides[0] + r * strides[1], exponents)
                 total(adjoint, carry, squares)
                 settle(adjoint, adjoint[:0], squares, squares, exponents)
-                if record:
+                if levels[0].size:
                     levels[0][t - 1, r] = level(squares, exponents)
-                deltas(adjoint, gates[old], pre[old], n[old], pre_n[old], m[old], h[old],
-                       delta_x[here], delta_h[here], carry)
+                to_x, to_h = delta_x[here], delta_h[here]
+                deltas(adjoint, gates[old], pre[old], n[old], pre_n[old], m[old], h[old], to_x, to_h, carry)
                 if t > first or first == 1:
                     np.dot(rows_h[here], W[r], adjoint)
                 restore(rows_x[here], exponents)

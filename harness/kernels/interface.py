@@ -32,8 +32,8 @@ class Saved:
 class Gradients:
     """Gradients of the loss that backward was given, and the levels of its adjoints."""
 
-    dW: Array  # (R, G H, H)
-    dU: Array  # (R, G H, D)
+    dW: Array  # noqa: N815 - (R, G H, H)
+    dU: Array  # noqa: N815 - (R, G H, D)
     db_x: Array  # (R, G H)
     db_h: Array  # (R, G H)
     dstate: tuple[Array, ...]  # (R, B, H) each; zeros if the window ends before the first step
@@ -118,7 +118,7 @@ class Kernel:
         """Gradients of a loss L, and how large its adjoints are at every step.
 
         last: dL/d(final state), a tuple like forward's `state`, with None for zeros.
-        every: dL/dh_t of the losses at every step, (T, R, B, H); contiguous as it is or with the first two axes swapped.
+        every: dL/dh_t of the losses at every step, (T, R, B, H); contiguous so or with the first two axes swapped.
         Where both are given, they add up at t = T.
         window: only the last `window` steps are visited. Earlier states count as constants: their adjoints and
         dL/d(initial state) are exactly zero, their own losses are ignored. None or >= T: all.
@@ -141,12 +141,12 @@ class Kernel:
         zeros = np.zeros((R, B, H), dtype)
         final = tuple(zeros if g is None else g for g in (last or (None,) * self.states))
         final = self.pack("last", final, (R, B, H), dtype)
-        flat, stride_t, stride_r = np.empty(0, dtype), 0, 0
+        flat, strides = np.empty(0, dtype), (0, 0)
         if every is not None:
             self.check("every", every, (T, R, B, H), dtype)
             time_first = every.flags.c_contiguous
             flat = plain(every if time_first else every.swapaxes(0, 1)).reshape(-1)
-            stride_t, stride_r = (R * B * H, B * H) if time_first else (B * H, T * B * H)
+            strides = (R * B * H, B * H) if time_first else (B * H, T * B * H)
 
         dW, dU = np.zeros_like(saved.W), np.zeros_like(saved.U)
         db_x, db_h = np.zeros(dW.shape[:2], dtype), np.zeros(dW.shape[:2], dtype)
@@ -155,17 +155,15 @@ class Kernel:
         levels = tuple(np.full((T, R) if record else (0, 0), -np.inf) for _ in final)
         first = 1 if window is None else max(1, T - window + 1)
         slots = min(max(1, ROWS // B), T - first + 1)
-        self.compiled_backward(
-            saved.symbols, saved.inputs, saved.W, saved.U, saved.states, saved.buffer.arrays, saved.relu,
-            final, flat, stride_t, stride_r, first, record, slots,
-            dW, dU, db_x, db_h, dinitial, dx, levels,
-        )  # fmt: skip
+        gradients = (dW, dU, db_x, db_h, dinitial, dx)
+        given = (saved.symbols, saved.inputs, saved.W, saved.U, saved.states, saved.buffer.arrays, saved.relu)
+        self.compiled_backward(*given, final, flat, strides, first, slots, gradients, levels)
         return Gradients(
-            dW, dU, db_x, db_h, dinitial,
-            dx.reshape(R, T, B, D).swapaxes(0, 1) if need_dx else None,
-            levels[0] if record else None,
-            levels[1] if record and self.states == 2 else None,
-        )  # fmt: skip
+            *gradients[:5],
+            dx=dx.reshape(R, T, B, D).swapaxes(0, 1) if need_dx else None,
+            log10_adjoint=levels[0] if record else None,
+            log10_adjoint_cell=levels[1] if record and self.states == 2 else None,
+        )
 
     def check(self, name: str, array: Array, shape: tuple[int, ...], dtype: Any) -> None:
         """Raise ValueError unless `array` has this shape and type."""

@@ -142,9 +142,12 @@ def deltas(adjoint, cell, gates, pre, c_before, tanh_c, delta):
 
 
 @compiled
-def backward(symbols, inputs, W, U, states, kept, relu, last, every, stride_t, stride_r, first, record, slots,
-             dW, dU, db_x, db_h, dinitial, dx, levels):
-    """Fill the gradients, from step T down to step `first`; parameter gradients are summed in chunks of `slots` steps."""
+def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, first, slots, gradients, levels):
+    """Fill `gradients`, from step T down to step `first`, and `levels` unless they are empty.
+
+    The parameters' gradients are summed in chunks of `slots` steps. every[t-1, r] starts at (t-1, r) . strides.
+    """
+    dW, dU, db_x, db_h, dinitial, dx = gradients
     R, GH, D = U.shape
     B, H = last[0].shape[1:]
     T = states[0].shape[1] // B - 1
@@ -174,13 +177,13 @@ def backward(symbols, inputs, W, U, states, kept, relu, last, every, stride_t, s
             for t in range(end, start - 1, -1):
                 old, here = slice((t - 1) * B, t * B), slice((t - start) * B, (t - start + 1) * B)
                 if every.size:
-                    arrive(adjoint, cell, every, (t - 1) * stride_t + r * stride_r, exponents)
+                    arrive(adjoint, cell, every, (t - 1) * strides[0] + r * strides[1], exponents)
                 now = flat_c[t * B * H : (t + 1) * B * H]
                 for i in range(B * H):  # again, for a read from memory costs no less
                     flat_tanh[i] = tanh(now[i])
                 total(adjoint, cell, gates[old], c[t * B : (t + 1) * B], tanh_c, squares, squares_cell)
                 settle(adjoint, cell, squares, squares_cell, exponents)
-                if record:
+                if levels[0].size:
                     levels[0][t - 1, r] = level(squares, exponents)
                     levels[1][t - 1, r] = level(squares_cell, exponents)
                 deltas(adjoint, cell, gates[old], pre[old], c[old], tanh_c, delta[here])

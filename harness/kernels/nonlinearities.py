@@ -21,9 +21,7 @@ from numba.extending import overload
 from .compiled import OPTIONS
 
 LIMIT = np.float32(9.0)  # 1 - tanh(9) = 3e-8, half a unit in the last place of 1
-P0, P1, P2, P3, P4 = np.array(
-    [0.9999999809, 0.1338113627, 0.003495703177, 2.061034926e-5, 1.335529419e-8], np.float32
-)
+P0, P1, P2, P3, P4 = np.array([0.9999999809, 0.1338113627, 0.003495703177, 2.061034926e-5, 1.335529419e-8], np.float32)
 Q1, Q2, Q3, Q4 = np.array([0.4671445257, 0.02587746187, 3.285795571e-4, 7.777051905e-7], np.float32)
 ONE = np.float32(1.0)
 HALF = np.float32(0.5)

@@ -95,9 +95,12 @@ def deltas(adjoint, pre, h, delta, relu):
 
 
 @compiled
-def backward(symbols, inputs, W, U, states, kept, relu, last, every, stride_t, stride_r, first, record, slots,
-             dW, dU, db_x, db_h, dinitial, dx, levels):
-    """Fill the gradients, from step T down to step `first`; parameter gradients are summed in chunks of `slots` steps."""
+def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, first, slots, gradients, levels):
+    """Fill `gradients`, from step T down to step `first`, and `levels` unless they are empty.
+
+    The parameters' gradients are summed in chunks of `slots` steps. every[t-1, r] starts at (t-1, r) . strides.
+    """
+    dW, dU, db_x, db_h, dinitial, dx = gradients
     R, H, D = U.shape
     B = last[0].shape[1]
     T = states[0].shape[1] // B - 1
@@ -121,10 +124,10 @@ def backward(symbols, inputs, W, U, states, kept, relu, last, every, stride_t, s
                 out = delta[(t - start) * B : (t - start + 1) * B]
                 now = h[t * B : (t + 1) * B]
                 if every.size:
-                    arrive(adjoint, adjoint[:0], every, (t - 1) * stride_t + r * stride_r, exponents)
+                    arrive(adjoint, adjoint[:0], every, (t - 1) * strides[0] + r * strides[1], exponents)
                 total(adjoint, squares)
                 settle(adjoint, adjoint[:0], squares, squares, exponents)
-                if record:
+                if levels[0].size:
                     levels[0][t - 1, r] = level(squares, exponents)
                 deltas(adjoint, pre[r][(t - 1) * B : t * B] if pre.size else now, now, out, relu)
                 if t > first or first == 1:

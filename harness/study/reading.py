@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from harness.errors import Place, Problem, StudyError, nearest
 from harness.study.grid import Grid, explain
@@ -104,15 +105,14 @@ class _Reader:
             return known["training"]
         return known[word]
 
-    def _text(self, key: str, pattern: str = r"(?s).*\S.*") -> str:
-        try:
-            return str(TypeAdapter(str).validate_python(_matching(self.document.data.get(key), pattern), strict=True))
-        except (ValueError, ValidationError):
-            value = self.document.data.get(key)
-            what = "must be given" if value is None else f"{value!r} will not do"
-            hint = "letters, digits, - and _" if pattern == SLUG else "one or two sentences of text"
-            self.report(self.document.place(key), f"{key}: {what} ({hint})")
-            return "study"
+    def _text(self, key: str, pattern: str = r".*\S.*") -> str:
+        value = self.document.data.get(key)
+        if isinstance(value, str) and re.fullmatch(pattern, value, re.DOTALL):
+            return value
+        what = "must be given" if value is None else f"{value!r} will not do"
+        hint = "letters, digits, - and _" if pattern == SLUG else "a sentence or two"
+        self.report(self.document.place(key), f"{key}: {what} ({hint})")
+        return "study"
 
     def _seeds(self, value: Any) -> tuple[int, ...]:
         place = self.document.place("seeds")
@@ -194,22 +194,12 @@ class _Reader:
 
     def _columns(self, study: Study) -> None:
         """Columns named in `where`, `per` and `contrast` must be columns of the table of runs."""
-        known = {column.name for column in study.setting_columns()} | {"outcome"}
-        for key, entries in (
-            ("figures", self.document.data.get("figures")),
-            ("expect", self.document.data.get("expect")),
-        ):
-            for index, item in self._items(key, entries):
+        settings = {column.name for column in study.setting_columns()}
+        for key, known in (("figures", settings | {"outcome"}), ("expect", settings)):
+            for index, item in self._items(key, self.document.data.get(key)):
                 for part in ("where", "per", "contrast"):
                     for name in item.get(part) or ():
                         if isinstance(name, str) and name not in known:
                             place = self.document.place(key, index, part, name, key=True)
                             self.report(place, f"{key}: {part}: no column '{name}'{nearest(name, known)}")
 
-
-def _matching(value: Any, pattern: str) -> str:
-    import re
-
-    if not isinstance(value, str) or not re.fullmatch(pattern, value):
-        raise ValueError(value)
-    return value

@@ -44,9 +44,7 @@ class Problem:
         )
 
 
-def problem(
-    name, activation="tanh", *, T, R=1, B, H, D, dtype=np.float64, real=False, loss="last", radius=0.9, seed=0
-):
+def problem(name, activation="tanh", *, T, R=1, B, H, D, dtype=np.float64, real=False, loss="last", radius=0.9, seed=0):
     """A random problem; spectral radius about `radius` in each gate's block; `loss` is last, every or both."""
     g = np.random.default_rng(seed)
     kernel = kernels.KERNELS[name]
