@@ -81,6 +81,12 @@ RUNS = Table(
             "",
             "largest singular value of W before training, largest over the gate blocks",
         ),
+        Column(
+            "initial_adjoint_slope",
+            pa.float64(),
+            "log10 per step",
+            "(log10_adjoint at t = 1 less that at t = T) / (T − 1) before training; −inf where a window cuts it",
+        ),
         Column("engine", pa.string(), "", "what computed the recurrence: numba (fused kernel) or torch"),
         Column("device", pa.string(), "", "torch device"),
         Column("cpu", pa.string(), "", "processor the run was computed on"),

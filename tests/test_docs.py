@@ -31,7 +31,7 @@ def test_the_example_task_is_a_task(monkeypatch, study_file) -> None:
     from harness.tasks import TASKS
 
     space: dict = {}
-    exec(compile(TASK, "extending.md", "exec"), space)
+    exec(compile(TASK, "extending.md", "exec", dont_inherit=True), space)
     monkeypatch.setitem(TASKS, "first_symbol", space["FirstSymbol"])
     batch = TASKS["first_symbol"](name="first_symbol").sample(generator(0, "test"), 7)
     assert np.array_equal(batch.targets, batch.inputs[0])
@@ -55,7 +55,7 @@ def test_the_example_cell_is_a_cell_with_the_adjoints_of_its_linear_regime() -> 
     from harness.tape import Tape
 
     space: dict = {"__name__": "leaky"}
-    exec(compile(CELL.replace("if TYPE_CHECKING:", "if True:"), "extending.md", "exec"), space)
+    exec(compile(CELL.replace("if TYPE_CHECKING:", "if True:"), "extending.md", "exec", dont_inherit=True), space)
     cell = space["Leaky"](cell="leaky", hidden_size=3, leak=0.25, biases=1)
     zero = {"W": torch.zeros(1, 3, 3), "U": torch.zeros(1, 3, 2), "b_x": torch.zeros(1, 3)}
     parameters = {name: value.requires_grad_() for name, value in zero.items()}

@@ -76,6 +76,17 @@ def _accuracies(runs: pd.DataFrame) -> pd.Series[float]:
     return accuracy.mask(lost, runs["chance"].astype("float64")).groupby(runs["seed"]).mean()
 
 
+def _slope(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
+    from harness.analysis.statistics import iqm, iqm_interval
+
+    values = _slopes(runs).dropna().to_numpy()
+    return Measured(iqm(values), *iqm_interval(values, generator), len(runs), len(values))
+
+
+def _slopes(runs: pd.DataFrame) -> pd.Series[float]:
+    return runs["initial_adjoint_slope"].astype("float64").groupby(runs["seed"]).mean()
+
+
 def _solved_at(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
     from harness.analysis.statistics import median_time
 
@@ -125,4 +136,16 @@ SOLVED_AT = Metric(
     _solved_at, _restricted, 0,
 )  # fmt: skip
 
-METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (SUCCESS_RATE, FINAL_ACCURACY, SOLVED_AT)}
+ADJOINT_SLOPE = Metric(
+    "initial_adjoint_slope",
+    "adjoint slope before training (log10 per step)",
+    "mean change of log10 of the adjoint's norm over one step back in time, before training; interquartile mean over seeds, "
+    "bootstrap 95 % interval",
+    _slope,
+    _slopes,
+    4,
+)
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric for metric in (SUCCESS_RATE, FINAL_ACCURACY, SOLVED_AT, ADJOINT_SLOPE)
+}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic, time
+from time import monotonic
 
 from harness.execution.environment import die_with, single_threaded
 from harness.store.journal import Journal, replace_file
@@ -28,11 +28,14 @@ class How:
     timeout: float | None = None
 
 
+Done = dict[str, tuple[str, float]]  # run_id → its outcome, and the share of its budget that it used
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a job."""
 
-    done: dict[str, str] = field(default_factory=dict)  # run_id → outcome
+    done: Done = field(default_factory=dict)
     failed: tuple[str, ...] = ()  # the pack's runs that have no record
     error: str = ""
     trace: str = ""
@@ -42,7 +45,7 @@ class Outcome:
 def work(pack: Pack, entry: str, how: How) -> Outcome:
     """Compute a pack. An exception becomes an outcome: one raised in a worker would end the whole sweep's generator."""
     die_with(how.controller)
-    done: dict[str, str] = {}
+    done: Done = {}
     by_id = {run.run_id: run for run in pack}
     try:
         single_threaded()
@@ -57,7 +60,7 @@ def work(pack: Pack, entry: str, how: How) -> Outcome:
             setup = Setup(how.engine, how.device, deadline, listener)
             for record in experiment(pack, setup):
                 journal.commit(record, by_id[record.run_id].columns())
-                done[record.run_id] = str(record.run["outcome"])
+                done[record.run_id] = str(record.run["outcome"]), listener.share
     except Exception as error:
         rest = tuple(run_id for run_id in by_id if run_id not in done)
         final = type(error).__name__ == DeadlineError.__name__
@@ -66,12 +69,12 @@ def work(pack: Pack, entry: str, how: How) -> Outcome:
 
 
 @contextmanager
-def marker(folder: Path, pack: Pack, done: dict[str, str]) -> Iterator[Listener]:
+def marker(folder: Path, pack: Pack, done: Done) -> Iterator[Listener]:
     """A file that says what this process is at: the controller reads progress from it, and suspects if it dies."""
     path = folder / "working" / f"{os.getpid()}.json"
     path.parent.mkdir(exist_ok=True)
     listener = Listener(path, [run.run_id for run in pack], done)
-    listener.write(0.0)
+    listener.write()
     try:
         yield listener
     finally:
@@ -85,15 +88,17 @@ class Listener:
 
     path: Path
     runs: list[str]
-    done: dict[str, str]
+    done: Done
     last: float = 0.0
+    share: float = 0.0
 
     def __call__(self, share: float, replicas: int) -> None:
-        if time() - self.last > 0.5:
-            self.write(share)
+        self.share = share
+        if monotonic() - self.last > 0.5:
+            self.write()
 
-    def write(self, share: float) -> None:
-        self.last = time()
+    def write(self) -> None:
+        self.last = monotonic()
         open_runs = [run_id for run_id in self.runs if run_id not in self.done]
         with suppress(OSError):
-            replace_file(self.path, json.dumps({"runs": open_runs, "share": share}).encode())
+            replace_file(self.path, json.dumps({"runs": open_runs, "done": self.done, "share": self.share}).encode())

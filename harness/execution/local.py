@@ -95,8 +95,8 @@ def _settle(pack: Pack, outcome: Outcome, watch: Supervision) -> list[Pack]:
     """Note what ended; return what is to be tried again, as single runs."""
     runs = {run.run_id: run for run in pack}
     committed = watch.journal.done()
-    for run_id, name in outcome.done.items():
-        watch.progress.ended(run_id, name)
+    for run_id, (name, share) in outcome.done.items():
+        watch.progress.ended(run_id, name, share)
     again: list[Pack] = []
     for run_id in outcome.failed:
         if run_id in committed:  # it was kept before its worker died

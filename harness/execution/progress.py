@@ -58,10 +58,11 @@ class Progress:
         self._thread.join()
         self._bar.close()
 
-    def ended(self, run_id: str, outcome: str) -> None:
-        """A run has ended; what it did not use of its budget is no longer to come."""
-        if run_id in self.left:
-            self.spent += self.left.pop(run_id)
+    def ended(self, run_id: str, outcome: str, share: float = 1.0) -> None:
+        """A run has ended after a share of its budget; what it did not use is neither spent nor still to come."""
+        cost = self.left.pop(run_id, None)
+        if cost is not None:
+            self.spent += cost * share
             self.outcomes[outcome] += 1
 
     def say(self, text: str) -> None:
@@ -75,6 +76,8 @@ class Progress:
         for path in (self.folder / "working").glob("*.json"):
             with suppress(OSError, ValueError, KeyError, TypeError):
                 note = json.loads(path.read_text())
+                for run_id, (outcome, share) in note["done"].items():
+                    self.ended(run_id, outcome, share)
                 running += sum(self.left.get(run_id, 0.0) for run_id in note["runs"]) * float(note["share"])
         left = sum(self.left.values()) - running
         total = sum(self.cost.values())

@@ -15,13 +15,14 @@ from harness.tasks import TASKS
 def training_cost(sections: Mapping[str, Any]) -> float:
     """Predicted seconds of one run at its full budget: measured once, one thread, fused kernels (docs/performance.md).
 
-    A fixed part per update, and two per element of (T, B): the matrix products (G·H·(H + D), three passes) and the
-    elementwise work (G·H). Evaluations cost a third of an update per sequence.
+    A fixed part per update, and two per element of (T, B): the matrix products (G·H·H, three passes) and the elementwise
+    work (G·H). A pass forward is a third of an update; a window shortens the way back alone.
     """
     cell, task, training, evaluation = sections["model"], sections["task"], sections["training"], sections["evaluation"]
     G, H = len(cell.gates), cell.hidden_size
     per_element = G * H * (3 * H / 2.5e10 + 2.5e-9)
-    sequences = training.batch_size + evaluation.sequences / evaluation.every / 3
+    back = min(training.bptt_window or task.length, task.length) / task.length
+    sequences = training.batch_size * (1 + 2 * back) / 3 + evaluation.sequences / evaluation.every / 3
     return float(training.max_updates * (1e-4 + task.length * sequences * per_element))
 
 

@@ -181,11 +181,18 @@ def finish(model: Model, pack: Pack, trace: Trace, i: int, update: int, diverged
         "recurrent_parameters": pack.parameters["W"][i].numel(),
         "initial_spectral_radius": trace.curves[0]["spectral_radius_now"],
         "initial_sigma_max": trace.curves[0]["sigma_max"],
+        "initial_adjoint_slope": slope(trace.gradients[0]["log10_adjoint"]),
         "engine": model.engine,
         "seconds": trace.seconds,
         **setup.provenance,
     }
     return Record(trace.run.run_id, row, {"curves": trace.curves, "gradients": trace.gradients})
+
+
+def slope(log10_adjoint: object) -> float | None:
+    """Mean change of log₁₀‖∂L/∂h_t‖ over one step back in time; None for a sequence of one step."""
+    levels = np.asarray(log10_adjoint)
+    return float((levels[0] - levels[-1]) / (len(levels) - 1)) if len(levels) > 1 else None
 
 
 @contextmanager

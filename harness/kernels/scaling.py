@@ -36,23 +36,31 @@ def largest(row):
 
 
 @compiled
-def halves(n, like):
-    """Two powers of two whose product is 2**n: one alone may lie outside the format's range.
+def factor(n, like):
+    """2**n in the type of `like` if it is a normal number there, else 0, for which the caller takes `math.ldexp`.
 
-    n is clamped to what takes any finite number to zero or to infinity.
+    Two factors would not do: `reassoc` lets the compiler multiply them first, and 0 * infinity is not a number.
     """
-    limit = 252 if like.itemsize == 4 else 2044
-    n = min(max(n, -limit), limit)
-    first = n // 2
-    return like.dtype.type(math.ldexp(1.0, first)), like.dtype.type(math.ldexp(1.0, n - first))
+    limit = 126 if like.itemsize == 4 else 1022
+    return like.dtype.type(math.ldexp(1.0, n) if -limit <= n <= limit else 0.0)
+
+
+@compiled
+def clamped(n):
+    """n, or what takes any finite number to zero or to infinity just as well."""
+    return min(max(n, -5000), 5000)
 
 
 @compiled
 def shift(row, n):
     """row <- row * 2**n in place: exact, except for what leaves the format's range."""
-    p, q = halves(n, row)
-    for j in range(row.size):
-        row[j] = row[j] * p * q
+    p = factor(n, row)
+    if p > 0:
+        for j in range(row.size):
+            row[j] *= p
+    else:
+        for j in range(row.size):
+            row[j] = math.ldexp(row[j], clamped(n))
 
 
 @compiled
@@ -111,9 +119,13 @@ def joined(row, gradient, exponent):
             shift(row, exponent - k)
             exponent = k
             n = -k
-    p, q = halves(n, row)
-    for j in range(row.size):
-        row[j] += gradient[j] * p * q
+    p = factor(n, row)
+    if p > 0:
+        for j in range(row.size):
+            row[j] += gradient[j] * p
+    else:
+        for j in range(row.size):
+            row[j] += math.ldexp(gradient[j], clamped(n))
     return exponent
 
 
@@ -150,9 +162,12 @@ def restore(delta, exponents):
             for j in range(delta.shape[1]):
                 delta[b, j] *= zero  # NaN and infinity do not become zero
         elif exponents[b] != 0:
-            p, q = halves(exponents[b], delta)
-            for j in range(delta.shape[1]):
-                delta[b, j] = delta[b, j] * p * q
+            p = factor(exponents[b], delta)
+            if p > 0:
+                for j in range(delta.shape[1]):
+                    delta[b, j] *= p
+            else:
+                shift(delta[b], exponents[b])
 
 
 @compiled
@@ -167,5 +182,5 @@ def level(squares, exponents):
         if squares[b] != 0:
             n = exponents[b] - top
             root = math.sqrt(np.float64(squares[b]))
-            total += root if n == 0 else math.ldexp(root, max(n, -4000))
+            total += root if n == 0 else math.ldexp(root, clamped(n))
     return math.log10(total) + top * LOG10_2 if total != 0 else -np.inf
