@@ -46,7 +46,8 @@ def fused(
     call = Call(KERNELS[cell.cell], getattr(cell, "nonlinearity", "tanh"), window, every_step, tape)
     b_x = parameters["b_x"]
     b_h = parameters["b_h"] if "b_h" in parameters else torch.zeros_like(b_x)
-    output, *final = _Recurrence.apply(call, inputs, parameters["W"], parameters["U"], b_x, b_h, *state)  # type: ignore[no-untyped-call]
+    weights = (parameters["W"], parameters["U"], b_x, b_h)
+    output, *final = _Recurrence.apply(call, inputs, *weights, *state)  # type: ignore[no-untyped-call]
     return output, tuple(final) if every_step else (output, *final)
 
 
@@ -67,7 +68,7 @@ class _Recurrence(torch.autograd.Function):
         return tuple(last)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         call: Call = ctx.call
         every, final = (gradients[0], gradients[1:]) if call.every_step else (None, gradients)

@@ -106,7 +106,7 @@ def test_a_mistake_is_a_message_and_exit_code_2_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("arguments", [["--shard", "3/2"], ["-j", "0"], ["--limit", "-1"], ["--engine", "jax"], ["--jbos"]])
+@pytest.mark.parametrize("arguments", [["--shard", "3/2"], ["-j", "0"], ["--limit", "-1"], ["--jbos"]])
 def test_a_wrong_option_is_exit_code_2(study_file, arguments: list[str], capsys) -> None:
     with pytest.raises(SystemExit) as caught:
         sweep.main([str(study_file(EXPECTING)), *arguments])
@@ -121,7 +121,7 @@ def test_a_study_that_is_a_directory_is_told_so(door, study_file, tmp_path: Path
 
 
 @pytest.mark.parametrize("door", [sweep, status, check, report])
-def test_a_results_folder_of_another_schema_version_is_refused_unchanged(door, study_file, tmp_path: Path, capsys) -> None:
+def test_a_folder_of_another_schema_version_is_refused_unchanged(door, study_file, tmp_path: Path, capsys) -> None:
     marker = tmp_path / "out" / "tiny" / "store.json"
     marker.parent.mkdir(parents=True)
     marker.write_text('{"harness_schema": 99}')

@@ -139,7 +139,7 @@ SOLVED_AT = Metric(
 ADJOINT_SLOPE = Metric(
     "initial_adjoint_slope",
     "adjoint slope before training (log10 per step)",
-    "mean change of log10 of the adjoint's norm over one step back in time, before training; interquartile mean over seeds, "
+    "mean change of log10 of the adjoint's norm over one step back in time, before training; IQM over seeds, "
     "bootstrap 95 % interval",
     _slope,
     _slopes,

@@ -29,7 +29,7 @@ class Cell(Section):
     hidden_size: int = setting(50, "H, the number of hidden units", ge=1)
     init: Literal["torch", "gaussian", "orthogonal", "identity"] = setting(
         "torch",
-        "recurrent weights before training: torch's default, or a block of that kind per gate, of radius spectral_radius",
+        "recurrent weights before training: torch's default, or a block per gate of that kind and radius",
         replica=True,
     )
     spectral_radius: float | None = setting(

@@ -24,6 +24,7 @@ def preview(plan: Plan, folder: Path, wanted: Wanted, warnings: Sequence[str] = 
     axes = plan.study.axes()
     price = costs(plan, runs)
     jobs = workers(wanted.jobs)
+    packed = packs(runs, jobs=jobs, cost=price, memory=plan.study.experiment.memory)
     lines = [f"{plan.study.name}: {plan.study.claim}", ""]
     rows: dict[tuple[str, ...], Counter[str]] = {}
     for run in plan.runs:
@@ -48,7 +49,7 @@ def preview(plan: Plan, folder: Path, wanted: Wanted, warnings: Sequence[str] = 
     lines += [
         "",
         f"{len(plan.runs)} runs: {have['done']} done, {have['missing']} missing, {have['failed']} failed{orphans}",
-        f"to do now: {len(runs)} runs in {len(packs(runs, jobs=jobs, cost=price))} packs",
+        f"to do now: {len(runs)} runs in {len(packed)} packs",
         f"cost: at most about {clock(total / jobs)} with {jobs} job{'s' * (jobs > 1)}, less where runs end early",
         f"results: {folder}",
     ]

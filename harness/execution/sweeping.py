@@ -118,7 +118,7 @@ def _locked(plan: Plan, journal: Journal, wanted: Wanted, shown: bool, command: 
             plan.study.experiment.entry, how, journal, progress, jobs, wanted.retries, wanted.fail_fast, refresh,
         )  # fmt: skip
         try:
-            execute(packs(runs, jobs=jobs, cost=progress.cost), watch)
+            execute(packs(runs, jobs=jobs, cost=progress.cost, memory=plan.study.experiment.memory), watch)
         finally:
             derived = tables.derive(journal, plan)
             tables.write(derived, folder)

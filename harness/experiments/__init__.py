@@ -15,8 +15,8 @@ from harness.tasks import TASKS
 def training_cost(sections: Mapping[str, Any]) -> float:
     """Predicted seconds of one run at its full budget: measured once, one thread, fused kernels (docs/performance.md).
 
-    A fixed part per update, and two per element of (T, B): the matrix products (G·H·H, three passes) and the elementwise
-    work (G·H). A pass forward is a third of an update; a window shortens the way back alone.
+    A fixed part per update, and two per element of (T, B): the matrix products (G·H·H, three passes) and the
+    elementwise work (G·H). A pass forward is a third of an update; a window shortens the way back alone.
     """
     cell, task, training, evaluation = sections["model"], sections["task"], sections["training"], sections["evaluation"]
     G, H = len(cell.gates), cell.hidden_size
@@ -24,6 +24,17 @@ def training_cost(sections: Mapping[str, Any]) -> float:
     back = min(training.bptt_window or task.length, task.length) / task.length
     sequences = training.batch_size * (1 + 2 * back) / 3 + evaluation.sequences / evaluation.every / 3
     return float(training.max_updates * (1e-4 + task.length * sequences * per_element))
+
+
+def training_memory(sections: Mapping[str, Any]) -> float:
+    """Predicted bytes of one run: what the way forward keeps for the way back, per step and sequence.
+
+    The states, and per gate block a handful of intermediate results (the fused kernels keep one, torch's graph about
+    five).
+    """
+    cell, task, training = sections["model"], sections["task"], sections["training"]
+    kept = cell.hidden_size * (len(cell.states) + 5 * len(cell.gates))
+    return float(task.length * training.batch_size * kept * np.dtype(training.dtype).itemsize)
 
 
 def compile_kernels(points: Sequence[Mapping[str, Any]]) -> None:
@@ -49,6 +60,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         },
         entry="harness.experiments.training:train",
         cost=training_cost,
+        memory=training_memory,
         prepare=compile_kernels,
     ),
 }

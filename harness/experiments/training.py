@@ -27,6 +27,7 @@ from harness.tape import Tape
 from harness.tasks.task import Task
 
 FINAL_SEQUENCES = 2048
+EVALUATED = 128  # sequences at once: bounds memory, and states of that many stay in cache
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,8 @@ def judge(
 ) -> list[tuple[float, float]]:
     """Mean loss and accuracy of each replica on fresh sequences."""
     inputs, targets = draw(model.task, traces, purpose, update, size, device)
-    outputs = model.outputs(pack.parameters, inputs)
+    at_once = [slice(start, start + EVALUATED) for start in range(0, size, EVALUATED)]
+    outputs = torch.cat([model.outputs(pack.parameters, inputs[:, :, part]) for part in at_once], dim=1)
     losses, accuracies = model.losses(outputs, targets), model.accuracies(outputs, targets)
     return list(zip(losses.double().tolist(), accuracies.tolist(), strict=True))
 

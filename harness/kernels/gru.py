@@ -188,7 +188,8 @@ def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, fi
             for t in range(end, start - 1, -1):
                 old, here = slice((t - 1) * B, t * B), slice((t - start) * B, (t - start + 1) * B)
                 if every.size:
-                    arrive(adjoint, carry, every, (t - 1) * strides[0] + r * strides[1], exponents)
+                    at = (t - 1) * strides[0] + r * strides[1]
+                    arrive(adjoint, carry, every[at : at + B * H].reshape(B, H), exponents)
                 total(adjoint, carry, squares)
                 settle(adjoint, adjoint[:0], squares, squares, exponents)
                 if levels[0].size:

@@ -16,7 +16,7 @@ ROWS = 256  # of deltas gathered for one product in dW: beyond this the product 
 
 @dataclass(frozen=True, eq=False)
 class Saved:
-    """What forward leaves to backward. It holds the parameters themselves, no copies: run backward before an update."""
+    """What forward leaves to backward: x, parameters and states themselves, no copies. Change none before backward."""
 
     symbols: Array  # (T, R, B), or empty
     inputs: Array  # (R, T B, D), or empty

@@ -177,7 +177,8 @@ def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, fi
             for t in range(end, start - 1, -1):
                 old, here = slice((t - 1) * B, t * B), slice((t - start) * B, (t - start + 1) * B)
                 if every.size:
-                    arrive(adjoint, cell, every, (t - 1) * strides[0] + r * strides[1], exponents)
+                    at = (t - 1) * strides[0] + r * strides[1]
+                    arrive(adjoint, cell, every[at : at + B * H].reshape(B, H), exponents)
                 now = flat_c[t * B * H : (t + 1) * B * H]
                 for i in range(B * H):  # again, for a read from memory costs no less
                     flat_tanh[i] = tanh(now[i])

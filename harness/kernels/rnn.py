@@ -124,7 +124,8 @@ def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, fi
                 out = delta[(t - start) * B : (t - start + 1) * B]
                 now = h[t * B : (t + 1) * B]
                 if every.size:
-                    arrive(adjoint, adjoint[:0], every, (t - 1) * strides[0] + r * strides[1], exponents)
+                    at = (t - 1) * strides[0] + r * strides[1]
+                    arrive(adjoint, adjoint[:0], every[at : at + B * H].reshape(B, H), exponents)
                 total(adjoint, squares)
                 settle(adjoint, adjoint[:0], squares, squares, exponents)
                 if levels[0].size:

@@ -130,20 +130,18 @@ def joined(row, gradient, exponent):
 
 
 @compiled
-def arrive(adjoint, carry, every, offset, exponents):
-    """adjoint <- adjoint + the gradient of the step's own loss, every[offset + b H + j].
+def arrive(adjoint, carry, gradient, exponents):
+    """adjoint <- adjoint + the gradient of the step's own loss.
 
     `carry` is what else shares the rows' exponents (the cell's adjoint), or empty.
     """
-    B, H = adjoint.shape
-    for b in range(B):
-        start = offset + b * H
+    for b in range(adjoint.shape[0]):
         if exponents[b] == 0:
-            for j in range(H):
-                adjoint[b, j] += every[start + j]
+            for j in range(adjoint.shape[1]):
+                adjoint[b, j] += gradient[b, j]
         else:
             before = exponents[b]
-            exponents[b] = joined(adjoint[b], every[start : start + H], before)
+            exponents[b] = joined(adjoint[b], gradient[b], before)
             if carry.size and exponents[b] != before:
                 shift(carry[b], before - exponents[b])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -14,6 +14,7 @@ from harness.study.spec import Point, Scalar, Section, Study, marked
 
 NUMERICS_VERSION = 1  # raised whenever a pinned tiny run changes its numbers
 LARGEST_PACK = 16
+PACK_BYTES = 300e6  # of what a pack keeps for its way back
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,22 @@ def _non_default(point: Point) -> dict[str, Any]:
 
 
 def packs(
-    runs: Iterable[Run], *, jobs: int = 1, cost: Mapping[str, float] | None = None, largest: int = LARGEST_PACK
+    runs: Iterable[Run],
+    *,
+    jobs: int = 1,
+    cost: Mapping[str, float] | None = None,
+    memory: Callable[[Mapping[str, Section]], float] = lambda sections: 0.0,
 ) -> list[Pack]:
     """Runs grouped into packs, dearest first.
 
     Runs of a pack have the same settings but for those that change initial weights only (`setting(replica=True)`),
-    and at most `largest` are together. A group is cut evenly, so that no straggler of one run is left; and into as
-    many packs as there are jobs where it alone would keep one job busy while others idle.
+    and at most `LARGEST_PACK` are together, fewer where they would keep more than `PACK_BYTES`. A group is cut
+    evenly, so that no straggler of one run is left; and into as many packs as there are jobs where it alone would
+    keep one job busy while others idle.
 
     Args:
         cost: predicted cost by run id; without it every run costs the same.
+        memory: predicted bytes of a run with these sections.
     """
     groups: dict[str, list[Run]] = {}
     keys: dict[int, str] = {}
@@ -91,6 +98,7 @@ def packs(
     found: list[Pack] = []
     for group in groups.values():
         share = sum(price.get(run.run_id, 1.0) for run in group) / total if total else 0.0
+        largest = max(1, min(LARGEST_PACK, int(PACK_BYTES / max(memory(group[0].sections), 1.0))))
         pieces = max(-(-len(group) // largest), min(len(group), round(share * 2 * jobs) if jobs > 1 else 1))
         found += _even(group, pieces)
     return sorted(found, key=lambda pack: -sum(price.get(run.run_id, 1.0) for run in pack))

@@ -202,4 +202,3 @@ class _Reader:
                         if isinstance(name, str) and name not in known:
                             place = self.document.place(key, index, part, name, key=True)
                             self.report(place, f"{key}: {part}: no column '{name}'{nearest(name, known)}")
-

@@ -110,7 +110,7 @@ class Recording(Section):
 
     adjoints: Literal["geometric"] | Every | Updates = setting(
         "geometric",
-        "updates at which adjoints are recorded: geometric (0, 1, 2, 4, …), {every: n} or a list; first and last always",
+        "when adjoints are recorded: geometric (0, 1, 2, 4, …), {every: n} or a list; always first and last",
         takes_list=True,
     )
     precision: Literal["as_trained", "float64"] = setting(
@@ -163,16 +163,18 @@ class Choice:
 class Experiment:
     """What is done with the settings: which sections it has, and the function that takes runs and yields records.
 
-    `entry` is "module:function", imported where the run is computed, so that a plan needs no torch. `cost` predicts
-    the seconds a run takes on the machine of the calibration; only its ratios matter once a sweep has measured its
-    own pace. `prepare` is called once, before any job, with the sections of all points that are to be computed: time
-    to compile.
+    `entry` is "module:function", imported where the run is computed, so that a plan needs no torch. Two predictions
+    from the sections of a run: `cost`, the seconds it takes on the machine of the calibration (only ratios matter
+    once a sweep has measured its own pace), and `memory`, the bytes it keeps while it trains (how many can share a
+    pack). `prepare` is called once, before any job, with the sections of all points that are to be computed: time to
+    compile.
     """
 
     name: str
     sections: Mapping[str, Choice | type[Section]]
     entry: str
     cost: Callable[[Mapping[str, Any]], float]
+    memory: Callable[[Mapping[str, Any]], float] = lambda sections: 0.0
     prepare: Callable[[Sequence[Mapping[str, Any]]], None] | None = None
 
     def models(self, section: str) -> tuple[type[Section], ...]:

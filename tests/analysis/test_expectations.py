@@ -27,7 +27,7 @@ def table(*groups: tuple[dict[str, Any], Sequence[str]], budget: int = 1000) -> 
                 **columns, "seed": seed, "run_id": f"{columns}{seed}", "outcome": words[outcome[0]],
                 "max_updates": budget,
                 "solved_at": at if outcome[0] == "s" else math.nan, "updates": budget if outcome == "u" else at,
-                "initial_adjoint_slope": -0.1,
+                "initial_adjoint_slope": 0.1,
                 "final_accuracy": {"s": 1.0, "u": 0.4}.get(outcome[0], math.nan), "chance": 0.25,
             })  # fmt: skip
     return pd.DataFrame(rows)

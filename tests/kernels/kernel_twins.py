@@ -119,8 +119,10 @@ def twin(p, window=None):
             result[f"{name}_0"] = gradient(initial[k])
             adjoints = np.stack([gradient(s[k]) for s in history[1:]])
             adjoints[: first - 1] = 0
+            top = np.abs(adjoints).max(axis=(1, 2), keepdims=True)  # squares of what is left would underflow
             with np.errstate(divide="ignore"):
-                result[f"level_{name}"] = np.log10(np.linalg.norm(adjoints, axis=-1).sum(-1))
+                norms = np.linalg.norm(adjoints / np.where(top > 0, top, 1), axis=-1).sum(-1)
+                result[f"level_{name}"] = np.log10(norms) + np.log10(top[:, 0, 0])
         out.append(result)
     return {key: np.stack([result[key] for result in out]) for key in out[0]}
 

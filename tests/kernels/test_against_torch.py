@@ -105,3 +105,28 @@ def test_a_window_as_long_as_the_sequence_is_the_whole(name, activation):
     for key, value in whole.items():
         assert np.array_equal(value, seven[key]), key
         assert np.array_equal(value, more[key]), key
+
+
+@pytest.mark.parametrize(("name", "activation"), CASES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-3), (np.float64, 1e-9)])
+@pytest.mark.parametrize("size", [1e-20, 1.0])
+def test_sparse_losses_meet_adjoints_that_vanished(name, activation, dtype, tolerance, size):
+    """float32 autograd would have lost them 60 orders of magnitude ago; each row then has a scale of its own.
+
+    1e-3 is 2e-3 of an adjoint 60 steps back: 1 - h^2 as float32 has it, at every step.
+    """
+    T = 120
+    p = problem(name, activation, T=T, R=2, B=5, H=7, D=3, dtype=dtype, loss="every", radius=0.15, seed=2)
+    p.parameters[1][:] *= dtype(0.3)
+    p.parameters[2][:, -7:] -= dtype(3 if activation == "tanh" else 0)  # f of no cell, n of the GRU; saturates a little
+    if name != "rnn":
+        p.parameters[3][:, 7:14] -= dtype(4)  # the LSTM's forget gate, the GRU's update gate
+    p.every[: T - 1] = 0
+    p.every[59] = p.every[T - 1] * size * np.arange(5)[:, None]
+    expected, found = twin(p), answer(p)
+    levels = [key for key in expected if key.startswith("level")]
+    assert min(expected[key][np.isfinite(expected[key])].min() for key in levels) < -38
+    for key in levels:
+        finite = np.isfinite(expected[key])
+        assert np.array_equal(found[key][~finite], expected[key][~finite])
+        np.testing.assert_allclose(found[key][finite], expected[key][finite], atol=tolerance, err_msg=key)

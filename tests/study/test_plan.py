@@ -79,3 +79,9 @@ def test_ten_thousand_runs_are_planned_in_two_seconds(study_file) -> None:
     many = planned(study_file, seeds=8, overrides=[f"model.spectral_radius=[{radii}]"])
     assert len(many.ids) == 10_000
     assert time.process_time() - start < 10  # the target, 2 s, is measured in benchmarks/; this only catches a blow-up
+
+
+def test_a_pack_is_no_larger_than_memory_allows(study_file) -> None:
+    runs = planned(study_file).runs
+    assert max(len(pack) for pack in packs(runs, memory=lambda sections: 100e6)) == 3
+    assert max(len(pack) for pack in packs(runs, memory=lambda sections: 1e12)) == 1
