@@ -1,0 +1,44 @@
+"""The sizes that are measured: one factor at a time around a centre."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+CELLS = ("rnn", "lstm", "gru")
+GATES: Mapping[str, int] = {"rnn": 1, "lstm": 4, "gru": 3}
+D, C = 8, 4  # temporal order: eight symbols, four classes
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """A cell of H units over T steps, B sequences in a batch, R replicas in a pack."""
+
+    cell: str = "rnn"
+    H: int = 50
+    T: int = 100
+    B: int = 32
+    R: int = 8
+
+    @property
+    def G(self) -> int:
+        """Gate blocks below one another in W."""
+        return GATES[self.cell]
+
+    def __str__(self) -> str:
+        return f"{self.cell} H={self.H} T={self.T} B={self.B} R={self.R}"
+
+
+CENTRE = Sizes()
+FACTORS: Mapping[str, Sequence[int]] = {
+    "H": (16, 50, 64, 128, 256),
+    "T": (50, 100, 500, 2000),
+    "B": (20, 32, 128),
+    "R": (1, 8, 16),
+}
+
+
+def around(centre: Sizes) -> list[Sizes]:
+    """The centre, and every point that differs from it in one factor."""
+    points = [replace(centre, **{factor: value}) for factor, values in FACTORS.items() for value in values]
+    return list(dict.fromkeys([centre, *points]))
