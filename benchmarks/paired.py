@@ -16,7 +16,24 @@ from statistics import median
 
 from benchmarks.measurement import Effort
 
-Turn = Callable[[int], float]  # n steps → seconds a step and replica; what starts up before the steps is not in it
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Something that trains.
+
+    Attributes:
+        turn: n steps → seconds a step; what starts up before them is not in it.
+        replicas: trained by one step; what is compared is seconds a step and replica.
+    """
+
+    turn: Callable[[int], float]
+    replicas: int = 1
+
+    def pace(self, effort: Effort) -> int:
+        """How many steps fill a turn, after two turns that warm up and are thrown away."""
+        self.turn(effort.fewest)
+        return max(effort.fewest, ceil(effort.seconds / self.turn(effort.fewest)))
 
 
 @dataclass(frozen=True)
@@ -32,38 +49,28 @@ class Pairs:
         return tuple(peer / own for own, peer in zip(self.own, self.peer, strict=True))
 
 
-def interleaved(own: Turn, peers: Mapping[str, Turn], effort: Effort) -> dict[str, Pairs]:
-    """Time each peer between two turns of `own`; the first turn of everybody warms up and is not counted."""
-    own_steps = pace(own, effort)
-    steps = {name: pace(turn, effort) for name, turn in peers.items()}
+def interleaved(own: Contestant, peers: Mapping[str, Contestant], effort: Effort) -> dict[str, Pairs]:
+    """Time each peer between two turns of `own`."""
+    own_steps = own.pace(effort)
+    steps = {name: peer.pace(effort) for name, peer in peers.items()}
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in peers}
-    before = own(own_steps)
+    before = own.turn(own_steps) / own.replicas
     for _ in range(effort.repeats):
-        for name, turn in peers.items():
-            peer = turn(steps[name])
-            after = own(own_steps)
-            times[name].append(((before + after) / 2, peer))
+        for name, peer in peers.items():
+            taken = peer.turn(steps[name]) / peer.replicas
+            after = own.turn(own_steps) / own.replicas
+            times[name].append(((before + after) / 2, taken))
             before = after
     return {name: Pairs(*zip(*pairs, strict=True)) for name, pairs in times.items()}
 
 
-def pace(turn: Turn, effort: Effort) -> int:
-    """How many steps fill a turn, from a warm-up that is thrown away."""
-    from time import perf_counter
-
-    turn(effort.fewest)
-    start = perf_counter()
-    turn(effort.fewest)
-    return max(effort.fewest, ceil(effort.seconds * effort.fewest / (perf_counter() - start)))
-
-
-def round_robin(turns: Mapping[str, Turn], steps: Mapping[str, int], repeats: int) -> dict[str, tuple[float, ...]]:
-    """Seconds of each contestant in each round; nobody is the measure of the others."""
-    times: dict[str, list[float]] = {name: [] for name in turns}
+def in_turns(contestants: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, tuple[float, ...]]:
+    """What each returns in each round, A B C A B C …; nobody is the measure of the others."""
+    found: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(repeats):
-        for name, turn in turns.items():
-            times[name].append(turn(steps[name]))
-    return {name: tuple(values) for name, values in times.items()}
+        for name, turn in contestants.items():
+            found[name].append(turn())
+    return {name: tuple(values) for name, values in found.items()}
 
 
 def quotient(above: tuple[float, ...], below: tuple[float, ...]) -> tuple[float, ...]:

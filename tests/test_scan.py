@@ -154,3 +154,42 @@ def test_a_sequence_in_two_parts_with_the_state_carried_is_the_sequence_whole() 
         _, middle = scan(cell, parameters, tokens[:5], state, engine=engine)
         parts, _ = scan(cell, parameters, tokens[5:], middle, engine=engine)
         torch.testing.assert_close(whole, parts, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("window", [None, 4, 7, 9])
+@pytest.mark.parametrize("every_step", [False, True])
+@pytest.mark.parametrize("name", CELLS)
+def test_a_sequence_computed_again_in_pieces_has_the_same_gradients_and_adjoints(
+    monkeypatch, name: str, every_step: bool, window: int | None
+) -> None:
+    from harness import fused
+
+    cell, parameters, tokens, _, _ = setup(name)
+    weights = torch.randn(T if every_step else 1, R, B, H, generator=torch.Generator().manual_seed(3)).double()
+    generator = torch.Generator().manual_seed(4)
+    state = tuple(torch.randn(R, B, H, generator=generator).double().requires_grad_() for _ in cell.states)
+    found = []
+    for kept in (fused.KEPT_BYTES, 5 * fused.KEPT_BYTES / fused.steps_kept(cell, B, 8)):
+        monkeypatch.setattr(fused, "KEPT_BYTES", kept)
+        tape = Tape()
+        h, _ = scan(cell, parameters, tokens, state, window=window, every_step=every_step, engine="numba", tape=tape)
+        gradients = torch.autograd.grad((h * weights).sum(), [*parameters.values(), *state])
+        found.append((h.detach(), *gradients, *map(torch.as_tensor, (tape.log10_adjoint, tape.log10_immediate))))
+    assert fused.steps_kept(cell, B, 8) == 5
+    for whole, pieces in zip(*found, strict=True):
+        torch.testing.assert_close(whole, pieces, rtol=0, atol=1e-10)
+
+
+def test_adjoints_do_not_underflow_between_pieces(monkeypatch) -> None:
+    from harness import fused
+
+    steps = 1500
+    cell, parameters, tokens, state, weights = setup(
+        "rnn", torch.float32, T=steps, init="identity", rho=0.5, nonlinearity="relu"
+    )
+    parameters["b_x"].data.fill_(10.0)
+    monkeypatch.setattr(fused, "KEPT_BYTES", 400 * fused.KEPT_BYTES / fused.steps_kept(cell, B, 4))
+    tape = Tape()
+    h, _ = scan(cell, parameters, tokens, state, engine="numba", tape=tape)
+    ((h * weights).sum() / B).backward()
+    np.testing.assert_allclose(np.diff(tape.log10_adjoint, axis=0), np.log10(2), atol=1e-6)

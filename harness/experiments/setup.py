@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import monotonic
 
+from threadpoolctl import threadpool_info
+
 from harness.cells.cell import Cell
 from harness.errors import DeadlineError
 from harness.study.plan import NUMERICS_VERSION
@@ -72,11 +74,16 @@ def processor() -> str:
 
 @cache
 def versions() -> str:
-    """Versions of everything that computes, as "name=version" words."""
+    """Versions of everything that computes, as "name=version" words, and which of its kernels OpenBLAS has chosen."""
     found = [f"numerics={NUMERICS_VERSION}", f"python={platform.python_version()}"]
-    for name in ("vanishing-gradient-harness", "torch", "numpy", "numba", "scipy"):
+    packages = {
+        "harness": "vanishing-gradient-harness",
+        **{name: name for name in ("torch", "numpy", "numba", "scipy")},
+    }
+    for name, package in packages.items():
         try:
-            found.append(f"{'harness' if name.startswith('van') else name}={version(name)}")
+            found.append(f"{name}={version(package)}")
         except PackageNotFoundError:
-            found.append(f"{name}=none")
+            found.append(f"{name}=none")  # a checkout that was not installed
+    found += sorted({f"openblas={pool['architecture']}" for pool in threadpool_info() if pool.get("architecture")})
     return " ".join(found)

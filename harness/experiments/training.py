@@ -27,7 +27,7 @@ from harness.tape import Tape
 from harness.tasks.task import Task
 
 FINAL_SEQUENCES = 2048
-EVALUATED = 128  # sequences at once: bounds memory, and states of that many stay in cache
+EVALUATED = 64  # sequences at once: bounds memory, and states of that many stay in cache
 
 
 @dataclass(frozen=True)

@@ -155,10 +155,13 @@ def deltas(adjoint, gates, pre, n, pre_n, m, h_before, delta_x, delta_h, carry):
 
 
 @compiled
-def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, first, slots, gradients, levels):
+def backward(
+    symbols, inputs, W, U, states, kept, relu, last, every, strides, scales, carried, first, slots, gradients, levels
+):
     """Fill `gradients`, from step T down to step `first`, and `levels` unless they are empty.
 
-    The parameters' gradients are summed in chunks of `slots` steps. every[t-1, r] starts at (t-1, r) . strides.
+    The parameters' gradients are summed in chunks of `slots` steps. every[t-1, r] starts at (t-1, r) . strides. Rows of
+    `last` are in units of 2**scales[r]; if `carried`, so is dL/d(initial state), and `scales` says of what.
     """
     dW, dU, db_x, db_h, dinitial, dx = gradients
     R, GH, D = U.shape
@@ -174,13 +177,12 @@ def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, fi
     adjoint = np.empty((B, H), W.dtype)
     carry = np.empty((B, H), W.dtype)
     squares = np.empty(B, np.float64)
-    exponents = np.empty(B, np.int64)
     for r in range(R - 1, -1, -1):  # forward's last replica first: it is still in the cache
         h, gates, n, m = states[0][r], kept[0][r], kept[1][r], kept[2][r]
         pre, pre_n = (kept[3][r], kept[4][r]) if kept[3].size else (gates, n)
         copied(last[0][r], adjoint)
         carry.fill(0)
-        exponents.fill(0)
+        exponents = scales[r]
         table.fill(0)
         end = T
         while end >= first:
@@ -222,7 +224,8 @@ def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, fi
             for b in range(B):
                 for j in range(H):
                     dinitial[0][r, b, j] = adjoint[b, j] + carry[b, j]
-                shift(dinitial[0][r, b], exponents[b])
+                if not carried:
+                    shift(dinitial[0][r, b], exponents[b])
 
 
 KERNEL = Kernel("gru", 3, 1, ("tanh",), kept, forward, backward)

@@ -114,6 +114,7 @@ class Kernel:
         window: int | None = None,
         record: bool = False,
         need_dx: bool = False,
+        scales: Array | None = None,
     ) -> Gradients:
         """Gradients of a loss L, and how large its adjoints are at every step.
 
@@ -127,6 +128,8 @@ class Kernel:
         Each sequence carries its own power of two (`scaling`), so that nothing underflows. All else is the same, bit
         for bit, with and without.
         need_dx: also return dL/dx_t; for real inputs only.
+        scales: int64 (R, B), for a sequence in several calls: `last` is in units of 2**scales, and so is `dstate`, with
+        `scales` brought up to date. None: both are true values.
 
         Raises ValueError for a shape, type or window that does not fit, or if there is no gradient.
         """
@@ -157,7 +160,10 @@ class Kernel:
         slots = min(max(1, ROWS // B), T - first + 1)
         gradients = (dW, dU, db_x, db_h, dinitial, dx)
         given = (saved.symbols, saved.inputs, saved.W, saved.U, saved.states, saved.buffer.arrays, saved.relu)
-        self.compiled_backward(*given, final, flat, strides, first, slots, gradients, levels)
+        units = np.zeros((R, B), np.int64) if scales is None else scales
+        self.check("scales", units, (R, B), np.int64)
+        carried = scales is not None
+        self.compiled_backward(*given, final, flat, strides, units, carried, first, slots, gradients, levels)
         return Gradients(
             *gradients[:5],
             dx=dx.reshape(R, T, B, D).swapaxes(0, 1) if need_dx else None,

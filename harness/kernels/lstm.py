@@ -142,10 +142,13 @@ def deltas(adjoint, cell, gates, pre, c_before, tanh_c, delta):
 
 
 @compiled
-def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, first, slots, gradients, levels):
+def backward(
+    symbols, inputs, W, U, states, kept, relu, last, every, strides, scales, carried, first, slots, gradients, levels
+):
     """Fill `gradients`, from step T down to step `first`, and `levels` unless they are empty.
 
-    The parameters' gradients are summed in chunks of `slots` steps. every[t-1, r] starts at (t-1, r) . strides.
+    The parameters' gradients are summed in chunks of `slots` steps. every[t-1, r] starts at (t-1, r) . strides. Rows of
+    `last` are in units of 2**scales[r]; if `carried`, so is dL/d(initial state), and `scales` says of what.
     """
     dW, dU, db_x, db_h, dinitial, dx = gradients
     R, GH, D = U.shape
@@ -162,14 +165,13 @@ def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, fi
     flat_tanh = tanh_c.reshape(B * H)
     squares = np.empty(B, np.float64)
     squares_cell = np.empty(B, np.float64)
-    exponents = np.empty(B, np.int64)
     for r in range(R - 1, -1, -1):  # forward's last replica first: it is still in the cache
         h, c, gates = states[0][r], states[1][r], kept[0][r]
         pre = kept[1][r] if kept[1].size else gates
         flat_c = c.reshape(c.size)
         copied(last[0][r], adjoint)
         copied(last[1][r], cell)
-        exponents.fill(0)
+        exponents = scales[r]
         table.fill(0)
         end = T
         while end >= first:
@@ -213,7 +215,7 @@ def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, fi
         if first == 1:
             copied(adjoint, dinitial[0][r])
             copied(cell, dinitial[1][r])
-            for b in range(B):
+            for b in range(0 if carried else B):
                 shift(dinitial[0][r, b], exponents[b])
                 shift(dinitial[1][r, b], exponents[b])
 

@@ -95,10 +95,13 @@ def deltas(adjoint, pre, h, delta, relu):
 
 
 @compiled
-def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, first, slots, gradients, levels):
+def backward(
+    symbols, inputs, W, U, states, kept, relu, last, every, strides, scales, carried, first, slots, gradients, levels
+):
     """Fill `gradients`, from step T down to step `first`, and `levels` unless they are empty.
 
-    The parameters' gradients are summed in chunks of `slots` steps. every[t-1, r] starts at (t-1, r) . strides.
+    The parameters' gradients are summed in chunks of `slots` steps. every[t-1, r] starts at (t-1, r) . strides. Rows of
+    `last` are in units of 2**scales[r]; if `carried`, so is dL/d(initial state), and `scales` says of what.
     """
     dW, dU, db_x, db_h, dinitial, dx = gradients
     R, H, D = U.shape
@@ -111,11 +114,10 @@ def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, fi
     table = np.empty((D + 1, H), W.dtype)
     adjoint = np.empty((B, H), W.dtype)
     squares = np.empty(B, np.float64)
-    exponents = np.empty(B, np.int64)
     for r in range(R - 1, -1, -1):  # forward's last replica first: it is still in the cache
         h = states[0][r]
         copied(last[0][r], adjoint)
-        exponents.fill(0)
+        exponents = scales[r]
         table.fill(0)
         end = T
         while end >= first:
@@ -154,7 +156,7 @@ def backward(symbols, inputs, W, U, states, kept, relu, last, every, strides, fi
         copied(db_x[r : r + 1], db_h[r : r + 1])
         if first == 1:
             copied(adjoint, dinitial[0][r])
-            for b in range(B):
+            for b in range(0 if carried else B):
                 shift(dinitial[0][r, b], exponents[b])
 
 

@@ -1,0 +1,51 @@
+"""The harness's own training step: THE loop itself, between two of its ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from time import perf_counter
+from unittest.mock import patch
+
+from benchmarks.problem import Problem
+from harness.experiments import training
+from harness.experiments.setup import Setup
+
+WARM = 2  # updates before the clock starts, in every turn
+
+
+class Enough(Exception):  # noqa: N818 - the end that was asked for, no error
+    """Ends a training whose time has been taken."""
+
+
+@dataclass
+class Ticks:
+    """Told after every update; stops the loop after the last one that is wanted."""
+
+    wanted: int
+    times: list[float] = field(default_factory=list)
+
+    def __call__(self, done: float, replicas: int) -> None:
+        self.times.append(perf_counter())
+        if len(self.times) == self.wanted:
+            raise Enough
+
+
+def train_steps(problem: Problem, steps: int) -> float:
+    """Seconds a step of the pack: the whole of it, sampling, gradient, recording, clipping, optimizer and book-keeping.
+
+    What happens before update `WARM`, and evaluations, are not in it.
+    """
+    ticks = Ticks(WARM + steps)
+    with no_evaluation(), suppress(Enough):
+        for _ in training.train(problem.runs, Setup("numba", listener=ticks)):
+            pass
+    return (ticks.times[-1] - ticks.times[WARM - 1]) / steps
+
+
+@contextmanager
+def no_evaluation() -> Iterator[None]:
+    """The loop evaluates at update 0 whatever the schedule; eigenvalues of large W would outlast the turn itself."""
+    with patch.object(training, "evaluate", lambda *_: None):
+        yield

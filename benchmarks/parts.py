@@ -1,0 +1,126 @@
+"""Where a training step goes: the functions that THE loop calls, each with a stopwatch around it.
+
+Nothing is copied: the loop runs as it is, and the watched functions are wrapped in place. A stopwatch counts self time,
+that is its own without that of watched functions it calls; what nobody counts is the loop's own book-keeping, "rest".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any
+from unittest.mock import patch
+
+from torch.optim import RMSprop
+
+from benchmarks.measurement import Effort, Measurement, Say
+from benchmarks.own import WARM, Enough, Ticks, no_evaluation
+from benchmarks.paired import one_core, spread
+from benchmarks.problem import Problem
+from benchmarks.sizes import CELLS, CENTRE
+from harness.experiments import training
+from harness.experiments.pack import Pack
+from harness.experiments.setup import Setup
+from harness.kernels import KERNELS
+from harness.models.sequence_to_vector import SequenceToVector
+
+PARTS = (
+    "sampling",
+    "kernel forward",
+    "kernel backward",
+    "around the kernel",
+    "readout and loss",
+    "autograd",
+    "clipping",
+    "optimizer",
+    "recording",
+    "rest",
+)
+
+
+@dataclass
+class Stopwatches:
+    """Self time by name."""
+
+    seconds: Counter[str] = field(default_factory=Counter)
+    inner: list[float] = field(default_factory=list)  # time of watched callees, one level a call in progress
+
+    def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function`, timed under `name`."""
+
+        def timed(*arguments: Any, **keywords: Any) -> Any:
+            self.inner.append(0.0)
+            start = perf_counter()
+            try:
+                return function(*arguments, **keywords)
+            finally:
+                taken = perf_counter() - start
+                self.seconds[name] += taken - self.inner.pop()
+                if self.inner:
+                    self.inner[-1] += taken
+
+        return timed
+
+    @contextmanager
+    def placed(self, cell: str) -> Iterator[None]:
+        """Wrap what the loop calls, for as long as this lasts."""
+        kernel = KERNELS[cell]
+        watched = replace(
+            kernel,
+            compiled_forward=self.around("kernel forward", kernel.compiled_forward),
+            compiled_backward=self.around("kernel backward", kernel.compiled_backward),
+        )
+        places: list[tuple[Any, str, str]] = [
+            (training, "draw", "sampling"),
+            (SequenceToVector, "outputs", "readout and loss"),
+            (SequenceToVector, "losses", "readout and loss"),
+            (training, "gradient", "autograd"),
+            (Pack, "gradient_norms", "clipping"),
+            (Pack, "clip", "clipping"),
+            (RMSprop, "step", "optimizer"),
+            (training, "gradient_rows", "recording"),
+        ]
+        with ExitStack() as stack:
+            stack.enter_context(patch.dict(KERNELS, {cell: watched}))
+            for method in ("forward", "backward"):
+                around = self.around("around the kernel", getattr(type(kernel), method))
+                stack.enter_context(patch.object(type(kernel), method, around))
+            for place, name, part in places:
+                stack.enter_context(patch.object(place, name, self.around(part, getattr(place, name))))
+            yield
+
+
+def measure(effort: Effort, say: Say) -> tuple[list[Measurement], list[str]]:
+    """The share of each part at the centre, for every cell."""
+    rows = []
+    with one_core():
+        for cell in CELLS:
+            sizes = replace(CENTRE, cell=cell)
+            steps = max(effort.fewest, round(100 * effort.seconds))
+            turns = [shares(Problem(sizes), steps) for _ in range(effort.repeats + 1)][1:]
+            own = [Measurement.at(sizes, part, "", [turn[part] for turn in turns]) for part in PARTS]
+            say(f"{sizes}: " + ", ".join(f"{row.quantity} {spread(row.values)}" for row in own))
+            rows += own
+    return rows, []
+
+
+def shares(problem: Problem, steps: int) -> dict[str, float]:
+    """The share of each part in some steps of the loop; they add up to one."""
+    watches = Stopwatches()
+    at_start: Counter[str] = Counter()
+    ticks = Ticks(WARM + steps)
+
+    def listener(done: float, replicas: int) -> None:
+        if len(ticks.times) == WARM - 1:
+            at_start.update(watches.seconds)
+        ticks(done, replicas)
+
+    with no_evaluation(), watches.placed(problem.sizes.cell), suppress(Enough):
+        for _ in training.train(problem.runs, Setup("numba", listener=listener)):
+            pass
+    whole = ticks.times[-1] - ticks.times[WARM - 1]
+    found = {part: (watches.seconds[part] - at_start[part]) / whole for part in PARTS}
+    return {**found, "rest": 1 - sum(found.values())}

@@ -1,0 +1,71 @@
+"""One training problem, the same for the harness and for its peers: initial weights, batches, hyperparameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.sizes import Sizes
+from harness.catalogue import read
+from harness.models import MODELS
+from harness.models.model import Model
+from harness.streams import generator
+from harness.study.plan import Run, plan
+from harness.study.spec import Training
+from harness.tasks.task import Batch, Task
+
+STUDY = Path(__file__).parent / "studies" / "step.yaml"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Temporal order by RMSprop with clipping, loss at the end; one replica a seed, seeds 0 … R−1.
+
+    Attributes:
+        sizes: of the network and the data.
+        record: an override of `record.adjoints`: "{every: 1}" records every update, "[0]" none that is timed.
+    """
+
+    sizes: Sizes
+    record: str = "{every: 1}"
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """The pack, as the harness plans it."""
+        asked = {
+            "model.cell": self.sizes.cell,
+            "model.hidden_size": self.sizes.H,
+            "task.sequence_length": self.sizes.T,
+            "training.batch_size": self.sizes.B,
+            "seeds": self.sizes.R,
+            "record.adjoints": self.record,
+        }
+        return plan(read(STUDY, [f"{key}={value}" for key, value in asked.items()])).runs
+
+    @property
+    def task(self) -> Task:
+        task = self.runs[0].sections["task"]
+        assert isinstance(task, Task)
+        return task
+
+    @property
+    def training(self) -> Training:
+        training = self.runs[0].sections["training"]
+        assert isinstance(training, Training)
+        return training
+
+    @cached_property
+    def model(self) -> Model:
+        return MODELS[self.task.shape](self.task, self.runs[0].sections["model"], None, "numba")  # type: ignore[arg-type]
+
+    def initial(self, seed: int) -> dict[str, npt.NDArray[np.float32]]:
+        """W, U, b_x, b_h, V and b_y of one replica before training."""
+        return {name: value.astype(np.float32) for name, value in self.model.initialise(self.model.cell, seed).items()}
+
+    def batch(self, seed: int, update: int) -> Batch:
+        """The batch of an update: tokens (T, B) and classes (B,). Everybody samples with this, and pays for it."""
+        return self.task.sample(generator(seed, "train", update), self.sizes.B)
