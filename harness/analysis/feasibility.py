@@ -8,9 +8,10 @@ from typing import Any
 from harness.analysis import labels
 from harness.analysis.figures.kind import FigureKind
 from harness.analysis.metrics import METRICS
+from harness.analysis.pooling import of_settings
 from harness.errors import nearest
 from harness.study.matching import matches
-from harness.study.spec import Expectation, Figure, Point, Study
+from harness.study.spec import Expectation, Figure, Study
 
 Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
@@ -65,31 +66,19 @@ def grid(study: Study) -> list[Mapping[str, Any]]:
     return [point.columns() for point in study.points]
 
 
-def pooled(points: Iterable[Point], where: Mapping[str, Any], used: Iterable[str]) -> list[str]:
-    """The columns that differ between points which a figure or a verdict does not tell apart."""
-    groups: dict[tuple[str, ...], dict[str, set[str]]] = {}
-    for point in points:
-        row = point.columns()
-        if matches(row, _settings(where)):
-            seen = groups.setdefault(tuple(labels.value(name, row.get(name)) for name in used), {})
-            for name, held in row.items():
-                seen.setdefault(name, set()).add(repr(held))
-    return sorted({name for seen in groups.values() for name, held in seen.items() if len(held) > 1})
-
-
 def _expectation(expectation: Expectation, study: Study, rows: list[Mapping[str, Any]]) -> Iterator[str]:
     contrast = expectation.contrast or {}
     wrong = [*_form(expectation), *_unknown(study, [*expectation.where, *expectation.per, *contrast])]
     yield from wrong
     if wrong or study.overrides:
         return
-    asked = [row for row in rows if matches(row, _settings(expectation.where))]
+    asked = [row for row in rows if matches(row, of_settings(expectation.where))]
     if not asked:
         yield f"no point of the grid has {labels.condition(expectation.where)}"
         return
     for column, pair in contrast.items():
         for held in pair:
-            if not any(matches(row, _settings({column: held})) for row in asked):
+            if not any(matches(row, of_settings({column: held})) for row in asked):
                 yield f"no point of the grid has {labels.condition({**expectation.where, column: held})}"
 
 
@@ -114,15 +103,11 @@ def _figure(figure: Figure, study: Study, rows: list[Mapping[str, Any]]) -> Iter
     yield from unknown
     if unknown or study.overrides:
         return
-    asked = [row for row in rows if matches(row, _settings(figure.where))]
+    asked = [row for row in rows if matches(row, of_settings(figure.where))]
     if not asked:
         yield f"no point of the grid has {labels.condition(figure.where)}"
     elif isinstance(figure, FigureKind):
         yield from figure.faults(asked)
-
-
-def _settings(where: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: wanted for name, wanted in where.items() if name not in ("seed", "outcome")}  # a point has neither
 
 
 def _unknown(study: Study, names: Iterable[str]) -> Iterator[str]:

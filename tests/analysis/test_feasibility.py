@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from made_up import Made, figures, make
 
-from harness.analysis.feasibility import Z, expectation_faults, figure_faults, pooled, weak_seeds
+from harness.analysis.feasibility import Z, expectation_faults, figure_faults, weak_seeds
+from harness.analysis.pooling import pooled
 from harness.analysis.statistics import rate_interval
 from harness.study.spec import Expectation
 

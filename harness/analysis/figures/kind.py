@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis import labels
+from harness.analysis.pooling import pooled
 from harness.study.spec import Figure, Study
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ class FigureKind(Figure):
 
     def about(self, study: Study) -> str:
         """The end of a caption: which runs are shown, and which settings are pooled."""
-        from harness.analysis.feasibility import pooled
-
         parts = [f" Runs with {labels.condition(self.where)}." if self.where else ""]
         together = pooled(study.points, self.where, self.columns())
         if together:
