@@ -17,19 +17,19 @@ class Effort:
 
     Attributes:
         repeats: timed turns of each contestant.
-        seconds: about how long one turn lasts.
-        fewest: training steps in a turn, at least.
-        pairs: turns where a whole process is what is timed.
+        seconds: about how long one turn lasts, where a few steps do not last longer.
+        rounds: turns where a whole process is what is timed.
         centre_only: leave out all points but the centre.
         runs: of the plan and of the tables whose fixed costs are measured.
+        updates: an override of every study's budget, to try the benchmarks themselves.
     """
 
     repeats: int = 5
-    seconds: float = 0.15
-    fewest: int = 3
-    pairs: int = 3
+    seconds: float = 0.12
+    rounds: int = 3
     centre_only: bool = False
     runs: int = 10_000
+    updates: int | None = None
 
 
 FULL = Effort()

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from unittest.mock import patch
 
+from benchmarks.paired import Contestant
 from benchmarks.problem import Problem
 from harness.experiments import training
 from harness.experiments.setup import Setup
 
-WARM = 2  # updates before the clock starts, in every turn
+WARM = 1  # updates before the clock starts, in every turn
 
 
 class Enough(Exception):  # noqa: N818 - the end that was asked for, no error
@@ -42,6 +43,11 @@ def train_steps(problem: Problem, steps: int) -> float:
         for _ in training.train(problem.runs, Setup("numba", listener=ticks)):
             pass
     return (ticks.times[-1] - ticks.times[WARM - 1]) / steps
+
+
+def contestant(problem: Problem) -> Contestant:
+    """The harness as something to time: a step trains R replicas."""
+    return Contestant(lambda steps: train_steps(problem, steps), problem.sizes.R, fewest=2)
 
 
 @contextmanager

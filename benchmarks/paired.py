@@ -1,21 +1,20 @@
 """Timing in turns: machines drift by half within a minute, the ratio of neighbours does not.
 
-With A the harness and B, C its peers, the turns are A B A C A B A C … A, all in one process on one thread. A peer's
-turn stands between two of the harness's own, and is divided by their mean: a drift that is linear over the three
-cancels.
+With A the harness and B, C, D, E its peers, the turns are A B C A D E A B C A D E … A, all in one process on one
+thread. A peer's turn is divided by the mean of the harness's turns before and after its group: a drift that is linear
+over a group cancels.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from statistics import median
 
 from benchmarks.measurement import Effort
-
 
 
 @dataclass(frozen=True)
@@ -25,15 +24,17 @@ class Contestant:
     Attributes:
         turn: n steps → seconds a step; what starts up before them is not in it.
         replicas: trained by one step; what is compared is seconds a step and replica.
+        fewest: steps in a turn, at least.
     """
 
     turn: Callable[[int], float]
     replicas: int = 1
+    fewest: int = 3
 
-    def pace(self, effort: Effort) -> int:
+    def pace(self, seconds: float) -> int:
         """How many steps fill a turn, after two turns that warm up and are thrown away."""
-        self.turn(effort.fewest)
-        return max(effort.fewest, ceil(effort.seconds / self.turn(effort.fewest)))
+        self.turn(1)
+        return max(self.fewest, ceil(seconds / self.turn(self.fewest)))
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,21 @@ class Pairs:
     @property
     def ratios(self) -> tuple[float, ...]:
         """Peer over harness: how many times faster the harness is."""
-        return tuple(peer / own for own, peer in zip(self.own, self.peer, strict=True))
+        return quotient(self.peer, self.own)
 
 
-def interleaved(own: Contestant, peers: Mapping[str, Contestant], effort: Effort) -> dict[str, Pairs]:
-    """Time each peer between two turns of `own`."""
-    own_steps = own.pace(effort)
-    steps = {name: peer.pace(effort) for name, peer in peers.items()}
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in peers}
+def interleaved(own: Contestant, groups: Sequence[Mapping[str, Contestant]], effort: Effort) -> dict[str, Pairs]:
+    """Time each group of peers between two turns of `own`."""
+    own_steps = own.pace(effort.seconds)
+    steps = {name: peer.pace(effort.seconds) for group in groups for name, peer in group.items()}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
     before = own.turn(own_steps) / own.replicas
     for _ in range(effort.repeats):
-        for name, peer in peers.items():
-            taken = peer.turn(steps[name]) / peer.replicas
+        for group in groups:
+            taken = {name: peer.turn(steps[name]) / peer.replicas for name, peer in group.items()}
             after = own.turn(own_steps) / own.replicas
-            times[name].append(((before + after) / 2, taken))
+            for name, seconds in taken.items():
+                times[name].append(((before + after) / 2, seconds))
             before = after
     return {name: Pairs(*zip(*pairs, strict=True)) for name, pairs in times.items()}
 
@@ -73,12 +75,12 @@ def in_turns(contestants: Mapping[str, Callable[[], float]], repeats: int) -> di
     return {name: tuple(values) for name, values in found.items()}
 
 
-def quotient(above: tuple[float, ...], below: tuple[float, ...]) -> tuple[float, ...]:
+def quotient(above: Sequence[float], below: Sequence[float]) -> tuple[float, ...]:
     """Turn by turn: ratios of measurements from the same round."""
     return tuple(a / b for a, b in zip(above, below, strict=True))
 
 
-def spread(values: tuple[float, ...]) -> str:
+def spread(values: Sequence[float]) -> str:
     """Median and range, as progress shows it."""
     return f"{median(values):.3g} ({min(values):.3g}–{max(values):.3g})"
 

@@ -99,7 +99,7 @@ def measure(effort: Effort, say: Say) -> tuple[list[Measurement], list[str]]:
     with one_core():
         for cell in CELLS:
             sizes = replace(CENTRE, cell=cell)
-            steps = max(effort.fewest, round(100 * effort.seconds))
+            steps = max(3, round(200 * effort.seconds))
             turns = [shares(Problem(sizes), steps) for _ in range(effort.repeats + 1)][1:]
             own = [Measurement.at(sizes, part, "", [turn[part] for turn in turns]) for part in PARTS]
             say(f"{sizes}: " + ", ".join(f"{row.quantity} {spread(row.values)}" for row in own))

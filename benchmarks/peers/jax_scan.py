@@ -57,7 +57,11 @@ def gru(p: Tree, state: State, z: Array) -> State:
     return ((1 - u) * jnp.tanh(n_x + r * n_h) + u * h,)
 
 
-CELLS: dict[str, tuple[Callable[[Tree, State, Array], State], int]] = {"rnn": (rnn, 1), "lstm": (lstm, 2), "gru": (gru, 1)}
+CELLS: dict[str, tuple[Callable[[Tree, State, Array], State], int]] = {
+    "rnn": (rnn, 1),
+    "lstm": (lstm, 2),
+    "gru": (gru, 1),
+}
 
 
 class JaxScan:

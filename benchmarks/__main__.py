@@ -1,0 +1,47 @@
+"""python -m benchmarks: measure, print the table of goals, write docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+NAMES = ("step", "parts", "sweeps", "fixed", "growth")
+
+
+def main(arguments: list[str]) -> int:
+    """Parse, call, print."""
+    asked = _parser().parse_args(arguments)
+    from harness.execution.environment import prepare, single_threaded
+
+    prepare()  # before numpy and torch load
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")  # JAX: one thread too
+    from benchmarks import measurement, page, sections, tables
+    from benchmarks.reasons import REASONS
+
+    single_threaded()
+    path = page.HERE / "results.json"
+    effort = measurement.QUICK if asked.quick else measurement.FULL
+    results = dict(measurement.read(path)) if asked.page or asked.only and not asked.quick else {}
+    chosen = [] if asked.page else asked.only or (sections.QUICKLY if asked.quick else NAMES)
+    for name in chosen:
+        results[name] = sections.run(name, effort, lambda text: print(text, file=sys.stderr, flush=True))
+        if not asked.quick:
+            measurement.write(results, path)
+    print(tables.goals(results, REASONS).screen())
+    if not asked.quick:
+        for written in page.write(results):
+            print(f"written: {written}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    made.add_argument("--quick", action="store_true", help="the centre of the grid only, two minutes; writes nothing")
+    made.add_argument("--page", action="store_true", help="write the page again from benchmarks/results.json")
+    made.add_argument("--only", nargs="+", choices=NAMES, help="measure these sections, keep the others as they are")
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,47 @@
+"""The figure of docs/performance.md: how many times faster, against each peer, along each factor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from matplotlib.figure import Figure
+
+from benchmarks.goals import GOALS
+from benchmarks.measurement import Results
+from benchmarks.sizes import CELLS, CENTRE, FACTORS
+from harness.analysis import style
+
+PEERS = {"loop": "cell loop, retain_grad", "module": "module, not recording", "jax": "JAX, recording"}
+FACTOR_NAMES = {"H": "units H", "T": "steps T", "B": "batch B", "R": "replicas R"}
+
+
+def draw(results: Results) -> Figure:
+    """One row a peer, one column a factor, one line a cell; dotted: the goal at the centre."""
+    with style.context():
+        figure = Figure(figsize=(style.DOUBLE, 4.6), layout="constrained")
+        axes = figure.subplots(len(PEERS), len(FACTORS), sharex="col", sharey="row", squeeze=False)
+        rows = results["step"].rows if "step" in results else ()
+        found = {(row.quantity, row.sizes): row for row in rows if row.unit == ""}
+        goals = {goal.key: goal.bound for goal in GOALS}
+        for i, (peer, title) in enumerate(PEERS.items()):
+            for j, (factor, values) in enumerate(FACTORS.items()):
+                ax = axes[i, j]
+                for cell, colour, marker in zip(CELLS, style.colours("cell", CELLS), style.MARKERS, strict=False):
+                    points = [(v, found.get((peer, replace(CENTRE, cell=cell, **{factor: v})))) for v in values]
+                    kept = [(v, row) for v, row in points if row is not None]
+                    ax.plot([v for v, _ in kept], [r.median for _, r in kept], color=colour, marker=marker, label=cell)
+                    ax.vlines([v for v, _ in kept], [r.low for _, r in kept], [r.high for _, r in kept], color=colour)
+                    goal = goals[f"{peer} {cell}"]
+                    if goal is not None:
+                        ax.plot([getattr(CENTRE, factor)], [goal], color=colour, marker="_", markersize=9, linestyle="")
+                ax.axhline(1, color=style.RULE, linewidth=0.6)
+                ax.set_xscale("log", base=2)
+                ax.set_xticks(values, [f"{value:,}" for value in values])
+                ax.minorticks_off()
+                ax.set_ylim(bottom=0)
+                style.guide(ax)
+                if i == len(PEERS) - 1:
+                    ax.set_xlabel(FACTOR_NAMES[factor])
+            axes[i, 0].set_ylabel(f"times faster than\n{title}")
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(CELLS))
+    return figure

@@ -1,0 +1,148 @@
+"""Fixed costs: start-up, a large plan, a commit, and a large results folder read again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.measurement import Effort, Measurement, Say
+from benchmarks.paired import in_turns, quotient, spread
+from benchmarks.processes import STUDIES, output, seconds
+from harness.catalogue import read
+from harness.records import Record
+from harness.store import tables
+from harness.store.journal import Journal
+from harness.study.plan import Plan, packs, plan
+
+SAMPLES = 20  # commits in a turn
+
+
+def measure(effort: Effort, say: Say) -> tuple[list[Measurement], list[str]]:
+    """Seconds, and beside each a ratio to something familiar from the same round."""
+    rows = [*starting(effort), *committing_and_reading(effort, say)]
+    for row in rows:
+        say(f"{row.quantity}: {spread(row.values)} {row.unit}")
+    return rows, []
+
+
+def starting(effort: Effort) -> list[Measurement]:
+    """--help and the plan of many runs, beside a process that imports torch and nothing else."""
+    many = STUDIES / "many.yaml"
+    with TemporaryDirectory() as folder:
+        turns: Mapping[str, Callable[[], float]] = {
+            "import torch": lambda: seconds(["-c", "import torch"]),
+            "help": lambda: seconds(["-m", "harness.sweep", "--help"]),
+            "plan": _plan_many,
+            "plan, whole process": lambda: seconds(["-m", "harness.sweep", many, "-n", "-o", folder]),
+        }
+        in_turns(turns, 1)  # fills the disk's cache
+        found = in_turns(turns, effort.repeats)
+        said = output(["-m", "harness.sweep", many, "-n", "-o", folder])
+    assert "10000 runs" in said  # what was timed is what it says it is
+    return _beside(found, "import torch")
+
+
+def committing_and_reading(effort: Effort, say: Say) -> list[Measurement]:
+    """A commit beside a plain synced write of the same bytes; then all tables, derived once and read several times."""
+    whole = plan(read(STUDIES / "many.yaml"))
+    planned = Plan(whole.study, whole.runs[: effort.runs])
+    with TemporaryDirectory() as folder:
+        journal = Journal.create(Path(folder))
+        runs = iter(planned.runs)
+        pattern = record(100)
+
+        def commit() -> float:
+            chosen = [next(runs) for _ in range(SAMPLES)]
+            start = perf_counter()
+            for run in chosen:
+                journal.commit(replace(pattern, run_id=run.run_id), run.columns())
+            return (perf_counter() - start) / SAMPLES
+
+        first = planned.runs[-1]
+        journal.commit(replace(pattern, run_id=first.run_id), first.columns())
+        data = journal.path(first.run_id).read_bytes()
+        turns = {"plain write": lambda: _plain_write(journal.folder, data), "commit": commit}
+        found = in_turns(turns, effort.repeats)
+        say(f"committing the other {len(planned.runs):,} runs")
+        for run in runs:
+            journal.commit(replace(pattern, run_id=run.run_id), run.columns())
+        loads: Mapping[str, Callable[[], float]] = {
+            "import torch": lambda: seconds(["-c", "import torch"]),
+            "derive": lambda: _derive(journal, planned),
+            "read": lambda: _read(journal.folder, len(planned.runs)),
+        }
+        loaded = in_turns(loads, effort.rounds)
+    written = Measurement("bytes of a commit", "B", (float(len(data)),))
+    return [*_beside(found, "plain write"), written, *_beside(loaded, "import torch")]
+
+
+def record(T: int) -> Record:
+    """What a run over T steps and 4000 updates leaves: 14 recorded updates, 41 evaluations."""
+    levels = np.random.default_rng(0).normal(-3, 1, T).astype(np.float32)
+    gradients = [
+        {"update": update, "log10_adjoint": levels, "log10_immediate": levels}
+        for update in (0, *2 ** np.arange(12), 4000)
+    ]
+    curves = [
+        {
+            "update": update,
+            "sequences": 32 * update,
+            "loss": 1.4,
+            "accuracy": 0.25,
+            "gradient_norm": 0.1,
+            "clipped": False,
+        }
+        for update in range(0, 4001, 100)
+    ]
+    return Record(
+        "", {"outcome": "unsolved", "updates": 4000, "seconds": 1.0}, {"curves": curves, "gradients": gradients}
+    )
+
+
+def _plan_many() -> float:
+    start = perf_counter()
+    packs(plan(read(STUDIES / "many.yaml")).runs, jobs=2)
+    return perf_counter() - start
+
+
+def _plain_write(folder: Path, data: bytes) -> float:
+    start = perf_counter()
+    for _ in range(SAMPLES):
+        with (folder / f"plain-{uuid4().hex}").open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    return (perf_counter() - start) / SAMPLES
+
+
+def _derive(journal: Journal, planned: Plan) -> float:
+    start = perf_counter()
+    tables.write(tables.derive(journal, planned), journal.folder)
+    return perf_counter() - start
+
+
+def _read(folder: Path, expected: int) -> float:
+    """All three tables as frames, as a notebook reads them."""
+    start = perf_counter()
+    frames = {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("runs", "curves", "gradients")}
+    taken = perf_counter() - start
+    assert len(frames["runs"]) == expected
+    return taken
+
+
+def _beside(found: Mapping[str, tuple[float, ...]], measure: str) -> list[Measurement]:
+    """Seconds of each, and as a ratio to `measure`."""
+    rows = [Measurement(name, "s", values) for name, values in found.items() if name != measure]
+    return rows + [
+        Measurement(f"{name} / {measure}", "", quotient(values, found[measure]))
+        for name, values in found.items()
+        if name != measure
+    ]

@@ -1,0 +1,140 @@
+"""How cost grows with T: time a step, and peak memory of a process of its own."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import own
+from benchmarks.measurement import Effort, Measurement, Say
+from benchmarks.paired import in_turns, one_core, quotient, spread
+from benchmarks.problem import STUDY, Problem
+from benchmarks.processes import output
+from benchmarks.sizes import CELLS, CENTRE, Sizes
+
+LENGTHS = (50, 100, 200, 500, 1000, 2000)
+LONG = (2000, 5000, 10_000, 20_000)
+MB = 1e6
+
+
+def measure(effort: Effort, say: Say) -> tuple[list[Measurement], list[str]]:
+    """Time and memory of every cell."""
+    rows = []
+    lengths, long = (LENGTHS[:3], LONG[:2]) if effort.centre_only else (LENGTHS, LONG)
+    for cell in CELLS:
+        found = [*time(replace(CENTRE, cell=cell), lengths, effort), *memory(cell, long, effort)]
+        for row in found:
+            say(f"{cell} T={row.T} {row.quantity}: {spread(row.values)} {row.unit}")
+        rows += found
+    return rows, []
+
+
+def time(centre: Sizes, lengths: Sequence[int], effort: Effort) -> list[Measurement]:
+    """Cost of a time step at each T against that at the centre's, and how far from a straight line the whole is."""
+    points = {T: own.contestant(Problem(replace(centre, T=T))) for T in lengths}
+    with one_core():
+        steps = {T: contestant.pace(effort.seconds) for T, contestant in points.items()}
+        found = in_turns({str(T): lambda T=T: points[T].turn(steps[T]) for T in lengths}, effort.repeats)
+    rows = [
+        Measurement.at(replace(centre, T=T), "cost of a time step", "", [s * centre.T / T for s in ratios])
+        for T in lengths
+        for ratios in [quotient(found[str(T)], found[str(centre.T)])]
+    ]
+    worst = [worst_deviation(lengths, [found[str(T)][i] for T in lengths]) for i in range(effort.repeats)]
+    return [*rows, Measurement.at(replace(centre, T=lengths[-1]), "deviation from a straight line", "", worst)]
+
+
+def memory(cell: str, lengths: Sequence[int], effort: Effort) -> list[Measurement]:
+    """Peak memory of one replica's steps at each T, of a whole run at the longest, and bytes per (T·B·H)."""
+    at = {T: Sizes(cell, CENTRE.H, T, CENTRE.B, R=1) for T in lengths}
+    rows, added = [], []
+    for T, sizes in at.items():
+        base, peak, whole = json.loads(_child("steps_peak", sizes))
+        rows.append(Measurement.at(sizes, "peak memory", "MB", [whole / MB]))
+        added.append(peak - base)
+    units = [T * CENTRE.B * CENTRE.H for T in lengths]
+    longest = at[lengths[-1]]
+    peak = json.loads(_child("run_peak", longest))
+    ratios = json.loads(_child("time_ratios", at[lengths[0]], longest, effort.rounds))
+    return [
+        *rows,
+        Measurement.at(longest, "bytes per T·B·H", "B", [float(np.polyfit(units, added, 1)[0])]),
+        Measurement.at(longest, "peak memory of a whole run", "MB", [peak / MB]),
+        Measurement.at(longest, f"cost of a time step against T = {lengths[0]}", "", ratios),
+    ]
+
+
+def worst_deviation(lengths: Sequence[int], seconds: Sequence[float]) -> float:
+    """Largest |measured / fitted − 1| of the line a + b·T that fits best in relative terms."""
+    T, y = np.asarray(lengths, float), np.asarray(seconds)
+    A = np.stack([1 / y, T / y], axis=1)  # least squares of (a + b·T) / y − 1
+    (a, b), *_ = np.linalg.lstsq(A, np.ones_like(y), rcond=None)
+    return float(np.abs(y / (a + b * T) - 1).max())
+
+
+# --- in a process of its own ---------------------------------------------------------------------------------------
+
+
+def _child(function: str, *arguments: object) -> str:
+    """Call one of the functions below in a fresh process; it prints JSON."""
+    prepared = "from harness.execution.environment import prepare, single_threaded; prepare()"
+    code = f"{prepared}; from benchmarks.growth import {function}, Sizes; single_threaded(); {function}(*{arguments!r})"
+    return output(["-c", code])
+
+
+def steps_peak(sizes: Sizes) -> None:
+    """Print [bytes before, peak, peak of the whole process] of three training steps.
+
+    Before them, all is imported and compiled, which takes memory of its own for a while.
+    """
+    own.train_steps(Problem(replace(sizes, T=12)), 2)
+    highest = _peak()
+    base = _forget_peak()
+    own.train_steps(Problem(sizes), 2)
+    print(json.dumps([base, _peak(), max(highest, _peak())]))
+
+
+def run_peak(sizes: Sizes) -> None:
+    """Print the peak of a process that does a whole run: two updates, evaluation on 512 sequences, final judgement."""
+    from harness.catalogue import read
+    from harness.experiments.setup import Setup
+    from harness.experiments.training import train
+    from harness.study.plan import plan
+
+    asked = [
+        f"model.cell={sizes.cell}", f"model.hidden_size={sizes.H}", f"task.sequence_length={sizes.T}",
+        f"training.batch_size={sizes.B}", "training.max_updates=2", "evaluation.sequences=512", "seeds=1",
+    ]  # fmt: skip
+    for _ in train(plan(read(STUDY, asked)).runs, Setup("numba")):
+        pass
+    print(json.dumps(_peak()))
+
+
+def time_ratios(short: Sizes, long: Sizes, rounds: int) -> None:
+    """Print what a time step costs at the longer T, relative to the shorter."""
+    with one_core():
+        own.train_steps(Problem(short), 2)
+        turns = {
+            str(sizes.T): lambda sizes=sizes: own.train_steps(Problem(sizes), 2) / sizes.T for sizes in (short, long)
+        }
+        found = in_turns(turns, rounds)
+    print(json.dumps(quotient(found[str(long.T)], found[str(short.T)])))
+
+
+def _forget_peak() -> int:
+    """Start the peak anew at what is resident now, where the system can (Linux), and return it."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return _peak()
+
+
+def _peak() -> int:
+    """Largest resident size of this process so far, in bytes (Linux counts in kB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,54 @@
+"""results.json → docs/performance.md and its figure; nothing is measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from benchmarks import figure, tables
+from benchmarks.measurement import FULL, Results
+from benchmarks.reasons import REASONS
+from benchmarks.sizes import CENTRE, FACTORS
+from harness.analysis import style
+
+HERE = Path(__file__).resolve().parent
+DOCS = HERE.parent / "docs"
+
+
+def write(results: Results, folder: Path = DOCS) -> list[Path]:
+    """Write the page and the figure beside it; returns the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "performance.md"
+    page.write_text(text(results))
+    return [page, *style.save(figure.draw(results), folder / "performance", ["svg"])]
+
+
+def text(results: Results) -> str:
+    """The page."""
+    template = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False).from_string(  # noqa: S701 - Markdown
+        (HERE / "performance.md.j2").read_text()
+    )
+    return template.render(
+        machines=machines(results),
+        goals=tables.goals(results, REASONS).markdown(),
+        factors={factor: tables.factor(results, factor).markdown() for factor in FACTORS},
+        parts=tables.parts(results).markdown(),
+        growth=tables.growth(results).markdown(),
+        sweeps=tables.beside(results, "sweeps").markdown(),
+        fixed=tables.beside(results, "fixed").markdown(),
+        notes={name: section.notes for name, section in results.items()},
+        centre=CENTRE,
+        repeats=FULL.repeats,
+        milliseconds=round(1e3 * FULL.seconds),
+    )
+
+
+def machines(results: Results) -> list[str]:
+    """On what, one line each; the sections are named where they do not all come from one machine and day."""
+    found: dict[str, list[str]] = {}
+    for name, section in results.items():
+        found.setdefault(f"{section.machine}, {section.date} ({section.versions}).", []).append(name)
+    if len(found) <= 1:
+        return list(found)
+    return [f"{line} Sections: {', '.join(names)}." for line, names in found.items()]

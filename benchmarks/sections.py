@@ -1,0 +1,44 @@
+"""All sections, and what is noted about each."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from time import monotonic
+
+from benchmarks import fixed, growth, parts, step, sweeps
+from benchmarks.measurement import Effort, Measurement, Say, Section
+from harness.execution.sweeping import commit
+from harness.experiments.setup import processor, versions
+
+Measure = Callable[[Effort, Say], tuple[list[Measurement], list[str]]]
+
+SECTIONS: Mapping[str, Measure] = {
+    "step": step.measure,
+    "parts": parts.measure,
+    "sweeps": sweeps.measure,
+    "fixed": fixed.measure,
+    "growth": growth.measure,
+}
+QUICKLY = ("step", "parts", "fixed")  # what two minutes are enough for
+
+
+def run(name: str, effort: Effort, say: Say) -> Section:
+    """Measure one section."""
+    start = monotonic()
+    say(f"{name} …")
+    rows, notes = SECTIONS[name](effort, say)
+    say(f"{name}: {monotonic() - start:.0f} s")
+    machine = f"{processor()}, {os.cpu_count()} cores, {sys.platform}"
+    words = f"commit={commit()} {versions()} jax={_version('jax')}"
+    return Section(machine, words, datetime.now(UTC).date().isoformat(), tuple(notes), tuple(rows))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
