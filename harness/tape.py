@@ -35,7 +35,7 @@ def log10_mean_norm(gradients: Tensor, exponents: Tensor | None = None) -> Array
     B cancels the 1/B of a batch-mean loss: the result is the mean over sequences of the norm of each sequence's own
     gradient. A true zero is −inf; NaN and inf stay what they are.
     """
-    norms = torch.linalg.vector_norm(gradients.double(), dim=-1).cpu().numpy()  # (…, B)
+    norms = torch.linalg.vector_norm(gradients.cpu().double(), dim=-1).numpy()  # (…, B)
     return log10_mean(norms, None if exponents is None else exponents.cpu().numpy())
 
 

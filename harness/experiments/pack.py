@@ -40,13 +40,18 @@ class Pack:
         optimizer = make(parameters.values(), lr=training.learning_rate, foreach=False)
         return cls(parameters, optimizer)
 
+    @property
+    def device(self) -> torch.device:
+        return next(iter(self.parameters.values())).device
+
     def gradient_norms(self) -> Tensor:
-        """‖∂L/∂θ‖₂ of each replica over all its parameters, (R,) float64: a float32 square overflows at 1e19."""
+        """‖∂L/∂θ‖₂ of each replica over all its parameters, (R,): in float64, as a float32 square overflows at 1e19."""
         total: Tensor | float = 0.0
+        exact = torch.float32 if self.device.type == "mps" else torch.float64  # mps has no float64
         for p in self.parameters.values():
             # added one by one: a sum over a stacked axis is ordered differently for R = 1
             if p.grad is not None:
-                total = total + torch.linalg.vector_norm(p.grad.flatten(1), dim=1, dtype=torch.float64).square()
+                total = total + torch.linalg.vector_norm(p.grad.flatten(1), dim=1, dtype=exact).square()
         assert isinstance(total, Tensor)
         return total.sqrt()
 
@@ -59,7 +64,7 @@ class Pack:
 
     def keep(self, indices: Sequence[int]) -> None:
         """Let go of all replicas but these; optimizer state and gradients go with them."""
-        chosen = torch.as_tensor(indices, device=next(iter(self.parameters.values())).device)
+        chosen = torch.as_tensor(indices, device=self.device)
         for name, old in self.parameters.items():
             new = old.detach()[chosen].requires_grad_()
             new.grad = None if old.grad is None else old.grad[chosen]

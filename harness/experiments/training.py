@@ -138,7 +138,7 @@ def judge(
     at_once = [slice(start, start + EVALUATED) for start in range(0, size, EVALUATED)]
     outputs = torch.cat([model.outputs(pack.parameters, inputs[:, :, part]) for part in at_once], dim=1)
     losses, accuracies = model.losses(outputs, targets), model.accuracies(outputs, targets)
-    return list(zip(losses.double().tolist(), accuracies.tolist(), strict=True))
+    return list(zip(losses.tolist(), accuracies.tolist(), strict=True))
 
 
 def evaluate(
@@ -160,7 +160,7 @@ def evaluate(
 
 def measure(pack: Pack, i: int) -> dict[str, float]:
     """ρ and σ₁ of one replica's recurrent weights, the largest over its gate blocks."""
-    W = pack.parameters["W"][i].detach().double().cpu().numpy()
+    W = pack.parameters["W"][i].detach().cpu().double().numpy()
     blocks = np.split(W, len(W) // W.shape[1])
     return {
         "spectral_radius_now": max(map(spectral_radius, blocks)),

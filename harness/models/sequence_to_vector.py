@@ -44,4 +44,4 @@ class SequenceToVector(Model):
         return cross_entropy(outputs.view(R * B, C), targets.reshape(R * B), reduction="none").view(R, B).mean(1)
 
     def accuracies(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return (outputs.argmax(-1) == targets).double().mean(1)
+        return (outputs.argmax(-1) == targets).cpu().double().mean(1)

@@ -22,8 +22,8 @@ def gradient_rows(
     """
     if precision == "float64":
         tape = Tape()
-        inputs, targets = batch
-        exact = {name: p.detach().double().requires_grad_() for name, p in parameters.items()}
+        inputs, targets = (part.cpu() for part in batch)  # not every device has float64
+        exact = {name: p.detach().cpu().double().requires_grad_() for name, p in parameters.items()}
         rows = inputs.double() if inputs.is_floating_point() else inputs
         model.losses(model.outputs(exact, rows, tape), targets).sum().backward()  # type: ignore[no-untyped-call]
     assert tape.log10_adjoint is not None  # a backward pass has filled it
