@@ -6,9 +6,9 @@ import json
 import signal
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -52,16 +52,17 @@ def execute(packs: Sequence[Pack], watch: Supervision) -> dict[str, str]:
     waiting, suspects = list(packs), list[Pack]()
     while waiting or suspects:
         now, alone = (waiting, False) if waiting else ([suspects.pop(0)], True)
-        waiting = []
+        waiting, open_packs = [], {pack[0].run_id: pack for pack in now}
         try:
             for pack, outcome in _results(now, watch, alone):
-                again = _settle(pack, outcome, watch)
-                suspects += again
+                del open_packs[pack[0].run_id]
+                waiting += _settle(pack, outcome, watch)
                 watch.after()
                 if watch.failed and watch.fail_fast:
                     return watch.failed
         except BrokenExecutor as error:
-            at_work, waiting = _split(now, watch)
+            at_work, unbegun = _split(open_packs.values(), watch)
+            waiting += unbegun
             for pack in at_work:
                 gone = Outcome({}, tuple(run.run_id for run in pack), f"worker killed: {_first_line(error)}")
                 suspects += _settle(pack, gone, watch)
@@ -78,13 +79,14 @@ def _results(packs: Sequence[Pack], watch: Supervision, alone: bool) -> Iterator
         return
     by_first = {pack[0].run_id: pack for pack in packs}
     tasks = (delayed(_named)(pack, watch.entry, watch.how) for pack in packs)
+    jobs = watch.jobs if not alone else 2  # n_jobs=1 would run it here
     with warnings.catch_warnings(), parallel_config(backend="loky", inner_max_num_threads=1):
-        warnings.filterwarnings("ignore", message="A worker stopped while some jobs")  # seen by supervision instead
-        jobs = watch.jobs if not alone else 2  # n_jobs=1 would run it here
-        for first, outcome in Parallel(
-            n_jobs=jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered"
-        )(tasks):
-            yield by_first[first], outcome
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs")  # supervision sees it instead
+        warnings.filterwarnings("ignore", message=".*still being processed by the workers")  # --fail-fast means that
+        parallel = Parallel(n_jobs=jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered")
+        with closing(parallel(tasks)) as results:
+            for first, outcome in results:
+                yield by_first[first], outcome
 
 
 def _named(pack: Pack, entry: str, how: How) -> tuple[str, Outcome]:
@@ -102,6 +104,9 @@ def _settle(pack: Pack, outcome: Outcome, watch: Supervision) -> list[Pack]:
         if run_id in committed:  # it was kept before its worker died
             watch.progress.ended(run_id, "kept")
             continue
+        if len(pack) > 1:  # which run it was is not known: that of the pack is nobody's attempt
+            again.append((runs[run_id],))
+            continue
         watch.attempts[run_id] += 1
         if watch.attempts[run_id] <= watch.retries and not outcome.final:
             again.append((runs[run_id],))
@@ -113,7 +118,7 @@ def _settle(pack: Pack, outcome: Outcome, watch: Supervision) -> list[Pack]:
     return again
 
 
-def _split(packs: Sequence[Pack], watch: Supervision) -> tuple[list[Pack], list[Pack]]:
+def _split(packs: Iterable[Pack], watch: Supervision) -> tuple[list[Pack], list[Pack]]:
     """After a breakage: packs that were in work (by the markers their workers left) and packs that were not begun."""
     committed, marked = watch.journal.done(), set[str]()
     for path in (watch.how.folder / "working").glob("*.json"):

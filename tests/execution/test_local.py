@@ -120,11 +120,20 @@ def test_failed_runs_wait_until_they_are_asked_for_again(study_file, tmp_path: P
     assert (again.computed, again.failed) == (3, {})
 
 
-def test_fail_fast_stops_at_the_first_failure(study_file, tmp_path: Path) -> None:
-    done = sweep(
-        planned(study_file, "poisoned", ["seeds=[1, 5, 6]"]), tmp_path, Wanted(fail_fast=True, retries=0), shown=False
-    )
-    assert done.missing > 3
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_fail_fast_stops_at_the_first_run_that_fails_alone(study_file, tmp_path: Path, jobs: int) -> None:
+    asked = planned(study_file, "poisoned", ["seeds=[1, 5, 6]"])
+    done = sweep(asked, tmp_path, Wanted(jobs=jobs, fail_fast=True, retries=0), shown=False)
+    assert len(done.failed) == 1
+    assert {asked.runs[i].seed for i, run in enumerate(asked.runs) if run.run_id in done.failed} == {1}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_other_runs_of_a_pack_are_not_blamed(study_file, tmp_path: Path, jobs: int) -> None:
+    asked = planned(study_file, "poisoned", ["seeds=[1, 5, 6]"])
+    done = sweep(asked, tmp_path, Wanted(jobs=jobs, retries=0), shown=False)
+    assert {run.seed for run in asked.runs if run.run_id in done.failed} == {1}
+    assert done.missing == len(done.failed) == 3
 
 
 def test_a_deadline_is_a_failure_of_that_run_and_is_not_tried_again(study_file, tmp_path: Path) -> None:

@@ -1,0 +1,125 @@
+"""What was measured survives the file, is judged by the goals, and is all on the page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks import __main__ as door
+from benchmarks import figure, measurement, page, sections, tables
+from benchmarks.goals import GOALS, Goal, percent, times
+from benchmarks.measurement import Measurement, Section
+from benchmarks.parts import PARTS
+from benchmarks.reasons import REASONS
+from benchmarks.sizes import CELLS, CENTRE, around, moved
+
+
+@pytest.fixture
+def results() -> dict[str, Section]:
+    """A made-up run in which the harness is 9, 6 and 5 times faster, and all goals but a few are there."""
+    rows = []
+    for cell in CELLS:
+        centre = replace(CENTRE, cell=cell)
+        for sizes in around(centre):
+            speed = {"loop": 9.0, "module": 6.0, "jax": 5.0, "limit, own shapes": round(0.5 + sizes.H / 1000, 3)}
+            rows += [
+                Measurement.at(sizes, name, "", (value, round(value + 1, 3), round(value - 1, 3)))
+                for name, value in speed.items()
+            ]
+            rows.append(Measurement.at(sizes, "harness, time", "ms", (1.5, 1.25, 1.75)))
+            rows.append(Measurement.at(sizes, "loop, time", "ms", (0.1,)))
+        rows.append(Measurement.at(centre, "recording", "", (0.04, 0.06, 0.05001)))
+    shares = [Measurement.at(replace(CENTRE, cell=cell), part, "", (0.1,)) for cell in CELLS for part in PARTS]
+    fixed = [Measurement("x", "s", (0.05, 0.06)), Measurement("x / y", "", (2.0, 3.0))]
+    found = {"step": rows, "parts": shares, "fixed": fixed, "sweeps": [Measurement("two jobs against one", "", (1.9,))]}
+    return {name: Section("A machine", "a=1", "2026-01-01", ("A note.",), tuple(r)) for name, r in found.items()}
+
+
+def by_key(key: str) -> Goal:
+    return next(goal for goal in GOALS if goal.key == key)
+
+
+def test_what_is_written_is_read(results, tmp_path) -> None:
+    measurement.write(results, tmp_path / "results.json")
+    assert measurement.read(tmp_path / "results.json") == results
+    assert measurement.read(tmp_path / "none.json") == {}
+
+
+def test_a_goal_is_judged_at_the_centre_by_the_median(results) -> None:
+    row = by_key("loop rnn").find(results)
+    assert (row.sizes, row.unit, row.median, row.low, row.high) == (CENTRE, "", 9.0, 8.0, 10.0)
+    assert by_key("loop rnn").verdict(row) == "reached"
+    assert by_key("recording gru").verdict(by_key("recording gru").find(results)) == "missed"
+    assert by_key("linear rnn").verdict(by_key("linear rnn").find(results)) == "not measured"
+
+
+def test_of_several_widths_the_worst_is_judged(results) -> None:
+    row = by_key("limit lstm").find(results)
+    assert row.sizes == moved(replace(CENTRE, cell="lstm"), "H", 64)
+    assert by_key("limit lstm").verdict(row) == "missed"
+
+
+@pytest.mark.parametrize(("bound", "at_least", "shown", "text"), [
+    (8, True, times, "≥ 8×"), (1.7, True, times, "≥ 1.7×"), (0.05, False, percent, "≤ 5 %"), (None, True, times, "–"),
+])  # fmt: skip
+def test_a_bound_is_written_without_idle_digits(bound, at_least, shown, text) -> None:
+    assert Goal("k", "w", "s", "q", bound, at_least, shown).text == text
+
+
+def test_a_miss_is_said_with_its_reason(results) -> None:
+    table = tables.goals(results, {"recording gru": "it rained"})
+    said = {row[0]: row[-1] for row in table.rows}
+    assert said["what recording every update costs: gru"] == "missed: it rained"
+    assert said["what recording every update costs: rnn"] == f"missed: {tables.NO_REASON}"
+    assert said["torch.nn cell loop with retain_grad: rnn"] == "reached"
+
+
+def test_a_table_is_markdown_and_columns() -> None:
+    table = tables.Table(("a", "b"), (("long one", "1"), ("c", "22")))
+    assert table.markdown().splitlines() == ["| a | b |", "|---|---:|", "| long one | 1 |", "| c | 22 |"]
+    assert table.screen().splitlines() == ["a         b", "long one  1", "c         22"]
+
+
+def test_a_time_never_stands_without_a_ratio(results) -> None:
+    assert tables.fixed(results).rows == (("x", "55 ms (50 ms–60 ms)", "y", "2.5× (2×–3×)"),)
+    lonely = replace(results["fixed"], rows=results["fixed"].rows[:1])
+    assert tables.fixed({"fixed": lonely}).rows == ()
+
+
+def test_the_page_shows_every_point_and_every_note(results, tmp_path) -> None:
+    paths = page.write(results, tmp_path)
+    assert [path.name for path in paths] == ["performance.md", "performance.svg"]
+    text = paths[0].read_text()
+    assert text.count("| 9× (8×–10×) | 6× (5×–7×) | 5× (4×–6×) |") == 3 * (5 + 4 + 3 + 3)
+    assert "Measured on A machine, 2026-01-01 (a=1)." in text
+    assert "A note." in text
+    assert ElementTree.parse(paths[1]).getroot().tag.endswith("svg")
+
+
+def test_machines_are_told_apart(results) -> None:
+    other = {**results, "parts": replace(results["parts"], machine="Another")}
+    assert page.machines(other)[1] == "Another, 2026-01-01 (a=1). Sections: parts."
+
+
+def test_a_page_of_nothing_is_a_page() -> None:
+    assert "not measured" in page.text({})
+
+
+def test_the_figure_holds_the_medians(results) -> None:
+    axes = figure.draw(results).axes
+    assert len(axes) == 12
+    line = axes[0].get_lines()[0]
+    assert list(line.get_xdata()) == [16, 50, 64, 128, 256]
+    assert set(line.get_ydata()) == {9.0}
+    assert figure.ticks((16, 50, 64, 2000)) == ["16", "50", "", "2,000"]
+
+
+def test_names_agree() -> None:
+    keys = [goal.key for goal in GOALS]
+    assert len(set(keys)) == len(keys)
+    assert set(REASONS) <= set(keys)
+    assert tuple(sections.SECTIONS) == door.NAMES
+    assert {goal.section for goal in GOALS} <= set(door.NAMES)
+    assert set(sections.QUICKLY) <= set(door.NAMES)

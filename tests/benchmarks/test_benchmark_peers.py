@@ -1,0 +1,125 @@
+"""Who is compared does the same work: same weights, same batches, same updates, same adjoints."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import peer as script
+from benchmarks import sweeps
+from benchmarks.own import Enough, Ticks
+from benchmarks.peers import Peer
+from benchmarks.peers.torch_loop import TorchLoop
+from benchmarks.peers.torch_module import TorchModule
+from benchmarks.problem import Problem
+from benchmarks.processes import STUDIES
+from benchmarks.sizes import CELLS, Sizes
+from harness.catalogue import read
+from harness.experiments import training
+from harness.experiments.setup import Setup
+from harness.streams import generator
+
+STEPS = 4
+
+
+def of_harness(problem: Problem, monkeypatch) -> tuple[np.ndarray, np.ndarray]:
+    """Losses (STEPS, R), and log₁₀ adjoints (STEPS, T, R), of THE loop."""
+    losses, adjoints = [], []
+    gradient, rows = training.gradient, training.gradient_rows
+
+    def heard(*arguments):
+        found = gradient(*arguments)
+        losses.append(found[0].numpy())
+        return found
+
+    def seen(*arguments):
+        found = rows(*arguments)
+        adjoints.append(np.stack([row["log10_adjoint"] for row in found], axis=1))
+        return found
+
+    monkeypatch.setattr(training, "gradient", heard)
+    monkeypatch.setattr(training, "gradient_rows", seen)
+    with suppress(Enough):
+        list(training.train(problem.runs, Setup("numba", listener=Ticks(STEPS))))
+    return np.stack(losses), np.stack(adjoints)
+
+
+def of_jax(problem: Problem) -> Peer:
+    pytest.importorskip("jax")
+    from benchmarks.peers.jax_scan import JaxScan
+
+    return JaxScan(problem)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("make", [TorchModule, TorchLoop, of_jax])
+def test_a_peer_trains_the_same_networks(cell, make, monkeypatch) -> None:
+    problem = Problem(Sizes(cell, H=9, T=14, B=5, R=2))
+    peer = make(problem)
+    losses, adjoints = of_harness(problem, monkeypatch)
+    taken = [peer.step() for _ in range(STEPS)]
+    R = peer.replicas
+    np.testing.assert_allclose([step.losses for step in taken], losses[:, :R], rtol=1e-4)
+    if taken[0].norms is not None:
+        np.testing.assert_allclose([np.log10(step.norms) for step in taken], adjoints[:, :, :R], atol=1e-3)
+
+
+@pytest.mark.parametrize("make", [TorchLoop, of_jax])
+def test_a_peer_that_is_said_to_record_does(make) -> None:
+    assert make(Problem(Sizes(H=5, T=12, B=3, R=1))).step().norms is not None
+
+
+def test_recording_is_what_the_two_problems_differ_in(monkeypatch) -> None:
+    sizes = Sizes(H=5, T=12, B=3, R=2)
+    losses, adjoints = of_harness(Problem(sizes), monkeypatch)
+    silent_losses, silent_adjoints = of_harness(Problem(sizes, record="[0]"), monkeypatch)
+    assert len(adjoints) == STEPS
+    assert len(silent_adjoints) == 1
+    assert np.array_equal(losses, silent_losses)
+
+
+def test_the_script_asks_what_the_study_asks() -> None:
+    study = read(STUDIES / "peer.yaml")
+    sections = study.points[0].sections
+    task, model, asked, evaluation = (sections[name] for name in ("task", "model", "training", "evaluation"))
+    assert (task.length, task.input_size, task.output_size) == (script.T, script.D, script.C)
+    assert (model.cell, model.hidden_size, model.init) == ("rnn", script.H, "gaussian")
+    assert (asked.optimizer, asked.learning_rate, asked.clip_norm) == ("rmsprop", script.LEARNING_RATE, script.CLIP)
+    assert (asked.batch_size, asked.stop_when_solved) == (script.BATCH, True)
+    assert (evaluation.every, evaluation.sequences) == (script.EVERY, script.EVALUATED)
+    assert tuple(point.sections["model"].spectral_radius for point in study.points) == script.RADII
+    assert study.seeds == tuple(script.SEEDS)
+    assert f"default={sweeps.PEER_UPDATES})" in Path(script.__file__).read_text()
+    assert asked.max_updates == sweeps.PEER_UPDATES
+
+
+def test_the_script_draws_the_task() -> None:
+    x, y = script.sample(np.random.default_rng(0), 200)
+    tokens = x.argmax(-1).numpy()
+    order = [tuple(column[column < 2]) for column in tokens.T]
+    assert [2 * first + second for first, second in order] == y.tolist()
+    ours = read(STUDIES / "peer.yaml").points[0].sections["task"].sample(generator(0, "test"), 5000).inputs
+    where = {token: set(np.nonzero(np.isin(ours, token))[0]) for token in ((0, 1), (6,), (7,))}
+    theirs = script.sample(np.random.default_rng(0), 5000)[0].argmax(-1).numpy()
+    assert where == {token: set(np.nonzero(np.isin(theirs, token))[0]) for token in where}
+
+
+def test_the_script_trains_and_records(monkeypatch) -> None:
+    monkeypatch.setattr(script, "T", 20)
+    monkeypatch.setattr(script, "EVALUATED", 16)
+    radius, seed, updates, curve, norms, _ = script.train(1.0, 3, 2)
+    assert (radius, seed, updates) == (1.0, 3, 2)
+    assert [update for update, _ in curve] == [0, 2]
+    assert norms.shape == (3, 20)
+    assert np.isfinite(norms).all()
+
+
+def test_without_jax_nothing_imports_it() -> None:
+    from benchmarks.step import _jax
+
+    found = _jax(Problem(Sizes(H=5, T=12, B=3, R=1)))
+    assert set(found) == ({"jax"} if find_spec("jax") else set())
