@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
+from harness import doors
+
+# As in sections.py, which --help need not load; a test holds the two together.
 NAMES = ("step", "parts", "sweeps", "fixed", "growth")
 
 
@@ -15,14 +17,13 @@ def main(arguments: list[str]) -> int:
     from harness.execution.environment import prepare, single_threaded
 
     prepare()  # before numpy and torch load
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")  # JAX: one thread too
     from benchmarks import measurement, page, sections, tables
     from benchmarks.reasons import REASONS
 
     single_threaded()
     path = page.HERE / "results.json"
     effort = measurement.QUICK if asked.quick else measurement.FULL
-    results = dict(measurement.read(path)) if asked.page or asked.only and not asked.quick else {}
+    results = dict(measurement.read(path)) if asked.page or (asked.only and not asked.quick) else {}
     chosen = [] if asked.page else asked.only or (sections.QUICKLY if asked.quick else NAMES)
     for name in chosen:
         results[name] = sections.run(name, effort, lambda text: print(text, file=sys.stderr, flush=True))
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
     if not asked.quick:
         for written in page.write(results):
             print(f"written: {written}")
-    return 0
+    return doors.DONE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,4 +45,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    doors.run(main)

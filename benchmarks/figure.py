@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from matplotlib.figure import Figure
 
 from benchmarks.goals import GOALS
 from benchmarks.measurement import Results
-from benchmarks.sizes import CELLS, CENTRE, FACTORS
+from benchmarks.sizes import CELLS, CENTRE, FACTORS, moved
 from harness.analysis import style
 
 PEERS = {"loop": "cell loop, retain_grad", "module": "module, not recording", "jax": "JAX, recording"}
 FACTOR_NAMES = {"H": "units H", "T": "steps T", "B": "batch B", "R": "replicas R"}
+
+
+def ticks(values: Sequence[int]) -> list[str]:
+    """Labels of a logarithmic axis; a value too close to the one before goes without."""
+    before = [0, *values]
+    return [f"{value:,}" if value >= 1.5 * last else "" for value, last in zip(values, before, strict=False)]
 
 
 def draw(results: Results) -> Figure:
@@ -27,16 +34,24 @@ def draw(results: Results) -> Figure:
             for j, (factor, values) in enumerate(FACTORS.items()):
                 ax = axes[i, j]
                 for cell, colour, marker in zip(CELLS, style.colours("cell", CELLS), style.MARKERS, strict=False):
-                    points = [(v, found.get((peer, replace(CENTRE, cell=cell, **{factor: v})))) for v in values]
+                    points = [(v, found.get((peer, moved(replace(CENTRE, cell=cell), factor, v)))) for v in values]
                     kept = [(v, row) for v, row in points if row is not None]
                     ax.plot([v for v, _ in kept], [r.median for _, r in kept], color=colour, marker=marker, label=cell)
                     ax.vlines([v for v, _ in kept], [r.low for _, r in kept], [r.high for _, r in kept], color=colour)
                     goal = goals[f"{peer} {cell}"]
                     if goal is not None:
-                        ax.plot([getattr(CENTRE, factor)], [goal], color=colour, marker="_", markersize=9, linestyle="")
+                        ax.plot(
+                            [getattr(CENTRE, factor)],
+                            [goal],
+                            color=colour,
+                            marker="_",
+                            markersize=9,
+                            linestyle="",
+                            zorder=4,
+                        )
                 ax.axhline(1, color=style.RULE, linewidth=0.6)
                 ax.set_xscale("log", base=2)
-                ax.set_xticks(values, [f"{value:,}" for value in values])
+                ax.set_xticks(values, ticks(values))
                 ax.minorticks_off()
                 ax.set_ylim(bottom=0)
                 style.guide(ax)

@@ -23,6 +23,7 @@ from harness.store.journal import Journal
 from harness.study.plan import Plan, packs, plan
 
 SAMPLES = 20  # commits in a turn
+TORCH, WRITE = "`import torch`", "a plain synced write"  # what the others are beside
 
 
 def measure(effort: Effort, say: Say) -> tuple[list[Measurement], list[str]]:
@@ -38,16 +39,16 @@ def starting(effort: Effort) -> list[Measurement]:
     many = STUDIES / "many.yaml"
     with TemporaryDirectory() as folder:
         turns: Mapping[str, Callable[[], float]] = {
-            "import torch": lambda: seconds(["-c", "import torch"]),
-            "help": lambda: seconds(["-m", "harness.sweep", "--help"]),
-            "plan": _plan_many,
-            "plan, whole process": lambda: seconds(["-m", "harness.sweep", many, "-n", "-o", folder]),
+            TORCH: lambda: seconds(["-c", "import torch"]),
+            "--help": lambda: seconds(["-m", "harness.sweep", "--help"]),
+            "plan of 10,000 runs": _plan_many,
+            "the same as a process, -n": lambda: seconds(["-m", "harness.sweep", many, "-n", "-o", folder]),
         }
         in_turns(turns, 1)  # fills the disk's cache
         found = in_turns(turns, effort.repeats)
         said = output(["-m", "harness.sweep", many, "-n", "-o", folder])
     assert "10000 runs" in said  # what was timed is what it says it is
-    return _beside(found, "import torch")
+    return _beside(found, TORCH)
 
 
 def committing_and_reading(effort: Effort, say: Say) -> list[Measurement]:
@@ -69,19 +70,18 @@ def committing_and_reading(effort: Effort, say: Say) -> list[Measurement]:
         first = planned.runs[-1]
         journal.commit(replace(pattern, run_id=first.run_id), first.columns())
         data = journal.path(first.run_id).read_bytes()
-        turns = {"plain write": lambda: _plain_write(journal.folder, data), "commit": commit}
+        turns = {WRITE: lambda: _plain_write(journal.folder, data), "commit of a run": commit}
         found = in_turns(turns, effort.repeats)
         say(f"committing the other {len(planned.runs):,} runs")
         for run in runs:
             journal.commit(replace(pattern, run_id=run.run_id), run.columns())
         loads: Mapping[str, Callable[[], float]] = {
-            "import torch": lambda: seconds(["-c", "import torch"]),
-            "derive": lambda: _derive(journal, planned),
-            "read": lambda: _read(journal.folder, len(planned.runs)),
+            TORCH: lambda: seconds(["-c", "import torch"]),
+            "tables of 10,000 runs from their commits": lambda: _derive(journal, planned),
+            "tables of 10,000 runs read": lambda: _read(journal.folder, len(planned.runs)),
         }
         loaded = in_turns(loads, effort.rounds)
-    written = Measurement("bytes of a commit", "B", (float(len(data)),))
-    return [*_beside(found, "plain write"), written, *_beside(loaded, "import torch")]
+    return [*_beside(found, WRITE), *_beside(loaded, TORCH)]
 
 
 def record(T: int) -> Record:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from benchmarks.sizes import C, Sizes
 
-# Operations a unit, sequence and step: forward, then back with the two of the adjoint's norm.
+# Operations a unit, sequence and step: forward (the addition of U x + b is among the inputs), then back.
 ELEMENTWISE: Mapping[str, tuple[int, ...]] = {
     "rnn": (
         1,  # tanh
@@ -29,7 +29,7 @@ ELEMENTWISE: Mapping[str, tuple[int, ...]] = {
         2 + 2,  # norms of ∂h and ∂c
     ),
     "gru": (
-        2, 1, 3, 4,  # σ, σ; m = W h + b; n = tanh(x + r m); h = (1 − z) n + z h
+        2, 1, 2, 4,  # σ, σ; m = W h + b; n = tanh(x + r m); h = (1 − z) n + z h
         1, 5, 4, 1, 5, 1, 1,  # ∂h + carry; δ of n; δ of r; r δ_n; δ of z; z ∂h; to the bias of m
         2,  # norm of ∂h
     ),
@@ -43,7 +43,7 @@ def step(sizes: Sizes) -> int:
 
 def products(sizes: Sizes) -> int:
     """2·B·G·H²·(3T − 1): the recurrent products and their two adjoints."""
-    return 2 * sizes.B * sizes.G * sizes.H**2 * (3 * sizes.T - 1)
+    return 2 * sizes.B * sizes.gates * sizes.H**2 * (3 * sizes.T - 1)
 
 
 def elementwise(sizes: Sizes) -> int:
@@ -53,7 +53,7 @@ def elementwise(sizes: Sizes) -> int:
 
 def inputs(sizes: Sizes) -> int:
     """2·B·T·G·H: U x_t + b is looked up and added to W h; δ_t is added to the column of U that was looked up."""
-    return 2 * sizes.B * sizes.T * sizes.G * sizes.H
+    return 2 * sizes.B * sizes.T * sizes.gates * sizes.H
 
 
 def readout(sizes: Sizes) -> int:

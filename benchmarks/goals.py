@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ Shown = Callable[[float], str]
 
 
 def times(value: float) -> str:
-    return f"{value:.2f}×" if value < 9.95 else f"{value:.1f}×"
+    return f"{value:.3g}×"
 
 
 def percent(value: float) -> str:
@@ -34,6 +35,10 @@ def at_centre(sizes: Sizes) -> bool:
 def wide(sizes: Sizes) -> bool:
     """The centre with H ≥ 64."""
     return sizes.H >= 64 and at_centre(replace(sizes, H=CENTRE.H))
+
+
+def longest(sizes: Sizes) -> bool:
+    return sizes.T == 20_000
 
 
 def anywhere(sizes: Sizes) -> bool:
@@ -63,7 +68,10 @@ class Goal:
     @property
     def text(self) -> str:
         """The bound as the table shows it."""
-        return "–" if self.bound is None else f"{'≥' if self.at_least else '≤'} {self.shown(self.bound)}"
+        if self.bound is None:
+            return "–"
+        bound = re.sub(r"\.0+(?=\D)", "", self.shown(self.bound))  # 5.0 % is 5 %
+        return f"{'≥' if self.at_least else '≤'} {bound}"
 
     def find(self, results: Results) -> Measurement | None:
         """The measurement that is judged, or None if there is none."""
@@ -110,25 +118,37 @@ GOALS: tuple[Goal, ...] = (
         "recording", "what recording every update costs", "step", "recording", (0.05, 0.05, 0.05),
         at_least=False, shown=percent, where=at_centre,
     ),
-    Goal("two jobs", "two jobs against one, a sweep of a minute", "sweeps", "two jobs", 1.85),
+    Goal("two jobs", "two jobs against one, a sweep of a minute", "sweeps", "two jobs against one", 1.85),
     Goal(
-        "not training", "what is not training, of a study of ten minutes", "sweeps", "not training in ten minutes", 0.05,
-        at_least=False, shown=percent,
+        "not training", "what is not training, of a study of ten minutes", "sweeps",
+        "not training, of ten minutes", 0.05, at_least=False, shown=percent,
     ),
-    Goal("peer script", "joblib + torch.nn script of the same study, end to end", "sweeps", "peer script", 5),
-    Goal("torch engine", "--engine torch, a short sweep, end to end", "sweeps", "torch engine", None),
+    Goal(
+        "peer script", "joblib + torch.nn script of the same study, end to end", "sweeps",
+        "script against harness", 5,
+    ),
+    Goal(
+        "torch engine", "--engine torch, a short sweep, end to end", "sweeps",
+        "torch engine against fused kernels", None,
+    ),
     *by_cell(
         "linear", "time against T to 2000, largest deviation from a straight line", "growth",
         "deviation from a straight line", (0.15, 0.15, 0.15), at_least=False, shown=percent,
     ),
     *by_cell(
         "long steps", "peak memory at T = 20,000, training steps", "growth", "peak memory", (1000, 1000, 1000),
-        at_least=False, shown=megabytes, where=lambda sizes: sizes.T == 20_000,
+        at_least=False, shown=megabytes, where=longest,
     ),
     *by_cell(
-        "long run", "peak memory at T = 20,000, a whole run", "growth", "peak memory of a whole run", (1000, 1000, 1000),
-        at_least=False, shown=megabytes, where=lambda sizes: sizes.T == 20_000,
+        "long run", "peak memory at T = 20,000, a whole run", "growth",
+        "peak memory of a whole run", (1000, 1000, 1000), at_least=False, shown=megabytes, where=longest,
     ),
-    Goal("plan", "a plan of 10,000 runs, start-up included", "fixed", "plan, whole process", 2, at_least=False, shown=in_seconds),
-    Goal("read", "the tables of 10,000 runs read", "fixed", "read", 3, at_least=False, shown=in_seconds),
+    Goal(
+        "plan", "a plan of 10,000 runs, start-up included", "fixed", "the same as a process, -n", 2,
+        at_least=False, shown=in_seconds,
+    ),
+    Goal(
+        "read", "the tables of 10,000 runs read", "fixed", "tables of 10,000 runs read", 3,
+        at_least=False, shown=in_seconds,
+    ),
 )  # fmt: skip

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def time(centre: Sizes, lengths: Sequence[int], effort: Effort) -> list[Measurem
     points = {T: own.contestant(Problem(replace(centre, T=T))) for T in lengths}
     with one_core():
         steps = {T: contestant.pace(effort.seconds) for T, contestant in points.items()}
-        found = in_turns({str(T): lambda T=T: points[T].turn(steps[T]) for T in lengths}, effort.repeats)
+        found = in_turns({str(T): partial(points[T].turn, steps[T]) for T in lengths}, effort.repeats)
     rows = [
         Measurement.at(replace(centre, T=T), "cost of a time step", "", [s * centre.T / T for s in ratios])
         for T in lengths
@@ -55,7 +56,7 @@ def memory(cell: str, lengths: Sequence[int], effort: Effort) -> list[Measuremen
     """Peak memory of one replica's steps at each T, of a whole run at the longest, and bytes per (T·B·H)."""
     at = {T: Sizes(cell, CENTRE.H, T, CENTRE.B, R=1) for T in lengths}
     rows, added = [], []
-    for T, sizes in at.items():
+    for sizes in at.values():
         base, peak, whole = json.loads(_child("steps_peak", sizes))
         rows.append(Measurement.at(sizes, "peak memory", "MB", [whole / MB]))
         added.append(peak - base)
@@ -121,11 +122,10 @@ def time_ratios(short: Sizes, long: Sizes, rounds: int) -> None:
     """Print what a time step costs at the longer T, relative to the shorter."""
     with one_core():
         own.train_steps(Problem(short), 2)
-        turns = {
-            str(sizes.T): lambda sizes=sizes: own.train_steps(Problem(sizes), 2) / sizes.T for sizes in (short, long)
-        }
+        turns = {str(sizes.T): partial(own.train_steps, Problem(sizes), 2) for sizes in (short, long)}
         found = in_turns(turns, rounds)
-    print(json.dumps(quotient(found[str(long.T)], found[str(short.T)])))
+    ratios = quotient(found[str(long.T)], found[str(short.T)])
+    print(json.dumps([ratio * short.T / long.T for ratio in ratios]))
 
 
 def _forget_peak() -> int:
@@ -136,5 +136,11 @@ def _forget_peak() -> int:
 
 
 def _peak() -> int:
-    """Largest resident size of this process so far, in bytes (Linux counts in kB)."""
+    """Largest resident size of this process so far, in bytes.
+
+    On Linux getrusage will not do: a child inherits the peak of the process that started it.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

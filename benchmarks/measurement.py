@@ -25,7 +25,7 @@ class Effort:
     """
 
     repeats: int = 5
-    seconds: float = 0.12
+    seconds: float = 0.1
     rounds: int = 3
     centre_only: bool = False
     runs: int = 10_000
@@ -91,7 +91,7 @@ def write(results: Results, path: Path) -> None:
     blocks = []
     for name, section in results.items():
         head = {key: value for key, value in asdict(section).items() if key != "rows"}
-        rows = ",\n  ".join(json.dumps(_row(row)) for row in section.rows)
+        rows = ",\n  ".join(json.dumps(_row(row), ensure_ascii=False) for row in section.rows)
         blocks.append(f' {json.dumps(name)}: {{"head": {json.dumps(head, ensure_ascii=False)}, "rows": [\n  {rows}]}}')
     path.write_text("{\n" + ",\n".join(blocks) + "\n}\n")
 

@@ -26,7 +26,7 @@ def write(results: Results, folder: Path = DOCS) -> list[Path]:
 
 def text(results: Results) -> str:
     """The page."""
-    template = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False).from_string(  # noqa: S701 - Markdown
+    template = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False).from_string(
         (HERE / "performance.md.j2").read_text()
     )
     return template.render(
@@ -35,8 +35,8 @@ def text(results: Results) -> str:
         factors={factor: tables.factor(results, factor).markdown() for factor in FACTORS},
         parts=tables.parts(results).markdown(),
         growth=tables.growth(results).markdown(),
-        sweeps=tables.beside(results, "sweeps").markdown(),
-        fixed=tables.beside(results, "fixed").markdown(),
+        sweeps=tables.sweeps(results).markdown(),
+        fixed=tables.fixed(results).markdown(),
         notes={name: section.notes for name, section in results.items()},
         centre=CENTRE,
         repeats=FULL.repeats,

@@ -6,7 +6,7 @@ that is its own without that of watched functions it calls; what nobody counts i
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -45,7 +45,7 @@ PARTS = (
 class Stopwatches:
     """Self time by name."""
 
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     inner: list[float] = field(default_factory=list)  # time of watched callees, one level a call in progress
 
     def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,7 +110,7 @@ def measure(effort: Effort, say: Say) -> tuple[list[Measurement], list[str]]:
 def shares(problem: Problem, steps: int) -> dict[str, float]:
     """The share of each part in some steps of the loop; they add up to one."""
     watches = Stopwatches()
-    at_start: Counter[str] = Counter()
+    at_start: dict[str, float] = {}
     ticks = Ticks(WARM + steps)
 
     def listener(done: float, replicas: int) -> None:
@@ -122,5 +122,5 @@ def shares(problem: Problem, steps: int) -> dict[str, float]:
         for _ in training.train(problem.runs, Setup("numba", listener=listener)):
             pass
     whole = ticks.times[-1] - ticks.times[WARM - 1]
-    found = {part: (watches.seconds[part] - at_start[part]) / whole for part in PARTS}
+    found = {part: (watches.seconds[part] - at_start.get(part, 0.0)) / whole for part in PARTS}
     return {**found, "rest": 1 - sum(found.values())}

@@ -7,14 +7,14 @@ import joblib
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 T, H, D, C, BATCH, EVALUATED, EVERY = 100, 50, 8, 4, 32, 512, 100
 LEARNING_RATE, CLIP, RADII, SEEDS = 1e-3, 1.0, (0.8, 1.0, 1.2), range(8)
 
 
-def sample(rng, n):
+def sample(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
     """Tokens (T, n) and classes (n,): X, Y = 0, 1; distractors 2–5; B, E = 6, 7."""
     tokens, columns = rng.integers(2, 6, (T, n)), np.arange(n)
     first, second = rng.integers(0, 2, n), rng.integers(0, 2, n)
@@ -25,13 +25,13 @@ def sample(rng, n):
 
 
 class Net(nn.Module):
-    def __init__(self, radius):
+    def __init__(self, radius: float) -> None:
         super().__init__()
         self.cell, self.readout = nn.RNNCell(D, H), nn.Linear(H, C)
         W = torch.randn(H, H)
         self.cell.weight_hh.data = W * radius / torch.linalg.eigvals(W).abs().max()
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         h, self.states = None, []
         for row in x:
             h = self.cell(row, h)
@@ -41,13 +41,13 @@ class Net(nn.Module):
         return self.readout(h)
 
 
-def accuracy(net, rng, n):
+def accuracy(net: Net, rng: np.random.Generator, n: int) -> float:
     with torch.no_grad():
         x, y = sample(rng, n)
         return (net(x).argmax(-1) == y).float().mean().item()
 
 
-def train(radius, seed, updates):
+def train(radius: float, seed: int, updates: int) -> tuple:
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     rng, net = np.random.default_rng(seed), Net(radius)

@@ -21,8 +21,8 @@ class Sizes:
     R: int = 8
 
     @property
-    def G(self) -> int:
-        """Gate blocks below one another in W."""
+    def gates(self) -> int:
+        """G, the gate blocks below one another in W."""
         return GATES[self.cell]
 
     def __str__(self) -> str:
@@ -38,7 +38,12 @@ FACTORS: Mapping[str, Sequence[int]] = {
 }
 
 
+def moved(sizes: Sizes, factor: str, value: int) -> Sizes:
+    """The same point with one factor changed."""
+    return replace(sizes, **{factor: value})  # type: ignore[arg-type]
+
+
 def around(centre: Sizes) -> list[Sizes]:
     """The centre, and every point that differs from it in one factor."""
-    points = [replace(centre, **{factor: value}) for factor, values in FACTORS.items() for value in values]
+    points = [moved(centre, factor, value) for factor, values in FACTORS.items() for value in values]
     return list(dict.fromkeys([centre, *points]))

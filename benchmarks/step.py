@@ -44,9 +44,9 @@ def point(sizes: Sizes, N: int, effort: Effort, say: Say) -> list[Measurement]:
     rows = [Measurement.at(sizes, name, "", pairs.ratios) for name, pairs in found.items()]
     if sizes == replace(CENTRE, cell=sizes.cell):
         rows.append(recording(sizes, effort))
-    milliseconds = {"harness": found["module"].own, **{name: pairs.peer for name, pairs in found.items()}}
+    seconds = {"harness": found["module"].own, **{name: pairs.peer for name, pairs in found.items()}}
     say(f"{sizes}: " + ", ".join(f"{row.quantity} {spread(row.values)}" for row in rows))
-    return rows + [Measurement.at(sizes, name, "ms", [1e3 * s for s in v]) for name, v in milliseconds.items()]
+    return rows + [Measurement.at(sizes, f"{name}, time", "ms", [1e3 * s for s in v]) for name, v in seconds.items()]
 
 
 def recording(sizes: Sizes, effort: Effort) -> Measurement:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +17,7 @@ from benchmarks.paired import in_turns, quotient, spread
 from benchmarks.processes import seconds, sweep
 
 TEN_MINUTES = 600.0
-SHORT = 200  # updates where the torch engine takes part
+SHORT = 100  # updates where the torch engine takes part
 SCRIPT = Path(__file__).parent / "peer.py"
 PEER_UPDATES = 800
 
@@ -23,77 +25,89 @@ PEER_UPDATES = 800
 def measure(effort: Effort, say: Say) -> tuple[list[Measurement], list[str]]:
     """Everything that is timed as a whole process with jobs of its own."""
     with TemporaryDirectory() as folder:
-        Sweeps(Path(folder), None).run("scaling", 1, "-S", "training.max_updates=1", "-S", "seeds=1")  # compiles
-        rows = [*scaling(effort), *engines(effort), *peer(effort)]
+        sweeps = Sweeps(Path(folder), say)
+        sweeps.run("scaling", 2, 1)  # compiles, and fills the disk's cache
+        rows = [*scaling(sweeps, effort), *engines(sweeps, effort), *peer(sweeps, effort)]
     for row in rows:
         say(f"{row.quantity}: {spread(row.values)} {row.unit}")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return rows, [] if cores > 1 else ["There is one core here, so two jobs can gain nothing."]
 
 
+@dataclass
 class Sweeps:
-    """Sweeps into fresh folders, and what their tables say of the time inside."""
+    """Sweeps into fresh folders; `training` is Σ seconds over the runs of each, by their own tables."""
 
-    def __init__(self, folder: Path, updates: int | None) -> None:
-        self.folder, self.updates, self.count = folder, updates, 0
-        self.training: list[float] = []  # of each sweep: Σ seconds over its runs
+    folder: Path
+    say: Say
+    training: list[float] = field(default_factory=list)
 
-    def run(self, study: str, jobs: int, *options: str) -> float:
+    def run(self, study: str, jobs: int, updates: int | None, *options: str) -> float:
         """Wall time of a sweep that finds nothing done."""
-        self.count += 1
-        out = self.folder / str(self.count)
-        budget = () if self.updates is None else ("-S", f"training.max_updates={self.updates}")
+        out = self.folder / str(len(self.training))
+        budget = () if updates is None else ("-S", f"training.max_updates={updates}")
         wall = seconds(sweep(study, out, jobs, *options, *budget))
-        self.training.append(pc.sum(pq.read_table(out / study / "runs.parquet")["seconds"]).as_py())
+        self.training.append(float(pc.sum(pq.read_table(out / study / "runs.parquet")["seconds"]).as_py()))
+        self.say(f"{study} -j {jobs} {' '.join((*options, *budget))}: {wall:.1f} s")
+        return wall
+
+    def script(self, updates: int) -> float:
+        """Wall time of the peer's script."""
+        wall = seconds(["-P", SCRIPT, self.folder / "script", "--updates", str(updates)])
+        self.say(f"script: {wall:.1f} s")
         return wall
 
 
-def scaling(effort: Effort) -> list[Measurement]:
-    """One job and two on the same study; and what of one job's time was not training."""
-    with TemporaryDirectory() as folder:
-        sweeps = Sweeps(Path(folder), effort.updates)
-        turns: Mapping[str, Callable[[], float]] = {
-            "one job": lambda: sweeps.run("scaling", 1),
-            "two jobs": lambda: sweeps.run("scaling", 2),
-        }
-        found = in_turns(turns, effort.rounds)
-        alone = sweeps.training[::2]
-    other = tuple(wall - training for wall, training in zip(found["one job"], alone, strict=True))
+def scaling(sweeps: Sweeps, effort: Effort) -> list[Measurement]:
+    """One job and two on the same study; and with one update, which is start and end alone."""
+    first = len(sweeps.training)
+    turns: Mapping[str, Callable[[], float]] = {
+        "time with one job": partial(sweeps.run, "scaling", 1, effort.updates),
+        "time with two jobs": partial(sweeps.run, "scaling", 2, effort.updates),
+        "time with one job, one update": partial(sweeps.run, "scaling", 1, 1),
+        "time with two jobs, one update": partial(sweeps.run, "scaling", 2, 1),
+    }
+    found = in_turns(turns, effort.rounds)
+    one, two, start_one, start_two = found.values()
+    training = sweeps.training[first :: len(turns)]
+    other = [wall - inside for wall, inside in zip(one, training, strict=True)]
+    beyond = quotient(
+        [a - s for a, s in zip(one, start_one, strict=True)], [a - s for a, s in zip(two, start_two, strict=True)]
+    )
     return [
-        Measurement("two jobs", "", quotient(found["one job"], found["two jobs"])),
-        Measurement("not training", "", quotient(other, found["one job"])),
-        Measurement("not training in ten minutes", "", tuple(seconds / TEN_MINUTES for seconds in other)),
+        Measurement("two jobs against one", "", quotient(one, two)),
+        Measurement("two jobs against one, beyond start and end", "", beyond),
+        Measurement("not training, of this study", "", quotient(other, one)),
+        Measurement("not training, of ten minutes", "", tuple(wall / TEN_MINUTES for wall in other)),
         *(Measurement(name, "s", values) for name, values in found.items()),
     ]
 
 
-def engines(effort: Effort) -> list[Measurement]:
+def engines(sweeps: Sweeps, effort: Effort) -> list[Measurement]:
     """The torch engine against the fused kernels, all cells, as a short study: start-up weighs on both."""
-    with TemporaryDirectory() as folder:
-        sweeps = Sweeps(Path(folder), effort.updates or SHORT)
-        turns: Mapping[str, Callable[[], float]] = {
-            "numba": lambda: sweeps.run("scaling", 2),
-            "torch": lambda: sweeps.run("scaling", 2, "--engine", "torch"),
-        }
-        found = in_turns(turns, effort.rounds)
+    updates = effort.updates or SHORT
+    turns: Mapping[str, Callable[[], float]] = {
+        "time with fused kernels": partial(sweeps.run, "scaling", 2, updates),
+        "time with the torch engine": partial(sweeps.run, "scaling", 2, updates, "--engine", "torch"),
+    }
+    found = in_turns(turns, effort.rounds)
+    numba, torch = found.values()
     return [
-        Measurement("torch engine", "", quotient(found["torch"], found["numba"])),
-        *(Measurement(f"engine {name}", "s", values) for name, values in found.items()),
+        Measurement("torch engine against fused kernels", "", quotient(torch, numba)),
+        *(Measurement(name, "s", values) for name, values in found.items()),
     ]
 
 
-def peer(effort: Effort) -> list[Measurement]:
+def peer(sweeps: Sweeps, effort: Effort) -> list[Measurement]:
     """The peer's script beside the harness on the same study, two jobs each."""
     updates = effort.updates or PEER_UPDATES
-    with TemporaryDirectory() as folder:
-        sweeps = Sweeps(Path(folder), updates)
-        turns: Mapping[str, Callable[[], float]] = {
-            "harness": lambda: sweeps.run("peer", 2),
-            "script": lambda: seconds([SCRIPT, Path(folder) / "script", "--updates", str(updates)]),
-        }
-        found = in_turns(turns, effort.rounds)
+    turns: Mapping[str, Callable[[], float]] = {
+        "time of the harness": partial(sweeps.run, "peer", 2, updates),
+        "time of the script": partial(sweeps.script, updates),
+    }
+    found = in_turns(turns, effort.rounds)
+    own, script = found.values()
     return [
-        Measurement("peer script", "", quotient(found["script"], found["harness"])),
-        Measurement("peer study, harness", "s", found["harness"]),
-        Measurement("peer study, script", "s", found["script"]),
+        Measurement("script against harness", "", quotient(script, own)),
+        *(Measurement(name, "s", values) for name, values in found.items()),
     ]

@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.goals import GOALS, Shown, in_seconds, percent, times
+from benchmarks.goals import GOALS, Shown, in_seconds, megabytes, percent, times, wide
 from benchmarks.measurement import Measurement, Results
 from benchmarks.parts import PARTS
-from benchmarks.sizes import CELLS, CENTRE, FACTORS
+from benchmarks.sizes import CELLS, CENTRE, FACTORS, moved
 
 NO_REASON = "no reason written down yet"
+NOTHING = "–"
+
+
+def milliseconds(value: float) -> str:
+    return f"{value:.3g} ms"
+
+
 STEP_COLUMNS: Mapping[str, tuple[str, Shown]] = {
     "loop": ("cell loop", times),
     "module": ("module", times),
     "jax": ("JAX", times),
     "limit, own shapes": ("of the limit, own shapes", percent),
     "limit, best rate": ("of the limit, best rate", percent),
-    "harness": ("harness, ms", lambda value: f"{value:.2f}"),
+    "harness, time": ("harness", milliseconds),
 }
 
 
@@ -50,69 +57,75 @@ def goals(results: Results, reasons: Mapping[str, str]) -> Table:
         verdict = goal.verdict(row)
         if verdict == "missed":
             verdict = f"missed: {reasons.get(goal.key, NO_REASON)}"
-        rows.append((goal.what, goal.text, "–" if row is None else _spread(row, goal.shown), verdict))
+        where = f" at H = {row.H}" if row is not None and goal.where is wide else ""
+        rows.append((goal.what, goal.text, spread(row, goal.shown) + where, verdict))
     return Table(("against", "goal", "measured (least–most)", ""), tuple(rows))
 
 
 def factor(results: Results, name: str) -> Table:
     """The training step along one factor, all cells."""
+    found = {(row.quantity, row.sizes): row for row in _rows(results, "step")}
     rows = []
     for cell in CELLS:
         for value in FACTORS[name]:
-            sizes = replace(CENTRE, cell=cell, **{name: value})
-            found = {
-                row.quantity: row
-                for row in _rows(results, "step")
-                if row.sizes == sizes and row.quantity in STEP_COLUMNS
-            }
-            found = {key: row for key, row in found.items() if (row.unit == "ms") == (key == "harness")}
-            texts = [_spread(found[key], shown) if key in found else "–" for key, (_, shown) in STEP_COLUMNS.items()]
-            rows.append((cell, str(value), *texts))
+            sizes = moved(replace(CENTRE, cell=cell), name, value)
+            texts = (spread(found.get((key, sizes)), shown) for key, (_, shown) in STEP_COLUMNS.items())
+            rows.append((cell, f"{value:,}", *texts))
     return Table(("cell", name, *(head for head, _ in STEP_COLUMNS.values())), tuple(rows))
 
 
 def parts(results: Results) -> Table:
     """Shares of a training step at the centre."""
     found = {(row.quantity, row.cell): row for row in _rows(results, "parts")}
-    rows = [
-        (part, *(_spread(found[part, cell], percent) if (part, cell) in found else "–" for cell in CELLS))
-        for part in PARTS
-    ]
+    rows = [(part, *(spread(found.get((part, cell)), percent) for cell in CELLS)) for part in PARTS]
     return Table(("part", *CELLS), tuple(rows))
 
 
 def growth(results: Results) -> Table:
     """Cost of a time step, and peak memory, against T."""
+    units: Mapping[str, Shown] = {"MB": megabytes, "B": lambda value: f"{value:.1f} B"}
+    found = {(row.quantity, row.T, row.cell): row for row in _rows(results, "growth")}
     rows = []
-    for row in _rows(results, "growth"):
-        shown: Shown = {"MB": lambda v: f"{v:.0f} MB", "B": lambda v: f"{v:.1f} B"}.get(row.unit, times)
-        rows.append(
-            (row.quantity, row.cell, f"{row.T:,}", _spread(row, percent if "deviation" in row.quantity else shown))
-        )
-    return Table(("quantity", "cell", "T", "measured (least–most)"), tuple(sorted(rows, key=lambda row: row[0])))
+    for quantity, T in dict.fromkeys((quantity, T) for quantity, T, _ in found):
+        cells = [found.get((quantity, T, cell)) for cell in CELLS]
+        shown = units.get(next(row.unit for row in cells if row), percent if "deviation" in quantity else times)
+        rows.append((quantity, f"{T:,}", *(spread(row, shown) for row in cells)))
+    return Table(("quantity", "T", *CELLS), tuple(sorted(rows, key=lambda row: row[0])))
 
 
-def beside(results: Results, section: str) -> Table:
-    """Seconds and ratios of a section that has no sizes, in the order in which they were measured."""
+def sweeps(results: Results) -> Table:
+    """Ratios and wall times of whole sweeps, in the order in which they were measured."""
     rows = []
-    for row in _rows(results, section):
-        shown: Shown = {"s": _time, "B": lambda v: f"{v:,.0f} B"}.get(row.unit, times)
-        rows.append((row.quantity, _spread(row, percent if "not training" in row.quantity else shown)))
+    for row in _rows(results, "sweeps"):
+        shown = in_seconds if row.unit == "s" else percent if "not training" in row.quantity else times
+        rows.append((row.quantity, spread(row, shown)))
     return Table(("quantity", "measured (least–most)"), tuple(rows))
+
+
+def fixed(results: Results) -> Table:
+    """Times, each beside its ratio to something familiar from the same round."""
+    measured = _rows(results, "fixed")
+    rows = []
+    for row in measured:
+        ratio = next((other for other in measured if other.quantity.startswith(f"{row.quantity} / ")), None)
+        if row.unit == "s" and ratio is not None:
+            rows.append((row.quantity, spread(row, _time), ratio.quantity.partition(" / ")[2], spread(ratio, times)))
+    return Table(("what", "time (least–most)", "beside", "ratio (least–most)"), tuple(rows))
+
+
+def spread(row: Measurement | None, shown: Shown) -> str:
+    """Median and range; the value alone where there was one."""
+    if row is None:
+        return NOTHING
+    return shown(row.median) if len(row.values) == 1 else f"{shown(row.median)} ({shown(row.low)}–{shown(row.high)})"
 
 
 def _rows(results: Results, section: str) -> Sequence[Measurement]:
     return results[section].rows if section in results else ()
 
 
-def _spread(row: Measurement, shown: Shown) -> str:
-    if len(row.values) == 1:
-        return shown(row.median)
-    return f"{shown(row.median)} ({shown(row.low)}–{shown(row.high)})"
-
-
 def _time(seconds: float) -> str:
-    return in_seconds(seconds) if seconds >= 0.1 else f"{1e3 * seconds:.2f} ms"
+    return in_seconds(seconds) if seconds >= 0.1 else milliseconds(1e3 * seconds)
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from harness.kernels.interface import ROWS
 SQUARES = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 
 
-@numba.njit(nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True)
 def multiply(a: Any, b: Any, out: Any, times: int) -> None:
     """out ← a b, `times` over: a call from Python would cost as much as a product of 32 × 50 × 50."""
     for _ in range(times):
@@ -38,7 +38,7 @@ def product(m: int, k: int, n: int, times: int, *, transposed: bool = False) -> 
 
 def own_shapes(sizes: Sizes) -> Contestant:
     """The products of a step, at the rate of their own shapes: forward, back to h, and to W in chunks of steps."""
-    H, B, T, GH = sizes.H, sizes.B, sizes.T, sizes.G * sizes.H
+    H, B, T, GH = sizes.H, sizes.B, sizes.T, sizes.gates * sizes.H
     chunk = max(1, ROWS // B) * B
     share = flops.step(sizes) / flops.products(sizes)  # elementwise work and readout, at the same rate
 

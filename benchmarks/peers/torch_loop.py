@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -12,7 +13,7 @@ from benchmarks.peers.torch_module import TorchModule
 from benchmarks.problem import Problem
 from benchmarks.sizes import D
 
-CELLS: dict[str, type[nn.RNNCellBase]] = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
+CELLS: dict[str, Callable[[int, int], nn.RNNCellBase]] = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
 
 class TorchLoop(TorchModule):
@@ -30,7 +31,8 @@ class TorchLoop(TorchModule):
 
     def last(self, x: Tensor) -> Tensor:
         self.states = []
-        h = state = None
+        h: Tensor | None = None
+        state: Tensor | tuple[Tensor, Tensor] | None = None
         for row in x:  # (B, D)
             state = self.cell(row, state)
             h = state[0] if isinstance(state, tuple) else state

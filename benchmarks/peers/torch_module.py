@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
@@ -10,7 +12,7 @@ from benchmarks.peers import Taken
 from benchmarks.problem import Problem
 from benchmarks.sizes import C, D
 
-MODULES: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+MODULES: dict[str, Callable[[int, int], nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class TorchModule:
@@ -40,7 +42,7 @@ class TorchModule:
         x = one_hot(torch.from_numpy(batch.inputs), D).float()  # (T, B, D)
         loss = cross_entropy(self.readout(self.last(x)), torch.from_numpy(batch.targets))
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         assert self.problem.training.clip_norm is not None
         nn.utils.clip_grad_norm_(self.parameters, self.problem.training.clip_norm)
         self.optimizer.step()
