@@ -59,3 +59,6 @@ def guarded(door: Callable[[list[str]], int], arguments: list[str]) -> int:
     except HarnessError as error:
         print(error, file=sys.stderr)
         return WRONG
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return INTERRUPTED

@@ -32,7 +32,7 @@ def scan(
 
     Args:
         parameters: the cell's, stacked over replicas (see `Cell`).
-        inputs: tokens (T, R, B) as int64, −1 for a row of zeros; or real rows (T, R, B, D).
+        inputs: tokens (T, R, B), any integers, −1 for a row of zeros; or real rows (T, R, B, D).
         state: the state before the first step, each part (R, B, H).
         window: K; h_{T−K} and all before it are constants for the backward pass. None, or K ≥ T: full BPTT.
         every_step: return h_1 … h_T instead of h_T alone.
@@ -42,6 +42,8 @@ def scan(
     Returns:
         h_T (R, B, H), or with `every_step` h_1 … h_T as (T, R, B, H); and the state after the last step.
     """
+    if not inputs.is_floating_point():
+        inputs = inputs.long()
     K = min(window or len(inputs), len(inputs))
     if engine == "numba":
         from harness.fused import fused

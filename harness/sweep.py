@@ -16,6 +16,7 @@ def main(arguments: list[str]) -> int:
 
     prepare()
     from harness.catalogue import read
+    from harness.execution.local import Terminated
     from harness.execution.sweeping import Wanted, parse_where, sweep
     from harness.study.plan import plan
 
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
         swept = sweep(planned, folder, wanted, shown=shown, command=command)
     except KeyboardInterrupt as interruption:
         print(f"\ninterrupted; finished runs are kept. To go on: {shlex.join(command)}", file=sys.stderr)
-        return doors.TERMINATED if type(interruption).__name__ == "Terminated" else doors.INTERRUPTED
+        return doors.TERMINATED if isinstance(interruption, Terminated) else doors.INTERRUPTED
     from harness.analysis.presenting import present
 
     presented = present(planned, folder)
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "-j",
         dest="jobs",
-        type=_jobs,
+        type=jobs,
         default=-1,
         metavar="N",
         help="parallel jobs, one core each; -1: all cores (default)",
@@ -84,38 +85,45 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default="cpu", metavar="D", help="torch device; anything but cpu takes the torch engine")
     add(
         "--shard",
-        type=_shard,
+        type=shard,
         default=(1, 1),
         metavar="I/N",
-        help="only every N-th run, the I-th of each N: for job arrays",
+        help="only the I-th of N shares of the runs, each into a folder of its own (-o): for job arrays",
     )
-    add("--retries", type=_count, default=1, metavar="K", help="try a failed run again up to K times (default 1)")
-    add("--timeout", type=float, metavar="S", help="seconds a run may take")
+    add("--retries", type=count, default=1, metavar="K", help="try a failed run again up to K times (default 1)")
+    add("--timeout", type=seconds, metavar="S", help="seconds a run may take")
     add("--fail-fast", action="store_true", help="stop at the first run that failed for good")
     add("--retry-failed", action="store_true", help="take up again what failed before")
     add("--force", action="store_true", help="do again what is done")
-    add("--limit", type=_count, metavar="N", help="at most N runs")
+    add("--limit", type=count, metavar="N", help="at most N runs")
     add("--filter", action="append", default=[], metavar="COLUMN=VALUE[,VALUE]", help="only runs with these values")
     add("-q", "--quiet", action="store_true", help="print nothing but errors")
     add("--no-progress", action="store_true", help="no progress on stderr")
     return made
 
 
-def _jobs(text: str) -> int:
+def jobs(text: str) -> int:
     value = int(text)
     if value < 1 and value != -1:
         raise argparse.ArgumentTypeError("a number of jobs is 1 or more, or -1 for all cores")
     return value
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError("must be 0 or more")
     return value
 
 
-def _shard(text: str) -> tuple[int, int]:
+def seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("a time is more than 0 seconds")
+    return value
+
+
+def shard(text: str) -> tuple[int, int]:
     try:
         index, count = (int(part) for part in text.split("/"))
     except ValueError:

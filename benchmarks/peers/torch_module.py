@@ -39,7 +39,7 @@ class TorchModule:
 
     def step(self) -> Taken:
         batch = self.problem.batch(0, self.update)
-        x = one_hot(torch.from_numpy(batch.inputs), D).float()  # (T, B, D)
+        x = one_hot(torch.from_numpy(batch.inputs).long(), D).float()  # (T, B, D)
         loss = cross_entropy(self.readout(self.last(x)), torch.from_numpy(batch.targets))
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -167,13 +167,12 @@ def _bound(
     if blocked or measured is None or math.isnan(measured.value):
         return Verdict(text, "incomplete", blocked or f"no {metric.label} was recorded", metric.name, measured)
     low, high = expectation.at_least, expectation.at_most
-    shown = "the median lies beyond the budget" if math.isinf(measured.value) else metric.text(measured.value)
+    beyond = math.isinf(measured.value) and metric.name == "solved_at"
+    shown = "the median lies beyond the budget" if beyond else metric.text(measured.value)
     if low is not None and measured.value < low:
         return Verdict(text, "fails", f"{shown} is below {low:g}", metric.name, measured)
     if high is not None and measured.value > high:
-        return Verdict(
-            text, "fails", shown if math.isinf(measured.value) else f"{shown} is above {high:g}", metric.name, measured
-        )
+        return Verdict(text, "fails", shown if beyond else f"{shown} is above {high:g}", metric.name, measured)
     return Verdict(text, "holds", "", metric.name, measured)
 
 

@@ -42,7 +42,7 @@ class Metric:
         if math.isnan(value):
             return "–"
         if math.isinf(value):
-            return "> budget"
+            return "> budget" if self.name == "solved_at" else "−∞" if value < 0 else "∞"
         return f"{value:.{self.decimals}f}"
 
 
@@ -52,10 +52,10 @@ def finished(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _success_rate(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
-    from harness.analysis.statistics import rate_interval
+    from harness.analysis.statistics import pooled_interval
 
-    solved, n = int((runs["outcome"] == "solved").sum()), len(runs)
-    return Measured(solved / n if n else math.nan, *rate_interval(solved, n), n, runs["seed"].nunique())
+    solved, n, seeds = int((runs["outcome"] == "solved").sum()), len(runs), int(runs["seed"].nunique())
+    return Measured(solved / n if n else math.nan, *pooled_interval(solved, n, seeds), n, seeds)
 
 
 def _solved(runs: pd.DataFrame) -> pd.Series[float]:
@@ -118,7 +118,7 @@ def _restricted(runs: pd.DataFrame) -> pd.Series[float]:
 SUCCESS_RATE = Metric(
     "success_rate",
     "success rate",
-    "solved / (solved + unsolved + diverged), Wilson 95 % interval",
+    "solved / (solved + unsolved + diverged), Wilson 95 % interval with the number of seeds as n",
     _success_rate,
     _solved,
     2,

@@ -53,6 +53,26 @@ def rate_interval(
     return Interval(0.0 if successes == 0 else float(found.low), 1.0 if successes == n else float(found.high))
 
 
+def pooled_interval(successes: int, runs: int, seeds: int, level: float = LEVEL) -> Interval:
+    """Wilson interval of a success rate over `runs` runs of `seeds` seeds; `rate_interval` where each run has its own.
+
+    Runs of one seed share their data and their initial draws, so they are not independent, and how far they are not
+    is unknown: n is the number of seeds, as if runs of a seed always agreed. The interval is at least as wide as it
+    should be.
+
+    Raises:
+        ValueError: if not 0 ≤ successes ≤ runs, or seeds > runs.
+    """
+    if not 0 <= successes <= runs or seeds > runs:
+        raise ValueError(f"{successes} of {runs} runs of {seeds} seeds is not a rate")
+    if seeds == runs:
+        return rate_interval(successes, runs, level=level)
+    p, z = successes / runs, float(stats.norm.ppf(0.5 + level / 2))
+    centre, half = p + z**2 / (2 * seeds), z * math.sqrt(p * (1 - p) / seeds + z**2 / (4 * seeds**2))
+    low, high = ((centre - half) / (1 + z**2 / seeds), (centre + half) / (1 + z**2 / seeds))
+    return Interval(0.0 if successes == 0 else low, 1.0 if successes == runs else high)
+
+
 def iqm(values: npt.ArrayLike) -> float:
     """Interquartile mean: the mean without the lowest and the highest ⌊n/4⌋ values; NaN for no values.
 
@@ -75,15 +95,17 @@ def iqm_interval(values: npt.ArrayLike, generator: np.random.Generator, level: f
         generator: source of the resamples.
 
     Returns:
-        the interval; (NaN, NaN) below two seeds.
+        the interval; (NaN, NaN) below two seeds, or where values are infinite.
 
     Source: Efron 1987, "Better bootstrap confidence intervals".
     """
     array = np.asarray(values, dtype=np.float64)
     if array.size < 2:
         return Interval(math.nan, math.nan)
-    if np.ptp(array) == 0:
+    if (array == array[0]).all():
         return Interval(float(array[0]), float(array[0]))
+    if not np.isfinite(array).all():
+        return Interval(math.nan, math.nan)
     method = "percentile" if np.ptp(_jackknife(array)) == 0 else "BCa"
     found = stats.bootstrap(
         (array,), lambda x, axis: stats.trim_mean(x, 0.25, axis=axis),

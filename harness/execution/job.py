@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
+from harness.errors import DeadlineError
 from harness.execution.environment import die_with, single_threaded
 from harness.store.journal import Journal, replace_file
 from harness.study.plan import Pack
@@ -19,13 +20,14 @@ from harness.study.plan import Pack
 
 @dataclass(frozen=True)
 class How:
-    """How jobs are computed; nothing here changes a number."""
+    """How jobs are computed, as opposed to what."""
 
     folder: Path
     controller: int
     engine: str = "numba"
     device: str = "cpu"
     timeout: float | None = None
+    force: bool = False
 
 
 Done = dict[str, tuple[str, float]]  # run_id → its outcome, and the share of its budget that it used
@@ -48,14 +50,13 @@ def work(pack: Pack, entry: str, how: How) -> Outcome:
     done: Done = {}
     by_id = {run.run_id: run for run in pack}
     try:
-        single_threaded()
-        from harness.errors import DeadlineError
-        from harness.experiments.setup import Setup
+        with marker(how.folder, pack, done) as listener:  # first of all: what dies while it imports is a suspect too
+            single_threaded()
+            from harness.experiments.setup import Setup
 
-        module, _, function = entry.partition(":")
-        experiment = getattr(importlib.import_module(module), function)
-        journal = Journal(how.folder)
-        with marker(how.folder, pack, done) as listener:
+            module, _, function = entry.partition(":")
+            experiment = getattr(importlib.import_module(module), function)
+            journal = Journal(how.folder, how.force)
             deadline = None if how.timeout is None else monotonic() + how.timeout * len(pack)
             setup = Setup(how.engine, how.device, deadline, listener)
             for record in experiment(pack, setup):
@@ -63,7 +64,7 @@ def work(pack: Pack, entry: str, how: How) -> Outcome:
                 done[record.run_id] = str(record.run["outcome"]), listener.share
     except Exception as error:
         rest = tuple(run_id for run_id in by_id if run_id not in done)
-        final = type(error).__name__ == DeadlineError.__name__
+        final = isinstance(error, DeadlineError)
         return Outcome(done, rest, f"{type(error).__name__}: {error}", traceback.format_exc(), final)
     return Outcome(done)
 

@@ -62,6 +62,8 @@ def execute(packs: Sequence[Pack], watch: Supervision) -> dict[str, str]:
                     return watch.failed
         except BrokenExecutor as error:
             at_work, unbegun = _split(open_packs.values(), watch)
+            if not at_work:  # it died before it could say what it was at
+                at_work, unbegun = unbegun, []
             waiting += unbegun
             for pack in at_work:
                 gone = Outcome({}, tuple(run.run_id for run in pack), f"worker killed: {_first_line(error)}")

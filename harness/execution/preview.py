@@ -43,14 +43,12 @@ def preview(plan: Plan, folder: Path, wanted: Wanted, warnings: Sequence[str] = 
         lines.append(f"… and {len(rows) - MOST_ROWS} more cells of the grid")
     total = sum(price.values())
     have = counts(plan, journal) if journal else Counter(missing=len(plan.runs))
-    orphans = (
-        f", {have['orphaned']} orphaned (of an older version of this study; left alone)" if have["orphaned"] else ""
-    )
+    others = f"; {have['orphaned']} other runs in the folder are left alone" if have["orphaned"] else ""
     lines += [
         "",
-        f"{len(plan.runs)} runs: {have['done']} done, {have['missing']} missing, {have['failed']} failed{orphans}",
+        f"{len(plan.runs)} runs: {have['done']} done, {have['missing']} missing, {have['failed']} failed{others}",
         f"to do now: {len(runs)} runs in {len(packed)} packs",
-        f"cost: at most about {clock(total / jobs)} with {jobs} job{'s' * (jobs > 1)}, less where runs end early",
+        f"cost: about {clock(total / jobs)} with {jobs} job{'s' * (jobs > 1)}, less where runs end early",
         f"results: {folder}",
     ]
     return "\n".join([*lines, *(f"warning: {sentence}" for sentence in warnings)])
@@ -63,7 +61,7 @@ def status(plan: Plan, journal: Journal) -> str:
     lines = [
         f"{plan.study.name}: {len(plan.runs)} runs in {journal.folder}",
         *(f"{have[name]:8d}  {name}" for name in ("done", "missing", "failed", "orphaned")),
-        f"still to come: at most about {clock(sum(costs(plan, runs).values()))} of one core",
+        f"still to come: about {clock(sum(costs(plan, runs).values()))} of one core",
     ]
     failures = journal.failures()
     lines += [f"failed {run_id}: {note['error']}" for run_id, note in failures.items() if run_id in plan.ids]

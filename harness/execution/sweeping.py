@@ -25,10 +25,12 @@ from harness.study.matching import matches
 from harness.study.plan import Plan, Run, packs
 from harness.study.spec import Study
 
+NAMED: Mapping[str, object] = {"null": None, "none": None, "full": None, "true": True, "false": False}
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """How a sweep is to be done; nothing here changes a number."""
+    """How a sweep is to be done, as opposed to what is asked."""
 
     jobs: int = 1
     engine: str = "numba"
@@ -94,8 +96,6 @@ def _locked(plan: Plan, journal: Journal, wanted: Wanted, shown: bool, command: 
         pass
     done, failed = journal.done() & plan.ids, frozenset(journal.failures())
     runs = todo(plan, wanted, done, failed)
-    if wanted.force or wanted.retry_failed:
-        journal.remove(run.run_id for run in runs)
     _describe(plan, folder, runs, command)
     prepare = plan.study.experiment.prepare
     if runs and prepare and wanted.engine == "numba" and wanted.device == "cpu":
@@ -113,7 +113,7 @@ def _locked(plan: Plan, journal: Journal, wanted: Wanted, shown: bool, command: 
                 spent = refreshed - before
 
         jobs = workers(wanted.jobs)
-        how = How(folder.resolve(), os.getpid(), wanted.engine, wanted.device, wanted.timeout)
+        how = How(folder.resolve(), os.getpid(), wanted.engine, wanted.device, wanted.timeout, wanted.force)
         watch = Supervision(
             plan.study.experiment.entry, how, journal, progress, jobs, wanted.retries, wanted.fail_fast, refresh,
         )  # fmt: skip
@@ -124,7 +124,8 @@ def _locked(plan: Plan, journal: Journal, wanted: Wanted, shown: bool, command: 
             tables.write(derived, folder)
     have = journal.done() & plan.ids
     failures = {run_id: str(note["error"]) for run_id, note in journal.failures().items() if run_id in plan.ids}
-    return Swept(derived, failures, len(have - done), len(plan.runs) - len(have), monotonic() - start)
+    computed = len(runs) if wanted.force else len(have - done)
+    return Swept(derived, failures, computed, len(plan.runs) - len(have), monotonic() - start)
 
 
 def _describe(plan: Plan, folder: Path, runs: Sequence[Run], command: Sequence[str]) -> None:
@@ -156,9 +157,12 @@ def provenance(command: Sequence[str]) -> dict[str, str | int]:
 
 
 def commit() -> str:
-    """The commit of the working tree, with "+" where it had changes; "unknown" outside a checkout."""
-    here = Path(__file__).resolve().parent
+    """The commit of the harness's own working tree, with "+" where it had changes; "unknown" outside one."""
+    file = Path(__file__).resolve()
+    here = file.parent
     try:
+        # an installed harness may lie inside somebody else's repository
+        subprocess.run(["git", "ls-files", "--error-unmatch", file.name], cwd=here, capture_output=True, check=True)
         head = subprocess.run(
             ["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, check=True
         )
@@ -195,5 +199,7 @@ def parse_where(texts: Sequence[str], study: Study) -> dict[str, object]:
             raise HarnessError(f"--filter '{text}' is not column=value or column=value,value")
         if name.strip() not in known:
             raise HarnessError(f"--filter: no column '{name.strip()}'{nearest(name.strip(), known)}")
-        found[name.strip()] = [None if v.strip() == "null" else v.strip() for v in values.split(",")]
+        if name.strip() in found:
+            raise HarnessError(f"--filter: {name.strip()} is there twice; give its values as one list: value,value")
+        found[name.strip()] = [NAMED.get(v.strip(), v.strip()) for v in values.split(",")]
     return found

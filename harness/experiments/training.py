@@ -27,7 +27,7 @@ from harness.tape import Tape
 from harness.tasks.task import Task
 
 FINAL_SEQUENCES = 2048
-EVALUATED = 64  # sequences drawn and judged at once: bounds memory, and their states stay in cache
+EVALUATED = 64  # sequences judged at once: bounds memory, and their states stay in cache
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,10 @@ def judge(
     model: Model, pack: Pack, traces: Sequence[Trace], purpose: str, update: int, size: int, device: str
 ) -> list[tuple[float, float]]:
     """Mean loss and accuracy of each replica on fresh sequences."""
-    outputs, targets = [], []
-    for part, start in enumerate(range(0, size, EVALUATED)):
-        inputs, known = draw(model.task, traces, f"{purpose} {part}", update, min(EVALUATED, size - start), device)
-        outputs.append(model.outputs(pack.parameters, inputs))
-        targets.append(known)
-    predicted, right = torch.cat(outputs, dim=1), torch.cat(targets, dim=1)
-    losses, accuracies = model.losses(predicted, right), model.accuracies(predicted, right)
+    inputs, targets = draw(model.task, traces, purpose, update, size, device)
+    at_once = [slice(start, start + EVALUATED) for start in range(0, size, EVALUATED)]
+    outputs = torch.cat([model.outputs(pack.parameters, inputs[:, :, part]) for part in at_once], dim=1)
+    losses, accuracies = model.losses(outputs, targets), model.accuracies(outputs, targets)
     return list(zip(losses.tolist(), accuracies.tolist(), strict=True))
 
 

@@ -42,6 +42,7 @@ class Journal:
     """The commits of one results folder."""
 
     folder: Path
+    replace: bool = False  # a second commit of a run takes the place of the first (--force)
 
     @classmethod
     def create(cls, folder: Path) -> Journal:
@@ -84,11 +85,12 @@ class Journal:
 
     def done(self) -> frozenset[str]:
         """Ids of all committed runs."""
-        with os.scandir(self.folder / "journal") as entries:
+        with suppress(FileNotFoundError), os.scandir(self.folder / "journal") as entries:
             return frozenset(e.name.removesuffix(SUFFIX) for e in entries if e.name.endswith(SUFFIX))
+        return frozenset()
 
     def commit(self, record: Record, settings: Mapping[str, Any]) -> bool:
-        """Keep a run; False where it had been kept before (the first stays).
+        """Keep a run; False where it had been kept before (the first stays, unless `replace`).
 
         Raises:
             ResultsError: the disk is full, or the folder gone or read-only.
@@ -108,6 +110,9 @@ class Journal:
         temporary = target.with_name(f".{target.name}-{uuid4().hex}")
         try:
             _write_synced(temporary, json.dumps(head).encode() + b"\n" + body)
+            if self.replace:
+                os.replace(temporary, target)
+                return True
             os.link(temporary, target)
         except FileExistsError:
             return False
@@ -133,12 +138,6 @@ class Journal:
                 self._set_aside(run_id, error)
                 continue
             yield commit
-
-    def remove(self, run_ids: Iterable[str]) -> None:
-        """Forget runs that are to be done again."""
-        for run_id in run_ids:
-            self.path(run_id).unlink(missing_ok=True)
-            self.failure_path(run_id).unlink(missing_ok=True)
 
     def _set_aside(self, run_id: str, error: Exception) -> None:
         shelf = self.folder / "journal" / "damaged"
@@ -207,7 +206,8 @@ def replace_file(path: Path, data: bytes) -> None:
         _write_synced(temporary, data)
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _write_synced(path: Path, data: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -60,4 +61,5 @@ def write(tables: Tables, folder: Path) -> None:
         except OSError as error:
             raise ResultsError(f"{target}: cannot be written: {error.strerror or error}") from None
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)

@@ -156,6 +156,9 @@ class _Reader:
     def _expectations(self, value: Any) -> tuple[Expectation, ...]:
         found: list[Expectation] = []
         for index, item in self._items("expect", value):
+            if not isinstance(item.get("metric", ""), str):
+                self.report(self.document.place("expect", index, "metric"), "expect: metric: must be a name")
+                continue
             if "metric" in item and item["metric"] not in self.catalogue.metrics:
                 where = self.document.place("expect", index, "metric")
                 self.report(
@@ -198,7 +201,11 @@ class _Reader:
         for key, known in (("figures", settings | {"outcome"}), ("expect", settings)):
             for index, item in self._items(key, self.document.data.get(key)):
                 for part in ("where", "per", "contrast"):
-                    for name in item.get(part) or ():
+                    named = item.get(part)
+                    if part == "per" and isinstance(named, str):
+                        place = self.document.place(key, index, part)
+                        self.report(place, f"{key}: per: must be a list of columns, such as [{named}]")
+                    for name in named if isinstance(named, dict | list) else ():
                         if isinstance(name, str) and name not in known:
                             place = self.document.place(key, index, part, name, key=True)
                             self.report(place, f"{key}: {part}: no column '{name}'{nearest(name, known)}")

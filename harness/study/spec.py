@@ -143,8 +143,8 @@ class Expectation(Section):
     per: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         (), description="judge once for each combination of values of these columns"
     )
-    at_least: float | None = Field(None, description="lower bound of the measured value")
-    at_most: float | None = Field(None, description="upper bound of the measured value")
+    at_least: float | None = Field(None, allow_inf_nan=False, description="lower bound of the measured value")
+    at_most: float | None = Field(None, allow_inf_nan=False, description="upper bound of the measured value")
     contrast: Mapping[str, Annotated[tuple[Any, Any], Field(strict=False)]] | None = Field(
         None, description="one column and two of its values: the metric of the first lies above that of the second"
     )

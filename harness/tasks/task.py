@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ PADDING = -1  # a token that stands for an all-zero input row
 class Batch:
     """Inputs and targets of one batch; tokens are indices of one-hot rows, `PADDING` is a row of zeros."""
 
-    inputs: npt.NDArray[np.int64]  # (T, B)
+    inputs: npt.NDArray[np.integer[Any]]  # (T, B); small integers keep thousands of long sequences small
     targets: npt.NDArray[np.int64]  # (B,)
 
 

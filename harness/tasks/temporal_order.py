@@ -116,7 +116,7 @@ class TemporalOrder(Task):
         tokens[start, columns] = B
         tokens[T - 1] = E
         tokens[np.arange(T)[:, None] < start] = PADDING
-        return Batch(tokens, spelled(symbols))
+        return Batch(tokens.astype(np.int8), spelled(symbols))
 
 
 def spelled(symbols: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -106,7 +106,9 @@ def test_an_unknown_column_is_said(name: str, made: Made) -> None:
 
 
 def test_rates_are_counted_over_runs_with_a_result() -> None:
-    runs = pd.DataFrame({"cell": ["a"] * 4, "outcome": ["solved", "unsolved", "diverged", "failed"]})
+    runs = pd.DataFrame(
+        {"cell": ["a"] * 4, "seed": [0, 1, 2, 3], "outcome": ["solved", "unsolved", "diverged", "failed"]}
+    )
     (row,) = rates(runs, by=["cell"]).to_dict("records")
     assert (row["solved"], row["n"], row["rate"]) == (1, 3, pytest.approx(1 / 3))
     assert (row["low"], row["high"]) == pytest.approx(rate_interval(1, 3))

@@ -188,3 +188,25 @@ def test_one_seed_has_no_band() -> None:
 def test_an_interval_reads_as_a_pair() -> None:
     low, high = Interval(0.1, 0.2)
     assert (low, high) == (0.1, 0.2)
+
+
+def test_runs_that_share_a_seed_count_as_one_for_the_interval() -> None:
+    from harness.analysis.statistics import pooled_interval
+
+    assert pooled_interval(6, 8, 8) == rate_interval(6, 8)
+    # every run of a seed agrees: five settings tell no more than one
+    assert pooled_interval(15, 20, 4) == pytest.approx(rate_interval(3, 4))
+    assert pooled_interval(0, 40, 8) == pytest.approx(rate_interval(0, 8))
+    assert pooled_interval(40, 40, 8) == pytest.approx(rate_interval(8, 8))
+
+
+def test_the_pooled_interval_covers_fully_paired_seeds_as_often_as_it_says() -> None:
+    from harness.analysis.statistics import pooled_interval
+
+    generator, p, seeds, settings = np.random.default_rng(0), 0.6, 8, 5
+    solved = generator.random((4000, seeds)) < p
+    hits = [
+        low <= p <= high
+        for low, high in (pooled_interval(int(k) * settings, seeds * settings, seeds) for k in solved.sum(1))
+    ]
+    assert np.mean(hits) > 0.93

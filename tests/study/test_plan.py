@@ -83,5 +83,5 @@ def test_ten_thousand_runs_are_planned_in_two_seconds(study_file) -> None:
 
 def test_a_pack_is_no_larger_than_memory_allows(study_file) -> None:
     runs = planned(study_file).runs
-    assert max(len(pack) for pack in packs(runs, memory=lambda sections: 100e6)) == 3
+    assert max(len(pack) for pack in packs(runs, memory=lambda sections: 60e6)) == 3
     assert max(len(pack) for pack in packs(runs, memory=lambda sections: 1e12)) == 1

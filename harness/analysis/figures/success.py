@@ -49,13 +49,16 @@ def rates(runs: pd.DataFrame, *, by: list[str]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from harness.analysis.statistics import rate_interval
+    from harness.analysis.statistics import pooled_interval
 
     done = finished(runs)
     solved = (done["outcome"] == "solved").astype(int)
-    counted = solved.groupby([done[name] for name in by], dropna=False, sort=True).agg(["sum", "count"]).reset_index()
+    keys = [done[name] for name in by]
+    counted = solved.groupby(keys, dropna=False, sort=True).agg(["sum", "count"]).reset_index()
     counted.columns = pd.Index([*by, "solved", "n"])
-    ends = [rate_interval(int(k), int(n)) for k, n in zip(counted["solved"], counted["n"], strict=True)]
+    seeds = done["seed"].groupby(keys, dropna=False, sort=True).nunique().to_numpy()
+    counts = zip(counted["solved"], counted["n"], seeds, strict=True)
+    ends = [pooled_interval(int(k), int(n), int(s)) for k, n, s in counts]
     return counted.assign(
         rate=counted["solved"] / counted["n"], low=[end.low for end in ends], high=[end.high for end in ends]
     )
