@@ -1,4 +1,4 @@
-"""python -m harness.check STUDY: the expectations, judged from the tables; exit 3 if one does not hold."""
+"""python -m harness.check STUDY: the expectations, judged from what is kept; exit 3 if one does not hold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness import doors
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
     made = doors.parser(
-        "check", "Judge a study's expectations from its tables; exit 3 if one does not hold, 1 if runs are missing."
+        "check", "Judge a study's expectations from what is kept; exit 3 if one does not hold, 1 if runs are missing."
     )
     made.add_argument("--junit", metavar="FILE", help="write the verdicts as JUnit XML too")
     asked = made.parse_args(arguments)

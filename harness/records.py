@@ -90,7 +90,12 @@ RUNS = Table(
         Column("engine", pa.string(), "", "what computed the recurrence: numba (fused kernel) or torch"),
         Column("device", pa.string(), "", "torch device"),
         Column("cpu", pa.string(), "", "processor the run was computed on"),
-        Column("versions", pa.string(), "", "harness, numerics, python, torch, numpy and numba versions"),
+        Column(
+            "versions",
+            pa.string(),
+            "",
+            "versions of numerics, python, and all that computes; OpenBLAS's kernels",
+        ),
         Column("seconds", pa.float64(), "s", "the run's share of its pack's training time"),
     ),
 )

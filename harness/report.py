@@ -1,4 +1,4 @@
-"""python -m harness.report STUDY: figures, verdicts and report again, from the tables alone."""
+"""python -m harness.report STUDY: figures, verdicts and report again, from what is kept."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from harness import doors
 
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
-    asked = doors.parser(
-        "report", "Draw a study's figures and write its report again, from the tables alone."
-    ).parse_args(arguments)
+    asked = doors.parser("report", "Draw a study's figures and write its report again, from what is kept.").parse_args(
+        arguments
+    )
     from harness.analysis.presenting import present
     from harness.catalogue import read
     from harness.study.plan import plan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import sys
 
@@ -22,6 +23,8 @@ def main(arguments: list[str]) -> int:
 
     study = read(asked.study, asked.overrides)
     planned = plan(study)
+    for key in study.unused:
+        print(f"note: {key} is set, but no point of this study has a use for it", file=sys.stderr)
     folder = doors.results_folder(asked.study, study.name, asked.output)
     wanted = Wanted(
         jobs=asked.jobs, engine=asked.engine, device=asked.device, retries=asked.retries, timeout=asked.timeout,
@@ -82,7 +85,13 @@ def _parser() -> argparse.ArgumentParser:
         default="numba",
         help="fused kernels where a cell has one (default), or torch",
     )
-    add("--device", default="cpu", metavar="D", help="torch device; anything but cpu takes the torch engine")
+    add(
+        "--device",
+        type=device,
+        default="cpu",
+        metavar="D",
+        help="torch device; all but cpu take the torch engine",
+    )
     add(
         "--shard",
         type=shard,
@@ -114,6 +123,12 @@ def count(text: str) -> int:
     if value < 0:
         raise argparse.ArgumentTypeError("must be 0 or more")
     return value
+
+
+def device(text: str) -> str:
+    if not re.fullmatch(r"(cpu|cuda|mps|xpu)(:\d+)?", text):
+        raise argparse.ArgumentTypeError("a torch device is cpu, cuda, cuda:1, mps, …")
+    return text
 
 
 def seconds(text: str) -> float:

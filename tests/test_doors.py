@@ -167,6 +167,22 @@ def test_an_interrupted_sweep_keeps_what_is_finished_and_says_how_to_go_on(
     assert not _alive(out), "a worker outlived its controller"
 
 
+def test_workers_die_with_a_controller_that_is_killed_and_the_rest_is_done_later(study_file, tmp_path: Path) -> None:
+    text = EXPECTING.replace("max_updates: 2", "max_updates: 100000").replace("seeds: 4", "seeds: 2")
+    text += "sweep: [{model.hidden_size: [4, 5], training.max_updates: [100000]}]\n"
+    path, out = study_file(text), tmp_path / "out"
+    command = [sys.executable, "-m", "harness.sweep", str(path), "-o", str(out), "-j", "2", "--engine", "torch"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[1]) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and len(list((out / "tiny" / "working").glob("*.json"))) < 2:
+            time.sleep(0.2)
+        workers = _alive(out)
+        assert len(workers) == 2
+        process.kill()
+    time.sleep(3)
+    assert not _alive(out), "a worker outlived its killed controller"
+
+
 def _alive(folder: Path) -> list[int]:
     """Processes that a sweep's markers name and that still run."""
     marked = [int(path.stem) for path in (folder / "tiny" / "working").glob("*.json")]

@@ -99,15 +99,13 @@ class Presented:
 
 
 def judge_folder(plan: Plan, folder: Path) -> Judged:
-    """Derive the tables of a results folder anew and judge the study's expectations by them.
+    """Judge a study's expectations by the commits of a results folder; nothing is written.
 
     Raises:
         ResultsError: the folder has no results, or those of another schema version.
     """
     journal = Journal.open(folder)
-    derived = tables.derive(journal, plan)
-    tables.write(derived, folder)
-    frames = Frames.from_tables(derived)
+    frames = Frames.from_tables(tables.derive(journal, plan))
     planned = pd.DataFrame([{"run_id": run.run_id, **run.columns()} for run in plan.runs])
     return Judged(plan, frames, [verdict for e in plan.study.expect for verdict in judge(e, frames.runs, planned)])
 
@@ -119,8 +117,10 @@ def present(plan: Plan, folder: Path) -> Presented:
         ResultsError: the folder has no results, or cannot be written.
     """
     judged = judge_folder(plan, folder)
+    overrides = [f"Asked with -S {text}." for text in plan.study.overrides]
     drawings, notes = render(plan.study, judged.frames, folder / "figures")
     failures = {run_id: note for run_id, note in Journal.open(folder).failures().items() if run_id in plan.ids}
+    notes = [*overrides, *notes]
     notes += [f"Run {run_id} failed: {note['error']}." for run_id, note in failures.items()]
     try:
         page.write(

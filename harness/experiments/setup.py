@@ -74,7 +74,7 @@ def processor() -> str:
 
 @cache
 def versions() -> str:
-    """Versions of everything that computes, as "name=version" words, and which of its kernels OpenBLAS has chosen."""
+    """Versions of everything that computes, as "name=version" words, and the kernels that OpenBLAS has chosen."""
     found = [f"numerics={NUMERICS_VERSION}", f"python={platform.python_version()}"]
     packages = {
         "harness": "vanishing-gradient-harness",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product as cartesian
 from typing import Any
@@ -35,6 +35,20 @@ class Grid:
             if len(complete) == len(sections):
                 found.setdefault(tuple(complete.values()), Point(self.experiment.name, complete))
         return tuple(found.values())
+
+    def unused(self, points: Sequence[Point]) -> tuple[str, ...]:
+        """Settings of the base that are null or absent at every point: `forget_bias` where there is no LSTM."""
+        written = [
+            (section, key)
+            for section in self.experiment.sections
+            for key, value in self._base(section).items()
+            if value is not None
+        ]
+        return tuple(
+            f"{section}.{key}"
+            for section, key in written
+            if points and all(getattr(point.sections[section], key, None) is None for point in points)
+        )
 
     def _base(self, section: str) -> dict[str, Any]:
         """The section as written outside the sweep; keys that no model of it knows are reported here, once."""

@@ -75,7 +75,8 @@ class _Reader:
                 self.report(self.document.place(key, key=True), f"{key}: no such key{nearest(key, allowed)}")
         name, claim = self._text("name", SLUG), self._text("claim")
         seeds = self._seeds(data.get("seeds", 1))
-        points = Grid(self.document, experiment, self.report).points()
+        grid = Grid(self.document, experiment, self.report)
+        points = grid.points()
         figures = self._figures(data.get("figures"))
         expect = self._expectations(data.get("expect"))
         study = Study(
@@ -89,6 +90,7 @@ class _Reader:
             self.document.source,
             self.document.text,
             overrides,
+            grid.unused(points),
         )
         self._columns(study)
         if not self.problems:  # where points are missing because something is wrong, what selects them proves nothing

@@ -225,6 +225,7 @@ class Study:
     path: str
     source: str
     overrides: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()  # settings that were written, and that no point of the grid has a use for
 
     def setting_columns(self) -> tuple[Column, ...]:
         """The settings columns of this study's table of runs: all that its experiment could have, then the seed."""

@@ -34,6 +34,10 @@ def poisoned(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         yield Record(run.run_id, {"outcome": "solved", "updates": run.seed}, {})
 
 
+def stillborn(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
+    raise AssertionError("never reached")
+
+
 def slow(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     while True:
         setup.tick(0.5, len(runs))
@@ -110,6 +114,33 @@ def test_an_exception_and_a_killed_worker_are_isolated_and_noted_and_the_rest_is
         assert ("seed 1 never works" in note["traceback"]) == (expected[run_id] == 1)
         assert ("worker killed" in note["error"]) == (expected[run_id] == 2)
     assert not list((tmp_path / "working").glob("*.json"))
+
+
+def test_workers_that_die_before_they_can_say_what_they_are_at_do_not_keep_a_sweep_for_ever(
+    study_file, tmp_path: Path, monkeypatch
+) -> None:
+    # a torch that kills its process stands for one that runs out of memory while it is imported
+    fake = tmp_path / "fake" / "torch"
+    fake.mkdir(parents=True)
+    (fake / "__init__.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(fake.parent), os.environ["PYTHONPATH"]]))
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown(wait=True)  # workers of earlier tests have imported the real one
+    asked = planned(study_file, "stillborn", ["seeds=1", "sweep=[{model.cell: [rnn, lstm]}]"])
+    done = sweep(asked, tmp_path / "out", Wanted(jobs=2, retries=0), shown=False)
+    assert set(done.failed) == asked.ids
+    get_reusable_executor().shutdown(wait=True)
+
+
+def test_a_forced_run_keeps_its_old_result_until_the_new_one_is_there(study_file, tmp_path: Path) -> None:
+    sweep(planned(study_file, "instant", ["seeds=[0, 1]"]), tmp_path, Wanted(), shown=False)
+    before = Journal.open(tmp_path).done()
+    done = sweep(
+        planned(study_file, "poisoned", ["seeds=[0, 1]"]), tmp_path, Wanted(force=True, retries=0), shown=False
+    )
+    assert Journal.open(tmp_path).done() == before
+    assert done.missing == 0
 
 
 def test_failed_runs_wait_until_they_are_asked_for_again(study_file, tmp_path: Path) -> None:

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import torch
 
 from harness.catalogue import read
+from harness.experiments.pack import Pack
 from harness.experiments.setup import Setup
 from harness.experiments.training import train
 from harness.records import Record
+from harness.streams import generator
 from harness.study.plan import NUMERICS_VERSION, Run, pack_key, plan
+from harness.study.spec import Training
 
 STUDY = """\
 name: law
@@ -130,12 +134,41 @@ def test_both_precisions_agree_where_float32_can_see(study_file, engine: str) ->
                 np.testing.assert_allclose(x[key], y[key], atol=1e-4)
 
 
-def test_clipping_bounds_the_step_of_each_replica_alone(study_file) -> None:
-    tight, loose = (trained(runs_of(study_file, clip=clip, optimizer="sgd", updates=1)) for clip in (1e-3, 1e3))
+def test_clipping_scales_each_replicas_gradient_alone_to_the_longest_allowed() -> None:
+    start = [{"W": np.zeros((2, 2)), "b": np.zeros(2)}] * 3
+    pack = Pack.start(start, Training(optimizer="sgd", learning_rate=1.0), "cpu")
+    gradients = {"W": torch.tensor([[[3.0, 0], [0, 0]], [[0.3, 0], [0, 0]], [[0, 0], [0, 0]]]), "b": torch.zeros(3, 2)}
+    gradients["b"][0, 1] = 4.0
+    for name, p in pack.parameters.items():
+        p.grad = gradients[name].clone()
+    norms = pack.gradient_norms()
+    torch.testing.assert_close(norms, torch.tensor([5.0, 0.3, 0.0], dtype=torch.float64))
+    pack.clip(norms, 1.0)
+    torch.testing.assert_close(pack.gradient_norms(), torch.tensor([1.0, 0.3, 0.0], dtype=torch.float64))
+    torch.testing.assert_close(pack.parameters["W"].grad[0, 0, 0], torch.tensor(0.6))
+    pack.optimizer.step()
+    torch.testing.assert_close(pack.parameters["b"].detach()[0], torch.tensor([0.0, -0.8]))
+
+
+def test_a_clipped_run_moves_no_further_than_the_clip_allows(study_file) -> None:
+    (tight, loose) = (trained(runs_of(study_file, clip=c, optimizer="sgd", updates=1, lr=1.0)) for c in (1e-6, 1e3))
     for a, b in zip(tight.values(), loose.values(), strict=True):
         assert a.rows["curves"][0]["gradient_norm"] == b.rows["curves"][0]["gradient_norm"]
-        assert a.rows["curves"][0]["clipped"]
-        assert not b.rows["curves"][0]["clipped"]
+        assert (a.rows["curves"][0]["clipped"], b.rows["curves"][0]["clipped"]) == (True, False)
+        moved = [abs(r.rows["curves"][1]["sigma_max"] - r.rows["curves"][0]["sigma_max"]) for r in (a, b)]
+        assert moved[0] <= 1e-6 < moved[1]  # |σ₁(W + Δ) − σ₁(W)| ≤ ‖Δ‖
+
+
+def test_the_final_accuracy_is_of_2048_sequences_from_a_stream_of_its_own(study_file, monkeypatch) -> None:
+    from harness.experiments import training
+
+    asked = []
+    monkeypatch.setattr(training, "generator", lambda *key: asked.append(key) or generator(*key))
+    record = next(iter(trained(runs_of(study_file)[:1]).values()))
+    assert asked.count((3, "final", 0)) == 1
+    assert {key[1] for key in asked} == {"train", "evaluate", "final"}
+    assert training.FINAL_SEQUENCES == 2048
+    assert (record.run["final_accuracy"] * 2048) % 1 == 0
 
 
 def test_runs_that_differ_in_initial_weights_or_seed_alone_share_a_pack(study_file) -> None:
