@@ -100,7 +100,7 @@ def html(
         most=MOST_RUNS,
         command=str(provenance.get("command", "")),
         facts=_facts(provenance, frames.runs),
-        notes=[*notes, *_mixed(frames.runs)],
+        notes=[*notes, *mixed(frames.runs)],
     )
 
 
@@ -185,7 +185,7 @@ def _words(held: object) -> str:
     return str(held)
 
 
-def _mixed(runs: pd.DataFrame) -> list[str]:
+def mixed(runs: pd.DataFrame) -> list[str]:
     """A sentence for each thing that should be one and is several."""
     found = []
     for name in MACHINE:

@@ -128,6 +128,7 @@ def present(plan: Plan, folder: Path) -> Presented:
         )
     except OSError as error:
         raise ResultsError(f"{folder}: the report cannot be written: {error.strerror or error}") from None
+    notes += page.mixed(judged.frames.runs)
     return Presented(judged, folder, tuple(drawing.name for drawing in drawings), tuple(notes))
 
 

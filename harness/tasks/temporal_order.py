@@ -18,6 +18,7 @@ from harness.tasks.task import PADDING, Batch, Shape, Task
 SYMBOLS = "XYabcdBE"  # a token is an index into this
 X, Y, FIRST_DISTRACTOR, B, E = 0, 1, 2, 6, 7
 DISTRACTORS = 4
+STEPS_DRAWN = 1000
 
 Span = tuple[int, int]  # both ends included
 
@@ -106,7 +107,7 @@ class TemporalOrder(Task):
 
     def sample(self, generator: np.random.Generator, batch: int) -> Batch:
         T, layout = self.length, self.layout
-        tokens = generator.integers(FIRST_DISTRACTOR, FIRST_DISTRACTOR + DISTRACTORS, size=(T, batch))
+        tokens = distractors(generator, T, batch)
         symbols = generator.integers(X, Y + 1, size=(self.symbols, batch))
         low, high = np.array(layout.positions).T[:, :, None]
         positions = generator.integers(low, high + 1, size=(self.symbols, batch))
@@ -116,7 +117,16 @@ class TemporalOrder(Task):
         tokens[start, columns] = B
         tokens[T - 1] = E
         tokens[np.arange(T)[:, None] < start] = PADDING
-        return Batch(tokens.astype(np.int8), spelled(symbols))
+        return Batch(tokens, spelled(symbols))
+
+
+def distractors(generator: np.random.Generator, T: int, batch: int) -> npt.NDArray[np.int8]:
+    """Distractors (T, B), drawn a thousand steps at a time: the stream is the same, and int64 is never there whole."""
+    tokens = np.empty((T, batch), np.int8)
+    for start in range(0, T, STEPS_DRAWN):
+        rows = tokens[start : start + STEPS_DRAWN]
+        rows[:] = generator.integers(FIRST_DISTRACTOR, FIRST_DISTRACTOR + DISTRACTORS, size=rows.shape)
+    return tokens
 
 
 def spelled(symbols: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -71,10 +71,11 @@ def content(folder: Path) -> dict[str, str]:
 # --- laws ------------------------------------------------------------------------------------------------------------
 
 
-def test_one_job_and_two_give_the_same_tables_bit_for_bit(study_file, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["torch", "numba"])
+def test_one_job_and_two_give_the_same_tables_bit_for_bit(study_file, tmp_path: Path, engine: str) -> None:
     asked = plan(read(study_file(), ["seeds=3", "model.hidden_size=[7, 19]"]))
     for jobs in (1, 2):
-        assert sweep(asked, tmp_path / str(jobs), Wanted(jobs=jobs, engine="torch"), shown=False).failed == {}
+        assert sweep(asked, tmp_path / str(jobs), Wanted(jobs=jobs, engine=engine), shown=False).failed == {}
     assert content(tmp_path / "1") == content(tmp_path / "2")
 
 

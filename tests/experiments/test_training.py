@@ -75,13 +75,14 @@ def test_a_run_alone_is_bit_for_bit_the_run_in_any_pack(study_file, cell: str, H
         assert numbers(alone) == numbers(together[run.run_id]) == numbers(reversed_pack[run.run_id])
 
 
+@pytest.mark.parametrize("engine", ["torch", "numba"])
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
-def test_a_replica_that_leaves_takes_nothing_from_those_that_stay(study_file, optimizer: str) -> None:
+def test_a_replica_that_leaves_takes_nothing_from_those_that_stay(study_file, optimizer: str, engine: str) -> None:
     # T = 6 is soon solved by some replicas and not by others, so packs shrink while they train
     runs = runs_of(study_file, T=6, H=10, B=32, updates=80, lr=0.01, optimizer=optimizer)
-    together = trained(runs)
+    together = trained(runs, engine)
     for run in runs:
-        assert numbers(trained([run])[run.run_id]) == numbers(together[run.run_id])
+        assert numbers(trained([run], engine)[run.run_id]) == numbers(together[run.run_id])
     if optimizer != "sgd":
         assert len({record.run["updates"] for record in together.values()}) > 1
 

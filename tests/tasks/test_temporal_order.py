@@ -103,3 +103,14 @@ def test_solved_is_an_accuracy_of_at_least_99_percent() -> None:
     task = TemporalOrder(name="temporal_order", sequence_length=20)
     assert task.solved(0.99)
     assert not task.solved(507 / 513)
+
+
+def test_what_is_drawn_does_not_depend_on_how_much_is_drawn_at_once(monkeypatch) -> None:
+    from harness.tasks import temporal_order
+
+    task = TemporalOrder(name="temporal_order", sequence_length=101)
+    whole = task.sample(generator(4, "test"), 33)
+    monkeypatch.setattr(temporal_order, "STEPS_DRAWN", 7)
+    pieces = task.sample(generator(4, "test"), 33)
+    assert np.array_equal(whole.inputs, pieces.inputs)
+    assert np.array_equal(whole.targets, pieces.targets)
