@@ -90,7 +90,7 @@ class _Recurrence(torch.autograd.Function):
                 seen.append(torch.from_numpy(states[0])[:, 1:].transpose(0, 1))
         if call.keep:
             ctx.call, ctx.x, ctx.weights, ctx.starts, ctx.spans = call, x, weights, starts, spans
-            ctx.last = saved  # of the last piece, which is all there is as a rule
+            ctx.last = saved  # of the last piece, which is all there is as a rule; used once
             ctx.set_materialize_grads(False)
         output = [seen[0] if len(seen) == 1 else torch.cat(seen)] if call.every_step else []
         return *output, *(torch.from_numpy(part) for part in state)
@@ -109,11 +109,9 @@ class _Recurrence(torch.autograd.Function):
             stop = min(span.stop, T)
             if stop <= cut:
                 break
-            saved = (
-                ctx.last
-                if stop == T
-                else call.kernel.forward(ctx.x[span], start, ctx.weights, activation=call.activation)[1]
-            )
+            saved, ctx.last = ctx.last, None
+            if saved is None:
+                saved = call.kernel.forward(ctx.x[span], start, ctx.weights, activation=call.activation)[1]
             found.append(
                 call.kernel.backward(
                     saved,
@@ -125,6 +123,7 @@ class _Recurrence(torch.autograd.Function):
                     scales=scales,
                 )
             )
+            del saved  # its memory serves the next piece
             carried = found[-1].dstate
         if call.tape is not None:
             seen = every if every is not None else final[0]
