@@ -26,7 +26,7 @@ class Effort:
 
     repeats: int = 5
     seconds: float = 0.1
-    rounds: int = 2
+    rounds: int = 3
     centre_only: bool = False
     runs: int = 10_000
     updates: int | None = None
