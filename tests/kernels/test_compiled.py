@@ -26,6 +26,7 @@ def test_a_read_only_installation_compiles_elsewhere(tmp_path):
     """A file in the place of each folder stands for one that cannot be written: permissions do not bind everyone."""
     room = tmp_path / "harness" / "kernels"
     shutil.copytree(SOURCES, room, ignore=shutil.ignore_patterns("__pycache__"))
+    (room.parent / "__init__.py").touch()  # a package of its own, or an installed one would be found first
     (room / "__pycache__").touch()
     (tmp_path / "cache").touch()
     (tmp_path / "temporary").mkdir()
