@@ -11,6 +11,7 @@ def main(arguments: list[str]) -> int:
         "check", "Judge a study's expectations from what is kept; exit 3 if one does not hold, 1 if runs are missing."
     )
     made.add_argument("--junit", metavar="FILE", help="write the verdicts as JUnit XML too")
+    made.add_argument("--json", action="store_true", help="print one JSON document instead")
     asked = made.parse_args(arguments)
     from harness.analysis.presenting import judge_folder
     from harness.catalogue import read
@@ -19,7 +20,12 @@ def main(arguments: list[str]) -> int:
     study = read(asked.study, asked.overrides)
     folder = doors.results_folder(asked.study, study.name, asked.output)
     judged = judge_folder(plan(study), folder)
-    print(judged.text())
+    if asked.json:
+        from harness.analysis.documents import printed, verdict_document
+
+        print(printed(verdict_document(judged)))
+    else:
+        print(judged.text())
     if asked.junit:
         judged.write_junit(asked.junit)
     return doors.NOT_HELD if judged.broken else doors.FAILED if judged.incomplete else doors.DONE

@@ -9,15 +9,16 @@ from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, nearest
 
 DONE, FAILED, WRONG, NOT_HELD, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+STYLES, FORMATS = ("paper", "talk", "notebook"), ("pdf", "png", "svg")  # as in analysis.style, which is slow to load
 
 
-def parser(command: str, what: str) -> argparse.ArgumentParser:
-    """A parser with the arguments that every door takes."""
+def parser(command: str, what: str, *, optional: bool = False) -> argparse.ArgumentParser:
+    """A parser with the arguments that every door takes; `optional`: the door can do without a study."""
     made = argparse.ArgumentParser(prog=f"python -m harness.{command}", description=what, allow_abbrev=False)
-    made.add_argument("study", metavar="STUDY", help="the study's YAML file")
+    made.add_argument("study", metavar="STUDY", nargs="?" if optional else None, help="the study's YAML file")
     made.add_argument(
         "-S",
         dest="overrides",
@@ -30,6 +31,32 @@ def parser(command: str, what: str) -> argparse.ArgumentParser:
         "-o", dest="output", metavar="DIR", help="results go to DIR/<name> (default: results/<path under studies/>)"
     )
     return made
+
+
+def looks(made: argparse.ArgumentParser) -> None:
+    """Add what the figures look like, for those doors that draw them."""
+    made.add_argument(
+        "--style",
+        choices=STYLES,
+        default=STYLES[0],
+        help="what the figures are for: sets their width and the size of text and lines (default: paper)",
+    )
+    made.add_argument(
+        "--format",
+        dest="formats",
+        type=_formats,
+        default=("pdf", "png"),
+        metavar="F[,F]",
+        help="the figures' files: pdf, png, svg (default: pdf,png); files of other formats are removed",
+    )
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    asked = tuple(dict.fromkeys(text.split(",")))
+    unknown = [each for each in asked if each not in FORMATS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no format '{unknown[0]}'{nearest(unknown[0], FORMATS)}")
+    return asked
 
 
 def results_folder(study: str, name: str, output: str | None) -> Path:

@@ -1,23 +1,72 @@
-"""python -m harness.report STUDY: figures, verdicts and report again, from what is kept."""
+"""python -m harness.report STUDY: figures, verdicts and report again, from what is kept; --all: a page over all."""
 
 from __future__ import annotations
+
+import argparse
+from pathlib import Path
 
 from harness import doors
 
 
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
-    asked = doors.parser("report", "Draw a study's figures and write its report again, from what is kept.").parse_args(
-        arguments
+    made = doors.parser(
+        "report", "Draw a study's figures and write its report again, from what is kept.", optional=True
     )
-    from harness.analysis.presenting import present
+    made.add_argument("--all", action="store_true", help="write an index page over all results instead: DIR/index.html")
+    made.add_argument("--live", action="store_true", help="serve the report on this machine alone while a sweep runs")
+    made.add_argument("--port", type=port, default=0, metavar="N", help="with --live: the port (default: a free one)")
+    doors.looks(made)
+    made.add_argument("--latex", metavar="FILE", help="also write the grid and the verdicts as LaTeX tables")
+    made.add_argument(
+        "--tensorboard", metavar="DIR", help="also write the learning curves as TensorBoard's event files"
+    )
+    asked = made.parse_args(arguments)
+    exported = asked.latex or asked.tensorboard
+    if asked.all and (asked.study or asked.overrides or asked.live or exported):
+        made.error("--all is about every study: it goes with -o alone")
+    if not asked.all and asked.study is None:
+        made.error("which study? give its YAML file, or --all")
+    if asked.live and exported:
+        made.error("--live shows results while they come; --latex and --tensorboard write them when they are there")
+    if asked.port and not asked.live:
+        made.error("--port goes with --live")
+    if asked.all:
+        from harness.analysis.index import write_index
+
+        target, count = write_index(Path(asked.output or "results"))
+        print(f"{target}: {count} {'study' if count == 1 else 'studies'}")
+        return doors.DONE
     from harness.catalogue import read
     from harness.study.plan import plan
 
     study = read(asked.study, asked.overrides)
     folder = doors.results_folder(asked.study, study.name, asked.output)
-    print(present(plan(study), folder).screen())
+    if asked.live:
+        from harness.analysis.serving import serve
+
+        serve(plan(study), folder, asked.port, say=lambda text: print(text, flush=True))
+        return doors.DONE
+    from harness.analysis.presenting import present
+
+    presented = present(plan(study), folder, asked.formats, asked.style)
+    if asked.latex:
+        from harness.analysis import latex
+
+        latex.write(Path(asked.latex), study, presented.judged.frames, presented.judged.verdicts)
+    if asked.tensorboard:
+        from harness.analysis import tensorboard
+
+        tensorboard.write(Path(asked.tensorboard), study, presented.judged.frames)
+    print(presented.screen())
     return doors.DONE
+
+
+def port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError("a port is 0 (any free one) to 65535")
+    return value
 
 
 if __name__ == "__main__":

@@ -7,17 +7,26 @@ from harness import doors
 
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
-    asked = doors.parser(
+    made = doors.parser(
         "status", "Say what of a study is done, missing, failed or orphaned, and what is still to come."
-    ).parse_args(arguments)
+    )
+    made.add_argument("--json", action="store_true", help="print one JSON document instead")
+    asked = made.parse_args(arguments)
     from harness.catalogue import read
-    from harness.execution.preview import status
     from harness.store.journal import Journal
     from harness.study.plan import plan
 
     study = read(asked.study, asked.overrides)
     folder = doors.results_folder(asked.study, study.name, asked.output)
-    print(status(plan(study), Journal.open(folder)))
+    planned, journal = plan(study), Journal.open(folder)
+    if asked.json:
+        from harness.analysis.documents import printed, status_document
+
+        print(printed(status_document(planned, journal)))
+    else:
+        from harness.execution.preview import status
+
+        print(status(planned, journal))
     return doors.DONE
 
 

@@ -185,7 +185,7 @@ def test_workers_die_with_a_controller_that_is_killed_and_the_rest_is_done_later
 
 def _alive(folder: Path) -> list[int]:
     """Processes that a sweep's markers name and that still run."""
-    marked = [int(path.stem) for path in (folder / "tiny" / "working").glob("*.json")]
+    marked = [int(path.stem.rpartition("-")[2]) for path in (folder / "tiny" / "working").glob("*.json")]
     found = []
     for pid in marked:
         try:

@@ -16,6 +16,7 @@ ORDER = (
         "records",
         "streams",
         "study",
+        "plugins",
         "tasks",
         "cells",
         "theory",
@@ -26,7 +27,7 @@ ORDER = (
         "models",
     ),
     *("probes", "experiments", "store", "execution", "analysis", "catalogue", "doors"),
-    *("sweep", "status", "check", "report", "sample"),
+    *("sweep", "status", "check", "compare", "report", "sample", "notebook"),
 )
 FILES = sorted(HOUSE.rglob("*.py"))
 
@@ -63,7 +64,7 @@ def test_what_plans_and_draws_loads_no_torch(room: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("door", ["sweep", "status", "check", "report", "sample"])
+@pytest.mark.parametrize("door", ["sweep", "status", "check", "compare", "report", "sample"])
 def test_help_loads_nothing_heavy(door: str) -> None:
     heavy = "{'torch', 'numpy', 'pandas', 'seaborn', 'pyarrow', 'pydantic', 'joblib', 'numba'}"
     code = (

@@ -1,4 +1,8 @@
-"""The shipped studies in full: each is judged by its own expectations. Long; `tox -e regression`."""
+"""The shipped studies in full, judged by their own expectations and against the committed baselines. Long.
+
+`tox -e regression`. On another kind of CPU, or with other versions, runs are equal statistically and not bit for bit:
+what is asserted is the comparison. Each metric of each study is a comparison of its own: hence a level of .999.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,39 @@ from pathlib import Path
 import pytest
 
 from harness import doors, sweep
+from harness.analysis import comparison_text
+from harness.analysis.comparison import compare
+from harness.catalogue import read
+from harness.store import baseline
+from harness.study.plan import plan
 
-pytestmark = pytest.mark.long
+TOP = Path(__file__).parents[1]
+STUDIES = sorted((TOP / "studies").rglob("*.yaml"))
+LEVEL = 0.999
 
-STUDIES = sorted((Path(__file__).parents[1] / "studies").rglob("*.yaml"))
+
+REFERENCE = TOP / "results" / "reference"
+KEPT = sorted(path.parent.relative_to(REFERENCE) for path in REFERENCE.rglob(baseline.FILE))
 
 
+def reference(path: Path) -> Path:
+    return REFERENCE / path.relative_to(TOP / "studies").with_suffix("")
+
+
+@pytest.mark.parametrize("name", KEPT, ids=str)
+def test_a_baseline_is_small_and_has_the_runs_that_its_study_asks_for(name: Path) -> None:
+    assert (REFERENCE / name / baseline.FILE).stat().st_size < 30_000
+    asked = plan(read(TOP / "studies" / name.with_suffix(".yaml")))
+    assert set(baseline.read(REFERENCE / name)["run_id"].to_pylist()) == asked.ids
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_what_a_shipped_study_claims_holds(path: Path, tmp_path: Path) -> None:
-    assert sweep.main([str(path), "-o", str(tmp_path), "--no-progress"]) == doors.DONE
+def test_what_a_shipped_study_claims_holds_and_has_not_become_worse(path: Path, tmp_path: Path) -> None:
+    code = sweep.main([str(path), "-o", str(tmp_path), "--no-progress"])
+    study = read(path)
+    first, second = (baseline.read(folder).to_pandas() for folder in (reference(path), tmp_path / study.name))
+    for metric in sorted({expectation.metric for expectation in study.expect}):
+        found = compare(first, second, metric=metric, level=LEVEL)
+        assert found.state == "no regression", comparison_text.text(found, (str(reference(path)), study.name))
+    assert code == doors.DONE

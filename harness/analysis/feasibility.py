@@ -99,6 +99,7 @@ def _form(expectation: Expectation) -> Iterator[str]:
 
 def _figure(figure: Figure, study: Study, rows: list[Mapping[str, Any]]) -> Iterator[str]:
     used = figure.columns() if isinstance(figure, FigureKind) else ()
+    yield from figure.misfits(study) if isinstance(figure, FigureKind) else ()
     unknown = list(_unknown(study, [*(name for name in figure.where if name != "outcome"), *used]))
     yield from unknown
     if unknown or study.overrides:

@@ -88,8 +88,8 @@ def _per_seed(runs: pd.DataFrame, column: str) -> pd.Series[float]:
     return runs[column].astype("float64").groupby(runs["seed"]).mean()
 
 
-def _largest_error(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
-    largest = float(runs["switch_error"].astype("float64").max())
+def _largest(runs: pd.DataFrame, column: str) -> Measured:
+    largest = float(runs[column].astype("float64").max())
     return Measured(largest, math.nan, math.nan, len(runs), runs["seed"].nunique())
 
 
@@ -198,7 +198,7 @@ SWITCH_ERROR = Metric(
     "switch_error",
     "deviation from the switch's promise",
     "largest deviation of a state from what the gates set by hand promise, of all runs: a promise has no interval",
-    _largest_error,
+    lambda runs, generator: _largest(runs, "switch_error"),
     lambda runs: _per_seed(runs, "switch_error"),
     7,
 )
@@ -237,6 +237,23 @@ ANALOGY = Metric(
     3,
 )
 
+MEASURED = Metric(
+    "measured",
+    "measured",
+    "the number that an experiment without training is about; IQM over seeds, bootstrap 95 % interval",
+    lambda runs, generator: _interquartile(_per_seed(runs, "measured"), runs, generator),
+    lambda runs: _per_seed(runs, "measured"),
+    4,
+)
+RESIDUAL = Metric(
+    "residual",
+    "largest deviation from theory",
+    "largest deviation of what was measured from what theory says, of all runs: a closed form has no interval",
+    lambda runs, generator: _largest(runs, "residual"),
+    lambda runs: _per_seed(runs, "residual"),
+    7,
+)
+
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -252,5 +269,6 @@ METRICS: Mapping[str, Metric] = {
         MONTH_SILHOUETTE, WEEKDAY_SILHOUETTE,
         ANALOGY_MONTH,
         ANALOGY,
+        MEASURED, RESIDUAL,
     )
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
@@ -109,8 +109,14 @@ def judge_folder(plan: Plan, folder: Path) -> Judged:
     return Judged(plan, frames, [verdict for e in plan.study.expect for verdict in judge(e, frames.runs, planned)])
 
 
-def present(plan: Plan, folder: Path) -> Presented:
+def present(plan: Plan, folder: Path, formats: Sequence[str] = ("pdf", "png"), look: str = "paper") -> Presented:
     """Write figures/ and report.html of a results folder, from its commits alone.
+
+    Args:
+        plan: whose runs count.
+        folder: the results folder.
+        formats: of the figures: pdf, png, svg.
+        look: their style: paper, talk, notebook.
 
     Raises:
         ResultsError: the folder has no results, or cannot be written.
@@ -120,23 +126,31 @@ def present(plan: Plan, folder: Path) -> Presented:
     try:
         if (folder / "figures").is_symlink():  # old figures are removed: not what lies elsewhere
             raise ResultsError(f"{folder / 'figures'}: is a link; figures are written to a folder of their own")
-        drawings, notes = render(plan.study, judged.frames, folder / "figures")
+        drawings, notes = render(plan.study, judged.frames, folder / "figures", formats, look)
     except OSError as error:
         raise ResultsError(f"{folder / 'figures'}: cannot be written: {error.strerror or error}") from None
-    failures = {run_id: note for run_id, note in Journal.open(folder).failures().items() if run_id in plan.ids}
+    reasons = failure_reasons(plan, folder)
     notes = [*overrides, *notes]
-    notes += [f"Run {run_id} failed: {note['error']}." for run_id, note in failures.items()]
     try:
         page.write(
-            folder / "report.html", plan.study, judged.frames, judged.verdicts, drawings, _provenance(folder), notes
-        )
+            folder / "report.html", plan.study, judged.frames, judged.verdicts, drawings, provenance(folder), notes,
+            reasons,
+        )  # fmt: skip
     except OSError as error:
         raise ResultsError(f"{folder}: the report cannot be written: {error.strerror or error}") from None
     notes += page.mixed(judged.frames.runs)
+    notes += [f"Run {run_id} failed: {why}." for run_id, why in reasons.items()]
     return Presented(judged, folder, tuple(drawing.name for drawing in drawings), tuple(notes))
 
 
-def _provenance(folder: Path) -> Mapping[str, Any]:
+def failure_reasons(plan: Plan, folder: Path) -> Mapping[str, str]:
+    """Why runs of a plan failed, by run id."""
+    notes = Journal.open(folder).failures()
+    return {run_id: str(note["error"]) for run_id, note in notes.items() if run_id in plan.ids}
+
+
+def provenance(folder: Path) -> Mapping[str, Any]:
+    """On what a folder's results were computed; nothing where the note is gone or spoiled."""
     try:
         return read_json(folder / "provenance.json")
     except (OSError, ValueError):

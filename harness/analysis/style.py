@@ -2,6 +2,9 @@
 
 Figures are plain `matplotlib.figure.Figure` objects, drawn inside `context()` and never registered with pyplot: no
 backend is chosen, no window opened, no setting of a notebook's user changed.
+
+What a figure is made for is chosen around the drawing (`with use("talk"): …`), like matplotlib's own settings: a figure
+kind knows data, not sizes.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +24,7 @@ from matplotlib.colors import Colormap, to_hex
 from matplotlib.figure import Figure
 
 from harness.analysis.labels import CELL_ORDER, NULLS
+from harness.errors import HarnessError, nearest
 from harness.study.matching import canonical
 
 if TYPE_CHECKING:
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
 SINGLE, DOUBLE = 3.4, 7.0  # inches: one column and both columns of a two-column paper
 PANEL_HEIGHT = 2.1
 SMALL = 6.0  # points: numbers inside a figure
+LETTER = 18.0  # points: what the letter of a panel takes, "(a)"
 INK, FAINT, RULE = "#222222", "#6b6b6b", "#b5b5b5"
 NONE_COLOUR = "#8a8a8a"  # a null among the hues
 ZERO_COLOUR = "#d4d4d4"  # an exact zero on a map: no colour of the scale
@@ -38,14 +45,58 @@ SEQUENTIAL = frozenset({
 })  # fmt: skip
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 
-PAPER: Mapping[str, Any] = {
+
+@dataclass(frozen=True)
+class Style:
+    """What figures are made for.
+
+    Args:
+        single: inches of a figure of one panel.
+        double: inches of a figure of several.
+        scale: how many times the paper's size text, lines, marks and heights have.
+    """
+
+    single: float
+    double: float
+    scale: float
+
+
+STYLES: Mapping[str, Style] = {
+    "paper": Style(SINGLE, DOUBLE, 1.0),
+    "talk": Style(6.2, 12.0, 2.0),  # half a slide of 13⅓ inches, and a whole one; 15 points
+    "notebook": Style(5.0, 9.0, 1.4),  # a browser's cell; 10.5 points
+}
+
+_chosen: ContextVar[Style] = ContextVar("chosen", default=STYLES["paper"])
+
+FIXED: Mapping[str, Any] = {
     "figure.dpi": 150,
     "figure.facecolor": "white",
-    "savefig.dpi": 300,
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same letters on every machine
     "font.monospace": ["DejaVu Sans Mono"],
     "mathtext.fontset": "dejavusans",
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.grid": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": "#e4e4e4",
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.hashsalt": "vanishing-gradient-harness",
+    "svg.fonttype": "path",
+}
+
+# Points (the layout's pads: inches) on paper; each is multiplied by the style's scale.
+LENGTHS: Mapping[str, float] = {
     "font.size": 7.5,
     "axes.titlesize": 7.5,
     "axes.labelsize": 7.5,
@@ -54,33 +105,24 @@ PAPER: Mapping[str, Any] = {
     "ytick.labelsize": 6.5,
     "legend.fontsize": 6.5,
     "legend.title_fontsize": 6.5,
-    "legend.frameon": False,
-    "legend.handlelength": 1.6,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
     "axes.linewidth": 0.6,
-    "axes.grid": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.unicode_minus": True,
-    "grid.color": "#e4e4e4",
+    "axes.titlepad": 6.0,
+    "axes.labelpad": 4.0,
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.2,
     "lines.markersize": 3.5,
+    "lines.markeredgewidth": 1.0,
     "patch.linewidth": 0.5,
     "xtick.major.size": 2.5,
     "ytick.major.size": 2.5,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
-    "pdf.fonttype": 42,
-    "ps.fonttype": 42,
-    "svg.hashsalt": "vanishing-gradient-harness",
-    "svg.fonttype": "path",
+    "xtick.major.pad": 3.5,
+    "ytick.major.pad": 3.5,
+    "figure.constrained_layout.h_pad": 0.04167,
+    "figure.constrained_layout.w_pad": 0.04167,
 }
+DPI = 300  # of the paper's images; a larger style has as many pixels a letter
 
 # What a file says about its making: nothing that changes from one day or one installation to the next.
 METADATA: Mapping[str, Mapping[str, None]] = {
@@ -91,9 +133,36 @@ METADATA: Mapping[str, Mapping[str, None]] = {
 
 
 @contextmanager
+def use(name: str) -> Iterator[Style]:
+    """Draw and save what is inside in another style: 'paper' (otherwise the default), 'talk' or 'notebook'.
+
+    Raises:
+        HarnessError: no style has this name.
+    """
+    if name not in STYLES:
+        raise HarnessError(f"no style '{name}'{nearest(name, STYLES)}")
+    token = _chosen.set(STYLES[name])
+    try:
+        yield STYLES[name]
+    finally:
+        _chosen.reset(token)
+
+
+def chosen() -> Style:
+    """The style that now holds."""
+    return _chosen.get()
+
+
+def scaled(length: float) -> float:
+    """A length on paper (points, or inches of height) as long as the chosen style has it."""
+    return length * chosen().scale
+
+
+@contextmanager
 def context() -> Iterator[None]:
-    """The paper's style for what is drawn or saved inside, and nothing outside."""
-    with mpl.rc_context(cast(Any, PAPER)):
+    """The chosen style for what is drawn or saved inside, and nothing outside."""
+    settings = {**FIXED, **{name: scaled(length) for name, length in LENGTHS.items()}, "savefig.dpi": DPI / scaled(1)}
+    with mpl.rc_context(cast(Any, settings)):
         yield
 
 
@@ -145,20 +214,20 @@ def shade_map() -> Colormap:
 
 def stack_size(blocks: int, lines: int) -> tuple[float, float]:
     """Inches of heat maps one below another, both columns wide, each of so many lines of cells."""
-    return DOUBLE, 0.4 + blocks * (0.28 + 0.1 * lines)
+    return chosen().double, scaled(0.4 + blocks * (0.28 + 0.1 * lines))
 
 
 def diagram_size(columns: int, rows: int, steps: int) -> tuple[float, float]:
     """Inches of unrolled networks side by side, three layers high, with a colour scale at the right."""
-    step = (DOUBLE - 0.7) / (columns * (steps + 0.2))
-    return DOUBLE, 0.3 + rows * (2.8 * step + 0.35)
+    step = (chosen().double - scaled(0.7)) / (columns * (steps + 0.2))
+    return chosen().double, rows * 2.8 * step + scaled(0.3 + 0.35 * rows)
 
 
 def size(columns: int, rows: int) -> tuple[float, float]:
     """Inches of a figure of so many panels: one paper column for a single panel, both columns for more."""
-    width = SINGLE if columns == 1 else DOUBLE
+    width = chosen().single if columns == 1 else chosen().double
     height = 2.6 if rows == 1 and columns == 1 else 0.6 + PANEL_HEIGHT * rows
-    return width, height
+    return width, scaled(height)
 
 
 def whole_numbers(axis: Any) -> None:
@@ -171,7 +240,7 @@ def whole_numbers(axis: Any) -> None:
 def legend_entry(text: str) -> float:
     """About how wide a legend's entry is, in points: its handle, its letters (a formula counts as four) and the gap."""
     letters = len(re.sub(r"\$[^$]*\$", "4444", text))
-    return letters * 0.6 * float(PAPER["legend.fontsize"]) + 26
+    return scaled(letters * 0.6 * LENGTHS["legend.fontsize"] + 26)
 
 
 def powers_of_ten(axis: Any) -> None:

@@ -28,7 +28,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "examples": {},
     "codes": {},
 }
-ELSEWHERE = {"states", "nodes", "switches", "switch_error"}  # drawn from tables of their own, with tests of their own
+ELSEWHERE = {
+    "states",
+    "nodes",
+    "switches",
+    "switch_error",
+    "panels",
+    "profile",
+}  # drawn from tables of their own, with tests of their own
 
 
 def drawn(figure: Any, label: str) -> Any:
@@ -199,3 +206,43 @@ def test_the_phase_diagram_leaves_out_what_was_not_run() -> None:
     made = make([point("rnn", 20, 0.8), point("rnn", 50, 1.2)], seeds=[0])
     ax: Any = phase(made.frames.runs).axes[0]
     assert np.ma.getmaskarray(ax.collections[0].get_array()).ravel().tolist() == [False, True, True, False]
+
+
+def test_the_loss_of_an_ended_run_is_carried_on_too(frames: Frames) -> None:
+    curves = select(frames.curves, {"cell": "lstm", "sequence_length": 20})
+    wide: Any = carried(curves, "loss")
+    for run_id, run in curves.groupby("run_id"):
+        assert wide.loc[run_id, run["update"]].tolist() == pytest.approx(run["loss"].tolist())
+        assert set(wide.loc[run_id, wide.columns > run["update"].max()]) <= {run.sort_values("update")["loss"].iloc[-1]}
+
+
+def test_a_diverged_run_has_the_loss_of_its_untrained_network_from_its_end_on(frames: Frames) -> None:
+    curves = frames.curves[frames.curves["outcome"] == "diverged"]
+    run = curves[curves["run_id"] == curves["run_id"].iloc[0]].sort_values("update")
+    broken = run.assign(loss=run["loss"].where(run["update"] < run["update"].max(), np.inf))
+    wide: Any = carried(broken, "loss")
+    assert set(wide.loc[:, wide.columns >= run["updates"].iloc[0]].to_numpy().ravel()) == {run["loss"].iloc[0]}
+    assert np.isfinite(wide.to_numpy()).all()
+
+
+def test_learning_draws_the_loss_and_what_forgets_everything(frames: Frames) -> None:
+    curves = frames.curves.assign(memoryless_loss=1.1)
+    figure = any_figure(learning(curves, y="loss"))
+    ax = drawn(figure, "T = 100")
+    thin = [each for each in solid(ax) if each.get_linewidth() < 1]
+    held = curves.query("sequence_length == 100").groupby("run_id", sort=True)["loss"]
+    ends = sorted(each.get_ydata()[-1] for each in thin)
+    assert ends == pytest.approx(sorted(held.last()))
+    assert [each.get_ydata()[0] for each in ax.lines if each.get_linestyle() == ":"] == [1.1]
+    assert figure.axes[0].get_ylabel() == "loss (nats)"
+    assert "memoryless" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_without_a_reference_no_dotted_line_is_promised(frames: Frames) -> None:
+    figure = any_figure(learning(frames.curves.assign(memoryless_loss=np.nan), y="loss"))
+    assert "memoryless" not in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_a_quantity_is_no_setting_of_the_grid(made: Made) -> None:
+    assert kind("learning", y="loss").columns() == ("cell", "sequence_length")
+    assert kind("learning", y="loss").caption(made.study).startswith("Loss on fresh sequences")

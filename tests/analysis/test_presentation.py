@@ -15,8 +15,9 @@ from made_up import Made, figures, make, point
 
 from harness.analysis import labels, style
 from harness.analysis.expectations import Verdict, judge
+from harness.analysis.gridtable import GridRow, grid_rows
 from harness.analysis.metrics import Measured
-from harness.analysis.page import grid_rows, html, stopped, write
+from harness.analysis.page import html, stopped, write
 from harness.analysis.rendering import Drawing, render
 from harness.analysis.summary import summary
 from harness.errors import ResultsError
@@ -152,10 +153,12 @@ def test_no_expectations_are_said() -> None:
 
 def test_the_page_is_well_formed_and_needs_no_network(made: Made, verdicts: list[Verdict]) -> None:
     tags = Tags(page(made, verdicts)).found
-    assert not [tag for tag, _ in tags if tag in ("script", "link", "iframe")]
+    assert not [tag for tag, _ in tags if tag in ("link", "iframe", "object", "embed", "form")]
+    assert not [attrs for tag, attrs in tags if tag == "script" and "src" in attrs]
     sources = [attrs["src"] for tag, attrs in tags if tag == "img"]
     assert [str(source).split(";")[0] for source in sources] == ["data:image/svg+xml", "data:image/png"]
-    assert "http" not in re.sub(r"data:[^\"]*", "", page(made, verdicts))
+    text = re.sub(r"data:[^\"]*", "", page(made, verdicts))
+    assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text)
 
 
 def test_headings_descend_by_one_and_images_have_words(made: Made, verdicts: list[Verdict]) -> None:
@@ -169,7 +172,7 @@ def test_headings_descend_by_one_and_images_have_words(made: Made, verdicts: lis
 
 def test_tables_scroll_in_a_box_that_the_keyboard_reaches(made: Made, verdicts: list[Verdict]) -> None:
     tags = Tags(page(made, verdicts)).found
-    boxes = [attrs for _, attrs in tags if attrs.get("class") == "scroll"]
+    boxes = [attrs for _, attrs in tags if str(attrs.get("class")).split()[0] == "scroll"]
     assert len(boxes) == len([tag for tag, _ in tags if tag == "table"]) == 3
     assert all(box["tabindex"] == "0" and box["aria-label"] for box in boxes)
 
@@ -177,31 +180,11 @@ def test_tables_scroll_in_a_box_that_the_keyboard_reaches(made: Made, verdicts: 
 def test_a_malicious_claim_is_only_text(made: Made, verdicts: list[Verdict]) -> None:
     attack = "</title><script>alert(1)</script><img src=x onerror=alert(2)>"
     text = page(made, verdicts, claim=attack, name='"><b>')
-    assert "<script" not in text
+    assert len([tag for tag, _ in Tags(text).found if tag == "script"]) == 2
+    assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text
     assert not [attrs for _, attrs in Tags(text).found if "onerror" in attrs]
     assert "&#39;x=&lt;1&gt;&#39;" in text
-
-
-def contrast(one: str, other: str) -> float:
-    """WCAG 2's contrast ratio of two colours."""
-
-    def luminance(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def test_light_and_dark_are_both_legible(made: Made, verdicts: list[Verdict]) -> None:
-    text = page(made, verdicts)
-    light, dark = text.split("@media (prefers-color-scheme: dark)")[:2]
-    for css in (light, dark.split("@media")[0]):
-        colours = dict(re.findall(r"--(\w+): (#\w{6})", css))
-        for ink in ("ink", "faint", "good", "bad", "open", "link"):
-            assert min(contrast(colours[ink], colours[ground]) for ground in ("paper", "band")) >= 4.5
 
 
 def test_the_page_says_what_was_found(made: Made, verdicts: list[Verdict]) -> None:
@@ -218,23 +201,27 @@ def test_mixed_machines_are_said(made: Made, verdicts: list[Verdict]) -> None:
     assert "These results mix 2 values of engine: numba; torch." in text
 
 
+def texts(row: GridRow) -> list[str]:
+    return [cell.text for cell in row.point]
+
+
 def test_every_point_of_the_grid_has_a_row(made: Made) -> None:
     rows = grid_rows(made.study, made.frames.runs)
     assert len(rows) == len(made.study.points)
     assert all(sum(row.counts.values()) == 4 for row in rows)
-    (chrono,) = [row for row in rows if "chrono" in row.point]
-    assert "25" in chrono.point
+    (chrono,) = [row for row in rows if "chrono" in texts(row)]
+    assert "25" in texts(chrono)
     assert chrono.counts["solved"] + chrono.counts["unsolved"] == 4
 
 
 def test_what_has_not_run_is_counted_as_missing(made: Made) -> None:
     rows = grid_rows(made.study, made.frames.runs.iloc[:2])
     assert [row.counts["missing"] for row in rows[:2]] == [2, 4]
-    assert rows[1].cells == ("–", "–", "–")
+    assert [cell.text for cell in rows[1].cells] == ["–", "–", "–"]
 
 
 def test_diverged_runs_are_listed(made: Made) -> None:
-    rows = stopped(made.study, made.frames.runs)
+    rows = stopped(made.study, made.frames.runs, {})
     assert len(rows) == (made.frames.runs["outcome"] == "diverged").sum() > 0
     assert all("spectral_radius=1.2" in row[1] for row in rows)
 

@@ -24,6 +24,9 @@ def runs(frames: Frames) -> pd.DataFrame:
     return frames.runs.assign(memoryless_loss=level, final_loss=level / 2 + frames.runs["seed"] / 10)
 
 
+NAMES = ["rnn (n = 12–16)", "lstm (n = 12–16)"]
+
+
 def artists(figure: Any) -> Any:
     return figure.axes[0]
 
@@ -68,7 +71,7 @@ def test_dotted_lines_stand_at_what_each_task_says_of_itself(runs: pd.DataFrame)
     figure = score(runs, metric="bits_per_symbol")
     dotted = [each for each in artists(figure).lines if each.get_linestyle() == ":"]
     assert [each.get_ydata()[0] for each in dotted] == pytest.approx([b / math.log(2) for b in (1.2, 1.5, 1.5)])
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["rnn", "lstm", "memoryless"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [*NAMES, "memoryless"]
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -82,7 +85,7 @@ def test_a_run_that_scores_as_its_reference_lies_on_the_dotted_line(runs: pd.Dat
 def test_without_a_known_reference_there_is_no_line(runs: pd.DataFrame) -> None:
     figure = score(runs.assign(memoryless_loss=np.nan), metric="final_loss")
     assert not [each for each in artists(figure).lines if each.get_linestyle() == ":"]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["rnn", "lstm"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == NAMES
 
 
 def test_a_value_beyond_every_number_is_an_open_triangle_at_its_edge(runs: pd.DataFrame) -> None:
@@ -117,3 +120,10 @@ def test_the_caption_says_what_is_measured_and_what_is_dotted(made: Made) -> Non
     assert caption.startswith("Bits per symbol against sequence length T (steps)")
     assert "the best prediction from the present input alone" in caption
     assert "Runs with cell=rnn." in caption
+
+
+def test_a_point_has_its_number_of_runs_beside_it_where_they_differ(runs: pd.DataFrame) -> None:
+    said = sorted(text.get_text() for text in artists(score(runs, metric="final_loss")).texts)
+    assert said == ["12"] * 4 + ["16"] * 2
+    same = runs[runs["sequence_length"] < 100]
+    assert not artists(score(same, metric="final_loss")).texts

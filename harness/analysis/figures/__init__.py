@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.analysis.figures.codes import Codes
+from harness.analysis.figures.composite import Composite
 from harness.analysis.figures.decay import Decay
 from harness.analysis.figures.examples import Examples
 from harness.analysis.figures.heatmap import Heatmap
@@ -15,6 +16,7 @@ from harness.analysis.figures.kind import FigureKind
 from harness.analysis.figures.learning import Learning
 from harness.analysis.figures.nodes import Nodes
 from harness.analysis.figures.phase import Phase
+from harness.analysis.figures.profile import Profile
 from harness.analysis.figures.score import Score
 from harness.analysis.figures.states import States
 from harness.analysis.figures.success import Success
@@ -27,10 +29,12 @@ FIGURES: Mapping[str, type[FigureKind]] = {
     "decay": Decay,
     "heatmap": Heatmap,
     "phase": Phase,
+    "profile": Profile,
     "examples": Examples,
     "codes": Codes,
     "states": States,
     "switches": Switches,
     "switch_error": SwitchError,
     "nodes": Nodes,
+    "panels": Composite,
 }

@@ -97,9 +97,9 @@ def codes(frame: pd.DataFrame, *, names: tuple[str, ...], by: tuple[str, ...], c
         HarnessError: if there is no code, no such column, or no such label.
     """
     import numpy as np
-    from matplotlib.figure import Figure
 
     from harness.analysis import style
+    from harness.analysis.canvas import canvas
 
     panels.demand(frame, "code was kept")
     across = panels.levels(frame, col)
@@ -107,7 +107,7 @@ def codes(frame: pd.DataFrame, *, names: tuple[str, ...], by: tuple[str, ...], c
         if name not in names:
             raise HarnessError(f"no label '{name}'{nearest(name, names)}")
     with style.context():
-        figure = Figure(figsize=style.size(len(across), len(by)), layout="constrained")
+        figure = canvas(style.size(len(across), len(by)))
         axes = figure.subplots(len(by), len(across), squeeze=False)
         for j, level in enumerate(across):
             run = one_run(panels.part(frame, col, level))
@@ -139,7 +139,7 @@ def _scatter(ax: Any, plane: Plane, groups: list[str], *, legend: bool) -> None:
     known = ordered(groups, CALENDAR)
     for name, colour in zip(known, style.cycle(len(known)), strict=True):
         points = plane.points[held == name]
-        ax.scatter(*points.T, s=4, color=colour, linewidths=0, label=name)
+        ax.scatter(*points.T, s=style.scaled(2) ** 2, color=colour, linewidths=0, label=name)
     ax.set_xticks([])
     ax.set_yticks([])
     for axis, number, share in zip((ax.xaxis, ax.yaxis), (1, 2), plane.shares, strict=True):

@@ -197,17 +197,23 @@ def _line(ax: Axes, drawn: Line, tint: str, dashes: Any) -> None:
 def _slope(ax: Axes, drawn: Line, rho: float, tint: str) -> set[str]:
     import numpy as np
 
+    from harness.analysis import style
+
     anchor = drawn.band.mean[0]
     if rho <= 0 or not np.isfinite(anchor):
         return set()
     lag = drawn.lag[: int(np.flatnonzero(np.isfinite(drawn.band.mean))[-1]) + 1]  # theory knows no truncation
-    ax.plot(lag, anchor + lag * log10_rate(rho), color=tint, linestyle=(0, (4, 2)), linewidth=0.7, zorder=4)
+    ax.plot(
+        lag, anchor + lag * log10_rate(rho), color=tint, linestyle=(0, (4, 2)), linewidth=style.scaled(0.7), zorder=4
+    )
     return {"theory"}
 
 
 def _rugs(rugs: list[tuple[Axes, int, npt.NDArray[np.int64], str]], axes: list[Axes], rows: int) -> set[str]:
     """Exact zeros as ticks in a strip below the data, one row of the strip for each hue."""
     import numpy as np
+
+    from harness.analysis import style
 
     if not any(len(zeros) for _, _, zeros, _ in rugs):
         return set()
@@ -216,7 +222,9 @@ def _rugs(rugs: list[tuple[Axes, int, npt.NDArray[np.int64], str]], axes: list[A
     axes[0].set_ylim(low - (high - low) * strip / (1 - strip), high)  # the panels share it
     for ax, i, zeros, tint in rugs:
         foot = np.full(len(zeros), RUG * (rows - i - 0.5))
-        ax.vlines(zeros, foot, foot + 0.8 * RUG, colors=tint, linewidth=0.7, transform=ax.get_xaxis_transform())
+        ax.vlines(
+            zeros, foot, foot + 0.8 * RUG, colors=tint, linewidth=style.scaled(0.7), transform=ax.get_xaxis_transform()
+        )
     return {"zero"}
 
 
@@ -247,7 +255,12 @@ def _handles(hue: str | None, named: list[tuple[Any, str]], paths: list[str], se
         yield Line2D([], [], color=style.INK, linestyle=DASHES["cell"], label="cell state c")
     if "theory" in seen:
         yield Line2D(
-            [], [], color=style.INK, linestyle=(0, (4, 2)), linewidth=0.7, label="linear theory $\\rho^{\\mathrm{lag}}$"
+            [],
+            [],
+            color=style.INK,
+            linestyle=(0, (4, 2)),
+            linewidth=style.scaled(0.7),
+            label="linear theory $\\rho^{\\mathrm{lag}}$",
         )
     if "zero" in seen:
         yield Line2D([], [], color=style.INK, marker="|", linestyle="none", label="exact zero")

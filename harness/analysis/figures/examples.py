@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,8 @@ Cell = list[str]  # the lines of one cell of the table
 
 class Examples(FigureKind):
     """What networks were asked and what they said, the same questions to each."""
+
+    alone: ClassVar[bool] = True
 
     kind: Literal["examples"]
     col: str | None = Field("cell", description="setting with a column of answers for each value")
@@ -111,9 +113,10 @@ def examples(kept: pd.DataFrame, *, col: str | None = "cell", rows: int = 4) -> 
     wrapped = [(title, [(each, _wrapped(row, widths)) for each, row in block]) for title, block in table]
     tall = 1.5 + sum(1.6 + sum(max(map(len, row)) + 0.5 for _, row in block) for _, block in wrapped)
     with style.context():
-        letter, line = 0.602 * style.SMALL, 1.25 * style.SMALL  # points; DejaVu Sans Mono
+        small = style.scaled(style.SMALL)
+        letter, line = 0.602 * small, 1.25 * small  # points; DejaVu Sans Mono
         wide = letter * (sum(widths) + GAP * len(widths))
-        figure = Figure(figsize=(max(wide, 72 * style.SINGLE) / 72, line * tall / 72 + 0.1))
+        figure = Figure(figsize=(max(wide, 72 * style.chosen().single) / 72, line * tall / 72 + style.scaled(0.1)))
         ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         ax.set_axis_off()
         ax.set_xlim(-GAP / 2, figure.get_figwidth() * 72 / letter - GAP / 2)
@@ -124,7 +127,7 @@ def examples(kept: pd.DataFrame, *, col: str | None = "cell", rows: int = 4) -> 
             _line(ax, x, 1, text, color=ink, family="monospace", weight="bold")
         y = 1.5
         for title, block in wrapped:
-            ax.axhline(y, color=style.RULE, linewidth=0.5)
+            ax.axhline(y, color=style.RULE, linewidth=style.scaled(0.5))
             _line(ax, 0, y + 1.1, title, color=style.FAINT, style="italic")
             y += 1.6
             for each, row in block:
@@ -140,7 +143,7 @@ def examples(kept: pd.DataFrame, *, col: str | None = "cell", rows: int = 4) -> 
 def _line(ax: Axes, x: float, y: float, text: str, **font: Any) -> None:
     from harness.analysis import style
 
-    ax.text(x, y, text, fontsize=style.SMALL, va="baseline", parse_math=False, **font)
+    ax.text(x, y, text, fontsize=style.scaled(style.SMALL), va="baseline", parse_math=False, **font)
 
 
 def _head(questions: Sequence[Asked], i: int, col: str | None, level: object) -> str:
@@ -159,7 +162,7 @@ def _widths(head: Sequence[str], cells: Sequence[Sequence[str]]) -> list[int]:
     """Letters of each column: what it needs, the widest cut back until all fit the paper's width."""
     from harness.analysis import style
 
-    room = int(72 * style.DOUBLE / (0.602 * style.SMALL)) - GAP * len(head)
+    room = int(72 * style.chosen().double / (0.602 * style.scaled(style.SMALL))) - GAP * len(head)
     lines = [[line for row in cells for line in row[i].split("\n")] for i in range(len(head))]
     need = [max(len(title), NARROWEST, *map(len, each)) for title, each in zip(head, lines, strict=True)]
     need[0] = max(len(head[0]), NARROWEST, min(need[0], WIDEST))

@@ -142,7 +142,7 @@ def heatmap(
         norm = Normalize(low, high if high > low else low + 1)
         images = [_image(panel, each, norm) for panel, each in maps]
         bar = figure.colorbar(images[0], ax=[panel.ax for panel in made], pad=0.01, aspect=24)
-        bar.outline.set_linewidth(0.5)
+        bar.outline.set_linewidth(style.scaled(0.5))
         style.powers_of_ten(bar.ax.yaxis)
         symbol = r"\partial L/\partial h_t" if path == "hidden" else r"\partial L/\partial c_t"
         bar.set_label(rf"batch mean of $\|{symbol}\|$")
@@ -182,7 +182,7 @@ def _image(panel: panels.Panel, each: Map, norm: Any) -> ScalarMappable:
     )
     some = np.argwhere((each.zero > 0) & (each.zero < 1))
     if len(some):
-        ax.plot(some[:, 1] + 1, some[:, 0], ".", color="white", markersize=1.2, markeredgewidth=0)
+        ax.plot(some[:, 1] + 1, some[:, 0], ".", color="white", markersize=style.scaled(1.2), markeredgewidth=0)
     _axes(panel, each)
     return image
 
@@ -201,10 +201,17 @@ def _axes(panel: panels.Panel, each: Map) -> None:
     for i in shown:
         panel.ax.text(
             1.015, (i + 0.5) / len(each.updates), f"{each.n[i]}", transform=panel.ax.transAxes,
-            fontsize=style.SMALL, color=style.FAINT, va="center", ha="left",
+            fontsize=style.scaled(style.SMALL), color=style.FAINT, va="center", ha="left",
         )  # fmt: skip
     panel.ax.text(
-        1.015, 1.0, "n", transform=panel.ax.transAxes, fontsize=style.SMALL, color=style.FAINT, va="bottom", ha="left"
+        1.015,
+        1.0,
+        "n",
+        transform=panel.ax.transAxes,
+        fontsize=style.scaled(style.SMALL),
+        color=style.FAINT,
+        va="bottom",
+        ha="left",
     )
     if panel.bottom:
         panel.ax.set_xlabel(labels.axis("t"))

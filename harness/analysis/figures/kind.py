@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.analysis import labels
 from harness.analysis.pooling import pooled
@@ -19,6 +19,8 @@ SEED = 0  # of the generators behind bootstrap bands: the same tables give the s
 
 class FigureKind(Figure):
     """Base of the figure kinds. A kind is a file with such a class, and a pure function from a frame to a figure."""
+
+    alone: ClassVar[bool] = False  # true where the letters fix the size: such a figure is no panel of another
 
     def columns(self) -> tuple[str, ...]:
         """The settings columns that the figure tells apart."""
@@ -39,6 +41,10 @@ class FigureKind(Figure):
 
     def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """What cannot be drawn from these points of the grid (their settings as columns), in sentences."""
+        return []
+
+    def misfits(self, study: Study) -> list[str]:
+        """What does not go together with the study's other figures, in sentences."""
         return []
 
     def about(self, study: Study) -> str:

@@ -121,9 +121,9 @@ def nodes(
     import numpy as np
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
 
     from harness.analysis import style
+    from harness.analysis.canvas import canvas
 
     panels.demand(gradients, "gradient was recorded")
     across = panels.levels(gradients, col)
@@ -135,7 +135,7 @@ def nodes(
     norm = Normalize(low, high if high > low else low + 1)
     with style.context():
         T = max(len(each) for line in levels for each in line)
-        figure = Figure(figsize=style.diagram_size(len(across), len(updates), T), layout="constrained")
+        figure = canvas(style.diagram_size(len(across), len(updates), T))
         axes = figure.subplots(len(updates), len(across), squeeze=False)
         marked = False
         for i, update in enumerate(updates):
@@ -181,7 +181,7 @@ def _network(ax: Axes, levels: npt.NDArray[np.float64], gates: Gates | None, nor
 
     T = len(levels)
     words = gates.symbols if gates is not None else [""] * T
-    edge: dict[str, Any] = {"color": style.RULE, "linewidth": 0.8, "zorder": 1}
+    edge: dict[str, Any] = {"color": style.RULE, "linewidth": style.scaled(0.8), "zorder": 1}
     for t, level in enumerate(levels):
         last = t == T - 1
         ax.plot([t, t], [INPUT, HIDDEN], **edge)
@@ -190,23 +190,25 @@ def _network(ax: Axes, levels: npt.NDArray[np.float64], gates: Gates | None, nor
             ax.plot([t - 1, t], [HIDDEN, HIDDEN], **edge)
         known = np.isfinite(level)
         fill = style.shade_map()(norm(level)) if known else "white"
-        ax.add_patch(Circle((t, HIDDEN), RADIUS, facecolor=fill, edgecolor=style.INK, linewidth=0.7, zorder=3))
+        ax.add_patch(
+            Circle((t, HIDDEN), RADIUS, facecolor=fill, edgecolor=style.INK, linewidth=style.scaled(0.7), zorder=3)
+        )
         if not known:
             ax.plot(t, HIDDEN, "x", color=style.FAINT, zorder=4)
         for height, solid in ((INPUT, True), (OUTPUT, last)):
             ax.add_patch(Circle(
                 (t, height), RADIUS * 0.8, facecolor="white", edgecolor=style.INK if solid else style.RULE,
-                linewidth=0.7 if solid else 0.5, zorder=3,
+                linewidth=style.scaled(0.7 if solid else 0.5), zorder=3,
             ))  # fmt: skip
         ax.text(
-            t, INPUT, words[t], fontsize=style.SMALL, ha="center", va="center_baseline", zorder=4,
+            t, INPUT, words[t], fontsize=style.scaled(style.SMALL), ha="center", va="center_baseline", zorder=4,
             fontweight="bold" if words[t].isupper() else "normal",
         )  # fmt: skip
         if gates is not None:
             for name, values in gates.values.items():
                 if name != "f" or t > 0:  # nothing is there to forget
                     _gate(ax, t + PLACES[name][0], HIDDEN + PLACES[name][1], bool(values[t] > OPEN))
-    ax.text(T - 1, OUTPUT, "$L$", fontsize=style.SMALL, ha="center", va="center", zorder=4)
+    ax.text(T - 1, OUTPUT, "$L$", fontsize=style.scaled(style.SMALL), ha="center", va="center", zorder=4)
     ax.set_xlim(-0.6, T - 0.4)
     ax.set_ylim(INPUT - 0.4, OUTPUT + 0.4)
     ax.set_aspect("equal")
@@ -217,11 +219,13 @@ def _gate(ax: Axes, x: float, y: float, opened: bool) -> None:
     """○ or – on a white plate, so that the edge beneath is interrupted."""
     from harness.analysis import style
 
-    ax.plot(x, y, "s", color="white", markersize=5.0, markeredgewidth=0, zorder=2)
+    ax.plot(x, y, "s", color="white", markersize=style.scaled(5.0), markeredgewidth=0, zorder=2)
     mark: dict[str, Any] = (
-        {"marker": "o", "markersize": 3.6, "markerfacecolor": "white"} if opened else {"marker": "_", "markersize": 4.2}
+        {"marker": "o", "markersize": style.scaled(3.6), "markerfacecolor": "white"}
+        if opened
+        else {"marker": "_", "markersize": style.scaled(4.2)}
     )
-    ax.plot(x, y, linestyle="none", color=style.INK, markeredgewidth=0.8, zorder=5, **mark)
+    ax.plot(x, y, linestyle="none", color=style.INK, markeredgewidth=style.scaled(0.8), zorder=5, **mark)
 
 
 def _handles() -> list[Any]:
@@ -229,8 +233,8 @@ def _handles() -> list[Any]:
 
     from harness.analysis import style
 
-    shared: dict[str, Any] = {"linestyle": "none", "color": style.INK, "markeredgewidth": 0.8}
+    shared: dict[str, Any] = {"linestyle": "none", "color": style.INK, "markeredgewidth": style.scaled(0.8)}
     return [
-        Line2D([], [], marker="o", markerfacecolor="white", markersize=3.6, label="gate open", **shared),
-        Line2D([], [], marker="_", markersize=4.2, label="gate closed", **shared),
+        Line2D([], [], marker="o", markerfacecolor="white", markersize=style.scaled(3.6), label="gate open", **shared),
+        Line2D([], [], marker="_", markersize=style.scaled(4.2), label="gate closed", **shared),
     ]

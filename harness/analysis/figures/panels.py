@@ -56,13 +56,12 @@ def demand(frame: pd.DataFrame, what: str) -> None:
 def panels(
     frame: pd.DataFrame, row: str | None, col: str | None, *, share_x: bool = True, share_y: bool = True
 ) -> tuple[Figure, list[Panel]]:
-    """A figure at paper width with a panel for each row and column value; an empty combination says 'no runs'."""
-    from matplotlib.figure import Figure
-
+    """A canvas with a panel for each row and column value; an empty combination says 'no runs'."""
     from harness.analysis import style
+    from harness.analysis.canvas import canvas
 
     down, across = levels(frame, row), levels(frame, col)
-    figure = Figure(figsize=style.size(len(across), len(down)), layout="constrained")
+    figure = canvas(style.size(len(across), len(down)))
     axes = figure.subplots(len(down), len(across), squeeze=False, sharey=share_y, sharex=share_x)
     made = []
     for i, row_level in enumerate(down):
@@ -78,13 +77,23 @@ def panels(
 
 
 def legend(figure: Figure, handles: Sequence[Artist], title: str | None = None) -> None:
-    """One legend above all panels, in as many columns as fit the paper's width."""
+    """One legend above all panels, in as few lines as fit the width."""
     if not handles:
         return
     from harness.analysis import style
+    from harness.analysis.canvas import room
 
     texts = [str(handle.get_label()) for handle in handles]
-    widths = [style.legend_entry(text) for text in texts]
-    room = figure.get_figwidth() * 72
-    ncols = len(texts) if sum(widths) <= room else max(1, int(room / max(widths)))
+    ncols = _columns([style.legend_entry(text) for text in texts], room(figure))
     figure.legend(handles=list(handles), labels=texts, title=title, loc="outside upper center", ncols=ncols)
+
+
+def _columns(widths: Sequence[float], points: float) -> int:
+    """The fewest columns of those with the fewest lines whose widest entries fit side by side; one if none does."""
+    import numpy as np
+
+    for lines in range(1, len(widths) + 1):
+        ncols = -(-len(widths) // lines)
+        if sum(max(column) for column in np.array_split(np.asarray(widths), ncols)) <= points:
+            return ncols
+    return 1

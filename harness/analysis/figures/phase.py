@@ -73,7 +73,7 @@ def phase(
             _axes(panel, x, y, across, up)
         scale = ScalarMappable(Normalize(0, 1), style.rate_map())
         bar = figure.colorbar(scale, ax=[panel.ax for panel in made], pad=0.02, aspect=24)
-        bar.outline.set_linewidth(0.5)
+        bar.outline.set_linewidth(style.scaled(0.5))
         bar.set_label("success rate")
     return figure
 
@@ -92,7 +92,7 @@ def _cells(panel: panels.Panel, table: pd.DataFrame, x: str, y: str, across: lis
         rate[at], text[at] = cell["rate"], f"{cell['solved']}/{cell['n']}"
     sns.heatmap(
         rate, ax=panel.ax, vmin=0, vmax=1, cmap=style.rate_map(), cbar=False, annot=text, fmt="",
-        linewidths=0.8, linecolor="white", annot_kws={"fontsize": style.SMALL},
+        linewidths=style.scaled(0.8), linecolor="white", annot_kws={"fontsize": style.scaled(style.SMALL)},
     )  # fmt: skip
 
 

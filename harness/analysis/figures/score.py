@@ -68,8 +68,9 @@ class Score(FigureKind):
         known = REFERENCES.get(self.metric)
         return (
             f"{metric.label[0].upper()}{metric.label[1:]} against {labels.axis(self.x)}: {metric.meaning}.{dots}"
-            f"{dotted[known.name] if known else ''} An open triangle at the edge is a value, or a bar's end, beyond "
-            f"every number.{self.about(study)}"
+            f"{dotted[known.name] if known else ''} n counts the runs behind each point (written beside it where it "
+            "differs). An open triangle at the edge is a value, or a bar's end, beyond every number."
+            f"{self.about(study)}"
         )
 
     def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -120,8 +121,10 @@ def score(
     panels.demand(done, "run has a result yet")
     places, hues = panels.levels(done, x), panels.levels(done, hue)
     panels.demand(scores(done, metric=measured, by=x).dropna(subset=["value"]), f"{measured.label} was recorded")
-    tints = style.colours(hue, hues)
+    tints, marks = style.colours(hue, hues), [style.MARKERS[i % len(style.MARKERS)] for i in range(len(hues))]
     referred = False
+    counts: list[set[int]] = [set() for _ in hues]
+    drawn: list[tuple[Axes, int, pd.DataFrame]] = []
     with style.context():
         figure, made = panels.panels(done, row, col)
         for panel in made:
@@ -130,16 +133,24 @@ def score(
                 rows = panels.part(panel.frame, hue, level)
                 if not rows.empty:
                     shift = DODGE * (i - (len(hues) - 1) / 2) / len(hues)
-                    _series(panel.ax, rows, measured, x, places, shift, tints[i], style.MARKERS[i % len(style.MARKERS)])
+                    table = scores(rows, metric=measured, by=x)
+                    table["at"] = [_place(places, x, held) + shift for held in table[x]]
+                    _series(panel.ax, table, tints[i], marks[i])
+                    if metric not in COUNTED:
+                        _dots(panel.ax, rows, table, measured, x, tints[i])
+                    counts[i].update(int(n) for n in table["runs"])
+                    drawn.append((panel.ax, i, table))
             _axes(panel, measured, x, places)
+        for ax, i, table in drawn:
+            if len(counts[i]) > 1:  # the legend cannot say one n
+                _numbers(ax, table)
         handles = [
-            Line2D([], [], color=tints[i], marker=style.MARKERS[i % len(style.MARKERS)], label=labels.value(hue, level))
+            Line2D([], [], color=tints[i], marker=marks[i], label=_name(hue, level, counts[i]))
             for i, level in enumerate(hues)
-            if hue is not None
         ]
         if referred:
-            name = REFERENCES[metric].name
-            handles.append(Line2D([], [], color=style.FAINT, linestyle=":", linewidth=0.8, label=name))
+            name, width = REFERENCES[metric].name, style.scaled(0.8)
+            handles.append(Line2D([], [], color=style.FAINT, linestyle=":", linewidth=width, label=name))
         panels.legend(figure, handles, title=None if hue in (None, "cell") else labels.axis(str(hue)))
     return figure
 
@@ -154,37 +165,30 @@ def _reference(panel: panels.Panel, metric: str, x: str, places: list[Any]) -> b
 
     if metric not in REFERENCES:
         return False
-    drawn = False
+    drawn, width = False, style.scaled(0.8)
     for i, place in enumerate(places):
         for value in REFERENCES[metric].of(panels.part(panel.frame, x, place)).dropna().unique():
-            panel.ax.plot([i - 0.5, i + 0.5], [value] * 2, color=style.FAINT, linestyle=":", linewidth=0.8, zorder=1)
+            panel.ax.plot([i - 0.5, i + 0.5], [value] * 2, color=style.FAINT, linestyle=":", linewidth=width, zorder=1)
             drawn = True
     return drawn
 
 
-def _series(
-    ax: Axes, rows: pd.DataFrame, metric: Metric, x: str, places: list[Any], shift: float, tint: str, marker: str
-) -> None:
+def _series(ax: Axes, table: pd.DataFrame, tint: str, marker: str) -> None:
+    """Values with their intervals, and an open triangle at the edge for what lies beyond every number."""
     import numpy as np
 
-    table = scores(rows, metric=metric, by=x)
-    at = np.array([_place(places, x, held) + shift for held in table[x]])
-    value = table["value"].to_numpy(dtype="float64")
+    from harness.analysis import style
+
+    at, value = (table[name].to_numpy(dtype="float64") for name in ("at", "value"))
     there = np.isfinite(value)
     ends = table[["low", "high"]].to_numpy(dtype="float64").T
     # a bar's open end has its own mark at the edge
     bars = np.abs(np.where(np.isinf(ends), value, ends)[:, there] - value[there])
-    ax.plot(at[there], value[there], color=tint, linewidth=0.8, alpha=0.5, zorder=2)
+    ax.plot(at[there], value[there], color=tint, linewidth=style.scaled(0.8), alpha=0.5, zorder=2)
     ax.errorbar(
-        at[there], value[there], yerr=bars, color=tint, marker=marker, linestyle="none", elinewidth=1.0, capsize=1.8,
-        zorder=3,
+        at[there], value[there], yerr=bars, color=tint, marker=marker, linestyle="none", elinewidth=style.scaled(1.0),
+        capsize=style.scaled(1.8), zorder=3,
     )  # fmt: skip
-    if metric.name not in COUNTED:
-        for left, held in zip(at, table[x], strict=True):
-            seeds = metric.per_seed(panels.part(rows, x, held)).to_numpy(dtype="float64")
-            seeds = seeds[np.isfinite(seeds)]
-            beside = [left + ASIDE] * len(seeds)
-            ax.plot(beside, seeds, color=tint, marker=".", markersize=3, alpha=0.5, linestyle="none", zorder=3)
     for left, *found in zip(at, value, *ends, strict=True):
         for edge, mark in ((math.inf, "^"), (-math.inf, "v")):
             if edge in found:
@@ -192,6 +196,36 @@ def _series(
                     left, float(edge > 0), transform=ax.get_xaxis_transform(), color=tint, marker=mark,
                     markerfacecolor="white", linestyle="none", clip_on=False, zorder=4,
                 )  # fmt: skip
+
+
+def _dots(ax: Axes, rows: pd.DataFrame, table: pd.DataFrame, metric: Metric, x: str, tint: str) -> None:
+    """Each seed's own value beside the bar."""
+    import numpy as np
+
+    from harness.analysis import style
+
+    for left, held in zip(table["at"], table[x], strict=True):
+        seeds = metric.per_seed(panels.part(rows, x, held)).to_numpy(dtype="float64")
+        seeds = seeds[np.isfinite(seeds)]
+        ax.plot(
+            [left + ASIDE] * len(seeds), seeds, color=tint, marker=".", markersize=style.scaled(3), alpha=0.5,
+            linestyle="none", zorder=3,
+        )  # fmt: skip
+
+
+def _numbers(ax: Axes, table: pd.DataFrame) -> None:
+    """How many runs are behind each point."""
+    import numpy as np
+
+    from harness.analysis import style
+
+    for x, value, n in zip(table["at"], table["value"], table["runs"], strict=True):
+        if np.isfinite(value):
+            plate = {"facecolor": "white", "edgecolor": "none", "pad": style.scaled(0.4), "alpha": 0.8}
+            ax.annotate(
+                f"{n}", (x, value), xytext=(style.scaled(4), 0), textcoords="offset points", va="center", ha="left",
+                fontsize=style.scaled(style.SMALL), color=style.FAINT, bbox=plate, zorder=3,
+            )  # fmt: skip
 
 
 def _axes(panel: panels.Panel, metric: Metric, x: str, places: list[Any]) -> None:
@@ -202,7 +236,13 @@ def _axes(panel: panels.Panel, metric: Metric, x: str, places: list[Any]) -> Non
     panel.ax.set_xlim(-0.5, len(places) - 0.5)
     if metric.name in SHARES:
         panel.ax.set_ylim(-0.03, 1.03)
+        panel.ax.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
     if panel.bottom:
         panel.ax.set_xlabel(labels.axis(x))
     if panel.left:
         panel.ax.set_ylabel(metric.label)
+
+
+def _name(hue: str | None, level: object, counts: set[int]) -> str:
+    n = "n = " + "–".join(map(str, sorted({min(counts), max(counts)}))) if counts else "no runs"
+    return f"{n} per point" if hue is None else f"{labels.value(hue, level)} ({n})"

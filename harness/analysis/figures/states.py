@@ -110,9 +110,9 @@ def states(
     Raises:
         HarnessError: this part was not kept.
     """
-    from matplotlib.figure import Figure
 
     from harness.analysis import style
+    from harness.analysis.canvas import canvas, width
 
     panels.demand(frame, "state was kept")
     run = one_run(frame)
@@ -122,7 +122,7 @@ def states(
     ranked = ranking(rows, keys)[:units]
     answers = ordered(rows["answer"].unique())
     with style.context():
-        figure = Figure(figsize=style.stack_size(len(answers), len(ranked)), layout="constrained")
+        figure = canvas(style.stack_size(len(answers), len(ranked)))
         axes = figure.subplots(len(answers), per_class, squeeze=False)
         images: list[ScalarMappable] = []
         for height, (line, answer) in enumerate(zip(axes, answers, strict=True)):
@@ -135,7 +135,7 @@ def states(
                 order = [unit for unit, _ in ranked]
                 words = list(drawn["symbols"].iloc[0])
                 images.append(heat(ax, matrix(drawn, order), part))
-                spell(ax, words, keys[0], figure.get_figwidth() / per_class)
+                spell(ax, words, keys[0], width(figure) / per_class)
                 ax.set_yticks(range(len(order)), [str(unit) for unit in order] if place == 0 else [])
                 if place == 0:
                     ax.set_ylabel(f"class {answer}")
@@ -164,7 +164,7 @@ def heat(ax: Axes, values: npt.NDArray[np.float64], part: str) -> ScalarMappable
     shades, low = (style.rate_map(), 0.0) if gate else (style.diverging_map(), -1.0)
     shown = values if gate else np.tanh(values)
     image = ax.imshow(shown, cmap=shades, vmin=low, vmax=1.0, aspect="auto", interpolation="none")
-    ax.tick_params(length=0, pad=1.5)
+    ax.tick_params(length=0, pad=style.scaled(1.5))
     for side in ("top", "right", "left", "bottom"):
         ax.spines[side].set_visible(False)
     return image
@@ -175,12 +175,12 @@ def spell(ax: Axes, words: Sequence[str], symbol: str, inches: float) -> None:
     from harness.analysis import style
 
     room = 0.8 * inches * 72 / max(len(words), 1)  # points that a column has
-    ax.set_xticks(range(len(words)), list(words), fontsize=min(style.SMALL, 1.3 * room))
+    ax.set_xticks(range(len(words)), list(words), fontsize=min(style.scaled(style.SMALL), 1.3 * room))
     for t, (word, text) in enumerate(zip(words, ax.get_xticklabels(), strict=True)):
         text.set_color(style.INK if word.isupper() else style.FAINT)
         text.set_fontweight("bold" if word.isupper() else "normal")
         if word == symbol:
-            ax.axvline(t - 0.5, color=style.INK, linewidth=0.7)
+            ax.axvline(t - 0.5, color=style.INK, linewidth=style.scaled(0.7))
 
 
 def scale(figure: Drawing, image: ScalarMappable, axes: Sequence[Axes], part: str) -> None:
@@ -197,7 +197,7 @@ def scale(figure: Drawing, image: ScalarMappable, axes: Sequence[Axes], part: st
 def _scores(ax: Axes, scores: Sequence[float], *, title: bool) -> None:
     from harness.analysis import style
 
-    marks: dict[str, Any] = {"fontsize": style.SMALL, "color": style.FAINT, "va": "center", "ha": "left"}
+    marks: dict[str, Any] = {"fontsize": style.scaled(style.SMALL), "color": style.FAINT, "va": "center", "ha": "left"}
     for row, score in enumerate(scores):
         ax.text(1.012, row, f"{score:.2f}", transform=ax.get_yaxis_transform(), **marks)
     if title:

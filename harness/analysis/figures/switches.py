@@ -83,15 +83,15 @@ def switches(frame: pd.DataFrame) -> Drawing:
     Raises:
         HarnessError: nothing was kept.
     """
-    from matplotlib.figure import Figure
 
     from harness.analysis import style
+    from harness.analysis.canvas import canvas, width
 
     panels.demand(frame, "state was kept")
     present = [name for name in SWITCHES if (frame["switch"] == name).any()]
     with style.context():
         units = int(frame["unit"].max()) + 1
-        figure = Figure(figsize=style.stack_size(2 * -(-len(present) // 3), units), layout="constrained")
+        figure = canvas(style.stack_size(2 * -(-len(present) // 3), units))
         across = min(3, len(present))
         axes = figure.subplots(2 * -(-len(present) // 3), across, squeeze=False)
         for each in axes.ravel():
@@ -104,7 +104,7 @@ def switches(frame: pd.DataFrame) -> Drawing:
                 ax.set_axis_on()
                 drawn = sequence[sequence["part"] == part].set_index("unit")
                 image = heat(ax, matrix(drawn, sorted(drawn.index)), part)
-                spell(ax, list(drawn["symbols"].iloc[0]), "", figure.get_figwidth() / across)
+                spell(ax, list(drawn["symbols"].iloc[0]), "", width(figure) / across)
                 ax.set_yticks([])
                 if name != "none":
                     _thrown(ax, int(run["first"].iloc[0]), int(run["last"].iloc[0]))
@@ -112,7 +112,7 @@ def switches(frame: pd.DataFrame) -> Drawing:
                     ax.set_title(gates_text(name))
                     ax.set_xticks([])
                 if place % across == 0:
-                    ax.set_ylabel(f"${part}$", rotation=0, labelpad=7, va="center")
+                    ax.set_ylabel(f"${part}$", rotation=0, labelpad=style.scaled(7), va="center")
         scale(figure, image, axes.ravel().tolist(), "c")
         figure.axes[-1].set_ylabel("state")
     return figure
@@ -128,16 +128,16 @@ def switch_error(runs: pd.DataFrame) -> Drawing:
         HarnessError: no run has a strength and a deviation.
     """
     import numpy as np
-    from matplotlib.figure import Figure
 
     from harness.analysis import style
+    from harness.analysis.canvas import canvas
 
     panels.demand(runs, "run matches")
     known = runs[runs["strength"].notna() & runs["switch_error"].notna()]
     panels.demand(known, "run has a strength")
     present = [name for name in SWITCHES if (known["switch"] == name).any()]
     with style.context():
-        figure = Figure(figsize=style.size(1, 1), layout="constrained")
+        figure = canvas(style.size(1, 1))
         ax = figure.subplots()
         for place, (name, tint) in enumerate(zip(present, style.colours("switch", present), strict=True)):
             groups = known[known["switch"] == name].groupby("strength")["switch_error"]
@@ -145,10 +145,12 @@ def switch_error(runs: pd.DataFrame) -> Drawing:
             middle, low, high = (each.to_numpy() for each in (groups.median(), groups.min(), groups.max()))
             ax.errorbar(
                 at, middle, yerr=[middle - low, high - middle], color=tint, marker=style.MARKERS[place], label=name,
-                linewidth=0.8, elinewidth=0.8,
+                linewidth=style.scaled(0.8), elinewidth=style.scaled(0.8),
             )  # fmt: skip
         ends = np.array([known["strength"].min(), known["strength"].max()])
-        ax.plot(ends, np.exp(-ends), color=style.INK, linestyle=(0, (4, 2)), linewidth=0.7, label=r"$e^{-s}$")
+        ax.plot(
+            ends, np.exp(-ends), color=style.INK, linestyle=(0, (4, 2)), linewidth=style.scaled(0.7), label=r"$e^{-s}$"
+        )
         ax.set_yscale("log")
         ax.minorticks_off()
         style.guide(ax)
@@ -164,4 +166,4 @@ def _thrown(ax: Axes, first: int, last: int) -> None:
     from harness.analysis import style
 
     for edge in (first - 1.5, last - 0.5):
-        ax.axvline(edge, color=style.INK, linewidth=0.8)
+        ax.axvline(edge, color=style.INK, linewidth=style.scaled(0.8))
