@@ -128,6 +128,19 @@ RUNS = Table(
             "",
             "share of codes moved to another month that are decoded to the whole text with that month; null likewise",
         ),
+        Column(
+            "measured",
+            pa.float64(),
+            "",
+            "the number that an experiment without training is about, in its page's unit; null in training",
+        ),
+        Column("predicted", pa.float64(), "", "what theory says that number is; null where it says nothing"),
+        Column(
+            "residual",
+            pa.float64(),
+            "",
+            "largest |measured − theory| over the run's profiles, as its experiment compares them; null without theory",
+        ),
         Column("engine", pa.string(), "", "what computed the recurrence: numba (fused kernel) or torch"),
         Column("device", pa.string(), "", "torch device"),
         Column("cpu", pa.string(), "", "processor the run was computed on"),
@@ -228,7 +241,21 @@ WEIGHTS = Table(
     ),
 )
 
-EXTRA = (STATES, CODES, EXAMPLES, WEIGHTS)  # only where a study asks for them
+PROFILES = Table(
+    "profiles",
+    "a quantity measured along an axis, at one moment of a run",
+    (
+        RUN_ID,
+        Column("update", pa.int64(), "updates", "parameter updates made before it was measured"),
+        Column("quantity", pa.string(), "", "what was measured, by its name in docs/probes.md"),
+        Column("axis", pa.string(), "", "what it was measured along: lag, t, window, rank, …"),
+        Column("at", pa.list_(pa.float64()), "", "positions on that axis"),
+        Column("measured", pa.list_(pa.float64()), "", "the quantity there"),
+        Column("theory", pa.list_(pa.float64()), "", "what theory says it is there; null where it says nothing"),
+    ),
+)
+
+EXTRA = (STATES, CODES, EXAMPLES, WEIGHTS, PROFILES)  # only where a study asks for them
 TABLES: Mapping[str, Table] = {t.name: t for t in (RUNS, CURVES, GRADIENTS, *EXTRA)}
 
 

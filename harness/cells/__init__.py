@@ -1,12 +1,35 @@
 """What is trained: one file a cell. A new cell is one file, and one name in this table."""
 
-from harness.cells import gru, lstm, rnn, skip, window
+from harness.cells import (
+    antisymmetric,
+    cornn,
+    gru,
+    indrnn,
+    janet,
+    lru,
+    lstm,
+    lstm1997,
+    minimal,
+    orthogonal,
+    rnn,
+    skip,
+    window,
+)
 from harness.cells.cell import Cell
 
 CELLS: dict[str, type[Cell]] = {
     "rnn": rnn.RNN,
     "lstm": lstm.LSTM,
     "gru": gru.GRU,
+    "lstm1997": lstm1997.LSTM1997,
+    "janet": janet.JANET,
+    "indrnn": indrnn.IndRNN,
+    "antisymmetric": antisymmetric.Antisymmetric,
+    "orthogonal": orthogonal.Orthogonal,
+    "mingru": minimal.MinGRU,
+    "minlstm": minimal.MinLSTM,
+    "lru": lru.LRU,
+    "cornn": cornn.CoRNN,
     "skip": skip.Skip,
     "gated_skip": skip.GatedSkip,
     "window": window.Window,

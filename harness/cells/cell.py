@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from pydantic import model_validator
 
 from harness.study.spec import Section, setting, wrong
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from torch import Tensor
 
 State = tuple["Tensor", ...]  # (h,) or (h, c), each (R, B, H)
+Draw = Callable[[str], "np.random.Generator"]  # a parameter's name → its own stream
+OF_A_RADIUS = ("gaussian", "orthogonal", "identity")
 
 
 class Cell(Section):
     """Base of all cells; `cell` is the key by which a study chooses one.
 
     Parameters are stacked over the R replicas of a pack, gate blocks below one another as in torch.nn:
-    W (R, G·H, H) recurrent, U (R, G·H, D) input, b_x and b_h (R, G·H) the two biases.
+    W (R, G·H, H) recurrent, U (R, G·H, D) input, b_x and b_h (R, G·H) the two biases. A cell with others says so in
+    `shapes`.
     """
 
     gates: ClassVar[tuple[str, ...]]  # names of the G blocks, in torch's order
     states: ClassVar[tuple[str, ...]] = ("h",)
-    recurrent_weights: ClassVar[tuple[str, ...]] = ("W",)  # names of the (R, G·H, H) parameters
+    recurrent_weights: ClassVar[tuple[str, ...]] = ("W",)  # names of the parameters that carry one state to the next
 
     cell: str
     hidden_size: int = setting(50, "H, the number of hidden units", ge=1)
@@ -36,7 +41,8 @@ class Cell(Section):
     init: Literal["torch", "gaussian", "orthogonal", "identity", "lecture"] = setting(
         "torch",
         "recurrent weights before training: torch's default, or a block per gate of that kind and radius; lecture: "
-        "torch's default drawn from torch's own stream in the order of the lecture's notebook",
+        "torch's default drawn from torch's own stream in the order of the lecture's notebook; paper: all parameters "
+        "as in the cell's paper",
         replica=True,
     )
     spectral_radius: float | None = setting(
@@ -51,20 +57,39 @@ class Cell(Section):
     @model_validator(mode="before")
     @classmethod
     def _radius(cls, data: object, info: object) -> object:
-        """Torch's default has no spectral radius to set; the other initialisations have 1 unless told."""
+        """Torch's default has no spectral radius to set, nor has a paper's; the other initialisations have 1."""
         if not isinstance(data, dict):
             return data
-        if not cls.recurrent_weights:  # nothing to set
+        field = cls.model_fields["init"]
+        known = get_args(field.annotation)
+        if not cls.recurrent_weights and "torch" in known:  # nothing to set
             return {**data, "init": "torch", "spectral_radius": None}
-        if data.get("init", "torch") not in ("torch", "lecture"):
+        init = data.get("init", field.default)
+        if init in OF_A_RADIUS and init in known:
             return data if data.get("spectral_radius") is not None else {**data, "spectral_radius": 1.0}
         swept = (getattr(info, "context", None) or {}).get("swept", ())
         if "spectral_radius" in swept and data.get("spectral_radius") is not None:
-            raise wrong(
-                "spectral_radius",
-                "has no meaning with init: torch, so it cannot be swept there; set model.init: gaussian",
-            )
+            hint = "; set model.init: gaussian" if "gaussian" in known else ""
+            raise wrong("spectral_radius", f"has no meaning with init: {init}, so it cannot be swept there{hint}")
         return {**data, "spectral_radius": None}
+
+    def shapes(self, H: int, D: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of one replica's trained parameters, at width H and on rows of D numbers."""
+        G = len(self.gates)
+        found: dict[str, tuple[int, ...]] = dict.fromkeys(self.recurrent_weights, (G * H, H))
+        found |= {"U": (G * H, D), "b_x": (G * H,)}
+        return found | ({"b_h": (G * H,)} if self.biases == 2 else {})
+
+    def effective(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The parameters that the equations use, from those that are trained: an orthogonal W from its generator.
+
+        `scan` asks once a sequence, so that no step computes them anew; asked twice, it returns what it was given.
+        """
+        return parameters
+
+    def recurrent_matrices(self, parameters: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """The matrices whose ρ and σ₁ are recorded, each (R, k·H, H) for some k; none where there is none."""
+        return tuple(parameters[name] for name in self.recurrent_weights)
 
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
         """What a step computes before it changes the state: gates and candidates by name, each (R, B, H).
@@ -83,6 +108,37 @@ class Cell(Section):
     def step(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> State:
         """One time step: state at t−1 and the input's share of the pre-activations → state at t."""
         return self.combine(state, self.activations(parameters, state, z))
+
+
+class PaperCell(Cell):
+    """A cell that starts as its paper says (`init: paper`), with the one bias vector that papers have."""
+
+    biases: Literal[1] = setting(1, "bias vectors: the input's alone, as in the paper")
+    init: Literal["paper", "torch", "gaussian", "orthogonal", "identity"] = setting(  # type: ignore[assignment]
+        "paper",
+        "paper: as the cell's paper says; or recurrent weights as torch's default, or a block per gate of that kind "
+        "and radius",
+        replica=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_start(cls, data: object) -> object:
+        """A start that has no meaning for this cell is an error that names those that have one."""
+        known = get_args(cls.model_fields["init"].annotation)
+        if isinstance(data, dict) and data.get("init", "paper") not in known:
+            raise wrong("init", f"'{data.get('cell')}' starts as its paper says; set model.init: {' or '.join(known)}")
+        return data
+
+    def paper(self, draw: Draw, *, input_size: int, length: int) -> dict[str, npt.NDArray[Any]]:
+        """Parameters of one replica as the paper draws them; those left out keep torch's default.
+
+        Args:
+            draw: a stream for each parameter, by its name.
+            input_size: D.
+            length: T, the longest dependency.
+        """
+        raise NotImplementedError
 
 
 def recurrent(parameters: Mapping[str, Tensor], h: Tensor) -> Tensor:

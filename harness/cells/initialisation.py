@@ -11,7 +11,7 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
-from harness.cells.cell import Cell
+from harness.cells.cell import Cell, PaperCell
 from harness.streams import generator
 
 Matrix = npt.NDArray[np.float64]
@@ -20,17 +20,17 @@ Matrix = npt.NDArray[np.float64]
 def initialise(cell: Cell, seed: int, *, input_size: int, length: int) -> dict[str, Matrix]:
     """The parameters of one replica of a cell.
 
-    All are uniform on (−1/√H, 1/√H), torch's default for its recurrent modules, except: W's gate blocks, unless
-    `init: torch`, are Gaussian, orthogonal or the identity, scaled to the given spectral radius; and an LSTM's
-    `forget_bias` sets b_x + b_h of the forget gate.
+    All are uniform on (−1/√H, 1/√H), torch's default for its recurrent modules, except: W's gate blocks, with another
+    `init`, are Gaussian, orthogonal or the identity, scaled to the given spectral radius; with `init: paper` the
+    parameters are as the cell's paper says; and `forget_bias` sets b_x + b_h of the forget gate.
 
     Args:
         input_size: D.
         length: T, the longest dependency chrono initialisation allows for (Tallec & Ollivier 2018, eq. 16).
 
     Returns:
-        float64: W (G·H, H) and whatever other recurrent weights the cell has, U (G·H, D), b_x (G·H,) and, with
-        `biases: 2`, b_h (G·H,).
+        float64: W (G·H, H) or whatever recurrent weights the cell has, U (G·H, D), b_x (G·H,), with `biases: 2` b_h
+        (G·H,), and what else is in the cell's `shapes`.
     """
     H, G = cell.hidden_size, len(cell.gates)
     bound = 1 / sqrt(H)
@@ -38,10 +38,11 @@ def initialise(cell: Cell, seed: int, *, input_size: int, length: int) -> dict[s
     def uniform(name: str, *shape: int) -> Matrix:
         return generator(seed, f"initialise {name}").uniform(-bound, bound, shape)
 
-    parameters = {name: uniform(name, G * H, H) for name in cell.recurrent_weights}
-    parameters |= {"U": uniform("U", G * H, input_size), "b_x": uniform("b_x", G * H)}
-    if cell.biases == 2:
-        parameters["b_h"] = uniform("b_h", G * H)
+    parameters = {name: uniform(name, *shape) for name, shape in cell.shapes(H, input_size).items()}
+    if isinstance(cell, PaperCell) and cell.init == "paper":
+        parameters |= cell.paper(
+            lambda name: generator(seed, f"initialise {name} paper"), input_size=input_size, length=length
+        )
     if cell.spectral_radius is not None:
         for name in cell.recurrent_weights:
             stream = generator(seed, f"initialise {name} {cell.init}")
@@ -83,6 +84,8 @@ def _set_forget_bias(cell: Cell, parameters: dict[str, Matrix], seed: int, lengt
         values["f"] = np.log(generator(seed, "initialise chrono").uniform(1, max(length - 1, 1), H))
         values["i"] = -values["f"]
     for gate, value in values.items():
+        if gate not in cell.gates:  # a cell that forgets and has no input gate
+            continue
         rows = slice(cell.gates.index(gate) * H, (cell.gates.index(gate) + 1) * H)
         parameters["b_x"][rows] = value
         if "b_h" in parameters:

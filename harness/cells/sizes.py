@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from harness.cells.cell import Cell
 from harness.cells.rnn import RNN
 from harness.tasks.task import Task
@@ -10,13 +12,13 @@ from harness.tasks.task import Task
 def parameter_counts(cell: Cell, task: Task, H: int) -> dict[str, int]:
     """Trained numbers of a cell of width H with what reads it out: all of them, and the recurrent weights alone.
 
-    A cell on rows of D numbers has w·G·H² + G·H·D + b·G·H: w recurrent weights of G blocks, b biases.
+    Most cells have w·G·H² + G·H·D + b·G·H on rows of D numbers: w recurrent weights of G blocks, b biases.
     """
-    G, C, D = len(cell.gates), task.output_size, task.input_size
-    recurrent = len(cell.recurrent_weights) * G * H * H
+    C, D = task.output_size, task.input_size
+    recurrent = sum(prod(cell.shapes(H, D)[name]) for name in cell.recurrent_weights)
 
     def own(D: int) -> int:
-        return recurrent + G * H * D + cell.biases * G * H
+        return sum(prod(shape) for shape in cell.shapes(H, D).values())
 
     if task.shape == "vector_to_sequence":
         return {"recurrent_parameters": recurrent, "parameters": own(C + 1) + H * (D + 1) + C * (H + 1)}

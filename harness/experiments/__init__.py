@@ -9,7 +9,17 @@ import numpy as np
 
 from harness.cells import CELLS
 from harness.cells.sizes import matched_width
-from harness.experiments import gate_surgery
+from harness.errors import nearest
+from harness.experiments import (
+    cliff,
+    curse_of_memory,
+    gate_surgery,
+    influence_balancing,
+    jacobian_bound,
+    linear_decay,
+    random_network,
+)
+from harness.probes import PROBES
 from harness.study.spec import Choice, Evaluation, Experiment, Recording, Training, wrong
 from harness.tasks import TASKS
 
@@ -60,6 +70,9 @@ def complete(sections: Mapping[str, Any]) -> Mapping[str, Any]:
         raise wrong("record.codes", f"'{task.name}' has no code: it is no encoder–decoder's task")
     if record.states and task.shape == "vector_to_sequence":
         raise wrong("record.states", f"'{task.name}' has no input sequence to keep states along")
+    for name in record.probes:
+        if name not in PROBES:
+            raise wrong("record.probes", f"no probe '{name}'{nearest(name, PROBES)} ({', '.join(sorted(PROBES))})")
     if cell.init == "lecture" and (cell.cell not in ("rnn", "lstm") or cell.biases != 2 or decoding):
         raise wrong("model.init", "the lecture's own draw is that of an rnn or lstm with two biases and a readout")
     if cell.match == "recurrent_parameters" and not cell.recurrent_weights:
@@ -102,5 +115,45 @@ EXPERIMENTS: dict[str, Experiment] = {
         entry="harness.experiments.gate_surgery:surgeries",
         cost=gate_surgery.surgery_cost,
         complete=gate_surgery.has_switches,
+    ),
+    "influence_balancing": Experiment(
+        "influence_balancing",
+        {"balancing": influence_balancing.Balancing},
+        entry="harness.experiments.influence_balancing:balance",
+        cost=influence_balancing.cost,
+        complete=influence_balancing.complete,
+    ),
+    "linear_decay": Experiment(
+        "linear_decay",
+        {"linear": linear_decay.Linear},
+        entry="harness.experiments.linear_decay:decay",
+        cost=linear_decay.cost,
+    ),
+    "jacobian_bound": Experiment(
+        "jacobian_bound",
+        {"jacobian": jacobian_bound.Bound},
+        entry="harness.experiments.jacobian_bound:bound",
+        cost=jacobian_bound.cost,
+        complete=jacobian_bound.complete,
+    ),
+    "cliff": Experiment(
+        "cliff",
+        {"cliff": cliff.Cliff},
+        entry="harness.experiments.cliff:climb",
+        cost=cliff.cost,
+        complete=cliff.complete,
+    ),
+    "lyapunov": Experiment(
+        "lyapunov",
+        {"lyapunov": random_network.Chaos},
+        entry="harness.experiments.random_network:exponents",
+        cost=random_network.cost,
+    ),
+    "curse_of_memory": Experiment(
+        "curse_of_memory",
+        {"memory": curse_of_memory.Memory},
+        entry="harness.experiments.curse_of_memory:remember",
+        cost=curse_of_memory.cost,
+        complete=curse_of_memory.complete,
     ),
 }

@@ -88,7 +88,7 @@ def _recorded(trace: Trace) -> dict[str, npt.NDArray[Any]]:
     }
     numbers = {
         "curves": trace.curves, "updates": [row["update"] for row in trace.gradients], "solved_at": trace.solved_at,
-        "seconds": trace.seconds,
+        "seconds": trace.seconds, "profiles": trace.profiles,
     }  # fmt: skip
     return {**arrays, "numbers": np.array(json.dumps(numbers))}
 
@@ -96,6 +96,7 @@ def _recorded(trace: Trace) -> dict[str, npt.NDArray[Any]]:
 def _recall(trace: Trace, arrays: Arrays) -> None:
     numbers = json.loads(str(arrays["numbers"]))
     trace.curves, trace.solved_at, trace.seconds = numbers["curves"], numbers["solved_at"], numbers["seconds"]
+    trace.profiles = numbers["profiles"]
     trace.gradients = [
         {"update": update, **{name: arrays.get(f"{k} {name}") for name in PER_STEP}}
         for k, update in enumerate(numbers["updates"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -22,6 +23,7 @@ from harness.models.model import Model
 from harness.probes.adjoints import gradient_rows
 from harness.probes.analogies import code_measures
 from harness.probes.keepsakes import keepsakes
+from harness.probes.profiles import profile_rows
 from harness.probes.switches import best_switch
 from harness.records import Record
 from harness.study.plan import Run
@@ -48,6 +50,7 @@ class Trace:
     run: Run
     curves: list[dict[str, object]] = field(default_factory=list)
     gradients: list[dict[str, object]] = field(default_factory=list)
+    profiles: list[dict[str, object]] = field(default_factory=list)
     solved_at: int | None = None
     seconds: float = 0.0
 
@@ -92,9 +95,11 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
                 gradient(model, pack, batch, feed.state, tape := Tape())
             if tape is not None:
                 rows = gradient_rows(model, pack.parameters, batch, feed.state, tape, record.precision)
-                for trace, row, end in zip(traces, rows, ends, strict=True):
+                profiles = profile_rows(record.probes, model, pack.parameters, batch, feed.state)
+                for trace, row, profile, end in zip(traces, rows, profiles, ends, strict=True):
                     if end or update in schedule:
                         trace.gradients.append({"update": update, **row})
+                        trace.profiles += [{"update": update, **each} for each in profile]
             feed.carry(pack.parameters, *batch, last, update)
         for i in [i for i, end in enumerate(ends) if end]:
             yield finish(model, pack, traces[i], i, update, bool(diverged[i]), record, setup)
@@ -154,8 +159,12 @@ def evaluate(
 
 
 def measure(model: Model, pack: Pack, i: int) -> dict[str, float | None]:
-    """ρ and σ₁ of one replica's recurrent weights, the largest over its gate blocks; nothing where it has none."""
-    found = [pack.parameters[name][i].detach().cpu().double().numpy() for name in recurrent(model.cell, pack)]
+    """ρ and σ₁ of one replica's recurrent matrices, the largest over its gate blocks; nothing where it has none."""
+    names = recurrent(model.cell, pack)
+    found: list[npt.NDArray[np.float64]] = []
+    for mark in sorted({"′" if name.endswith("′") else "" for name in names}):  # a decoder has weights of its own
+        trained = {name: pack.parameters[name + mark][i : i + 1].detach() for name in model.cell.recurrent_weights}
+        found += [W[0].cpu().double().numpy() for W in model.cell.recurrent_matrices(trained)]
     blocks = [block for W in found for block in np.split(W, len(W) // W.shape[1])]
     if not blocks:
         return {"spectral_radius_now": None, "sigma_max": None}
@@ -197,6 +206,7 @@ def finish(
     kept = keepsakes(model, alone.parameters, trace.run.seed, record)
     if record.states and model.task.switch_keys:
         row["switch_score"] = best_switch(kept["states"], model.task.switch_keys)
+    kept |= {"profiles": trace.profiles} if record.probes else {}
     return Record(trace.run.run_id, row, {"curves": trace.curves, "gradients": trace.gradients, **kept})
 
 

@@ -1,14 +1,33 @@
 """What is learnt: one file a task. A new task is one file, and one name in this table."""
 
-from harness.tasks import characters, dates, digits, echo, programs, temporal_order
+from harness.tasks import (
+    adding,
+    characters,
+    copying,
+    dates,
+    digits,
+    echo,
+    memorisation,
+    multiplication,
+    permutation,
+    programs,
+    temporal_order,
+    xor,
+)
 from harness.tasks.task import Task
 
 TASKS: dict[str, type[Task]] = {
+    "adding": adding.Adding,
     "characters": characters.Characters,
+    "copying": copying.Copying,
     "dates": dates.Dates,
     "digit_names": digits.DigitNames,
     "echo": echo.Echo,
+    "memorisation": memorisation.Memorisation,
+    "multiplication": multiplication.Multiplication,
+    "permutation": permutation.Permutation,
     "pixels": digits.Pixels,
     "programs": programs.Programs,
     "temporal_order": temporal_order.TemporalOrder,
+    "xor": xor.Xor,
 }

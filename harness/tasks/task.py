@@ -18,6 +18,7 @@ Readout = Literal["classes", "bits", "numbers"]  # softmax, sigmoid or linear; s
 
 PADDING = -1  # a token that stands for an all-zero input row
 UNSCORED = -1  # a target that neither the loss nor the accuracy sees
+TOLERANCE = 0.04  # of a number: |ŷ − y| below it is right (Hochreiter & Schmidhuber 1997, section 5.4)
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,11 @@ class Task(Section):
     def memoryless_loss(self) -> float | None:
         """Loss in nats of the best prediction from the present input alone; None where it is not known."""
         return log(1 / self.chance)
+
+    @property
+    def tolerance(self) -> float:
+        """Of a number: |ŷ − y| below it is right."""
+        return TOLERANCE
 
     def solved(self, accuracy: float) -> bool:
         """The task's own rule; for classification an accuracy of at least .99."""

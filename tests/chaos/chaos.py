@@ -95,7 +95,7 @@ class Sweep:
 
     def begun(self) -> bool:
         """Whether one of its own workers has a run; a sweep that was killed leaves its markers behind."""
-        marked = {path.stem for path in (self.out / "chaos" / "working").glob("*.json")}
+        marked = {path.stem.rpartition("-")[2] for path in (self.out / "chaos" / "working").glob("*.json")}
         return bool(marked) and any(str(pid) in marked for pid in self.living())
 
     def committed(self, before: int) -> bool:
@@ -263,7 +263,7 @@ def content(folder: Path) -> dict[str, list[str]]:
 
 def leftovers(folder: Path) -> list[Path]:
     """Files that no completed sweep should leave."""
-    strange = [path for path in folder.rglob(".*") if path != folder / ".lock"]
+    strange = [path for path in folder.rglob(".*") if path not in (folder / ".lock", folder / ".derived")]
     strange += [*(folder / "working").glob("*.json"), *(folder / "checkpoints").glob("*.npz")]
     strange += [path for path in (folder / "journal").iterdir() if path.suffix != ".run"]
     return strange + [path for path in [folder / "holder.json"] if path.exists()]

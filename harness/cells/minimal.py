@@ -1,0 +1,68 @@
+"""minGRU and minLSTM, whose gates see the input alone (Feng, Tung, Ahmed, Bengio & Hajimirsadeghi 2024).
+
+"Were RNNs all we needed?", sections 3.1 and 3.2. The state enters linearly, so that ∂h_T/∂h_t is the product of what
+is kept at each step. As torch.nn.Linear's, all parameters start uniform on (−1/√D, 1/√D).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy.typing as npt
+
+from harness.cells.cell import Draw, PaperCell, State, sigmoid
+from harness.study.spec import setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Minimal(PaperCell):
+    """What the two have in common: no recurrent weights, and the start of a linear layer of D inputs."""
+
+    recurrent_weights = ()
+
+    init: Literal["paper"] = setting("paper", "as in the paper", replica=True)
+
+    def paper(self, draw: Draw, *, input_size: int, length: int) -> dict[str, npt.NDArray[Any]]:
+        bound = 1 / sqrt(input_size)
+        shapes = self.shapes(self.hidden_size, input_size)
+        return {name: draw(name).uniform(-bound, bound, shape) for name, shape in shapes.items()}
+
+
+class MinGRU(Minimal):
+    """z = σ(U_z x_t + b_z), n = U_n x_t + b_n; h_t = (1 − z) ⊙ h_{t−1} + z ⊙ n."""
+
+    gates = ("z", "n")
+
+    cell: Literal["mingru"] = setting(..., "which cell")
+
+    def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
+        update, n = z.chunk(2, dim=-1)  # each (R, B, H)
+        return {"z": sigmoid(update), "n": n}
+
+    def combine(self, state: State, a: Mapping[str, Tensor]) -> State:
+        return ((1 - a["z"]) * state[0] + a["z"] * a["n"],)
+
+
+class MinLSTM(Minimal):
+    """f, i = σ(U x_t + b), n = U_n x_t + b_n; h_t = f/(f+i) ⊙ h_{t−1} + i/(f+i) ⊙ n."""
+
+    gates = ("f", "i", "n")
+
+    cell: Literal["minlstm"] = setting(..., "which cell")
+    forget_bias: float | Literal["chrono"] | None = setting(
+        None,
+        "b_x of the forget gate before training; chrono: ln U(1, T−1), input gate: its negative; null: drawn",
+        replica=True,
+    )
+
+    def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
+        f, i, n = z.chunk(3, dim=-1)  # each (R, B, H)
+        return {"f": sigmoid(f), "i": sigmoid(i), "n": n}
+
+    def combine(self, state: State, a: Mapping[str, Tensor]) -> State:
+        kept = a["f"] / (a["f"] + a["i"])
+        return (kept * state[0] + (1 - kept) * a["n"],)

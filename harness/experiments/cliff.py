@@ -1,0 +1,223 @@
+"""The cliff: one sigmoid unit whose error has a wall, where its fixed points meet the starting point.
+
+    x_t = w σ(x_{t−1}) + b,    E = (σ(x_T) − target)²
+
+Three questions: where the folds are, where the wall stands and how steep it is, and what a step of gradient descent
+does there, raw or clipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import tanh
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from harness.experiments.finding import Finding, Profile, Values, report
+from harness.records import Record
+from harness.streams import generator
+from harness.study.plan import Run
+from harness.study.spec import Section, setting, wrong
+from harness.theory.fixed_points import attractor, fixed_points, folds, wall, wall_gradient
+
+if TYPE_CHECKING:
+    from harness.experiments.setup import Setup
+
+TOLERANCE = 1e-5  # of a fold's bias; of the gradient on the wall, relative to itself
+GRID = 401
+
+
+class Cliff(Section):
+    """The unit, and what is asked of it (`cliff:`)."""
+
+    question: Literal["folds", "wall", "descent"] = setting(
+        "wall", "folds: where the state jumps; wall: where the error does; descent: where gradient descent ends"
+    )
+    w: float = setting(5.0, "recurrent weight; of descent, where it starts", gt=0, le=20)
+    start: float = setting(0.5, "x₀", ge=-20, le=20)
+    target: float = setting(0.7, "of σ(x_T)", ge=0, le=1)
+    sequence_length: int = setting(50, "T", unit="steps", ge=1, le=1000)
+    lowest: float = setting(-3.2, "first bias of the grid", ge=-20, le=20)
+    highest: float = setting(-1.8, "last bias of the grid", ge=-20, le=20)
+    learning_rate: float = setting(0.01, "of descent", gt=0, le=10)
+    clip_norm: float | None = setting(None, "of descent: longer gradients are scaled to it; null: never", gt=0)
+    max_updates: int = setting(500, "of descent", unit="updates", ge=2, le=100_000)
+
+
+def error(w: Values, b: Values, asked: Cliff) -> tuple[Values, Values, Values]:
+    """E, ∂E/∂w and ∂E/∂b, elementwise over w and b, by the chain rule from the first step to the last."""
+    x, by_w, by_b = np.full_like(b, asked.start), np.zeros_like(b), np.zeros_like(b)
+    for _ in range(asked.sequence_length):
+        s = _sigmoid(x)
+        stretch = w * s * (1 - s)
+        x, by_w, by_b = w * s + b, s + stretch * by_w, 1 + stretch * by_b
+    s = _sigmoid(x)
+    outer = 2 * (s - asked.target) * s * (1 - s)
+    return (s - asked.target) ** 2, outer * by_w, outer * by_b
+
+
+def counted_folds(w: float, lowest: float, highest: float) -> tuple[float, float]:
+    """The biases at which the number of fixed points changes, by counting sign changes on a fine grid and bisecting.
+
+    Raises:
+        ValueError: no bias halfway has three, or an end of the range has.
+    """
+    x = np.linspace(lowest, highest + w, 100_001)
+    curve = x - w * _sigmoid(x)
+
+    def three(b: float) -> bool:
+        return int(np.count_nonzero(np.diff(np.sign(curve - b)))) > 1
+
+    inside = next((b for b in np.linspace(lowest, highest, GRID).tolist() if three(b)), None)
+    if inside is None or three(lowest) or three(highest):
+        raise ValueError(f"the range {lowest:g} … {highest:g} does not hold both folds of w = {w:g}")
+    ends = []
+    for outside in (lowest, highest):
+        a, b = outside, inside
+        while abs(b - a) > 1e-10:
+            middle = 0.5 * (a + b)
+            a, b = (a, middle) if three(middle) else (middle, b)
+        ends.append(0.5 * (a + b))
+    return ends[0], ends[1]
+
+
+def hysteresis(w: float, biases: Values, settle: int = 1000) -> Values:
+    """The state while the bias moves slowly through the given values, with time to settle at each."""
+    state, followed = float(biases[0]), []
+    for b in biases.tolist():
+        for _ in range(settle):
+            state = w * 0.5 * (1 + tanh(0.5 * state)) + b
+        followed.append(state)
+    return np.array(followed)
+
+
+def descend(w: float, b: float, asked: Cliff) -> tuple[Values, Values]:
+    """Gradient descent on E from (w, b): the error before each update, and the length of each step."""
+    errors, steps = [], []
+    for _ in range(asked.max_updates):
+        e, by_w, by_b = error(np.array(w), np.array(b), asked)
+        norm = float(np.hypot(by_w, by_b))
+        scale = 1.0 if asked.clip_norm is None or norm <= asked.clip_norm else asked.clip_norm / norm
+        w, b = w - asked.learning_rate * scale * float(by_w), b - asked.learning_rate * scale * float(by_b)
+        errors.append(float(e))
+        steps.append(asked.learning_rate * scale * norm)
+    return np.array(errors), np.array(steps)
+
+
+def climb(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
+    """One record a run; `measured` is, by question:
+
+    - folds: the lower of the two biases; `residual` is the larger deviation of both.
+    - wall: the bias at which E is steepest; `residual` is the gradient's relative deviation on the predicted wall.
+    - descent: the mean error over the last half of the updates; no theory, "solved" if it is below that at the start.
+    """
+    questions = {"folds": _folds, "wall": _wall, "descent": _descent}
+
+    def find(run: Run) -> Finding:
+        asked = run.sections["cliff"]
+        assert isinstance(asked, Cliff)
+        return questions[asked.question](asked, run.seed)
+
+    return report(runs, setup, find, engine="numpy")
+
+
+def _folds(asked: Cliff, seed: int) -> Finding:
+    found, theory = counted_folds(asked.w, asked.lowest, asked.highest), folds(asked.w)
+    there = np.linspace(asked.lowest, asked.highest, GRID)
+    loop = np.concatenate([there, there[::-1]])
+    residual = float(np.abs(np.subtract(found, theory)).max())
+    branches = np.array([*(min(fixed_points(asked.w, b)) for b in there.tolist()),
+                         *(max(fixed_points(asked.w, b)) for b in there[::-1].tolist())])  # fmt: skip
+    return Finding(
+        measured=found[0],
+        predicted=theory[0],
+        residual=residual,
+        solved=residual <= TOLERANCE,
+        profiles=[
+            Profile("fold", "rank", np.array([1.0, 2.0]), np.array(found), np.array(theory)),
+            Profile("state", "bias", loop, hysteresis(asked.w, loop), branches),
+        ],
+    )
+
+
+def _wall(asked: Cliff, seed: int) -> Finding:
+    biases = np.linspace(asked.lowest, asked.highest, GRID)
+    errors, by_w, by_b = error(np.full(GRID, asked.w), biases, asked)
+    predicted = wall(asked.w, asked.start)
+    exact = wall_gradient(asked.w, asked.start, asked.sequence_length, asked.target)
+    own = error(np.array(asked.w), np.array(predicted), asked)[1:]
+    residual = max(abs(float(a) / b - 1) for a, b in zip(own, exact, strict=True))
+    ends = np.array([attractor(asked.w, b, asked.start) for b in biases.tolist()])
+    return Finding(
+        measured=_steepest(asked),
+        predicted=predicted,
+        residual=residual,
+        solved=residual <= TOLERANCE,
+        profiles=[
+            Profile("error", "bias", biases, errors, (_sigmoid(ends) - asked.target) ** 2),
+            Profile("gradient_norm", "bias", biases, np.hypot(by_w, by_b)),
+        ],
+    )
+
+
+def _steepest(asked: Cliff) -> float:
+    """The bias in the range with the largest |∂E/∂b|, to 10⁻⁹: a grid of ever finer mesh around the best so far."""
+    low, high = asked.lowest, asked.highest
+    while True:
+        biases = np.linspace(low, high, 20 * GRID)
+        best = float(biases[np.abs(error(np.full_like(biases, asked.w), biases, asked)[2]).argmax()])
+        mesh = biases[1] - biases[0]
+        if mesh < 1e-9:
+            return best
+        low, high = best - 20 * mesh, best + 20 * mesh
+
+
+def _descent(asked: Cliff, seed: int) -> Finding:
+    w = asked.w + generator(seed, "first w").uniform(-0.2, 0.2)
+    b = wall(w, asked.start) + generator(seed, "first b").uniform(0.05, 0.15)
+    errors, steps = descend(w, b, asked)
+    updates = np.arange(asked.max_updates, dtype=np.float64)
+    late = float(errors[asked.max_updates // 2 :].mean())
+    return Finding(
+        measured=late,
+        predicted=None,
+        residual=None,
+        solved=late < errors[0],
+        profiles=[Profile("error", "update", updates, errors), Profile("step_length", "update", updates, steps)],
+    )
+
+
+def complete(sections: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The sections, if the question has an answer.
+
+    Raises:
+        PydanticCustomError: if it has none.
+    """
+    asked = sections["cliff"]
+    if asked.lowest >= asked.highest:
+        raise wrong("cliff.highest", f"must be above lowest, {asked.lowest:g}")
+    if asked.question == "folds":
+        if asked.w <= 4:
+            raise wrong("cliff.w", "has folds above 4 only")
+        if not all(asked.lowest < fold < asked.highest for fold in folds(asked.w)):
+            raise wrong("cliff.lowest", "and highest must hold both folds, {:.4f} and {:.4f}".format(*folds(asked.w)))
+    else:
+        try:
+            wall(asked.w, asked.start)
+        except ValueError as reason:
+            raise wrong("cliff.w", str(reason)) from None
+    if asked.question != "descent" and asked.clip_norm is not None:
+        raise wrong("cliff.clip_norm", "has a meaning only for question: descent")
+    return sections
+
+
+def cost(sections: Mapping[str, Any]) -> float:
+    """Predicted seconds of one run: numpy calls, a dozen a step."""
+    asked = sections["cliff"]
+    passes = {"folds": 20, "wall": 50, "descent": asked.max_updates}[asked.question]
+    return float(1.5e-5 * asked.sequence_length * passes)
+
+
+def _sigmoid(x: Any) -> Any:
+    return 0.5 * (1 + np.tanh(0.5 * x))

@@ -1,0 +1,105 @@
+"""The curse of memory: the longer a linear unit remembers, the more its state hangs on its own eigenvalue.
+
+    h_t = λ h_{t−1} + x_t,    x_t ~ N(0, 1),    h_0 = 0
+
+No gradient explodes through time here, since |λ| < 1; ∂h_t/∂λ grows without bound as λ → 1 all the same. It is carried
+forward beside the state (real-time recurrent learning), so that all steps are measured in one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.experiments.finding import Finding, Profile, Values, report
+from harness.records import Record
+from harness.streams import generator
+from harness.study.plan import Run
+from harness.study.spec import Section, setting, wrong
+from harness.theory.memory import sensitivity_moment, state_moment
+
+if TYPE_CHECKING:
+    from harness.experiments.setup import Setup
+
+TOLERANCE = 0.1  # of a moment, relative: √(2/sequences) is a standard error, 1.4 % with 10,000; the largest of many
+SETTLED = 1e-3  # what the last step may be short of the steady state, relative
+MOMENTS = 24  # of a run, along time
+
+
+class Memory(Section):
+    """The unit and its input (`memory:`)."""
+
+    eigenvalue: float = setting(0.9, "λ", gt=0, lt=1)
+    sequence_length: int = setting(100, "T, long enough for a steady state", unit="steps", ge=2, le=100_000)
+    sequences: int = setting(10_000, "independent sequences", unit="sequences", ge=100, le=1_000_000)
+
+
+def moments(eigenvalue: float, seed: int, sequences: int, times: Sequence[int]) -> tuple[Values, Values]:
+    """Mean over sequences of h_t² and of (∂h_t/∂λ)² at the given times, in ascending order.
+
+    ∂h_t/∂λ = h_{t−1} + λ ∂h_{t−1}/∂λ
+    """
+    stream = generator(seed, "input")
+    h, by_eigenvalue = np.zeros((2, sequences))
+    squares, sensitivities = [], []
+    for t in range(1, times[-1] + 1):
+        by_eigenvalue = h + eigenvalue * by_eigenvalue
+        h = eigenvalue * h + stream.standard_normal(sequences)
+        if t in times:
+            squares.append(float(np.mean(h**2)))
+            sensitivities.append(float(np.mean(by_eigenvalue**2)))
+    return np.array(squares), np.array(sensitivities)
+
+
+def remember(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
+    """One record a run: `measured` is E[(∂h/∂λ)²] at the last step, `predicted` its steady state.
+
+    `residual` is the largest relative deviation of the last step's two moments from their steady states.
+    """
+    return report(runs, setup, _find, engine="numpy")
+
+
+def _find(run: Run) -> Finding:
+    asked = run.sections["memory"]
+    assert isinstance(asked, Memory)
+    times = sorted({round(t) for t in np.geomspace(2, asked.sequence_length, MOMENTS).tolist()})
+    squares, sensitivities = moments(asked.eigenvalue, run.seed, asked.sequences, times)
+    finite = [(state_moment(asked.eigenvalue, t), sensitivity_moment(asked.eigenvalue, t)) for t in times]
+    steady = state_moment(asked.eigenvalue), sensitivity_moment(asked.eigenvalue)
+    residual = max(abs(float(squares[-1]) / steady[0] - 1), abs(float(sensitivities[-1]) / steady[1] - 1))
+    at = np.array(times, dtype=np.float64)
+    return Finding(
+        measured=float(sensitivities[-1]),
+        predicted=steady[1],
+        residual=residual,
+        solved=residual <= TOLERANCE,
+        profiles=[
+            Profile("state_moment", "t", at, squares, np.array([first for first, _ in finite])),
+            Profile("sensitivity_moment", "t", at, sensitivities, np.array([second for _, second in finite])),
+        ],
+    )
+
+
+def complete(sections: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The sections, if the sequences are long enough for a steady state.
+
+    Raises:
+        PydanticCustomError: if they are not.
+    """
+    asked = sections["memory"]
+    there = sensitivity_moment(asked.eigenvalue, asked.sequence_length) / sensitivity_moment(asked.eigenvalue)
+    if 1 - there > SETTLED:
+        raise wrong(
+            "memory.sequence_length",
+            f"E[(∂h/∂λ)²] at λ = {asked.eigenvalue:g} is at {there:.1%} of its steady state after "
+            f"{asked.sequence_length} steps; take about {10 / (1 - asked.eigenvalue):.0f}",
+        )
+    return sections
+
+
+def cost(sections: Mapping[str, Any]) -> float:
+    """Predicted seconds of one run: a draw and a few passes over the sequences at every step."""
+    asked = sections["memory"]
+    return float(asked.sequence_length * (5e-5 + 2.5e-8 * asked.sequences))

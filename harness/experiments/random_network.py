@@ -1,0 +1,110 @@
+"""Lyapunov exponents of a random tanh network without input, and what they say of the gradient.
+
+Forward, the whole spectrum by QR (Benettin et al. 1980); backward, the slope of the harness's own recorded adjoints
+over the same steps. Planned without torch, which is imported where something is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.cells.initialisation import sigma_max, spectral_radius
+from harness.experiments.adjoint_norms import log_adjoint_norms
+from harness.experiments.finding import Finding, Profile, Values, report
+from harness.records import Record
+from harness.streams import generator
+from harness.study.plan import Run
+from harness.study.spec import Section, setting
+from harness.theory.spectra import circular_law_exponents, largest_exponent
+
+if TYPE_CHECKING:
+    from harness.experiments.setup import Setup
+
+TOLERANCE = 0.03  # nats per step: what N = 128 and a thousand steps leave of the prediction for N → ∞
+CIRCULAR_TOLERANCE = 0.06  # root mean square over the spectrum's upper nine tenths, nats per step
+
+
+class Chaos(Section):
+    """The network and the steps (`lyapunov:`)."""
+
+    gain: float = setting(2.0, "g: W is Gaussian with standard deviation g/√N", gt=0, le=10)
+    hidden_size: int = setting(128, "N", ge=2, le=1000)
+    transient: int = setting(300, "steps before anything is measured", unit="steps", ge=0, le=100_000)
+    sequence_length: int = setting(1000, "T, steps that are measured", unit="steps", ge=20, le=20_000)
+
+
+def trajectory(W: Values, first: Values, steps: int) -> Values:
+    """h_0 … h_T of h_t = tanh(W h_{t−1}), (T+1, N)."""
+    states = [first]
+    for _ in range(steps):
+        states.append(np.tanh(W @ states[-1]))
+    return np.stack(states)
+
+
+def spectrum(W: Values, states: Values) -> Values:
+    """All Lyapunov exponents in nats per step, largest first: mean logarithms of R's diagonal in Q_t R_t = J_t Q_{t−1}.
+
+    Args:
+        states: h_0 … h_T, (T+1, N); J_t = diag(1 − h_t²) W.
+    """
+    Q, logs = np.eye(len(W)), np.zeros(len(W))
+    for h in states[1:]:
+        Q, R = np.linalg.qr((1 - h**2)[:, None] * (W @ Q))
+        logs += np.log(np.abs(np.diag(R)))
+    return np.sort(logs / (len(states) - 1))[::-1]
+
+
+def exponents(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
+    """One record a run: `measured` is λ₁, `predicted` ½ ln(g²⟨φ'²⟩).
+
+    `residual` is the largest of two: the deviation of λ₁ from its prediction, for g < 1 replaced by the root mean
+    square deviation of the spectrum's upper nine tenths from the circular law; and that of the backward slope from λ₁.
+    """
+    return report(runs, setup, _find, engine="torch")
+
+
+def _find(run: Run) -> Finding:
+    asked = run.sections["lyapunov"]
+    assert isinstance(asked, Chaos)
+    N, g = asked.hidden_size, asked.gain
+    W = generator(run.seed, "initialise W").standard_normal((N, N)) * (g / sqrt(N))
+    first = trajectory(W, generator(run.seed, "first state").standard_normal(N), asked.transient)[-1]
+    states = trajectory(W, first, asked.sequence_length)
+    found = spectrum(W, states)
+    v = generator(run.seed, "adjoint").standard_normal(N)
+    norms = log_adjoint_norms(W, first, v / np.linalg.norm(v), asked.sequence_length)
+    lags = np.arange(len(norms), dtype=np.float64)
+    slope = float(np.polyfit(lags, norms, 1)[0])
+    predicted = largest_exponent(g, float(np.mean((1 - states[1:] ** 2) ** 2)))
+    ranks = np.arange(1, N + 1, dtype=np.float64)
+    if g < 1:
+        theory = circular_law_exponents(g, N)
+        upper = slice(0, N - N // 10)
+        off = float(np.sqrt(np.mean((found - theory)[upper] ** 2)))
+        holds = off <= CIRCULAR_TOLERANCE and abs(slope - found[0]) <= TOLERANCE
+    else:
+        theory = np.full(N, np.nan)
+        theory[0] = predicted
+        off = abs(float(found[0]) - predicted)
+        holds = max(off, abs(slope - found[0])) <= TOLERANCE
+    return Finding(
+        measured=float(found[0]),
+        predicted=predicted,
+        residual=max(off, abs(slope - float(found[0]))),
+        solved=bool(holds),
+        profiles=[
+            Profile("lyapunov_exponent", "rank", ranks, found, theory),
+            Profile("log_adjoint_norm", "lag", lags, norms, predicted * lags),
+        ],
+        columns={"initial_spectral_radius": spectral_radius(W), "initial_sigma_max": sigma_max(W)},
+    )
+
+
+def cost(sections: Mapping[str, Any]) -> float:
+    """Predicted seconds of one run: a QR decomposition a step, and a few torch calls."""
+    asked = sections["lyapunov"]
+    return float(asked.sequence_length * (5e-4 + 1e-9 * asked.hidden_size**3))

@@ -1,0 +1,38 @@
+"""The probes that a study asks for, called where adjoints are recorded."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from harness.cells.cell import State
+from harness.models.model import Model
+from harness.probes import PROBES
+
+Profile = Mapping[str, object]  # quantity, axis, at, measured, and theory where there is one
+
+
+def profile_rows(
+    probes: Sequence[str],
+    model: Model,
+    parameters: Mapping[str, Tensor],
+    batch: tuple[Tensor, Tensor],
+    state: State | None,
+) -> list[list[Profile]]:
+    """What the probes measure of the network as it is, one list a replica; parameters and gradients are left alone.
+
+    Args:
+        parameters: stacked over replicas, detached for the probes.
+        batch: inputs (T, R, B) or (T, R, B, D) and targets, those of the recorded update.
+        state: before the first step, where it was carried.
+    """
+    found: list[list[Profile]] = [[] for _ in range(batch[0].shape[1])]
+    frozen = {name: p.detach() for name, p in parameters.items()}
+    for name in probes:
+        module, _, function = PROBES[name].partition(":")
+        measured = getattr(importlib.import_module(module), function)(model, frozen, batch, state)
+        for rows, own in zip(found, measured, strict=True):
+            rows += own
+    return found

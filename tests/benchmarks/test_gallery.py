@@ -1,0 +1,63 @@
+"""The gallery is what one command makes, and what the pages show."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks import gallery
+from harness.analysis.figures.kind import FigureKind
+from harness.catalogue import read
+from harness.doors import DONE, WRONG, guarded
+
+TOP = Path(__file__).parents[2]
+PAGES = [TOP / "README.md", *(TOP / "docs").rglob("*.md")]
+SHOWN = {
+    Path(link).stem for page in PAGES for link in re.findall(r"\]\([^)]*results/gallery/([^)]+)\)", page.read_text())
+}
+STUDY = """\
+name: small
+claim: Two updates change little.
+task: {name: temporal_order, sequence_length: 12}
+model: {cell: rnn, hidden_size: 5}
+training: {max_updates: 2, batch_size: 4}
+evaluation: {every: 2, sequences: 16}
+seeds: 2
+figures: [{kind: learning}, {kind: decay, hue: cell}]
+"""
+
+
+def test_every_image_is_made_and_shown() -> None:
+    assert {path.stem for path in gallery.GALLERY.iterdir()} == set(gallery.IMAGES) == SHOWN
+
+
+@pytest.mark.parametrize("name", gallery.IMAGES)
+def test_an_image_is_a_figure_of_its_study_and_small(name: str) -> None:
+    study, figure = gallery.IMAGES[name]
+    known = read(TOP / "studies" / f"{study}.yaml").figures
+    assert figure in {each.name or each.kind for each in known if isinstance(each, FigureKind)}
+    assert (gallery.GALLERY / f"{name}.png").stat().st_size <= gallery.LARGEST
+
+
+def test_the_command_draws_from_finished_studies_and_refuses_others(tmp_path: Path, monkeypatch, capsys) -> None:
+    from harness import sweep
+
+    (tmp_path / "studies").mkdir()
+    path = tmp_path / "studies" / "small.yaml"
+    path.write_text(STUDY)
+    monkeypatch.setattr(gallery, "TOP", tmp_path)
+    monkeypatch.setattr(gallery, "IMAGES", {"a": ("small", "learning"), "b": ("small", "decay")})
+    swept = [str(path), "-o", str(tmp_path / "results"), "-j", "1", "--engine", "torch", "-q"]
+    asked = ["--results", str(tmp_path / "results"), "-o", str(tmp_path)]
+    sweep.main([*swept, "--limit", "1"])
+    assert guarded(gallery.main, asked) == WRONG
+    assert "1 runs of small are missing" in capsys.readouterr().err
+    sweep.main(swept)
+    images = []
+    for _ in range(2):
+        assert guarded(gallery.main, asked) == DONE
+        images.append((tmp_path / "a.png").read_bytes())
+    assert images[0] == images[1]
+    assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")

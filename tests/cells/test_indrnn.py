@@ -1,0 +1,60 @@
+"""IndRNN: its equations, its diagonal gradient, its start."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from paper_cells import D, H, R, T, adjoints, assert_follows, made
+
+from harness.cells import CELLS
+from harness.cells.initialisation import initialise
+
+FUNCTIONS = {"relu": lambda a: np.maximum(a, 0), "tanh": np.tanh}
+
+
+@pytest.mark.parametrize("nonlinearity", FUNCTIONS)
+def test_states_are_those_of_the_equations(nonlinearity: str) -> None:
+    def equations(p, x):
+        h, seen = np.zeros(H), []
+        for row in x:
+            h = FUNCTIONS[nonlinearity](p["U"] @ row + p["u"] * h + p["b_x"])
+            seen.append(h)
+        return np.stack(seen)
+
+    assert_follows("indrnn", equations, nonlinearity=nonlinearity)
+
+
+def test_each_units_gradient_is_the_product_of_its_own_weight_and_slopes() -> None:
+    """∂h_T/∂h_t is diagonal with entries Π u_i φ′ (eq. 5)."""
+    cell, parameters, x = made("indrnn", nonlinearity="tanh")
+    levels, _, h = adjoints(cell, parameters, x, torch.ones(R, 1, H, dtype=torch.float64))
+    for r in range(R):
+        factors = parameters["u"][r].detach().numpy() * (1 - h[:, r] ** 2)  # (T, B, H)
+        product = np.cumprod(np.concatenate([np.ones_like(factors[:1]), factors[:0:-1]]), axis=0)[::-1]
+        np.testing.assert_allclose(levels[:, r], np.log10(np.linalg.norm(product, axis=-1).sum(-1)), atol=1e-12)
+
+
+def test_where_relu_is_linear_the_gradient_of_one_unit_falls_by_its_weight() -> None:
+    cell, parameters, x = made("indrnn")
+    with torch.no_grad():
+        parameters["b_x"] += 100.0  # every unit stays on
+    v = torch.zeros(R, 1, H, dtype=torch.float64)
+    v[..., 2] = 1
+    levels, _, _ = adjoints(cell, parameters, x, v)
+    expected = -np.log10(parameters["u"][:, 2].detach().numpy())
+    np.testing.assert_allclose(np.diff(levels, axis=0), np.broadcast_to(expected, (T - 1, R)), atol=1e-12)
+
+
+def test_no_gradient_grows_more_than_twofold_over_the_sequence_before_training() -> None:
+    drawn = initialise(CELLS["indrnn"](cell="indrnn", hidden_size=500), 0, input_size=D, length=T)
+    assert drawn["u"].min() >= 0
+    assert 1.9 < drawn["u"].max() ** T <= 2
+    np.testing.assert_array_equal(drawn["b_x"], 0)
+
+
+def test_the_recorded_matrix_has_the_weights_for_eigenvalues() -> None:
+    cell, parameters, _ = made("indrnn")
+    [W] = cell.recurrent_matrices(parameters)
+    torch.testing.assert_close(W.diagonal(dim1=1, dim2=2), parameters["u"], rtol=0, atol=0)
+    assert W.count_nonzero() == R * H

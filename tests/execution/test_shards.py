@@ -1,0 +1,90 @@
+"""Shards: several controllers on one folder, or on folders of their own whose commits are copied together."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.catalogue import read
+from harness.errors import ResultsError
+from harness.execution.sweeping import Wanted, sweep
+from harness.store import tables
+from harness.store.journal import Journal
+from harness.study.plan import plan
+
+ROOT = Path(__file__).parents[2]
+
+
+def rows(folder: Path) -> dict[str, str]:
+    """The tables without their timing, as text: NaN is not equal to itself."""
+    import pyarrow.parquet as pq
+
+    found = {}
+    for name in ("runs", "curves", "gradients"):
+        table = pq.read_table(folder / f"{name}.parquet")
+        found[name] = repr(table.drop(["seconds"]).to_pydict() if name == "runs" else table.to_pydict())
+    return found
+
+
+@pytest.fixture
+def asked(study_file):
+    return plan(read(study_file(), ["seeds=4"]))
+
+
+def test_shards_share_the_runs_and_leave_none(asked) -> None:
+    owners = [[index for index in (1, 2, 3) if Wanted(shard=(index, 3)).owns(run)] for run in asked.runs]
+    assert all(len(owner) == 1 for owner in owners)
+    assert {owner[0] for owner in owners} == {1, 2, 3}
+
+
+def test_shards_at_the_same_time_in_one_folder_make_the_tables_of_one_sweep(study_file, asked, tmp_path: Path) -> None:
+    path = study_file()
+    sweep(asked, tmp_path / "whole", Wanted(), shown=False)
+    command = [sys.executable, "-m", "harness.sweep", str(path), "-S", "seeds=4", "-o", str(tmp_path), "-j", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    shards = [
+        subprocess.Popen(
+            [*command, "--shard", f"{index}/3"], env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for index in (1, 2, 3)
+    ]  # fmt: skip
+    said = [(shard.communicate(timeout=300), shard.returncode) for shard in shards]
+    assert [code for _, code in said] == [0, 0, 0], said
+    assert rows(tmp_path / "tiny") == rows(tmp_path / "whole")
+    assert (tmp_path / "tiny" / "report.html").exists(), "the last shard writes it"
+    computed = [int(out.split(": ")[1].split()[0]) for (out, _), _ in said if out.startswith("shard ")]
+    assert sum(computed) < len(asked.runs), "a shard computes its share only"
+
+
+def test_folders_of_shards_are_merged_by_copying_their_commits(asked, tmp_path: Path) -> None:
+    sweep(asked, tmp_path / "whole", Wanted(), shown=False)
+    for index in (1, 2):
+        swept = sweep(asked, tmp_path / str(index), Wanted(shard=(index, 2)), shown=False)
+        assert 0 < swept.missing == len(asked.runs) - swept.computed
+    shutil.copytree(tmp_path / "2" / "journal", tmp_path / "1" / "journal", dirs_exist_ok=True)
+    merged = Journal.open(tmp_path / "1")
+    tables.refresh(merged, asked)
+    assert rows(tmp_path / "1") == rows(tmp_path / "whole")
+
+
+def test_a_whole_sweep_and_a_shard_exclude_each_other_and_say_who_holds_the_folder(tmp_path: Path) -> None:
+    journal = Journal.create(tmp_path)
+    with journal.lock("1-of-2"):
+        with journal.lock("2-of-2"):
+            pass
+        with pytest.raises(ResultsError, match=f"held shard 1-of-2 by process {os.getpid()}"), journal.lock():
+            pass
+        with pytest.raises(ResultsError, match="held shard 1-of-2"), journal.lock("1-of-2"):
+            pass
+    with journal.lock(), pytest.raises(ResultsError, match="another sweep is writing here"), journal.lock("1-of-2"):
+        pass
+    with journal.lock("1-of-2"):
+        pass
+    with journal.lock():
+        pass

@@ -1,0 +1,89 @@
+"""The unit's error and gradient against autograd; folds and wall where theory says; clipping keeps steps short."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from harness.catalogue import read
+from harness.errors import StudyError
+from harness.experiments.cliff import Cliff, climb, counted_folds, descend, error, hysteresis
+from harness.experiments.setup import Setup
+from harness.study.plan import plan
+from harness.theory.fixed_points import fixed_points, folds, wall
+
+STUDY = """\
+name: cliff
+claim: There is a wall.
+experiment: cliff
+cliff: {question: wall, w: 5.0, max_updates: 40}
+sweep: {cliff.question: [folds, wall, descent]}
+seeds: 1
+"""
+
+
+@pytest.mark.parametrize(("w", "b"), [(5.0, -2.6), (5.5, -3.0), (4.8, -2.0)])
+def test_the_gradient_is_that_of_autograd(w: float, b: float) -> None:
+    weight, bias = (torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (w, b))
+    x = torch.tensor(0.5, dtype=torch.float64)
+    for _ in range(50):
+        x = weight * x.sigmoid() + bias
+    loss = (x.sigmoid() - 0.7) ** 2
+    loss.backward()
+    found = error(np.array(w), np.array(b), Cliff())
+    for own, twin in zip(found, (loss.detach(), weight.grad, bias.grad), strict=True):
+        assert float(own) == pytest.approx(float(twin), rel=1e-9)
+
+
+@pytest.mark.parametrize("w", [4.5, 5.0, 6.0])
+def test_fixed_points_are_counted_where_the_folds_are(w: float) -> None:
+    assert counted_folds(w, -3.6, -1.5) == pytest.approx(folds(w), abs=1e-6)
+
+
+def test_a_range_without_the_folds_is_refused() -> None:
+    with pytest.raises(ValueError, match="both folds"):
+        counted_folds(5.0, -2.6, -2.0)
+
+
+def test_the_state_jumps_at_one_fold_on_the_way_up_and_at_the_other_on_the_way_down() -> None:
+    up = np.linspace(-3.0, -2.0, 41)
+    state = hysteresis(5.0, np.concatenate([up, up[::-1]]))
+    upper, lower = folds(5.0)
+    rising, falling = state[:41], state[41:][::-1]
+    assert ((rising > 0) == (up > lower)).all()
+    assert ((falling > 0) == (up > upper)).all()
+    assert rising[0] == pytest.approx(fixed_points(5.0, -3.0)[0], abs=1e-9)
+
+
+def test_a_clipped_step_is_no_longer_than_it_may_be() -> None:
+    b = wall(5.0, 0.5)
+    _, raw = descend(5.0, b, Cliff(question="descent", max_updates=2))
+    _, clipped = descend(5.0, b, Cliff(question="descent", clip_norm=1.0, max_updates=2))
+    assert raw[0] > 1.0
+    assert clipped[0] == pytest.approx(0.01)
+
+
+def test_a_run_a_question(study_file) -> None:
+    at_folds, at_wall, descent = climb(plan(read(study_file(STUDY))).runs, Setup())
+    assert at_folds.run["outcome"] == at_wall.run["outcome"] == "solved"
+    assert at_folds.run["measured"] == pytest.approx(-2.6556, abs=5e-5)
+    assert at_wall.run["measured"] == pytest.approx(at_wall.run["predicted"], abs=2e-3)
+    assert descent.run["predicted"] is None
+    assert descent.run["residual"] is None
+    assert [row["quantity"] for row in descent.rows["profiles"]] == ["error", "step_length"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("w: 5.0", "w: 3.9", "above 4 only"),
+        ("w: 5.0", "w: 5.0, start: 3.0", "no wall"),
+        ("w: 5.0", "w: 5.0, lowest: -1.0, highest: -2.0", "above lowest"),
+        ("w: 5.0", "w: 5.0, lowest: -2.5", "both folds, -2.6556 and -2.3444"),
+        ("w: 5.0", "w: 5.0, clip_norm: 1.0", "only for question: descent"),
+    ],
+)
+def test_a_question_without_an_answer_is_refused(study_file, old: str, new: str, said: str) -> None:
+    with pytest.raises(StudyError, match=said):
+        read(study_file(STUDY.replace(old, new)))

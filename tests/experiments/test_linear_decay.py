@@ -1,0 +1,39 @@
+"""The slope of a linear recurrence's adjoints is ln ρ, whatever σ₁ is."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.catalogue import read
+from harness.experiments.linear_decay import decay
+from harness.experiments.setup import Setup
+from harness.study.plan import plan
+
+STUDY = """\
+name: linear
+claim: The slope is ln ρ.
+experiment: linear_decay
+linear: {init: orthogonal, spectral_radius: 0.9, hidden_size: 12, longest: 30}
+seeds: 2
+"""
+
+
+def test_an_orthogonal_matrix_decays_by_its_radius_at_every_step(study_file) -> None:
+    for record in decay(plan(read(study_file(STUDY))).runs, Setup("torch")):
+        [profile] = record.rows["profiles"]
+        np.testing.assert_allclose(profile["measured"], profile["theory"], atol=1e-10)
+        assert record.run["outcome"] == "solved"
+        assert record.run["measured"] == pytest.approx(math.log(0.9), abs=1e-12)
+        assert record.run["initial_spectral_radius"] == pytest.approx(0.9)
+        assert record.run["initial_sigma_max"] == pytest.approx(0.9)
+
+
+def test_a_gaussian_matrix_has_another_sigma_than_radius(study_file) -> None:
+    text = STUDY.replace("orthogonal", "gaussian").replace("longest: 30", "longest: 300")
+    for record in decay(plan(read(study_file(text))).runs, Setup("torch")):
+        assert record.run["initial_spectral_radius"] == pytest.approx(0.9)
+        assert record.run["initial_sigma_max"] > 1.2
+        assert record.run["measured"] == pytest.approx(math.log(0.9), abs=0.02)

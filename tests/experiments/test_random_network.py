@@ -1,0 +1,52 @@
+"""Exponents of networks whose exponents are known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.catalogue import read
+from harness.experiments.random_network import exponents, spectrum, trajectory
+from harness.experiments.setup import Setup
+from harness.study.plan import plan
+
+STUDY = """\
+name: chaos
+claim: Backward is forward.
+experiment: lyapunov
+lyapunov: {gain: 0.8, hidden_size: 20, transient: 100, sequence_length: 400}
+seeds: 1
+"""
+
+
+def test_at_rest_the_exponents_are_the_eigenvalues() -> None:
+    W = np.diag([0.9, -0.5, 0.2]) + np.triu(np.ones((3, 3)), 1)
+    found = spectrum(W, np.zeros((2001, 3)))
+    np.testing.assert_allclose(found, np.log([0.9, 0.5, 0.2]), atol=5e-3)
+
+
+def test_the_sum_of_the_exponents_is_the_mean_log_determinant() -> None:
+    generator = np.random.default_rng(3)
+    W = generator.standard_normal((8, 8)) * 0.7
+    states = trajectory(W, generator.standard_normal(8), 60)
+    volumes = [np.linalg.slogdet((1 - h**2)[:, None] * W)[1] for h in states[1:]]
+    assert spectrum(W, states).sum() == pytest.approx(np.mean(volumes), abs=1e-9)
+
+
+def test_a_network_that_falls_silent_has_its_radius_as_exponent(study_file) -> None:
+    [record] = exponents(plan(read(study_file(STUDY))).runs, Setup("torch"))
+    rank, lag = record.rows["profiles"]
+    assert record.run["measured"] == pytest.approx(math.log(record.run["initial_spectral_radius"]), abs=0.01)
+    assert (np.diff(rank["measured"]) <= 0).all()
+    assert len(lag["measured"]) == 400
+    assert record.run["predicted"] == pytest.approx(math.log(0.8), abs=0.01)
+
+
+def test_a_chaotic_network_has_theory_for_its_first_exponent_alone(study_file) -> None:
+    [record] = exponents(plan(read(study_file(STUDY.replace("0.8", "4.0")))).runs, Setup("torch"))
+    rank, _ = record.rows["profiles"]
+    assert rank["theory"][0] == record.run["predicted"] > 0
+    assert np.isnan(rank["theory"][1:]).all()
+    assert record.run["measured"] > 0

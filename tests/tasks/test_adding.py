@@ -1,0 +1,108 @@
+"""Adding: the target is the sum by each paper's words, and what a guess scores is what a guess scores."""
+
+import numpy as np
+import pytest
+import torch
+
+from harness.cells.rnn import RNN
+from harness.models.sequence_to_vector import SequenceToVector
+from harness.streams import generator
+from harness.tasks.adding import VARIANTS, Adding
+
+T, DRAWS = 40, 200_000
+MOST = 5  # standard errors that a Monte Carlo mean may lie off
+
+
+def adding(variant: str, sequence_length: int = T) -> Adding:
+    return Adding(name="adding", variant=variant, sequence_length=sequence_length)
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def drawn(request):
+    """A variant, its last pairs (B, 2) and its targets (B,)."""
+    task = adding(request.param, 22)
+    batches = [task.sample(generator(k, "test"), 10_000) for k in range(DRAWS // 10_000)]
+    last = np.concatenate([batch.inputs[-1] for batch in batches])
+    return task, last.astype(float), np.concatenate([batch.targets for batch in batches]).astype(float)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_target_is_the_papers_sum_of_the_two_marked_numbers(variant: str) -> None:
+    batch = adding(variant).sample(generator(0, "test"), 1000)
+    for sequence, target in zip(batch.inputs.transpose(1, 0, 2), batch.targets, strict=True):
+        one, other = [float(number) for number, mark in sequence.tolist() if mark == 1]
+        wanted = {"sum": one + other, "halved": (one + other) / 2, "original": 0.5 + (one + other) / 4.0}[variant]
+        assert target == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_numbers_are_uniform_on_their_range(variant: str) -> None:
+    batch = adding(variant).sample(generator(0, "test"), 4000)
+    low = -1 if variant == "original" else 0
+    numbers = batch.inputs[-10:, :, 0].ravel()  # never padding
+    assert low <= numbers.min() < low + 0.01
+    assert 0.99 < numbers.max() <= 1
+    for quarter in range(1, 4):
+        below = (numbers < low + (1 - low) * quarter / 4).mean()
+        assert abs(below - quarter / 4) < MOST * np.sqrt(0.25 / numbers.size)
+
+
+def test_where_the_original_marks_the_first_pair_its_number_is_zero() -> None:
+    batch = adding("original").sample(generator(0, "test"), 3000)
+    zeros = 0
+    for sequence in batch.inputs.transpose(1, 0, 2):
+        start = next(t for t, row in enumerate(sequence) if row[1] != 0)  # −1, or a mark
+        assert (sequence[start, 1] == 1) == (sequence[start, 0] == 0)
+        assert sequence[-1, 1] == -1
+        zeros += int(sequence[start, 1] == 1)
+    assert 3000 * 0.1 < zeros < 3000 * 0.2
+
+
+def test_always_saying_the_mean_scores_chance(drawn) -> None:
+    task, _, y = drawn
+    hit = np.abs(y - task.form.centre - task.form.scale * (task.form.low + task.form.high)) < task.tolerance
+    assert abs(hit.mean() - task.chance) < MOST * hit.std() / np.sqrt(DRAWS)
+
+
+def test_the_best_prediction_from_the_last_pair_alone_has_the_memoryless_loss(drawn) -> None:
+    task, last, y = drawn
+    best = np.full(DRAWS, y.mean())
+    seen = last[:, 1] == 1
+    if seen.any():
+        best[seen] = last[seen, 0] + 0.5
+    squared = (y - best) ** 2
+    assert abs(squared.mean() - task.memoryless_loss) < MOST * squared.std() / np.sqrt(DRAWS)
+    unlike = np.corrcoef(last[~seen, 0], y[~seen])[0, 1]  # an unmarked number tells nothing
+    assert abs(unlike) < MOST / np.sqrt(DRAWS)
+
+
+def test_the_papers_levels() -> None:
+    assert adding("sum", 10**6).memoryless_loss == pytest.approx(1 / 6, rel=1e-5)
+    assert adding("sum", 50).memoryless_loss == pytest.approx(1 / 6 - 1 / 12 / 25)
+    assert adding("halved").memoryless_loss == pytest.approx(1 / 24)
+    assert adding("original", 100).memoryless_loss == pytest.approx(1 / 24, rel=0.07)
+    assert adding("sum").chance == adding("halved").chance == pytest.approx(1 - 0.92**2)
+
+
+@pytest.mark.parametrize(("variant", "near"), [("sum", 0.08), ("halved", 0.04), ("original", 0.04)])
+def test_an_answer_is_right_within_the_variants_own_tolerance(variant: str, near: float) -> None:
+    model = SequenceToVector(adding(variant), RNN(cell="rnn", hidden_size=2), None, "torch")
+    targets = torch.tensor([[0.3, 0.6, 0.9, 1.2]])
+    off = torch.tensor([[0.99 * near, -0.99 * near, 1.01 * near, -1.01 * near]])
+    right, scored = model.right({}, targets, (targets + off)[..., None], targets)
+    assert right.tolist() == [[True, True, False, False]]
+    assert scored.all()
+    torch.testing.assert_close(model.losses((targets + off)[..., None], targets), off.square().mean(1))
+
+
+def test_each_variant_is_solved_by_its_papers_rule() -> None:
+    assert adding("sum").solved(0.99)
+    assert adding("halved").solved(0.99)
+    assert not adding("halved").solved(0.98)
+    assert not adding("original").solved(0.999)
+    assert adding("original").solved(1.0)
+
+
+def test_chrono_allows_for_the_whole_sequence() -> None:
+    assert adding("sum").dependency == T
+    assert adding("halved").dependency == T + T // 10

@@ -1,0 +1,58 @@
+"""Multiplication: the target is the product of the marked numbers, and a guess scores what is said."""
+
+import numpy as np
+import pytest
+
+from harness.streams import generator
+from harness.tasks.multiplication import Multiplication
+
+DRAWS = 200_000
+VARIANTS = ("scaled", "original")
+
+
+def multiplication(variant: str, sequence_length: int = 40) -> Multiplication:
+    return Multiplication(name="multiplication", variant=variant, sequence_length=sequence_length)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_target_is_the_product_of_the_two_marked_numbers(variant: str) -> None:
+    batch = multiplication(variant).sample(generator(0, "test"), 1000)
+    for sequence, target in zip(batch.inputs.transpose(1, 0, 2), batch.targets, strict=True):
+        one, other = [float(number) for number, mark in sequence.tolist() if mark == 1]
+        assert target == pytest.approx(one * other, abs=1e-6)
+
+
+def test_where_the_original_marks_the_first_pair_its_number_is_one() -> None:
+    batch = multiplication("original").sample(generator(0, "test"), 3000)
+    ones = 0
+    for sequence in batch.inputs.transpose(1, 0, 2):
+        start = next(t for t, row in enumerate(sequence) if row[1] != 0)
+        assert (sequence[start, 1] == 1) == (sequence[start, 0] == 1)
+        assert sequence[-1, 1] == -1
+        ones += int(sequence[start, 1] == 1)
+    assert 3000 * 0.1 < ones < 3000 * 0.2
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_always_saying_the_mean_scores_chance_and_the_memoryless_loss(variant: str) -> None:
+    task = multiplication(variant, 22)
+    y = np.concatenate([task.sample(generator(k, "test"), 10_000).targets for k in range(DRAWS // 10_000)])
+    off = y.astype(float) - task.mean
+    assert abs(off.mean()) < 5 * off.std() / np.sqrt(DRAWS)
+    hit, squared = np.abs(off) < task.tolerance, off**2
+    assert abs(hit.mean() - task.chance) < 5 * hit.std() / np.sqrt(DRAWS)
+    assert abs(squared.mean() - task.memoryless_loss) < 5 * squared.std() / np.sqrt(DRAWS)
+
+
+def test_the_scaled_levels_are_closed_forms() -> None:
+    task = multiplication("scaled")
+    assert task.memoryless_loss == pytest.approx(7 / 144)
+    # ∫ −ln y over (.21, .29), by the midpoint rule
+    y = 0.21 + 0.08 * (np.arange(100_000) + 0.5) / 100_000
+    assert task.chance == pytest.approx(-0.08 * np.log(y).mean(), rel=1e-9)
+
+
+def test_the_original_is_solved_with_fewer_than_13_wrong_of_2000() -> None:
+    assert multiplication("original").solved(1 - 12 / 2000)
+    assert not multiplication("original").solved(1 - 14 / 2000)
+    assert multiplication("scaled").solved(0.99)
