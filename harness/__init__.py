@@ -10,4 +10,27 @@ models/ probes/ experiments/         how a task is met, what is measured, THE tr
 store/ execution/                    what is kept, and where it runs
 analysis/     what it shows          statistics, verdicts, figures, the report
 sweep status check report            the doors: python -m harness.sweep STUDY
+notebook                             the door for Python: harness.Study, harness.load; nothing loads before it is used
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.errors import HarnessError
+    from harness.notebook import Plan, Results, Study, Verdicts, load, prepare
+
+__all__ = ["HarnessError", "Plan", "Results", "Study", "Verdicts", "load", "prepare"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'harness' has no attribute '{name}'")
+    from harness import errors, notebook
+
+    return getattr(errors if name == "HarnessError" else notebook, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

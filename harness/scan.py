@@ -62,6 +62,7 @@ def _steps(
     tape: Tape | None,
 ) -> tuple[Tensor, State]:
     """The torch engine: the cell's `step`, T times."""
+    parameters = cell.effective(parameters)
     T = len(inputs)
     cut = T - window
     states = [tuple(part.detach() for part in state) if cut else state]

@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     wanted = Wanted(
         jobs=asked.jobs, engine=asked.engine, device=asked.device, retries=asked.retries, timeout=asked.timeout,
         fail_fast=asked.fail_fast, retry_failed=asked.retry_failed, force=asked.force, limit=asked.limit,
-        where=parse_where(asked.filter, study), shard=asked.shard,
+        where=parse_where(asked.filter, study), shard=asked.shard, scheduler=asked.scheduler,
     )  # fmt: skip
     if asked.dry_run:
         from harness.analysis.expectations import weak_seeds
@@ -47,9 +47,17 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt as interruption:
         print(f"\ninterrupted; finished runs are kept. To go on: {shlex.join(command)}", file=sys.stderr)
         return doors.TERMINATED if isinstance(interruption, Terminated) else doors.INTERRUPTED
+    if swept.missing and wanted.shard_name:
+        print(
+            f"shard {wanted.shard_name}: {swept.computed} runs computed; {swept.missing} of the study's still missing"
+        )
+        print("figures, verdicts and report come with the last shard, or by python -m harness.report")
+        return doors.FAILED if swept.failed else doors.DONE
     from harness.analysis.presenting import present
+    from harness.store.tables import one_writer
 
-    presented = present(planned, folder)
+    with one_writer(folder):
+        presented = present(planned, folder, asked.formats, asked.style)
     if not asked.quiet:
         print(presented.screen(swept.seconds, swept.computed))
     if swept.failed:
@@ -99,7 +107,12 @@ def _parser() -> argparse.ArgumentParser:
         type=shard,
         default=(1, 1),
         metavar="I/N",
-        help="only the I-th of N shares of the runs, each into a folder of its own (-o): for job arrays",
+        help="only the I-th of N shares of the runs; shards may share a folder, at the same time: for job arrays",
+    )
+    add(
+        "--scheduler",
+        metavar="ADDR",
+        help="compute on the workers of this dask scheduler (tcp://host:8786); the results folder must be theirs too",
     )
     add("--retries", type=count, default=1, metavar="K", help="try a failed run again up to K times (default 1)")
     add("--timeout", type=seconds, metavar="S", help="seconds a run may take")
@@ -110,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--filter", action="append", default=[], metavar="COLUMN=VALUE[,VALUE]", help="only runs with these values")
     add("-q", "--quiet", action="store_true", help="print nothing but errors")
     add("--no-progress", action="store_true", help="no progress on stderr")
+    doors.looks(made)
     return made
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import gethostname
 from time import monotonic
 
 from harness.errors import DeadlineError, ResultsError
-from harness.execution.environment import single_threaded
+from harness.execution.environment import prepare, single_threaded
 from harness.store.checkpoints import Checkpoints
 from harness.store.journal import Journal, replace_file
 from harness.study.plan import Pack
@@ -29,6 +30,12 @@ class How:
     device: str = "cpu"
     timeout: float | None = None
     force: bool = False
+    shard: str = ""  # of several controllers on one folder: which
+
+    @property
+    def markers(self) -> Path:
+        """Where the workers of this controller say what they are at."""
+        return self.folder / "working" / self.shard
 
 
 Done = dict[str, tuple[str, float]]  # run_id → its outcome, and the share of its budget that it used
@@ -51,7 +58,8 @@ def work(pack: Pack, entry: str, how: How) -> Outcome:
     done: Done = {}
     by_id = {run.run_id: run for run in pack}
     try:
-        with marker(how.folder, pack, done) as listener:  # first of all: what dies while it imports is a suspect too
+        with marker(how.markers, pack, done) as listener:  # first of all: what dies while it imports is a suspect too
+            prepare()  # a worker of a cluster inherits nothing
             single_threaded()
             from harness.experiments.setup import Setup
 
@@ -75,13 +83,13 @@ def work(pack: Pack, entry: str, how: How) -> Outcome:
 
 
 @contextmanager
-def marker(folder: Path, pack: Pack, done: Done) -> Iterator[Listener]:
+def marker(markers: Path, pack: Pack, done: Done) -> Iterator[Listener]:
     """A file that says what this process is at: the controller reads progress from it, and suspects if it dies."""
-    path = folder / "working" / f"{os.getpid()}.json"
+    path = markers / f"{gethostname()}-{os.getpid()}.json"
     try:
-        path.parent.mkdir(exist_ok=True)
+        markers.mkdir(exist_ok=True)
     except OSError as error:
-        raise ResultsError(f"{path.parent}: cannot be written: {error.strerror or error}") from None
+        raise ResultsError(f"{markers}: cannot be written: {error.strerror or error}") from None
     listener = Listener(path, [run.run_id for run in pack], done)
     listener.write()
     try:

@@ -16,6 +16,7 @@ from typing import Any
 from joblib import Parallel, cpu_count, delayed, parallel_config
 
 from harness.errors import ResultsError
+from harness.execution import cluster
 from harness.execution.environment import die_with
 from harness.execution.job import How, Outcome, work
 from harness.execution.progress import Progress
@@ -38,6 +39,7 @@ class Supervision:
     jobs: int = 1
     retries: int = 1
     fail_fast: bool = False
+    scheduler: str | None = None
     after: Callable[[], None] = lambda: None  # called after each job: time to refresh the tables
     attempts: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
@@ -79,6 +81,9 @@ def execute(packs: Sequence[Pack], watch: Supervision) -> dict[str, str]:
 
 def _results(packs: Sequence[Pack], watch: Supervision, alone: bool) -> Iterator[tuple[Pack, Outcome]]:
     """Outcomes as they come. A single suspect still gets a worker of its own unless the sweep is sequential by wish."""
+    if watch.scheduler:
+        yield from cluster.results(packs, watch.entry, watch.how, watch.scheduler, watch.progress.say)
+        return
     if watch.jobs == 1:
         for pack in packs:
             yield pack, work(pack, watch.entry, watch.how)
@@ -109,12 +114,11 @@ def _settle(pack: Pack, outcome: Outcome, watch: Supervision) -> list[Pack]:
     if outcome.folder:
         raise ResultsError(outcome.error)
     runs = {run.run_id: run for run in pack}
-    committed = watch.journal.done()
     for run_id, (name, share) in outcome.done.items():
         watch.progress.ended(run_id, name, share)
     again: list[Pack] = []
     for run_id in outcome.failed:
-        if run_id in committed:  # it was kept before its worker died
+        if watch.journal.has(run_id):  # it was kept before its worker died
             watch.progress.ended(run_id, "kept")
             continue
         if len(pack) > 1:  # which run it was is not known: that of the pack is nobody's attempt
@@ -134,7 +138,7 @@ def _settle(pack: Pack, outcome: Outcome, watch: Supervision) -> list[Pack]:
 def _split(packs: Iterable[Pack], watch: Supervision) -> tuple[list[Pack], list[Pack]]:
     """After a breakage: packs that were in work (by the markers their workers left) and packs that were not begun."""
     committed, marked = watch.journal.done(), set[str]()
-    for path in (watch.how.folder / "working").glob("*.json"):
+    for path in watch.how.markers.glob("*.json"):
         with suppress(OSError, ValueError, KeyError, TypeError):
             marked |= set(read_json(path)["runs"])
             path.unlink()
@@ -188,7 +192,8 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def clear_markers(folder: Path) -> None:
+def clear_markers(markers: Path) -> None:
     """Markers of a sweep that was killed; call it while holding the lock."""
-    for path in (folder / "working").glob("*.json"):
+    markers.parent.mkdir(exist_ok=True)
+    for path in markers.glob("**/*.json"):  # the whole folder's holder has those of all shards
         path.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from harness.execution.progress import clock
 from harness.execution.sweeping import Wanted, costs, counts, todo
 from harness.store.journal import Journal
 from harness.study.plan import Plan, packs
+from harness.study.spec import Point
 
 MOST_ROWS = 40
 
@@ -27,16 +28,17 @@ def preview(plan: Plan, folder: Path, wanted: Wanted, warnings: Sequence[str] = 
     jobs = workers(wanted.jobs)
     packed = packs(runs, jobs=jobs, cost=price, memory=plan.study.experiment.memory)
     lines = [f"{plan.study.name}: {plan.study.claim}", ""]
+    cells = {id(point): _cell(point, axes) for point in plan.study.points}
     rows: dict[tuple[str, ...], Counter[str]] = {}
     for run in plan.runs:
-        columns = run.columns()
-        row = rows.setdefault(tuple("–" if columns.get(a) is None else str(columns[a]) for a in axes), Counter())
+        row = rows.setdefault(cells[id(run.point)], Counter())
         row["runs"] += 1
         row["done"] += run.run_id in done
-        row["seconds"] += round(price.get(run.run_id, 0.0))
+        row["milliseconds"] += round(1000 * price.get(run.run_id, 0.0))
     table = [(*axes, "runs", "done", "cost")]
     table += [
-        (*key, str(row["runs"]), str(row["done"]), clock(row["seconds"])) for key, row in list(rows.items())[:MOST_ROWS]
+        (*key, str(row["runs"]), str(row["done"]), clock(row["milliseconds"] / 1000))
+        for key, row in list(rows.items())[:MOST_ROWS]
     ]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines += ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
@@ -71,6 +73,11 @@ def status(plan: Plan, journal: Journal) -> str:
     lines += _damage(faulty)
     lines += [f"damaged commit set aside: {run_id}" for run_id in journal.damaged()]
     return "\n".join(lines)
+
+
+def _cell(point: Point, axes: Sequence[str]) -> tuple[str, ...]:
+    columns = point.columns()
+    return tuple("–" if columns.get(axis) is None else str(columns[axis]) for axis in axes)
 
 
 def _damage(faulty: Mapping[str, str]) -> list[str]:

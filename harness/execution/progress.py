@@ -28,7 +28,7 @@ class Progress:
     """
 
     cost: Mapping[str, float]
-    folder: Path
+    markers: Path
     shown: bool = True
     outcomes: Counter[str] = field(default_factory=Counter)
     left: dict[str, float] = field(init=False)
@@ -74,7 +74,7 @@ class Progress:
     def text(self) -> str:
         """One line: share done, runs by outcome, time taken, time left."""
         running = 0.0
-        for path in (self.folder / "working").glob("*.json"):
+        for path in self.markers.glob("*.json"):
             with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
                 note = read_json(path)
                 for run_id, (outcome, share) in note["done"].items():

@@ -9,18 +9,21 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from platform import platform
 from time import monotonic
 
 from harness.errors import HarnessError, ResultsError, nearest
+from harness.execution import cluster
 from harness.execution.job import How
 from harness.execution.local import Supervision, clear_markers, execute, interruptible, workers
 from harness.execution.progress import Progress
 from harness.store import tables
 from harness.store.checkpoints import Checkpoints
+from harness.store.compaction import compact
 from harness.store.journal import Journal, replace_file
 from harness.study.matching import matches
 from harness.study.plan import Plan, Run, packs
@@ -44,6 +47,16 @@ class Wanted:
     limit: int | None = None
     where: Mapping[str, object] = field(default_factory=dict)
     shard: tuple[int, int] = (1, 1)
+    scheduler: str | None = None
+
+    @property
+    def shard_name(self) -> str:
+        """I-of-N, or nothing for the whole."""
+        return "" if self.shard[1] == 1 else f"{self.shard[0]}-of-{self.shard[1]}"
+
+    def owns(self, run: Run) -> bool:
+        """Whether a run belongs to this shard: by its id, whatever else is in the study."""
+        return int(run.run_id, 16) % self.shard[1] == self.shard[0] - 1
 
 
 @dataclass(frozen=True)
@@ -53,15 +66,14 @@ class Swept:
     tables: tables.Tables
     failed: Mapping[str, str]
     computed: int
-    missing: int
+    missing: int  # of the whole plan, other shards' included
     seconds: float
 
 
 def todo(plan: Plan, wanted: Wanted, done: frozenset[str], failed: frozenset[str]) -> list[Run]:
     """The runs that this sweep is to compute, in the plan's order."""
-    index, count = wanted.shard
     chosen = [
-        run for run in plan.runs if int(run.run_id, 16) % count == index - 1 and matches(run.columns(), wanted.where)
+        run for run in plan.runs if wanted.owns(run) and (not wanted.where or matches(run.columns(), wanted.where))
     ]
     if not wanted.force:
         skip = done if wanted.retry_failed else done | failed
@@ -85,20 +97,31 @@ def sweep(plan: Plan, folder: Path, wanted: Wanted, *, shown: bool = True, comma
         ResultsError: the folder cannot be used, or no longer (disk full, folder moved); what had finished stays.
         KeyboardInterrupt: interrupted; what had finished is kept, and in the tables.
     """
+    if wanted.scheduler:
+        wanted = replace(wanted, jobs=cluster.size(wanted.scheduler))
     journal = Journal.create(folder)
+    how = How(
+        folder.resolve(), os.getpid(), wanted.engine, wanted.device, wanted.timeout, wanted.force, wanted.shard_name
+    )
     try:
-        with journal.lock(), interruptible():
-            clear_markers(folder)
-            journal.clear_temporaries()
-            return _locked(plan, journal, wanted, shown, command)
+        with journal.lock(wanted.shard_name), interruptible():
+            clear_markers(how.markers)
+            if not wanted.shard_name:  # else it may be another shard's, which is at work
+                journal.clear_temporaries()
+            swept = _locked(plan, journal, wanted, how, shown, command)
+            if not wanted.shard_name:
+                with suppress(OSError):  # what it would pack is as good as it is; the next sweep tries again
+                    compact(journal)
+            return swept
     except OSError as error:
         where = error.filename or folder
         raise ResultsError(f"{where}: {error.strerror or error}; runs that are kept stay as they are") from None
 
 
-def _locked(plan: Plan, journal: Journal, wanted: Wanted, shown: bool, command: Sequence[str]) -> Swept:
+def _locked(plan: Plan, journal: Journal, wanted: Wanted, how: How, shown: bool, command: Sequence[str]) -> Swept:
     start, folder = monotonic(), journal.folder
-    damaged = journal.faulty(sorted(journal.done() & plan.ids))
+    mine = frozenset(run.run_id for run in plan.runs if wanted.owns(run))
+    damaged = journal.faulty(sorted(journal.done() & mine))
     for run_id, why in damaged.items():
         journal.set_aside(run_id, why)
     done, failed = journal.done() & plan.ids, frozenset(journal.failures())
@@ -108,7 +131,7 @@ def _locked(plan: Plan, journal: Journal, wanted: Wanted, shown: bool, command: 
     if runs and prepare and wanted.engine == "numba" and wanted.device == "cpu":
         prepare([point.sections for point in {id(run.point): run.point for run in runs}.values()])
     refreshed, spent = monotonic(), 0.0
-    with Progress(costs(plan, runs), folder, shown) as progress:
+    with Progress(costs(plan, runs), how.markers, shown) as progress:
         for run_id, why in damaged.items():
             progress.say(f"damaged commit set aside, its run is missing: {run_id}: {why}")
 
@@ -117,24 +140,24 @@ def _locked(plan: Plan, journal: Journal, wanted: Wanted, shown: bool, command: 
             nonlocal refreshed, spent
             if monotonic() - refreshed > max(5.0, 50 * spent):
                 before = monotonic()
-                tables.write(tables.derive(journal, plan), folder)
+                tables.refresh(journal, plan)
                 refreshed = monotonic()
                 spent = refreshed - before
 
         jobs = workers(wanted.jobs)
-        how = How(folder.resolve(), os.getpid(), wanted.engine, wanted.device, wanted.timeout, wanted.force)
         watch = Supervision(
-            plan.study.experiment.entry, how, journal, progress, jobs, wanted.retries, wanted.fail_fast, refresh,
+            plan.study.experiment.entry, how, journal, progress, jobs, wanted.retries, wanted.fail_fast,
+            wanted.scheduler, refresh,
         )  # fmt: skip
         try:
             memory, started = plan.study.experiment.memory, Checkpoints(folder / "checkpoints").started()
             execute(packs(runs, jobs=jobs, cost=progress.cost, memory=memory, started=started), watch)
+            clear_markers(how.markers)  # of workers of a cluster that were killed
         finally:
-            derived = tables.derive(journal, plan)
-            tables.write(derived, folder)
+            derived = tables.refresh(journal, plan)
     have = journal.done() & plan.ids
-    failures = {run_id: str(note["error"]) for run_id, note in journal.failures().items() if run_id in plan.ids}
-    computed = len(runs) if wanted.force else len(have - done)
+    failures = {run_id: str(note["error"]) for run_id, note in journal.failures().items() if run_id in mine}
+    computed = len(runs) if wanted.force else len(have & mine - done)
     return Swept(derived, failures, computed, len(plan.runs) - len(have), monotonic() - start)
 
 

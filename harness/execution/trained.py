@@ -14,7 +14,8 @@ from torch import Tensor
 from harness.errors import HarnessError
 from harness.models import MODELS
 from harness.models.model import Model
-from harness.store.journal import Commit, Journal
+from harness.store.commit import Commit
+from harness.store.journal import Journal
 from harness.study.plan import Run
 
 

@@ -71,7 +71,8 @@ class Model:
 
     def right(self, parameters: Parameters, inputs: Tensor, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Which answers are right, and which are scored at all: (…, R, B) each."""
-        return readout.right(self.task.readout, outputs, targets), (targets != UNSCORED) | targets.is_floating_point()
+        hit = readout.right(self.task.readout, outputs, targets, self.task.tolerance)
+        return hit, (targets != UNSCORED) | targets.is_floating_point()
 
     @torch.no_grad()
     def answers(self, parameters: Parameters, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

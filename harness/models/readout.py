@@ -10,9 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
-from harness.tasks.task import UNSCORED, Readout
-
-TOLERANCE = 0.04  # of a number: |ŷ − y| below it is right (Hochreiter & Schmidhuber 1997, section 5.4)
+from harness.tasks.task import TOLERANCE, UNSCORED, Readout
 
 
 def losses(kind: Readout, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -34,11 +32,15 @@ def losses(kind: Readout, outputs: Tensor, targets: Tensor) -> Tensor:
     return _mean(loss if scored is None else loss * scored, scored)
 
 
-def right(kind: Readout, outputs: Tensor, targets: Tensor) -> Tensor:
-    """Whether each answer is right, of the shape of `targets`; what is not scored counts as right."""
+def right(kind: Readout, outputs: Tensor, targets: Tensor, tolerance: float = TOLERANCE) -> Tensor:
+    """Whether each answer is right, of the shape of `targets`; what is not scored counts as right.
+
+    Args:
+        tolerance: a number is right if |ŷ − y| is below it.
+    """
     said = answers(kind, outputs)
     if kind == "numbers":
-        return torch.lt((said - targets).abs(), TOLERANCE)
+        return torch.lt((said - targets).abs(), tolerance)
     return torch.eq(said, targets) | torch.eq(targets, UNSCORED)
 
 

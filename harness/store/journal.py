@@ -11,10 +11,9 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from socket import gethostname
 from stat import S_ISREG
@@ -22,22 +21,14 @@ from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from harness.errors import ResultsError
-from harness.records import RUN_ID, RUNS, SCHEMA_VERSION, TABLES, Record
+from harness.records import SCHEMA_VERSION, Record
+from harness.store.commit import MALFORMED, Commit, checked, decode, encode
+from harness.store.segments import Segments
 
 SUFFIX = ".run"
-MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what a spoiled head can lead to
-
-
-@dataclass(frozen=True)
-class Commit:
-    """A run as it was committed."""
-
-    run_id: str
-    settings: Mapping[str, Any]
-    tables: Mapping[str, pa.Table]
 
 
 @dataclass(frozen=True)
@@ -91,11 +82,24 @@ class Journal:
     def path(self, run_id: str) -> Path:
         return self.folder / "journal" / f"{run_id}{SUFFIX}"
 
-    def done(self) -> frozenset[str]:
-        """Ids of all committed runs."""
+    def loose(self) -> frozenset[str]:
+        """Ids of runs whose commit is a file of its own."""
         with suppress(FileNotFoundError), os.scandir(self.folder / "journal") as entries:
             return frozenset(e.name.removesuffix(SUFFIX) for e in entries if e.name.endswith(SUFFIX))
         return frozenset()
+
+    def segments(self) -> Segments:
+        """The segments of this folder, as they are now."""
+        return Segments(self.folder / "journal" / "segments")
+
+    def done(self) -> frozenset[str]:
+        """Ids of all committed runs."""
+        loose = self.loose()  # before the segments: what is packed meanwhile is in them by then
+        return loose | self.segments().ids()
+
+    def has(self, run_id: str) -> bool:
+        """Whether a run is committed: the time of this does not grow with the journal."""
+        return self.path(run_id).exists() or self.segments().find(run_id) is not None
 
     def commit(self, record: Record, settings: Mapping[str, Any]) -> bool:
         """Keep a run; False where it had been kept before (the first stays, unless `replace`).
@@ -103,21 +107,13 @@ class Journal:
         Raises:
             ResultsError: the disk is full, or the folder gone or read-only.
         """
-        rows: dict[str, Sequence[Mapping[str, object]]] = {RUNS.name: [record.run], **record.rows}
-        payload, lengths = [], {}
-        for name, table_rows in rows.items():
-            stream = _serialise(name, [{RUN_ID.name: record.run_id, **row} for row in table_rows])
-            payload.append(stream)
-            lengths[name] = len(stream)
-        body = b"".join(payload)
-        head = {
-            "harness_schema": SCHEMA_VERSION, "run_id": record.run_id, "settings": dict(settings), "tables": lengths,
-        }  # fmt: skip
-        head["sha256"] = _checksum(head, body)
+        data = encode(record, settings)
         target = self.path(record.run_id)
         temporary = target.with_name(f".{target.name}-{uuid4().hex}")
         try:
-            _write_synced(temporary, json.dumps(head).encode() + b"\n" + body)
+            if not self.replace and self.segments().find(record.run_id):
+                return False
+            _write_synced(temporary, data)
             if self.replace:
                 os.replace(temporary, target)
             else:
@@ -133,7 +129,7 @@ class Journal:
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         return True
 
     def read(self, run_ids: Iterable[str]) -> Iterator[Commit]:
@@ -142,9 +138,10 @@ class Journal:
         Raises:
             ResultsError: a commit may not be read.
         """
+        segments = self.segments()
         for run_id in run_ids:
             try:
-                commit = _parse(self._bytes(run_id), run_id)
+                commit = decode(self._bytes(run_id, segments), run_id)
             except FileNotFoundError:
                 continue
             except (OSError, *MALFORMED, pa.ArrowException) as error:
@@ -159,21 +156,26 @@ class Journal:
         Raises:
             ResultsError: a commit may not be read.
         """
-        found = {}
+        found, segments = {}, self.segments()
         for run_id in run_ids:
             try:
-                _checked(self._bytes(run_id), run_id)
+                checked(self._bytes(run_id, segments), run_id)
             except FileNotFoundError:
                 continue
             except (OSError, *MALFORMED) as error:
                 found[run_id] = f"{type(error).__name__}: {error}"
         return found
 
-    def _bytes(self, run_id: str) -> bytes:
+    def _bytes(self, run_id: str, segments: Segments) -> bytes:
+        """A commit as it is kept: a file of its own before a segment's, since it is the newer one."""
         try:
-            return read_file(self.path(run_id))
+            try:
+                return read_file(self.path(run_id))
+            except FileNotFoundError:
+                return segments.read(run_id)
         except PermissionError as error:  # says nothing about the data
-            raise ResultsError(f"{self.path(run_id)}: cannot be read: {error.strerror or error}") from None
+            where = error.filename or self.path(run_id)
+            raise ResultsError(f"{where}: cannot be read: {error.strerror or error}") from None
 
     def set_aside(self, run_id: str, why: str) -> None:
         """Move a damaged commit to journal/damaged/, with a note; its run is then missing."""
@@ -181,11 +183,17 @@ class Journal:
         with suppress(OSError):
             shelf.mkdir(exist_ok=True)
             (shelf / f"{run_id}.txt").write_text(f"{why}\n")
-            os.replace(self.path(run_id), shelf / f"{run_id}-{uuid4().hex[:8]}")
+            kept = shelf / f"{run_id}-{uuid4().hex[:8]}"
+            try:
+                os.replace(self.path(run_id), kept)
+            except FileNotFoundError:
+                segments = self.segments()
+                kept.write_bytes(segments.read(run_id))
+                segments.strike(run_id)
 
     def clear_temporaries(self) -> None:
         """Remove what writers that were killed left half-written; call it while holding the lock."""
-        for name in ("", "journal", "failures", "working", "checkpoints"):
+        for name in ("", "journal", "journal/segments", "failures", "working", "checkpoints"):
             for path in (self.folder / name).glob(".*-" + "[0-9a-f]" * 32):
                 with suppress(OSError):
                     path.unlink()
@@ -214,34 +222,48 @@ class Journal:
                     found[path.stem] = {**note, "error": str(note["error"])}
             except (OSError, ValueError, KeyError):
                 continue
-        return {run_id: note for run_id, note in found.items() if not self.path(run_id).exists()}
+        return {run_id: note for run_id, note in found.items() if not self.has(run_id)}
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Be the only controller of this folder; the operating system lets go of the lock when its holder dies.
+    def lock(self, shard: str = "") -> Iterator[None]:
+        """Be the only controller of this folder, or of one shard of it; the lock goes when its holder dies.
+
+        Each looks for the other after it has its own: a whole sweep at every shard's lock, a shard at the whole's.
 
         Raises:
             ResultsError: another process holds it, and which.
         """
-        holder = self.folder / "holder.json"
-        lock = FileLock(self.folder / ".lock", timeout=0)
+        own = self._take(shard, 0)
         try:
-            lock.acquire()
+            others = sorted(path.name.removeprefix(".lock-") for path in self.folder.glob(".lock-*"))
+            for other in [""] if shard else others:
+                self._take(other, 2 if shard else 0).release()  # another shard may be looking, too
+            holder = self._holder(shard)
+            replace_file(holder, json.dumps({"process": os.getpid(), "host": gethostname()}).encode())
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    holder.unlink(missing_ok=True)
+        finally:
+            own.release()
+
+    def _holder(self, shard: str) -> Path:
+        return self.folder / (f"holder-{shard}.json" if shard else "holder.json")
+
+    def _take(self, shard: str, patience: float) -> BaseFileLock:
+        lock = FileLock(self.folder / (f".lock-{shard}" if shard else ".lock"))
+        try:
+            lock.acquire(timeout=patience)
         except Timeout:
-            who = ""
+            who = f" shard {shard}" if shard else ""
             with suppress(OSError, ValueError, KeyError):
-                note = read_json(holder)
-                who = f" by process {note['process']} on {note['host']}"
+                note = read_json(self._holder(shard))
+                who += f" by process {note['process']} on {note['host']}"
             raise ResultsError(
                 f"{self.folder}: another sweep is writing here (held{who}); wait for it, or choose another -o"
             ) from None
-        try:
-            replace_file(holder, json.dumps({"process": os.getpid(), "host": gethostname()}).encode())
-            yield
-        finally:
-            with suppress(OSError):
-                holder.unlink(missing_ok=True)
-            lock.release()
+        return lock
 
 
 def read_file(path: Path) -> bytes:
@@ -289,7 +311,7 @@ def _write_synced(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """A name is safe from a power cut when its folder is; some file systems have no such call."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
@@ -297,47 +319,6 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _serialise(table: str, rows: Sequence[Mapping[str, object]]) -> bytes:
-    schema = TABLES[table].schema()
-    known = {field.name for field in schema}
-    stray = {key for row in rows for key in row} - known
-    if stray:
-        raise ValueError(f"{table}: no column for {sorted(stray)}; columns are declared in harness/records.py")
-    columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as writer:
-        writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
-    return bytes(sink.getvalue())
-
-
-def _checksum(head: Mapping[str, Any], body: bytes) -> str:
-    digest = sha256(json.dumps(head).encode())
-    digest.update(body)
-    return digest.hexdigest()
-
-
-def _checked(data: bytes, run_id: str) -> tuple[Mapping[str, Any], bytes]:
-    """A commit's head and body, if it is this run's and whole."""
-    line, _, body = data.partition(b"\n")
-    head = json.loads(line)
-    kept = head.pop("sha256")
-    # the first commits' checksums were of the body alone
-    if head["run_id"] != run_id or kept not in (_checksum(head, body), sha256(body).hexdigest()):
-        raise ValueError("checksum does not match")
-    return head, body
-
-
-def _parse(data: bytes, run_id: str) -> Commit:
-    head, body = _checked(data, run_id)
-    tables, start = {}, 0
-    for name, length in head["tables"].items():
-        tables[name] = pa.ipc.open_stream(pa.py_buffer(body[start : start + length])).read_all()
-        start += length
-    if tables[RUNS.name].num_rows != 1:
-        raise ValueError("not the row of one run")
-    return Commit(run_id, head["settings"], tables)
 
 
 def _check_version(marker: Path) -> None:

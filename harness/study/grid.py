@@ -87,7 +87,9 @@ class Grid:
         if isinstance(word, str) and word in behind.table:
             return True
         kind = section if behind.key == "name" else behind.key
-        self.report(place, f"{section}.{behind.key}: no {kind} '{word}'{nearest(word, behind.table)}")
+        self.report(
+            place, f"{section}.{behind.key}: no {kind} '{word}'{nearest(word, {*behind.table, *behind.others})}"
+        )
         return False
 
     def _combinations(self) -> Iterator[dict[str, tuple[Any, KeyPath]]]:
@@ -171,7 +173,7 @@ class Grid:
         model: type[Section]
         if isinstance(behind, Choice):
             if behind.key not in merged:
-                choices = nearest("", behind.table).removeprefix("; ")
+                choices = nearest("", {*behind.table, *behind.others}).removeprefix("; ")
                 self.report(self.document.place(section), f"{section}.{behind.key}: must be given {choices}")
                 return None
             word = merged[behind.key]

@@ -17,7 +17,7 @@ LARGEST_PACK = 16
 PACK_BYTES = 200e6  # of what a pack keeps for its way back
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """One point of the grid with one seed: the unit that is trained, committed, and judged."""
 
@@ -93,8 +93,9 @@ def packs(
     groups: dict[str, list[Run]] = {}
     keys: dict[int, str] = {}
     for run in runs:
-        key = keys.setdefault(id(run.point), pack_key(run.point))
-        groups.setdefault(f"{key} {(started or {}).get(run.run_id, 0)}", []).append(run)
+        if id(run.point) not in keys:
+            keys[id(run.point)] = pack_key(run.point)
+        groups.setdefault(f"{keys[id(run.point)]} {(started or {}).get(run.run_id, 0)}", []).append(run)
     price = cost or {}
     total = sum(price.get(run.run_id, 1.0) for group in groups.values() for run in group)
     found: list[Pack] = []

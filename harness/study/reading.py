@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from harness.errors import Place, Problem, StudyError, nearest
 from harness.study.grid import Grid, explain
-from harness.study.source import Document, load, override
+from harness.study.source import Document, load, named, override
 from harness.study.spec import SLUG, Catalogue, Expectation, Experiment, Figure, Section, Study, marked
 
 HEAD = ("name", "claim", "experiment", "seeds", "sweep", "figures", "expect")
@@ -21,22 +21,30 @@ MOST_RUNS = 1_000_000
 S = TypeVar("S", bound=Section)
 
 
-def read(path: str | Path, overrides: Sequence[str] = (), *, catalogue: Catalogue) -> Study:
+Known = Callable[[Mapping[tuple[str, str], Place]], Catalogue]
+
+
+def read(path: str | Path, overrides: Sequence[str] = (), *, catalogue: Known) -> Study:
     """Read and validate a study.
 
     Args:
         path: the study's YAML file.
         overrides: `key=value` texts, as given with -S.
-        catalogue: what names mean.
+        catalogue: what names mean, those that the study uses being told to it (see `named`).
 
     Raises:
         HarnessError: the file cannot be read.
         StudyError: every mistake in it.
     """
-    document = load(Path(path))
+    return understand(load(Path(path)), overrides, catalogue=catalogue)
+
+
+def understand(document: Document, overrides: Sequence[str] = (), *, catalogue: Known) -> Study:
+    """Validate a document that has been parsed; see `read`."""
+    known = catalogue(named(document, overrides))
     takes_list = frozenset(
         f"{section}.{key}"
-        for experiment in catalogue.experiments.values()
+        for experiment in known.experiments.values()
         for section in experiment.sections
         for model in experiment.models(section)
         for key, info in model.model_fields.items()
@@ -44,7 +52,7 @@ def read(path: str | Path, overrides: Sequence[str] = (), *, catalogue: Catalogu
     )
     for number, text in enumerate(overrides, start=1):
         override(document, number, text, takes_list)
-    return _Reader(document, catalogue).study(tuple(overrides))
+    return _Reader(document, known).study(tuple(overrides))
 
 
 class _Reader:
@@ -142,10 +150,9 @@ class _Reader:
         for index, item in self._items("figures", value):
             kind = item.get("kind")
             if not isinstance(kind, str) or kind not in self.catalogue.figures:
-                self.report(
-                    self.document.place("figures", index, "kind"),
-                    f"figures: no kind '{kind}'{nearest(kind, self.catalogue.figures)}",
-                )
+                known = {*self.catalogue.figures, *self.catalogue.other_figures}
+                where = self.document.place("figures", index, "kind")
+                self.report(where, f"figures: no kind '{kind}'{nearest(kind, known)}")
                 continue
             figure = self._model(self.catalogue.figures[kind], item, "figures", index)
             if figure is not None:

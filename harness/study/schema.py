@@ -28,8 +28,16 @@ def study_schema(catalogue: Catalogue) -> dict[str, Any]:
                 choices[name] = behind
     models: list[type[BaseModel]] = [m for found in sections.values() for m in found]
     models += [*catalogue.figures.values(), Expectation]
-    _, generated = models_json_schema([(m, "validation") for m in list(dict.fromkeys(models))], ref_template=REF)
+    names, generated = models_json_schema([(m, "validation") for m in list(dict.fromkeys(models))], ref_template=REF)
     definitions = generated["$defs"]
+
+    def own(model: type[BaseModel]) -> str:
+        """A model's name among the definitions: that of its class, unless a plug-in has a class of the same name."""
+        return str(names[(model, "validation")]["$ref"]).removeprefix(REF.format(model=""))
+
+    def ref(model: type[BaseModel]) -> dict[str, str]:
+        return {"$ref": REF.format(model=own(model))}
+
     properties: dict[str, Any] = {
         "name": {"type": "string", "pattern": SLUG, "description": "name of the study, and of its results folder"},
         "claim": {"type": "string", "description": "what the study claims, in a sentence or two"},
@@ -45,14 +53,14 @@ def study_schema(catalogue: Catalogue) -> dict[str, Any]:
                 {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1},
             ],
         },
-        "figures": {"type": "array", "items": {"anyOf": [_ref(m) for m in catalogue.figures.values()]}},
-        "expect": {"type": "array", "items": {**_ref(Expectation)}},
+        "figures": {"type": "array", "items": {"anyOf": [ref(m) for m in catalogue.figures.values()]}},
+        "expect": {"type": "array", "items": {**ref(Expectation)}},
     }
     axes: dict[str, Any] = {}
     for name, found in sections.items():
         merged: dict[str, list[Any]] = {}
         for model in found:
-            for key, value in definitions[model.__name__].get("properties", {}).items():
+            for key, value in definitions[own(model)].get("properties", {}).items():
                 merged.setdefault(key, [])
                 if value not in merged[key]:
                     merged[key].append(value)
@@ -63,7 +71,7 @@ def study_schema(catalogue: Catalogue) -> dict[str, Any]:
         axes |= {f"{name}.{key}": {"type": "array", "items": value, "minItems": 1} for key, value in settings.items()}
     product = {"type": "object", "additionalProperties": False, "properties": axes}
     properties["sweep"] = {"anyOf": [product, {"type": "array", "items": product, "minItems": 1}]}
-    used = {Expectation.__name__} | {figure.__name__ for figure in catalogue.figures.values()}
+    used = {own(Expectation)} | {own(figure) for figure in catalogue.figures.values()}
     return {
         "$schema": DIALECT,
         "title": "A study of the vanishing-gradient harness",
@@ -77,10 +85,6 @@ def study_schema(catalogue: Catalogue) -> dict[str, Any]:
             if name in used or _referred(name, definitions, properties)
         },
     }
-
-
-def _ref(model: type[BaseModel]) -> dict[str, str]:
-    return {"$ref": REF.format(model=model.__name__)}
 
 
 def _referred(name: str, *places: object) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,34 @@ def _check_printable(node: Any, place: Place, document: Document) -> None:
     found = UNPRINTABLE.search(node) if isinstance(node, str) else None
     if found:
         document.problems.append(Problem(place, f"{found.group()!r} is not a printable character"))
+
+
+def named(document: Document, overrides: Sequence[str] = ()) -> dict[tuple[str, str], Place]:
+    """Every word that a document and its overrides give to a setting: {("model.cell", "lstm"): its place, …}.
+
+    The base, an axis of a sweep and an override are told by the same name; what is not YAML is left to `override`.
+    """
+    found: dict[tuple[str, str], Place] = {}
+    for path, word in _words(document.data, ()):
+        found.setdefault((_dotted(path), word), document.place(*path))
+    for number, text in enumerate(overrides, start=1):
+        key, _, value = text.partition("=")
+        with suppress(StudyError):
+            for path, word in _words(parse(value, f"-S {number}").data, (key.strip(),)):
+                found.setdefault((_dotted(path), word), Place(f"-S {number}"))
+    return found
+
+
+def _words(node: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(node, str):
+        yield path, node
+    elif isinstance(node, dict | list):
+        for step, inner in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _words(inner, (*path, step))
+
+
+def _dotted(path: KeyPath) -> str:
+    return ".".join(step for step in path if isinstance(step, str) and step != "sweep")
 
 
 def override(document: Document, number: int, text: str, takes_list: frozenset[str]) -> None:

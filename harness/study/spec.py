@@ -132,6 +132,9 @@ class Recording(Section):
     examples: int = setting(
         0, "sequences whose answers are kept as text at the end of a run", column="record_examples", ge=0
     )
+    probes: Annotated[tuple[str, ...], Field(strict=False)] = setting(
+        (), "what else is measured at the recorded updates, by name (docs/probes.md)", takes_list=True
+    )
     weights: bool = setting(False, "keep the trained parameters", column="record_weights")
 
 
@@ -174,6 +177,7 @@ class Choice:
 
     key: str
     table: Mapping[str, type[Section]]
+    others: tuple[str, ...] = ()  # installed plug-ins, which a study may name as well
 
 
 @dataclass(frozen=True)
@@ -212,6 +216,7 @@ class Catalogue:
     faults: Callable[
         [Study], Sequence[tuple[str, int, str]]
     ]  # what else is wrong: ("figures" or "expect", index, sentence)
+    other_figures: tuple[str, ...] = ()  # installed plug-ins, which a study may name as well
 
 
 @dataclass(frozen=True)
@@ -252,10 +257,8 @@ class Study:
         for section in self.experiment.sections:
             for model in self.experiment.models(section):
                 for key, info in model.model_fields.items():
-                    name = column_name(key, info)
-                    columns.setdefault(
-                        name, Column(name, _arrow(info), marked(info, "unit") or "", info.description or "")
-                    )
+                    column = setting_column(key, info)
+                    columns.setdefault(column.name, column)
         columns["seed"] = Column("seed", pa.int64(), "", "seed of every random stream of the run")
         return tuple(columns.values())
 
@@ -269,6 +272,11 @@ class Study:
 def column_name(key: str, info: FieldInfo) -> str:
     """The column of a setting: its own key unless `setting(column=…)` names another."""
     return str(marked(info, "column") or key)
+
+
+def setting_column(key: str, info: FieldInfo) -> Column:
+    """A setting as a column of the table of runs."""
+    return Column(column_name(key, info), _arrow(info), marked(info, "unit") or "", info.description or "")
 
 
 def _plain(value: object) -> Scalar:

@@ -1,0 +1,79 @@
+"""python -m benchmarks.gallery: the images of the README and of docs/ again, from finished studies."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import doors
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TOP = Path(__file__).parents[1]
+GALLERY = TOP / "results" / "gallery"
+IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure of that study
+    "spectral-success": ("spectral", "success"),
+    "spectral-overview": ("spectral", "overview"),
+    "lecture-paths": ("lecture/paths", "nodes"),
+    "lecture-states": ("lecture/states", "states"),
+}
+WIDTH = 1100  # pixels
+LARGEST = 150_000  # bytes: a page of several opens at once
+
+
+def main(arguments: list[str]) -> int:
+    """Parse, call, print."""
+    made = argparse.ArgumentParser(prog="python -m benchmarks.gallery", description=__doc__)
+    made.add_argument("--results", default=str(TOP / "results"), metavar="DIR", help="where finished studies are")
+    made.add_argument("-o", dest="output", default=str(GALLERY), metavar="DIR", help="where the images go")
+    asked = made.parse_args(arguments)
+    for name, (study, figure) in IMAGES.items():
+        image = png(drawn(TOP / "studies" / f"{study}.yaml", Path(asked.results) / study, figure))
+        if len(image) > LARGEST:
+            raise HarnessError(f"{name}: {len(image):,} bytes are more than {LARGEST:,}")
+        path = Path(asked.output) / f"{name}.png"
+        path.write_bytes(image)
+        print(f"{path}: {len(image):,} bytes")
+    return doors.DONE
+
+
+def drawn(path: Path, folder: Path, name: str) -> Figure:
+    """One figure of a finished study.
+
+    Raises:
+        HarnessError: the folder has no results, or runs of the study are missing in it.
+    """
+    from harness.analysis.figures.kind import FigureKind
+    from harness.analysis.presenting import judge_folder
+    from harness.catalogue import read
+    from harness.study.plan import plan
+
+    study = read(path)
+    judged = judge_folder(plan(study), folder)
+    missing = len(judged.plan.runs) - len(judged.frames.runs)
+    if missing:
+        raise HarnessError(f"{folder}: {missing} runs of {study.name} are missing; the gallery shows finished studies")
+    (kind,) = (each for each in study.figures if isinstance(each, FigureKind) and (each.name or each.kind) == name)
+    return kind.draw(judged.frames, study)
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as a small image; the same figure gives the same bytes."""
+    from PIL import Image
+
+    from harness.analysis import style
+
+    drawn, small = BytesIO(), BytesIO()
+    with style.context():
+        figure.savefig(drawn, format="png", dpi=WIDTH / figure.get_figwidth())
+    Image.open(drawn).convert("RGB").save(small, "png", optimize=True)
+    return small.getvalue()
+
+
+if __name__ == "__main__":
+    doors.run(main)

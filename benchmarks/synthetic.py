@@ -1,0 +1,77 @@
+"""An experiment that costs nothing, and a study of it as large as one likes: what is left is the harness itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+
+from harness.catalogue import catalogue
+from harness.experiments.setup import Setup
+from harness.plugins import Named
+from harness.records import Record
+from harness.study.plan import Run
+from harness.study.spec import Catalogue, Experiment, Section, setting
+
+T, RECORDS, EVALUATIONS = 20, 12, 40  # of a run's records: about as many as a short training leaves
+
+
+class Coin(Section):
+    """Settings with no meaning (`coin:`)."""
+
+    side: Literal["heads", "tails"] = setting("heads", "what counts as solved")
+    weight: int = setting(0, "an axis", ge=0)
+    height: int = setting(0, "another", ge=0)
+
+
+def toss(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
+    """Records of made-up numbers that follow from the run's id."""
+    for run in runs:
+        draw = np.random.default_rng(int(run.run_id, 16))
+        measured = {
+            "outcome": "solved" if draw.random() < 0.5 else "unsolved",
+            "updates": 4000,
+            "final_accuracy": draw.random(),
+            "final_loss": draw.random(),
+            "engine": "none",
+            "device": "cpu",
+            "cpu": "any",
+            "versions": "none",
+            "seconds": 0.0,
+        }
+        curves = [{"update": 100 * i, "loss": draw.random(), "accuracy": draw.random()} for i in range(EVALUATIONS)]
+        gradients = [
+            {"update": 2**i, "log10_adjoint": draw.normal(size=T), "log10_immediate": draw.normal(size=T)}
+            for i in range(RECORDS)
+        ]
+        yield Record(run.run_id, measured, {"curves": curves, "gradients": gradients})
+
+
+def names(named: Named) -> Catalogue:
+    """All that a study can name, and this experiment."""
+    known = catalogue(named)
+    own = Experiment("toss", {"coin": Coin}, f"{__name__}:toss", cost=lambda sections: 1e-3)
+    return replace(known, experiments={**known.experiments, "toss": own})
+
+
+def study(runs: int, seeds: int = 8) -> str:
+    """A study of so many runs as YAML, with a figure and two expectations.
+
+    Args:
+        runs: a multiple of 2·10·seeds.
+    """
+    heights: Any = list(range(runs // (2 * 10 * seeds)))
+    return f"""\
+name: toss
+claim: A coin has no memory.
+experiment: toss
+sweep: {{coin.side: [heads, tails], coin.weight: {list(range(10))}, coin.height: {heights}}}
+seeds: {seeds}
+figures:
+  - {{kind: success, x: weight, hue: side}}
+expect:
+  - {{metric: success_rate, where: {{side: heads}}, at_least: 0.4}}
+  - {{metric: success_rate, per: [weight], at_most: 0.6}}
+"""

@@ -1,0 +1,34 @@
+"""Values and tables as text and as HTML; everything that a study says is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+MOST_VALUES = 12
+MOST_ROWS = 40
+
+
+def listed(values: Iterable[object]) -> str:
+    """'10, 20, 50', at most twelve of them."""
+    words = [shown(value) for value in values]
+    more = f", … ({len(words)} in all)" if len(words) > MOST_VALUES else ""
+    return ", ".join(words[:MOST_VALUES]) + more
+
+
+def shown(value: object) -> str:
+    """A value as text, null as a dash."""
+    return "–" if value is None or value != value else str(value)
+
+
+def paragraph(text: str, strong: str = "") -> str:
+    """A paragraph of HTML, with a word in bold before it."""
+    return f"<p>{f'<strong>{escape(strong)}</strong>: ' if strong else ''}{escape(text)}</p>"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of HTML, of at most forty rows."""
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[:MOST_ROWS])
+    more = paragraph(f"… and {len(rows) - MOST_ROWS} more") if len(rows) > MOST_ROWS else ""
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>{more}"

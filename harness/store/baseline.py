@@ -1,0 +1,76 @@
+"""The table of runs by itself: read from any results folder, and kept small enough to be committed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.errors import ResultsError
+from harness.records import RUNS, SCHEMA_VERSION
+from harness.store.journal import replace_file
+
+FILE = f"{RUNS.name}.parquet"
+LEFT_OUT = ("seconds",)  # a timing of one machine
+
+
+def read(folder: Path) -> pa.Table:
+    """The table of runs of a results folder or of a baseline.
+
+    Raises:
+        ResultsError: there is none, it cannot be read, or it is of another schema version.
+    """
+    path = folder / FILE
+    try:
+        table = pq.ParquetFile(path).read()
+    except FileNotFoundError:
+        raise ResultsError(
+            f"{folder}: no {FILE} here; python -m harness.sweep makes a results folder, and --save a baseline"
+        ) from None
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except pa.ArrowException as error:
+        raise ResultsError(f"{path}: is no parquet file: {error}") from None
+    version = (table.schema.metadata or {}).get(b"harness_schema", b"unknown").decode()
+    if version != str(SCHEMA_VERSION):
+        raise ResultsError(f"{path}: schema version {version}, this harness compares {SCHEMA_VERSION}")
+    missing = {"run_id", "outcome", "seed"} - set(table.column_names)
+    if missing:
+        raise ResultsError(f"{path}: no column {', '.join(sorted(missing))}; this is no table of runs")
+    return table
+
+
+def keep(folder: Path, target: Path) -> Path:
+    """Keep what a comparison needs of a results folder: settings and measurements, no timings, no gradients.
+
+    Meanings of columns are left out (docs/tables.md has them), and measurements that no run has.
+
+    Args:
+        folder: a results folder.
+        target: the baseline's folder, made if need be; its table is replaced whole.
+
+    Returns:
+        the file written.
+
+    Raises:
+        ResultsError: as `read`, or the target cannot be written.
+    """
+    table = read(folder)
+    measured = {column.name for column in RUNS.columns}
+    empty = {name for name in measured & set(table.column_names) if table[name].null_count == len(table)}
+    table = table.drop_columns([name for name in table.column_names if name in {*LEFT_OUT, *empty}])
+    plain = [pa.field(field.name, field.type) for field in table.schema]
+    table = table.cast(pa.schema(plain))
+    sink = pa.BufferOutputStream()
+    small = {"compression": "zstd", "use_dictionary": False, "write_statistics": False, "store_schema": False}
+    with pq.ParquetWriter(sink, table.schema, **small) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({"harness_schema": str(SCHEMA_VERSION)})
+    path = target / FILE
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        replace_file(path, sink.getvalue().to_pybytes())
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
+    return path
