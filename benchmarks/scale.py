@@ -55,6 +55,17 @@ def sweeping(asked: Plan, folder: Path, limit: int | None = None) -> Numbers:
     return {**spent, "runs_a_second": swept.computed / spent["execute"], "missing": swept.missing}
 
 
+def filling(asked: Plan, folder: Path) -> Numbers:
+    """A folder as the sweep would leave it, in less time: every commit is the first with another id, and unsynced."""
+    from benchmarks.synthetic import copies
+    from harness.store.journal import Journal
+
+    journal = Journal.create(folder)
+    for run_id, data in copies(asked.runs):
+        journal.path(run_id).write_bytes(data)
+    return {"filled": len(asked.runs)}
+
+
 def looking(asked: Plan, folder: Path) -> Numbers:
     """The journal's ids, and one question for each of 1,000 runs."""
     from harness.store.journal import Journal
@@ -115,7 +126,7 @@ def reporting(asked: Plan, folder: Path) -> Numbers:
 
 PHASES: Mapping[str, Callable[[Plan, Path], Numbers]] = {
     "plan": planning, "preview": previewing, "sweep": sweeping,
-    "look": looking, "status": telling, "tables": deriving,
+    "fill": filling, "look": looking, "status": telling, "tables": deriving,
     "compact": packing,
     "look_packed": looking, "status_packed": telling, "tables_packed": deriving, "preview_packed": previewing,
     "check": checking, "report": reporting,
@@ -176,7 +187,7 @@ def main(arguments: list[str]) -> int:
         command = ["-m", "benchmarks.scale", asked.folder.resolve(), "--runs", str(asked.runs), "--here", name, *part]
         said = output(command)
         print(name, json.dumps(json.loads(said.splitlines()[-1])), flush=True)
-        if name in ("sweep", "compact"):
+        if name in ("sweep", "fill", "compact"):
             print("disk", json.dumps(occupied(asked.folder)), file=sys.stdout, flush=True)
     return doors.DONE
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +14,7 @@ from harness.catalogue import catalogue
 from harness.experiments.setup import Setup
 from harness.plugins import Named
 from harness.records import Record
+from harness.store.commit import encode
 from harness.study.plan import Run
 from harness.study.spec import Catalogue, Experiment, Section, setting
 
@@ -75,3 +78,17 @@ expect:
   - {{metric: success_rate, where: {{side: heads}}, at_least: 0.4}}
   - {{metric: success_rate, per: [weight], at_most: 0.6}}
 """
+
+
+def copies(runs: Sequence[Run]) -> Iterator[tuple[str, bytes]]:
+    """A commit for each run, all of one content but for the id: to have something to read."""
+    [record] = toss(runs[:1], Setup())
+    first = runs[0].run_id.encode()
+    line, _, body = encode(record, runs[0].columns()).partition(b"\n")
+    for run in runs:
+        head = json.loads(line.replace(first, run.run_id.encode()))
+        del head["sha256"]
+        head["settings"] = run.columns()
+        own = body.replace(first, run.run_id.encode())
+        head["sha256"] = sha256(json.dumps(head).encode() + own).hexdigest()
+        yield run.run_id, json.dumps(head).encode() + b"\n" + own

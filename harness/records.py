@@ -18,6 +18,8 @@ SCHEMA_VERSION = 1  # raised when a table's columns change their meaning; a fold
 
 # A solved run met its task's rule; an unsolved one used its budget up; a diverged one had a loss or gradient that was
 # not finite (a result too); a failed one has no result.
+MACHINE = ("cpu", "versions", "engine", "device")  # columns of runs that say on what they ran, not what was asked
+
 OUTCOMES = ("solved", "unsolved", "diverged", "failed")
 
 Array = npt.NDArray[np.floating[Any]]

@@ -27,7 +27,7 @@ ORDER = (
         "models",
     ),
     *("probes", "experiments", "store", "execution", "analysis", "catalogue", "doors"),
-    *("sweep", "status", "check", "compare", "report", "sample", "notebook"),
+    *("sweep", "status", "check", "compare", "report", "papers", "sample", "notebook"),
 )
 FILES = sorted(HOUSE.rglob("*.py"))
 
@@ -64,7 +64,7 @@ def test_what_plans_and_draws_loads_no_torch(room: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("door", ["sweep", "status", "check", "compare", "report", "sample"])
+@pytest.mark.parametrize("door", ["sweep", "status", "check", "compare", "report", "papers", "sample"])
 def test_help_loads_nothing_heavy(door: str) -> None:
     heavy = "{'torch', 'numpy', 'pandas', 'seaborn', 'pyarrow', 'pydantic', 'joblib', 'numba'}"
     code = (

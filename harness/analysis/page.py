@@ -19,7 +19,7 @@ from harness.analysis.markup import render
 from harness.analysis.metrics import METRICS
 from harness.analysis.rendering import Drawing
 from harness.analysis.summary import SYMBOLS
-from harness.records import OUTCOMES
+from harness.records import MACHINE, OUTCOMES
 from harness.store.journal import replace_file
 from harness.study.matching import ordered
 from harness.study.spec import Study
@@ -27,7 +27,6 @@ from harness.study.spec import Study
 if TYPE_CHECKING:
     import pandas as pd
 
-MACHINE = ("cpu", "versions", "engine", "device")  # columns of runs: where they differ within a study, the page says so
 ALWAYS = ("solved", "unsolved", "diverged")  # columns of the grid that are there even if empty
 MOST_RUNS = 200  # rows of the list of failed and diverged runs
 SHADES = 32  # of a gradient map
@@ -110,13 +109,14 @@ def html(
 
 def stopped(study: Study, runs: pd.DataFrame, reasons: Mapping[str, str]) -> list[tuple[str, str, str, str, str, str]]:
     """Runs that failed or diverged: outcome, settings, seed, updates, run id, reason."""
+    axes = study.axes()
     rows = runs[runs["outcome"].isin(["failed", "diverged"])].sort_values(
         ["outcome", "run_id"], ascending=[False, True]
     )
     return [
         (
             str(run["outcome"]),
-            labels.condition({axis: run.get(axis) for axis in study.axes()}),
+            labels.condition({axis: run.get(axis) for axis in axes}),
             labels.value("seed", run["seed"]),
             labels.value("updates", run["updates"]),
             str(run["run_id"]),
@@ -155,7 +155,9 @@ def _data(
     shades = style.magnitude_map()
     axes, outcomes = study.axes(), frames.runs["outcome"].value_counts()
     return {
-        "names": [labels.title({axis: held.get(axis) for axis in axes}) for held in (p.columns() for p in study.points)],
+        "names": [
+            labels.title({axis: held.get(axis) for axis in axes}) for held in (p.columns() for p in study.points)
+        ],
         "points": explored(frames, points(study, frames.runs)),
         "shades": [to_hex(shades(i / (SHADES - 1))) for i in range(SHADES)],
         "zero": style.ZERO_COLOUR,

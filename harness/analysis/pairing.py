@@ -11,9 +11,8 @@ import pandas as pd
 
 from harness.analysis import labels
 from harness.analysis.metrics import finished
-from harness.analysis.page import MACHINE
 from harness.errors import HarnessError
-from harness.records import RUNS
+from harness.records import MACHINE, RUNS
 from harness.study.matching import Value, canonical, ordered
 
 Key = tuple[Value, ...]

@@ -142,9 +142,10 @@ def _folds(asked: Cliff, seed: int) -> Finding:
 
 
 def _wall(asked: Cliff, seed: int) -> Finding:
-    biases = np.linspace(asked.lowest, asked.highest, GRID)
-    errors, by_w, by_b = error(np.full(GRID, asked.w), biases, asked)
     predicted = wall(asked.w, asked.start)
+    away = np.geomspace(1e-9, 0.1, GRID // 4)  # the wall is thinner than any even grid's mesh
+    biases = np.unique([*np.linspace(asked.lowest, asked.highest, GRID), *(predicted - away), *(predicted + away)])
+    errors, by_w, by_b = error(np.full_like(biases, asked.w), biases, asked)
     exact = wall_gradient(asked.w, asked.start, asked.sequence_length, asked.target)
     own = error(np.array(asked.w), np.array(predicted), asked)[1:]
     residual = max(abs(float(a) / b - 1) for a, b in zip(own, exact, strict=True))

@@ -23,7 +23,7 @@ from harness.theory.memory import sensitivity_moment, state_moment
 if TYPE_CHECKING:
     from harness.experiments.setup import Setup
 
-TOLERANCE = 0.1  # of a moment, relative: √(2/sequences) is a standard error, 1.4 % with 10,000; the largest of many
+TOLERANCE = 0.07  # of a moment, relative: five standard errors of √(2/sequences) with 10,000 sequences
 SETTLED = 1e-3  # what the last step may be short of the steady state, relative
 MOMENTS = 24  # of a run, along time
 

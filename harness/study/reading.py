@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from harness.errors import Place, Problem, StudyError, nearest
 from harness.study.grid import Grid, explain
 from harness.study.source import Document, load, named, override
-from harness.study.spec import SLUG, Catalogue, Expectation, Experiment, Figure, Section, Study, marked
+from harness.study.spec import SLUG, Catalogue, Expectation, Experiment, Figure, Paper, Section, Study, marked
 
-HEAD = ("name", "claim", "experiment", "seeds", "sweep", "figures", "expect")
+HEAD = ("name", "claim", "paper", "experiment", "seeds", "sweep", "figures", "expect")
 MOST_SEEDS = 100_000
 MOST_RUNS = 1_000_000
 
@@ -103,6 +103,7 @@ class _Reader:
             self.document.text,
             overrides,
             grid.unused(points),
+            self._paper(data.get("paper")),
         )
         self._columns(study)
         if not self.problems:  # where points are missing because something is wrong, what selects them proves nothing
@@ -111,6 +112,14 @@ class _Reader:
         if self.problems:
             raise StudyError(self.problems)
         return study
+
+    def _paper(self, value: Any) -> Paper | None:
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            self.report(self.document.place("paper"), "paper: must be a mapping with the keys source and tag")
+            return None
+        return self._model(Paper, value, "paper")
 
     def _experiment(self, word: Any) -> Experiment:
         known = self.catalogue.experiments
@@ -199,12 +208,12 @@ class _Reader:
                 self.report(self.document.place(key, index), f"{key}: each entry is a mapping, not {item!r}")
         return [(index, item) for index, item in enumerate(value) if isinstance(item, dict)]
 
-    def _model(self, model: type[S], item: Mapping[str, Any], key: str, index: int) -> S | None:
+    def _model(self, model: type[S], item: Mapping[str, Any], key: str, *index: int) -> S | None:
         try:
             return model.model_validate(item)
         except ValidationError as error:
             for inner, what in explain(error, model):
-                place = self.document.place(key, index, inner, key="no such" in what)
+                place = self.document.place(key, *index, *([inner] if inner else []), key="no such" in what)
                 self.report(place, f"{key}: {inner}: {what}" if inner else f"{key}: {what}")
             return None
 

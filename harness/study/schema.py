@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from harness.study.spec import SLUG, Catalogue, Choice, Expectation, Section
+from harness.study.spec import SLUG, Catalogue, Choice, Expectation, Paper, Section
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REF = "#/$defs/{model}"
@@ -27,7 +27,7 @@ def study_schema(catalogue: Catalogue) -> dict[str, Any]:
             if isinstance(behind, Choice):
                 choices[name] = behind
     models: list[type[BaseModel]] = [m for found in sections.values() for m in found]
-    models += [*catalogue.figures.values(), Expectation]
+    models += [*catalogue.figures.values(), Expectation, Paper]
     names, generated = models_json_schema([(m, "validation") for m in list(dict.fromkeys(models))], ref_template=REF)
     definitions = generated["$defs"]
 
@@ -41,6 +41,7 @@ def study_schema(catalogue: Catalogue) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "name": {"type": "string", "pattern": SLUG, "description": "name of the study, and of its results folder"},
         "claim": {"type": "string", "description": "what the study claims, in a sentence or two"},
+        "paper": {**ref(Paper), "description": "the published result that the study repeats"},
         "experiment": {
             "enum": sorted(catalogue.experiments),
             "default": "training",
@@ -71,7 +72,7 @@ def study_schema(catalogue: Catalogue) -> dict[str, Any]:
         axes |= {f"{name}.{key}": {"type": "array", "items": value, "minItems": 1} for key, value in settings.items()}
     product = {"type": "object", "additionalProperties": False, "properties": axes}
     properties["sweep"] = {"anyOf": [product, {"type": "array", "items": product, "minItems": 1}]}
-    used = {own(Expectation)} | {own(figure) for figure in catalogue.figures.values()}
+    used = {own(Expectation), own(Paper)} | {own(figure) for figure in catalogue.figures.values()}
     return {
         "$schema": DIALECT,
         "title": "A study of the vanishing-gradient harness",

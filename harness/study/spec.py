@@ -138,6 +138,15 @@ class Recording(Section):
     weights: bool = setting(False, "keep the trained parameters", column="record_weights")
 
 
+class Paper(Section):
+    """The published result that a study repeats (`paper:`)."""
+
+    source: str = Field(min_length=1, description="author, year, and the section, equation or figure")
+    tag: Literal["faithful", "scaled", "qualitative"] = Field(
+        description="faithful: the paper's own setting; scaled: smaller; qualitative: the claim, in another setting"
+    )
+
+
 class Figure(Section):
     """One figure of a study; each kind adds its own settings in its own file."""
 
@@ -250,6 +259,7 @@ class Study:
     source: str
     overrides: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()  # settings that were written, and that no point of the grid has a use for
+    paper: Paper | None = None
 
     def setting_columns(self) -> tuple[Column, ...]:
         """The settings columns of this study's table of runs: all that its experiment could have, then the seed."""
