@@ -17,8 +17,8 @@ from harness.tape import Tape, immediate_norms
 
 
 def has_kernel(cell: Cell) -> bool:
-    """Whether a fused kernel computes this cell; others take the torch path."""
-    return cell.cell in KERNELS
+    """Whether a fused kernel computes this cell, nonlinearity included; others take the torch path."""
+    return cell.cell in KERNELS and getattr(cell, "nonlinearity", "tanh") in KERNELS[cell.cell].activations
 
 
 KEPT_BYTES = 100e6  # of one replica's way forward; a longer sequence is computed again on its way back, piece by piece

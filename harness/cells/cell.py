@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 State = tuple["Tensor", ...]  # (h,) or (h, c), each (R, B, H)
 Draw = Callable[[str], "np.random.Generator"]  # a parameter's name → its own stream
-OF_A_RADIUS = ("gaussian", "orthogonal", "identity")
+OF_A_RADIUS = ("gaussian", "orthogonal", "identity", "sparse")
 
 
 class Cell(Section):

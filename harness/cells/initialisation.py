@@ -15,14 +15,16 @@ from harness.cells.cell import Cell, PaperCell
 from harness.streams import generator
 
 Matrix = npt.NDArray[np.float64]
+FAN_IN = 15  # weights into each unit of a sparse block (Pascanu, Mikolov & Bengio 2013, "smart tanh")
 
 
 def initialise(cell: Cell, seed: int, *, input_size: int, length: int) -> dict[str, Matrix]:
     """The parameters of one replica of a cell.
 
     All are uniform on (−1/√H, 1/√H), torch's default for its recurrent modules, except: W's gate blocks, with another
-    `init`, are Gaussian, orthogonal or the identity, scaled to the given spectral radius; with `init: paper` the
-    parameters are as the cell's paper says; and `forget_bias` sets b_x + b_h of the forget gate.
+    `init`, are Gaussian, orthogonal, sparse or the identity, scaled to the given spectral radius; with a `deviation`
+    all weights are N(0, deviation²) and all biases 0, but for a sparse W; with `init: paper` the parameters are as the
+    cell's paper says; and `forget_bias` sets b_x + b_h of the forget gate.
 
     Args:
         input_size: D.
@@ -39,6 +41,8 @@ def initialise(cell: Cell, seed: int, *, input_size: int, length: int) -> dict[s
         return generator(seed, f"initialise {name}").uniform(-bound, bound, shape)
 
     parameters = {name: uniform(name, *shape) for name, shape in cell.shapes(H, input_size).items()}
+    if (deviation := getattr(cell, "deviation", None)) is not None:
+        parameters = {name: normal(seed, name, deviation, p.shape) for name, p in parameters.items()}
     if isinstance(cell, PaperCell) and cell.init == "paper":
         parameters |= cell.paper(
             lambda name: generator(seed, f"initialise {name} paper"), input_size=input_size, length=length
@@ -51,11 +55,25 @@ def initialise(cell: Cell, seed: int, *, input_size: int, length: int) -> dict[s
     return parameters
 
 
+def normal(seed: int, name: str, deviation: float, shape: tuple[int, ...]) -> Matrix:
+    """A matrix of N(0, deviation²); a vector, which is a bias, of zeros."""
+    if len(shape) == 1:
+        return np.zeros(shape)
+    return generator(seed, f"initialise {name} normal").normal(0, deviation, shape)
+
+
 def block(kind: str, H: int, stream: np.random.Generator) -> Matrix:
-    """An (H, H) matrix of spectral radius 1: "gaussian", "orthogonal" (Haar: Mezzadri 2007) or "identity"."""
+    """An (H, H) matrix of spectral radius 1: "gaussian", "orthogonal" (Haar: Mezzadri 2007), "identity" or "sparse".
+
+    Sparse: `FAN_IN` Gaussian weights into each unit, at places drawn without replacement (Jaeger & Haas 2004; Martens &
+    Sutskever 2011); all of them where H is smaller.
+    """
     if kind == "identity":
         return np.eye(H)
     gaussian = stream.standard_normal((H, H))
+    if kind == "sparse":
+        kept = np.argsort(stream.random((H, H)), axis=1) < FAN_IN
+        return np.asarray(gaussian * kept / spectral_radius(gaussian * kept))
     if kind == "orthogonal":
         Q, R = np.linalg.qr(gaussian)
         return np.asarray(Q * np.sign(np.diag(R)))

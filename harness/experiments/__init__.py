@@ -75,11 +75,35 @@ def complete(sections: Mapping[str, Any]) -> Mapping[str, Any]:
             raise wrong("record.probes", f"no probe '{name}'{nearest(name, PROBES)} ({', '.join(sorted(PROBES))})")
     if cell.init == "lecture" and (cell.cell not in ("rnn", "lstm") or cell.biases != 2 or decoding):
         raise wrong("model.init", "the lecture's own draw is that of an rnn or lstm with two biases and a readout")
+    options_fit(sections)
     if cell.match == "recurrent_parameters" and not cell.recurrent_weights:
         raise wrong("model.match", f"'{cell.cell}' has no recurrent weights; match: parameters")
     if cell.match is not None:
         cell = cell.model_copy(update={"hidden_size": matched_width(cell, task)})
     return {**sections, "model": cell}
+
+
+def options_fit(sections: Mapping[str, Any]) -> None:
+    """Refuse training options that have no meaning for this task, or this cell.
+
+    Raises:
+        PydanticCustomError: there is one.
+    """
+    cell, task, training = sections["model"], sections["task"], sections["training"]
+    H = cell.hidden_size
+    if training.clip_norm is not None and training.clip_value is not None:
+        raise wrong("training.clip_value", "clip_norm is set as well; take one of the two")
+    if training.omega is not None and (cell.cell != "rnn" or task.shape != "sequence_to_vector"):
+        raise wrong("training.omega", "is written for an rnn whose loss sees the last step alone: sequence to vector")
+    if training.flossing is not None and task.shape not in ("sequence_to_vector", "sequence_to_sequence"):
+        raise wrong("training.flossing", f"'{task.name}' has a decoder, whose recurrence it would not see")
+    if training.flossing is not None and training.flossing_exponents > H * len(cell.states):
+        raise wrong("training.flossing_exponents", f"is more than the {H * len(cell.states)} numbers of the state")
+    square = [cell.shapes(H, 1)[name][1:] == (H,) for name in cell.recurrent_weights]
+    if training.orthogonal is not None and not (square and all(square)):
+        raise wrong("training.orthogonal", f"'{cell.cell}' has no recurrent blocks of H × H numbers")
+    if getattr(cell, "deviation", None) is not None and "vector_to_sequence" in task.shape:
+        raise wrong("model.init", f"'{cell.init}' has no meaning for a decoder")
 
 
 def compile_kernels(points: Sequence[Mapping[str, Any]]) -> None:

@@ -63,6 +63,12 @@ class Pack:
             if p.grad is not None:
                 p.grad.mul_(scale.to(p.dtype).view(-1, *[1] * (p.dim() - 1)))
 
+    def clip_value(self, largest: float) -> None:
+        """Hold each number of the gradient within ±`largest` (Mikolov 2012, "Statistical language models", ch. 3)."""
+        for p in self.parameters.values():
+            if p.grad is not None:
+                p.grad.clamp_(-largest, largest)
+
     def standing(self, i: int) -> dict[str, npt.NDArray[Any]]:
         """Parameters and optimizer state of one replica."""
         found = {}

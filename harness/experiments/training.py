@@ -16,6 +16,7 @@ from harness.cells.cell import Cell, State
 from harness.cells.initialisation import sigma_max, spectral_radius
 from harness.experiments.feed import Feed, draw
 from harness.experiments.pack import Pack
+from harness.experiments.penalties import add_penalties
 from harness.experiments.schedule import recorded_updates
 from harness.experiments.setup import Setup
 from harness.models import MODELS
@@ -86,13 +87,13 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         with clock(traces):
             batch = feed.batch(update)
             tape = Tape() if update in schedule else None
-            losses, norms, last = gradient(model, pack, batch, feed.state, tape)
+            losses, norms, last = gradient(feed, pack, batch, tape)
             diverged = ~(torch.isfinite(losses) & torch.isfinite(norms))
             if update % evaluation.every == 0 or update == training.max_updates:
                 evaluate(model, pack, traces, update, asked[0], norms, setup.device)
             ends = [bool(diverged[i]) or trace.ends(update, training) for i, trace in enumerate(traces)]
             if any(ends) and tape is None:
-                gradient(model, pack, batch, feed.state, tape := Tape())
+                gradient(feed, pack, batch, tape := Tape())
             if tape is not None:
                 rows = gradient_rows(model, pack.parameters, batch, feed.state, tape, record.precision)
                 profiles = profile_rows(record.probes, model, pack.parameters, batch, feed.state)
@@ -114,6 +115,8 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         with clock(traces):
             if training.clip_norm is not None:
                 pack.clip(norms, training.clip_norm)
+            if training.clip_value is not None:
+                pack.clip_value(training.clip_value)
             pack.optimizer.step()
         if checkpoints:
             checkpoints.now_and_then(update + 1, pack, feed, traces)
@@ -121,14 +124,21 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
 
 
 def gradient(
-    model: Model, pack: Pack, batch: tuple[Tensor, Tensor], state: State | None, tape: Tape | None
+    feed: Feed, pack: Pack, batch: tuple[Tensor, Tensor], tape: Tape | None
 ) -> tuple[Tensor, Tensor, State]:
-    """Losses and gradient norms of the replicas, (R,) each, and the last state; the gradients are left in the pack."""
+    """Losses and gradient norms of the replicas, (R,) each, and the last state; the gradients are left in the pack.
+
+    Penalties are in the gradient and its norm, not in the losses.
+    """
     inputs, targets = batch
     pack.optimizer.zero_grad()
-    outputs, last = model.outputs(pack.parameters, inputs, targets, state, tape)
-    losses = model.losses(outputs, targets)
+    outputs, last = feed.model.outputs(pack.parameters, inputs, targets, feed.state, tape)
+    if feed.training.omega is not None:
+        last[0].retain_grad()
+    losses = feed.model.losses(outputs, targets)
     losses.sum().backward()  # type: ignore[no-untyped-call]
+    if feed.training.penalised:
+        add_penalties(feed.training, feed.model, pack.parameters, inputs, feed.state, last[0])
     return losses.detach(), pack.gradient_norms(), last
 
 

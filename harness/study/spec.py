@@ -74,6 +74,19 @@ class Training(Section):
     clip_norm: float | None = setting(
         None, "gradients longer than this are scaled to it, over all parameters of a run; null: never", gt=0
     )
+    clip_value: float | None = setting(
+        None, "each number of the gradient is held between minus this and this; null: never", gt=0
+    )
+    omega: float | None = setting(
+        None, "α, weight of Pascanu's Ω, which holds ‖∂L/∂h_t‖ to the length it had a step later; null: none", gt=0
+    )
+    flossing: float | None = setting(
+        None, "weight of the sum of squared finite-time Lyapunov exponents (gradient flossing); null: none", gt=0
+    )
+    flossing_exponents: int = setting(1, "how many Lyapunov exponents flossing drives to zero, largest first", ge=1)
+    orthogonal: float | None = setting(
+        None, "weight of ‖WᵀW − I‖² (Frobenius), summed over the recurrent blocks; null: none", gt=0
+    )
     bptt_window: int | None = setting(
         None, "truncation window K: no gradient passes further back than K steps; null is full BPTT", unit="steps", ge=1
     )
@@ -86,6 +99,11 @@ class Training(Section):
     )
     stop_when_solved: bool = setting(True, "end a run at the first evaluation that meets the task's rule")
     dtype: Literal["float32", "float64"] = setting("float32", "arithmetic of training")
+
+    @property
+    def penalised(self) -> bool:
+        """Whether something is added to the loss."""
+        return any(weight is not None for weight in (self.omega, self.flossing, self.orthogonal))
 
 
 class Evaluation(Section):

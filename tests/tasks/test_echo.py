@@ -93,7 +93,7 @@ def test_the_lectures_first_epoch_to_its_digits() -> None:
         with torch.no_grad():
             outputs, _ = model.outputs(pack.parameters, inputs, targets, feed.state)
         right += int(model.right(pack.parameters, inputs, outputs, targets)[0].sum())
-        last = gradient(model, pack, (inputs, targets), feed.state, None)[2]
+        last = gradient(feed, pack, (inputs, targets), None)[2]
         feed.carry(pack.parameters, inputs, targets, last, update)
         pack.optimizer.step()
     assert right / 100_000 == pytest.approx(0.607, abs=5e-4)
