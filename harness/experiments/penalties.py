@@ -5,7 +5,7 @@ Each is a function of tensors stacked over R replicas, exact per replica; `add_p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -139,17 +139,22 @@ def lyapunov_exponents(cell: Cell, parameters: Parameters, inputs: Tensor, state
     size = H * len(state)
     frame = torch.linalg.qr(torch.as_tensor(generator(0, "flossing").standard_normal((size, count))))[0].mT
     Q = frame.to(weights["U"]).expand(R, count, size)  # a tangent a row, as if it were a sequence of its own
-    state = tuple(part.expand(R, count, H) for part in state)
+    state = tuple(part.detach().expand(R, count, H).requires_grad_() for part in state)
     logs = []
     for z in drive(weights, inputs):
-        share = z.expand(R, count, z.shape[-1])
-        state, moved = torch.func.jvp(
-            lambda *parts, share=share: tuple(cell.step(weights, parts, share)), state, tuple(Q.split(H, dim=-1))
-        )
+        following = cell.step(weights, state, z.expand(R, count, z.shape[-1]))
+        moved = _pushed(state, following, Q.split(H, dim=-1))
         q, r = torch.linalg.qr(torch.cat(moved, dim=-1).mT)
         logs.append(r.diagonal(dim1=-2, dim2=-1).abs().log())
-        Q = q.mT
+        Q, state = q.mT, following
     return torch.stack(logs).mean(0)
+
+
+def _pushed(before: State, after: State, tangents: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """∂after/∂before · tangents, as the derivative of a product with its transpose: differentiable once more."""
+    u = tuple(torch.zeros_like(part).requires_grad_() for part in after)
+    back = torch.autograd.grad(after, before, u, create_graph=True)
+    return torch.autograd.grad(back, u, tangents, create_graph=True)
 
 
 @torch.no_grad()

@@ -11,4 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-PROBES: Mapping[str, str] = {}
+PROBES: Mapping[str, str] = {
+    "jacobian_singular_values": "harness.probes.jacobians:jacobian_singular_values",
+    "lyapunov_spectrum": "harness.probes.lyapunov:lyapunov_spectrum",
+    "local_ratio": "harness.probes.paths:local_ratio",
+    "path_decay": "harness.probes.paths:path_decay",
+    "saturation": "harness.probes.saturation:saturation",
+    "truncation_bias": "harness.probes.truncation:truncation_bias",
+}

@@ -46,7 +46,9 @@ def test_a_network_that_falls_silent_has_its_radius_as_exponent(study_file) -> N
 
 def test_a_chaotic_network_has_theory_for_its_first_exponent_alone(study_file) -> None:
     [record] = exponents(plan(read(study_file(STUDY.replace("0.8", "4.0")))).runs, Setup("torch"))
-    rank, _ = record.rows["profiles"]
+    rank, lag = record.rows["profiles"]
     assert rank["theory"][0] == record.run["predicted"] > 0
     assert np.isnan(rank["theory"][1:]).all()
+    backward = np.polyfit(lag["at"], lag["measured"], 1)[0]
     assert record.run["measured"] > 0
+    assert backward == pytest.approx(record.run["measured"], abs=0.05)
