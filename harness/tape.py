@@ -147,7 +147,7 @@ def _rescaled(parts: list[Tensor], exponents: Tensor) -> tuple[list[Tensor], Ten
     """Each sequence's adjoint brought to a largest entry in [½, 1), the power of two moved into its exponent."""
     shift = _exponent(_largest(parts))
     shift = torch.where(torch.isfinite(shift), shift, 0.0)
-    return [torch.ldexp(part, -shift.unsqueeze(-1)) for part in parts], exponents + shift
+    return [_times_two_to(-shift, part) for part in parts], exponents + shift
 
 
 def _add(parts: list[Tensor], exponents: Tensor, gradient: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -156,9 +156,16 @@ def _add(parts: list[Tensor], exponents: Tensor, gradient: Tensor) -> tuple[list
     carried = torch.where(_largest(parts) > 0, exponents, -torch.inf)
     scale = torch.maximum(own, carried)
     scale = torch.where(torch.isfinite(scale), scale, 0.0)
-    moved = [torch.ldexp(part, (exponents - scale).unsqueeze(-1)) for part in parts]
-    moved[0] = moved[0] + torch.ldexp(gradient, -scale.unsqueeze(-1))
+    moved = [_times_two_to(exponents - scale, part) for part in parts]
+    moved[0] = moved[0] + _times_two_to(-scale, gradient)
     return moved, scale
+
+
+def _times_two_to(exponents: Tensor, part: Tensor) -> Tensor:
+    """part·2^e with e (R, B), half of e at a time: torch makes 2^e in e's own type, and float32 ends at 2¹²⁷."""
+    e = exponents.unsqueeze(-1).to(part.dtype)
+    half = (e / 2).floor()
+    return torch.ldexp(torch.ldexp(part, half), e - half)
 
 
 def _largest(parts: Sequence[Tensor]) -> Tensor:

@@ -73,6 +73,8 @@ def complete(sections: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in record.probes:
         if name not in PROBES:
             raise wrong("record.probes", f"no probe '{name}'{nearest(name, PROBES)} ({', '.join(sorted(PROBES))})")
+    if record.probes and decoding:
+        raise wrong("record.probes", f"probes follow one recurrence from input to loss; '{task.name}' has a decoder")
     if cell.init == "lecture" and (cell.cell not in ("rnn", "lstm") or cell.biases != 2 or decoding):
         raise wrong("model.init", "the lecture's own draw is that of an rnn or lstm with two biases and a readout")
     options_fit(sections)

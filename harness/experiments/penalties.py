@@ -48,11 +48,15 @@ def add_penalties(
         K = min(training.bptt_window or len(h), len(h))
         add(parameters, {"W": training.omega * omega_gradient(parameters["W"], slopes[-K:], last.grad)[1]})
     if training.flossing is not None:
-        first = tuple(part[:, :1] for part in state)
-        exponents = lyapunov_exponents(cell, parameters, inputs[:, :, :1], first, training.flossing_exponents)
-        gradients = torch.autograd.grad(exponents.square().sum(), list(parameters.values()), allow_unused=True)
-        found = {n: training.flossing * g for n, g in zip(parameters, gradients, strict=True) if g is not None}
-        add(parameters, found)
+        for r in range(inputs.shape[1]):  # one by one: torch's QR of a stack differs in its last digits
+            alone = {name: p.detach()[r : r + 1].requires_grad_() for name, p in parameters.items()}
+            first = tuple(part[r : r + 1, :1] for part in state)
+            one = inputs[:, r : r + 1, :1]  # the first sequence of the batch stands for all
+            exponents = lyapunov_exponents(cell, alone, one, first, training.flossing_exponents)
+            found = torch.autograd.grad(exponents.square().sum(), list(alone.values()), allow_unused=True)
+            for p, g in zip(parameters.values(), found, strict=True):
+                if g is not None:
+                    p.grad[r] += training.flossing * g[0]  # type: ignore[index]
     if training.orthogonal is not None:
         for name in [name for name in parameters if name.removesuffix("′") in cell.recurrent_weights]:
             add(parameters, {name: training.orthogonal * orthogonal_gradient(parameters[name])})

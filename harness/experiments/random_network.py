@@ -46,7 +46,9 @@ def trajectory(W: Values, first: Values, steps: int) -> Values:
 
 
 def spectrum(W: Values, states: Values) -> Values:
-    """All Lyapunov exponents in nats per step, largest first: mean logarithms of R's diagonal in Q' R = J_{t+k} … J_t Q.
+    """All Lyapunov exponents in nats per step, largest first, by QR along the trajectory.
+
+        Q' R = J_{t+k} … J_t Q,    λ_i = mean of ln R_ii per step
 
     Args:
         states: h_0 … h_T, (T+1, N); J_t = diag(1 − h_t²) W.

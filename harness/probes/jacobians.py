@@ -29,7 +29,7 @@ def jacobian_singular_values(
 
     Returns:
         `log10_singular_largest`, `_median` and `_smallest`, mean log₁₀ over four sequences; with `_h_path`, `_c_path`
-        the same of the paths, where a state has several parts.
+        the same of the paths, where the state is (h, c).
     """
     return [_profiles(way) for way in trajectories(model, parameters, batch, state)]
 

@@ -35,15 +35,15 @@ class Along:
 def path_decay(
     model: Model, parameters: Mapping[str, Tensor], batch: tuple[Tensor, Tensor], state: State | None
 ) -> list[list[Profile]]:
-    """log₁₀ mean_b ‖B·∂L/∂p_t‖₂ of p = h with every c_{t−1} held fixed on the way back, and of p = c with every h_{t−1}.
+    """log₁₀ mean_b ‖B·∂L/∂p_t‖₂ of p = h with all c_{t−1} held fixed on the way back, and of p = c with all h_{t−1}.
 
     For an LSTM the latter is ∂L/∂c_{t−1} = f_t ⊙ ∂L/∂c_t + o_{t−1} ⊙ (1 − tanh²c_{t−1}) ⊙ ∂⁺L/∂h_{t−1}: the constant
     error carousel (Hochreiter & Schmidhuber 1997, section 3.2) with its forget gate.
 
     Returns:
-        `log10_adjoint_h_path` and `log10_adjoint_c_path` by lag T − t; none where the state is h alone.
+        `log10_adjoint_h_path` and `log10_adjoint_c_path` by lag T − t; nothing for a cell whose state is not (h, c).
     """
-    parts = [name for name in model.cell.states if name in PATHS] if len(model.cell.states) > 1 else []
+    parts = PATHS if model.cell.states == PATHS else ()
     return [
         [
             _by_lag(

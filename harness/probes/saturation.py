@@ -43,9 +43,7 @@ def bounds(cell: Cell, parameters: Mapping[str, Tensor], state: State, z: Tensor
     generator = torch.Generator().manual_seed(0)
     still = tuple(torch.zeros_like(part) for part in state)
     signs = torch.randint(2, (DRAWS, *z.shape), generator=generator).to(z.dtype) * 2 - 1
-    near, far = (
-        [cell.activations(parameters, still, FAR * times * sign) for sign in signs] for times in (1, 2)
-    )
+    near, far = ([cell.activations(parameters, still, FAR * times * sign) for sign in signs] for times in (1, 2))
     found = {}
     for name in near[0]:
         (low, high), (lower, higher) = (

@@ -16,7 +16,7 @@ from harness.models.model import Model
 from harness.scan import drive
 
 SEQUENCES = 4  # of a batch, whose Jacobians are taken: they are alike, and dear
-PATHS = ("h", "c")  # parts of a state that carry a gradient of their own
+PATHS = ("h", "c")  # the state in which two paths can be told apart
 
 Values = npt.NDArray[np.float64]
 Numbers = tuple[Mapping[str, Tensor], tuple[Tensor, Tensor], State | None]
@@ -47,21 +47,19 @@ class Trajectory:
         H, before = self.cell.hidden_size, torch.cat(self.states[t - 1], -1)[0]  # (B, N)
 
         def step(s: Tensor) -> Tensor:
-            state = tuple(part.unsqueeze(0) for part in s.split(H, -1))
+            state = tuple(part.unsqueeze(0) for part in torch.split(s, H, dim=-1))
             return torch.cat(self.cell.step(self.parameters, state, self.driven[t - 1]), -1)[0]
 
-        _, pull = vjp(step, before)
+        pull = vjp(step, before)[1]
         B, N = before.shape
         ways = torch.eye(N, dtype=before.dtype).unsqueeze(1).expand(N, B, N)
         rows = vmap(lambda way: pull(way)[0])(ways)  # (N, B, N)
         return np.asarray(rows.transpose(0, 1).detach().numpy(), dtype=np.float64)
 
     def paths(self) -> dict[str, slice]:
-        """Where the parts h and c of a state of several parts lie in it; nothing where the state is h alone."""
+        """Where h and c lie in the state of a cell that has both; nothing for other cells."""
         H, names = self.cell.hidden_size, self.cell.states
-        if len(names) == 1:
-            return {}
-        return {name: slice(i * H, (i + 1) * H) for i, name in enumerate(names) if name in PATHS}
+        return {name: slice(i * H, (i + 1) * H) for i, name in enumerate(names)} if names == PATHS else {}
 
 
 def replicas(

@@ -28,11 +28,12 @@ def compact(journal: Journal) -> int:
     Raises:
         OSError: the disk is full, the folder gone or read-only; every commit is still there.
     """
-    files = frozenset(run_id for run_id in journal.loose() if PACKABLE.fullmatch(run_id))
+    inodes = journal.loose()
+    files = [run_id for run_id in sorted(inodes, key=inodes.__getitem__) if PACKABLE.fullmatch(run_id)]
     if len(files) < LEAST:
         return 0
     segments = journal.segments()
-    outdated = list(_outdated(segments, files))
+    outdated = list(_outdated(segments, frozenset(files)))
     segments.folder.mkdir(exist_ok=True)
     sync_folder(segments.folder.parent)
     numbers = [segment.path.name.partition("-")[0] for segment in segments.segments]
@@ -42,9 +43,10 @@ def compact(journal: Journal) -> int:
         number += 1
         written = write(segments.folder / f"{number:06d}", _share(records))
         sync_folder(segments.folder)
-        for run_id in written & files:
+        gone = [run_id for run_id in files if run_id in written]
+        for run_id in gone:
             journal.path(run_id).unlink(missing_ok=True)
-        packed += len(written & files)
+        packed += len(gone)
         if not written:
             break
     sync_folder(segments.folder.parent)
@@ -62,13 +64,13 @@ def _outdated(segments: Segments, files: frozenset[str]) -> Iterator[Segment]:
         newer |= ids
 
 
-def _sound(journal: Journal, segments: Segments, files: frozenset[str], outdated: Sequence[Segment]) -> Records:
-    """The newest whole commit of every run that has a file or is in an outdated segment.
+def _sound(journal: Journal, segments: Segments, files: Sequence[str], outdated: Sequence[Segment]) -> Records:
+    """The newest whole commit of every run that has a file or is in an outdated segment, in the order of the disk.
 
     A damaged file stays where it is; damaged bytes of a segment that will go are set aside.
     """
     taken: set[str] = set()
-    for run_id in sorted(files):
+    for run_id in files:
         with suppress(OSError, *MALFORMED):
             data = read_file(journal.path(run_id))
             checked(data, run_id)
@@ -78,7 +80,7 @@ def _sound(journal: Journal, segments: Segments, files: frozenset[str], outdated
         if segment not in outdated:
             taken |= segment.ids()
             continue
-        for run_id in sorted(segment.ids() - taken):
+        for run_id in sorted(segment.ids() - taken, key=segments.place):
             try:
                 data = segment.read(run_id)
                 checked(data, run_id)

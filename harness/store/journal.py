@@ -82,11 +82,11 @@ class Journal:
     def path(self, run_id: str) -> Path:
         return self.folder / "journal" / f"{run_id}{SUFFIX}"
 
-    def loose(self) -> frozenset[str]:
-        """Ids of runs whose commit is a file of its own."""
+    def loose(self) -> dict[str, int]:
+        """Ids of runs whose commit is a file of its own, and its inode: disks read files fastest in that order."""
         with suppress(FileNotFoundError), os.scandir(self.folder / "journal") as entries:
-            return frozenset(e.name.removesuffix(SUFFIX) for e in entries if e.name.endswith(SUFFIX))
-        return frozenset()
+            return {e.name.removesuffix(SUFFIX): e.inode() for e in entries if e.name.endswith(SUFFIX)}
+        return {}
 
     def segments(self) -> Segments:
         """The segments of this folder, as they are now."""
@@ -94,7 +94,7 @@ class Journal:
 
     def done(self) -> frozenset[str]:
         """Ids of all committed runs."""
-        loose = self.loose()  # before the segments: what is packed meanwhile is in them by then
+        loose = frozenset(self.loose())  # before the segments: what is packed meanwhile is in them by then
         return loose | self.segments().ids()
 
     def has(self, run_id: str) -> bool:
@@ -157,7 +157,7 @@ class Journal:
             ResultsError: a commit may not be read.
         """
         found, segments = {}, self.segments()
-        for run_id in run_ids:
+        for run_id in sorted(run_ids, key=segments.place):
             try:
                 checked(self._bytes(run_id, segments), run_id)
             except FileNotFoundError:

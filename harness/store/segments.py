@@ -108,6 +108,12 @@ class Segments:
             return next((segment for segment in self.segments if segment.find(run_id)), None)
         return None
 
+    def place(self, run_id: str) -> tuple[str, int]:
+        """Where a run lies, to read many in the order of the disk."""
+        segment = self.find(run_id)
+        found = segment.find(run_id) if segment else None
+        return (segment.path.name, found[0]) if segment and found else ("", 0)
+
     def read(self, run_id: str) -> bytes:
         """The bytes of a run's commit, unchecked.
 

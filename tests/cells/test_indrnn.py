@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from paper_cells import D, H, R, T, adjoints, assert_follows, made
+from paper_cells import B, D, H, R, T, adjoints, assert_follows, made
 
 from harness.cells import CELLS
 from harness.cells.initialisation import initialise
@@ -58,3 +58,22 @@ def test_the_recorded_matrix_has_the_weights_for_eigenvalues() -> None:
     [W] = cell.recurrent_matrices(parameters)
     torch.testing.assert_close(W.diagonal(dim1=1, dim2=2), parameters["u"], rtol=0, atol=0)
     assert W.count_nonzero() == R * H
+
+
+def test_a_gradient_that_falls_by_eighty_decades_in_one_step_is_still_a_number() -> None:
+    """One unit keeps its gradient until relu cuts it, another loses three decades a step: what is left is the other."""
+    steps, cut = 30, 3
+    cell, parameters, x = made("indrnn", T=steps)
+    x = torch.zeros_like(x)
+    x[cut, ..., 0] = 1
+    with torch.no_grad():
+        parameters["U"].zero_()
+        parameters["U"][:, 0, 0] = -1e6  # unit 0 is off at this one step
+        parameters["b_x"].fill_(10.0)
+        parameters["u"][:, 0], parameters["u"][:, 1] = 1.0, 1e-3
+    v = torch.zeros(R, 1, H, dtype=torch.float64)
+    v[..., :2] = 1
+    levels, _, _ = adjoints(cell, parameters, x, v)
+    lags = np.arange(steps)[::-1]
+    expected = np.where(np.arange(steps) >= cut, np.log10(np.hypot(1, 10.0 ** (-3 * lags))), -3.0 * lags)
+    np.testing.assert_allclose(levels, np.log10(B) + expected[:, None].repeat(R, 1), atol=1e-10)

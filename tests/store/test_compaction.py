@@ -184,7 +184,7 @@ def test_readers_see_every_run_once_at_every_step(tmp_path: Path, monkeypatch: p
 def test_ids_that_are_packed_while_they_are_listed_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal, loose = filled(tmp_path), Journal.loose
 
-    def late(self: Journal) -> frozenset[str]:
+    def late(self: Journal) -> dict[str, int]:
         found = loose(self)
         with monkeypatch.context() as plain:
             plain.setattr(Journal, "loose", loose)
@@ -226,7 +226,7 @@ def test_a_full_disk_leaves_the_files_and_the_sweep_is_done_all_the_same(
     monkeypatch.setattr(compaction, "write", full)
     asked = plan(read(study_file()))
     assert sweep(asked, tmp_path / "r", Wanted(), shown=False).missing == 0
-    assert Journal.open(tmp_path / "r").loose() == asked.ids
+    assert set(Journal.open(tmp_path / "r").loose()) == asked.ids
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------
@@ -279,15 +279,16 @@ def test_no_flipped_bit_is_read_as_data_and_none_costs_more_than_its_run(tmp_pat
 
 def test_what_lies_before_a_cut_is_read(tmp_path: Path) -> None:
     journal = filled(tmp_path)
-    sizes = [journal.path(run_id).stat().st_size for run_id in sorted(RUNS)]
+    order = sorted(RUNS, key=journal.loose().__getitem__)
+    sizes = [journal.path(run_id).stat().st_size for run_id in order]
     compact(journal)
     path = one_segment(tmp_path)
     whole, reader = path.read_bytes(), Journal.open(tmp_path)
     for cut in (0, 1, sizes[0] - 1, sizes[0], sum(sizes[:3]) + 5, sum(sizes), len(whole) - 1):
         path.write_bytes(whole[:cut])
         there = sum(sum(sizes[: n + 1]) <= cut for n in range(len(sizes)))
-        assert content(reader) == dict.fromkeys(sorted(RUNS)[:there], 1)
-        assert reader.done() == set(sorted(RUNS)[:there])
+        assert content(reader) == dict.fromkeys(order[:there], 1)
+        assert reader.done() == set(order[:there])
 
 
 def test_a_segment_with_a_damaged_index_is_packed_anew_and_kept_aside(tmp_path: Path) -> None:

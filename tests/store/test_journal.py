@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +161,16 @@ def test_a_later_success_takes_a_failure_away(tmp_path: Path) -> None:
     assert set(journal.failures()) == {"a" * 16}
     journal.commit(record(), {})
     assert journal.failures() == {}
+
+
+def test_a_commit_from_before_a_column_has_null_there(study_file, tmp_path: Path, monkeypatch) -> None:
+    planned = plan(read(study_file()))
+    journal, curves = Journal.create(tmp_path), TABLES["curves"]
+    old = replace(curves, columns=tuple(column for column in curves.columns if column.name != "clipped"))
+    with monkeypatch.context() as before:
+        before.setitem(TABLES, "curves", old)
+        journal.commit(Record(planned.runs[0].run_id, {"outcome": "solved"}, {"curves": [{"update": 0}]}), {})
+    journal.commit(record(planned.runs[1].run_id), {})
+    derived = tables.derive(journal, planned)["curves"]
+    assert derived.schema.equals(curves.schema(), check_metadata=True)
+    assert derived["clipped"].to_pylist() == [None, False, None]

@@ -85,3 +85,10 @@ def test_a_pack_is_no_larger_than_memory_allows(study_file) -> None:
     runs = planned(study_file).runs
     assert max(len(pack) for pack in packs(runs, memory=lambda sections: 60e6)) == 3
     assert max(len(pack) for pack in packs(runs, memory=lambda sections: 1e12)) == 1
+
+
+def test_what_a_point_is_asked_does_not_grow_with_its_seeds(study_file, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr("harness.study.plan.pack_key", lambda point: asked.append(point) or pack_key(point))
+    packs(planned(study_file, seeds=40).runs)
+    assert len(asked) == 4
