@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import log10
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from harness.tape import Tape, immediate_norms
 
 def has_kernel(cell: Cell) -> bool:
     """Whether a fused kernel computes this cell, nonlinearity included; others take the torch path."""
-    return cell.cell in KERNELS and getattr(cell, "nonlinearity", "tanh") in KERNELS[cell.cell].activations
+    activation = getattr(cell, "nonlinearity", "tanh")
+    return cell.cell in KERNELS and (activation == "sigmoid" or activation in KERNELS[cell.cell].activations)
 
 
 KEPT_BYTES = 100e6  # of one replica's way forward; a longer sequence is computed again on its way back, piece by piece
@@ -27,7 +29,11 @@ UNSEEN = 64  # steps at once where nothing will go back
 
 @dataclass(frozen=True)
 class Call:
-    """What a call needs besides tensors; `piece` is how many steps are computed at once."""
+    """What a call needs besides tensors.
+
+    `piece` is how many steps are computed at once, `level` log₁₀ of the length of ∂L/∂h where that of what the kernel
+    computes is 1.
+    """
 
     kernel: Kernel
     activation: str
@@ -36,6 +42,7 @@ class Call:
     tape: Tape | None
     keep: bool
     piece: int
+    level: float = 0.0
 
 
 def fused(
@@ -49,14 +56,20 @@ def fused(
     tape: Tape | None,
 ) -> tuple[Tensor, State]:
     """`scan` by a fused kernel: same arguments, same results; differentiable once."""
-    b_x = parameters["b_x"]
+    W, U, b_x = parameters["W"], parameters["U"], parameters["b_x"]
     b_h = parameters["b_h"] if "b_h" in parameters else torch.zeros_like(b_x)
-    tensors = (inputs, parameters["W"], parameters["U"], b_x, b_h, *state)
+    activation = getattr(cell, "nonlinearity", "tanh")
+    halved = activation == "sigmoid"
+    if halved:  # σ(a) = ½ + ½ tanh(a/2): the tanh kernel on s = 2h − 1
+        W, U, b_x, b_h, state = W / 4, U / 2, b_x / 2 + W.sum(-1) / 4, b_h / 2, (2 * state[0] - 1,)
+        activation = "tanh"
+    tensors = (inputs, W, U, b_x, b_h, *state)
     keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     piece = steps_kept(cell, state[0].shape[1], b_x.element_size()) if keep else UNSEEN
-    kernel, activation = KERNELS[cell.cell], getattr(cell, "nonlinearity", "tanh")
-    call = Call(kernel, activation, window, every_step, tape, keep, piece)
+    call = Call(KERNELS[cell.cell], activation, window, every_step, tape, keep, piece, log10(2) if halved else 0.0)
     output, *final = _Recurrence.apply(call, *tensors)  # type: ignore[no-untyped-call]
+    if halved:
+        output, final = (output + 1) / 2, [(part + 1) / 2 for part in final]
     return output, tuple(final) if every_step else (output, *final)
 
 
@@ -127,11 +140,11 @@ class _Recurrence(torch.autograd.Function):
             carried = found[-1].dstate
         if call.tape is not None:
             seen = every if every is not None else final[0]
-            call.tape.log10_adjoint = _levels([piece.log10_adjoint for piece in found], T, R)
+            call.tape.log10_adjoint = _levels([piece.log10_adjoint for piece in found], T, R) + call.level
             if len(ctx.starts[0]) > 1:
                 call.tape.log10_adjoint_cell = _levels([piece.log10_adjoint_cell for piece in found], T, R)
             if seen is not None:
-                call.tape.log10_immediate = immediate_norms(seen, T, call.window)
+                call.tape.log10_immediate = immediate_norms(seen, T, call.window) + call.level
         return None, *_joined(found, ctx.x, scales, whole=cut <= 0)
 
 

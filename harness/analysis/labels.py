@@ -12,9 +12,13 @@ AXES: Mapping[str, str] = {
     "accuracy": "accuracy",
     "bptt_stride": "BPTT stride K′ (steps)",
     "bptt_window": "BPTT window K (steps)",
+    "bias": "bias b",
     "cell": "cell",
+    "delay": "delay T (steps)",
     "echo_lag": "echo lag n (steps)",
+    "eigenvalue": "eigenvalue λ",
     "forget_bias": "forget bias",
+    "gain": "gain g",
     "hidden_size": "hidden units H",
     "lag": "lag T − t (steps)",
     "learning_rate": "learning rate",
@@ -24,6 +28,7 @@ AXES: Mapping[str, str] = {
     "success_rate": "success rate",
     "t": "time step t",
     "update": "parameter updates",
+    "window": "BPTT window K (steps)",
 }
 
 # What a panel title or a legend says, where a letter of the papers is shorter.
@@ -32,6 +37,9 @@ SHORT: Mapping[str, str] = {
     "spectral_radius": "ρ",
     "bptt_window": "BPTT window",
     "hidden_size": "H",
+    "delay": "T",
+    "eigenvalue": "λ",
+    "gain": "g",
 }
 
 # What a null of a column means, where it means more than "none".

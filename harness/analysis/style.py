@@ -41,6 +41,7 @@ PALETTE: Sequence[str] = tuple(to_hex(colour) for colour in sns.color_palette("c
 CELL_COLOURS: Mapping[str, str] = dict(zip(CELL_ORDER, (PALETTE[1], PALETTE[0], PALETTE[2]), strict=True))
 SEQUENTIAL = frozenset({
     "spectral_radius", "bptt_window", "bptt_stride", "echo_lag", "sequence_length", "hidden_size", "learning_rate",
+    "gain", "eigenvalue", "delay", "window",
     "update",
 })  # fmt: skip
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")

@@ -22,7 +22,7 @@ class RNN(Cell):
     gates = ("h",)
 
     cell: Literal["rnn"] = setting(..., "which cell")
-    nonlinearity: Literal["tanh", "relu", "sigmoid"] = setting("tanh", "φ; sigmoid has no fused kernel")
+    nonlinearity: Literal["tanh", "relu", "sigmoid"] = setting("tanh", "φ")
     init: Literal["torch", "gaussian", "orthogonal", "identity", "lecture", "normal", "sparse"] = setting(  # type: ignore[assignment]
         "torch",
         "recurrent weights before training: torch's default, or a block of that kind and radius; lecture: torch's "

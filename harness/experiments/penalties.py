@@ -173,4 +173,4 @@ def orthogonal_gradient(W: Tensor) -> Tensor:
     """
     H = W.shape[-1]
     unity = torch.eye(H, dtype=W.dtype, device=W.device)
-    return torch.cat([4 * block @ (block.mT @ block - unity) for block in W.split(H, dim=1)], dim=1)
+    return torch.cat([4 * block @ (block.mT @ block - unity) for block in torch.split(W, H, dim=1)], dim=1)

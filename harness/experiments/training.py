@@ -123,9 +123,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         setup.tick((update + 1) / (training.max_updates + 1), len(traces))
 
 
-def gradient(
-    feed: Feed, pack: Pack, batch: tuple[Tensor, Tensor], tape: Tape | None
-) -> tuple[Tensor, Tensor, State]:
+def gradient(feed: Feed, pack: Pack, batch: tuple[Tensor, Tensor], tape: Tape | None) -> tuple[Tensor, Tensor, State]:
     """Losses and gradient norms of the replicas, (R,) each, and the last state; the gradients are left in the pack.
 
     Penalties are in the gradient and its norm, not in the losses.

@@ -121,9 +121,12 @@ def _lines(ax: Axes, group: pd.DataFrame, tint: str) -> bool:
         ax.fill_between(x, band.low, band.high, color=tint, alpha=0.22, linewidth=0, zorder=2)
         theory = [np.asarray(held, dtype=np.float64) for held in same["theory"] if held is not None]
         if theory:
+            said = _mean(np.stack(theory))
+            alone = "_" if np.isfinite(said).sum() == 1 else ""  # a line needs two
             ax.plot(
-                x, _mean(np.stack(theory)), color=style.INK, linestyle=DASHED, linewidth=style.scaled(0.8), zorder=4
-            )
+                x, said, color=style.INK, linestyle=DASHED, linewidth=style.scaled(0.8), zorder=4,
+                marker=alone, markersize=style.scaled(9), markeredgewidth=style.scaled(1),
+            )  # fmt: skip
             told = True
     return told
 
