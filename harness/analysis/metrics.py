@@ -88,6 +88,18 @@ def _per_seed(runs: pd.DataFrame, column: str) -> pd.Series[float]:
     return runs[column].astype("float64").groupby(runs["seed"]).mean()
 
 
+def _column(name: str, label: str, meaning: str, decimals: int) -> Metric:
+    """A metric that is a column of the table of runs: a seed's mean, and the interquartile mean over seeds."""
+    return Metric(
+        name,
+        label,
+        f"{meaning}; IQM over seeds, bootstrap 95 % interval",
+        lambda runs, generator: _interquartile(_per_seed(runs, name), runs, generator),
+        lambda runs: _per_seed(runs, name),
+        decimals,
+    )
+
+
 def _largest(runs: pd.DataFrame, column: str) -> Measured:
     largest = float(runs[column].astype("float64").max())
     return Measured(largest, math.nan, math.nan, len(runs), runs["seed"].nunique())
@@ -96,10 +108,6 @@ def _largest(runs: pd.DataFrame, column: str) -> Measured:
 def _loss_ratios(runs: pd.DataFrame) -> pd.Series[float]:
     ratio = runs["final_loss"].astype("float64") / runs["memoryless_loss"].astype("float64")
     return ratio.groupby(runs["seed"]).mean()
-
-
-def _slopes(runs: pd.DataFrame) -> pd.Series[float]:
-    return runs["initial_adjoint_slope"].astype("float64").groupby(runs["seed"]).mean()
 
 
 def _solved_at(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
@@ -176,22 +184,16 @@ LOSS_RATIO = Metric(
     _loss_ratios,
     3,
 )
-ADJOINT_SLOPE = Metric(
+ADJOINT_SLOPE = _column(
     "initial_adjoint_slope",
     "adjoint slope before training (log10 per step)",
-    "mean change of log10 of the adjoint's norm over one step back in time, before training; IQM over seeds, "
-    "bootstrap 95 % interval",
-    lambda runs, generator: _interquartile(_slopes(runs), runs, generator),
-    _slopes,
+    "mean change of log10 of the adjoint's norm over one step back in time, before training",
     4,
 )
-SWITCH_SCORE = Metric(
+SWITCH_SCORE = _column(
     "switch_score",
     "best unit's switch score",
-    "|2·AUC − 1| of the unit that best tells, before the second X or Y comes, that X has been seen (1: always); IQM "
-    "over seeds, bootstrap 95 % interval",
-    lambda runs, generator: _interquartile(_per_seed(runs, "switch_score"), runs, generator),
-    lambda runs: _per_seed(runs, "switch_score"),
+    "|2·AUC − 1| of the unit that best tells, before the second X or Y comes, that X has been seen (1: always)",
     2,
 )
 SWITCH_ERROR = Metric(
@@ -202,47 +204,35 @@ SWITCH_ERROR = Metric(
     lambda runs: _per_seed(runs, "switch_error"),
     7,
 )
-MONTH_SILHOUETTE = Metric(
+MONTH_SILHOUETTE = _column(
     "month_silhouette",
     "silhouette of the months",
-    "mean silhouette of the codes of dates, grouped by month; IQM over seeds, bootstrap 95 % interval",
-    lambda runs, generator: _interquartile(_per_seed(runs, "month_silhouette"), runs, generator),
-    lambda runs: _per_seed(runs, "month_silhouette"),
+    "mean silhouette of the codes of dates, grouped by month",
     3,
 )
-WEEKDAY_SILHOUETTE = Metric(
+WEEKDAY_SILHOUETTE = _column(
     "weekday_silhouette",
     "silhouette of the weekdays",
-    "mean silhouette of the codes of dates, grouped by weekday; IQM over seeds, bootstrap 95 % interval",
-    lambda runs, generator: _interquartile(_per_seed(runs, "weekday_silhouette"), runs, generator),
-    lambda runs: _per_seed(runs, "weekday_silhouette"),
+    "mean silhouette of the codes of dates, grouped by weekday",
     3,
 )
-ANALOGY_MONTH = Metric(
+ANALOGY_MONTH = _column(
     "analogy_month_accuracy",
     "months moved",
-    "share of codes moved to another month that are decoded to that month's word; IQM over seeds, bootstrap 95 % "
-    "interval",
-    lambda runs, generator: _interquartile(_per_seed(runs, "analogy_month_accuracy"), runs, generator),
-    lambda runs: _per_seed(runs, "analogy_month_accuracy"),
+    "share of codes moved to another month that are decoded to that month's word",
     3,
 )
-ANALOGY = Metric(
+ANALOGY = _column(
     "analogy_accuracy",
     "dates moved",
-    "share of codes moved to another month that are decoded to the whole text with that month, letter for letter; IQM "
-    "over seeds, bootstrap 95 % interval",
-    lambda runs, generator: _interquartile(_per_seed(runs, "analogy_accuracy"), runs, generator),
-    lambda runs: _per_seed(runs, "analogy_accuracy"),
+    "share of codes moved to another month that are decoded to the whole text with that month, letter for letter",
     3,
 )
 
-MEASURED = Metric(
+MEASURED = _column(
     "measured",
     "measured",
-    "the number that an experiment without training is about; IQM over seeds, bootstrap 95 % interval",
-    lambda runs, generator: _interquartile(_per_seed(runs, "measured"), runs, generator),
-    lambda runs: _per_seed(runs, "measured"),
+    "the number that an experiment without training is about",
     4,
 )
 RESIDUAL = Metric(
@@ -266,9 +256,11 @@ METRICS: Mapping[str, Metric] = {
         ADJOINT_SLOPE,
         SWITCH_SCORE,
         SWITCH_ERROR,
-        MONTH_SILHOUETTE, WEEKDAY_SILHOUETTE,
+        MONTH_SILHOUETTE,
+        WEEKDAY_SILHOUETTE,
         ANALOGY_MONTH,
         ANALOGY,
-        MEASURED, RESIDUAL,
+        MEASURED,
+        RESIDUAL,
     )
 }
