@@ -147,6 +147,8 @@ def _run(columns: Mapping[str, Any], generator: np.random.Generator) -> tuple[di
         "initial_adjoint_slope": -0.1,
         "final_accuracy": None if outcome == "diverged" else float(accuracy[-1]), "chance": 0.25, "final_loss": 0.1,
         "switch_error": 1e-7,
+        "measured": 0.5,
+        "residual": 1e-7,
         "initial_spectral_radius": columns["spectral_radius"], "engine": "torch", "seconds": 1.0,
     }  # fmt: skip
     return run, rows

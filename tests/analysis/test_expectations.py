@@ -28,7 +28,7 @@ def table(*groups: tuple[dict[str, Any], Sequence[str]], budget: int = 1000) -> 
                 "max_updates": budget,
                 "solved_at": at if outcome[0] == "s" else math.nan, "updates": budget if outcome == "u" else at,
                 "initial_adjoint_slope": 0.1, "final_loss": 0.5, "memoryless_loss": 1.4,
-                "switch_score": 0.9, "switch_error": 1e-7,
+                "switch_score": 0.9, "switch_error": 1e-7, "measured": 0.5, "residual": 1e-7,
                 "month_silhouette": 0.0, "weekday_silhouette": 0.4,
                 "analogy_month_accuracy": 0.8, "analogy_accuracy": 0.6,
                 "final_accuracy": {"s": 1.0, "u": 0.4}.get(outcome[0], math.nan), "chance": 0.25,
