@@ -39,12 +39,12 @@ class GridRow:
     cells: tuple[Cell, ...]
 
 
-def grid_rows(study: Study, runs: pd.DataFrame) -> list[GridRow]:
-    """One row for each point of the grid, in the study's order; points that have not run are there too."""
+def grid_rows(study: Study, runs: pd.DataFrame, most: int | None = None) -> list[GridRow]:
+    """A row for each of the first `most` points of the grid, in the study's order, also for those without runs."""
     axes = study.axes()
     ranks = {axis: _ranks(study, axis) for axis in axes}
     rows = []
-    for point, mine in zip(study.points, points(study, runs), strict=True):
+    for point, mine in zip(study.points[:most], points(study, runs, most), strict=True):
         held = point.columns()
         counts = {outcome: int((mine["outcome"] == outcome).sum()) for outcome in OUTCOMES}
         counts["missing"] = len(study.seeds) - len(mine)
@@ -55,14 +55,14 @@ def grid_rows(study: Study, runs: pd.DataFrame) -> list[GridRow]:
     return rows
 
 
-def points(study: Study, runs: pd.DataFrame) -> list[pd.DataFrame]:
-    """The rows of each point of the grid, in the study's order."""
+def points(study: Study, runs: pd.DataFrame, most: int | None = None) -> list[pd.DataFrame]:
+    """The rows of each of the first `most` points of the grid, in the study's order."""
     there = [axis for axis in study.axes() if axis in runs.columns]
     columns = [[canonical(held) for held in runs[axis]] for axis in there]
     members: dict[tuple[Any, ...], list[int]] = {}
     for i in range(len(runs)):
         members.setdefault(tuple(column[i] for column in columns), []).append(i)
-    held = [point.columns() for point in study.points]
+    held = [point.columns() for point in study.points[:most]]
     return [runs.iloc[members.get(tuple(canonical(row.get(axis)) for axis in there), [])] for row in held]
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ALWAYS = ("solved", "unsolved", "diverged")  # columns of the grid that are there even if empty
 MOST_RUNS = 200  # rows of the list of failed and diverged runs
+MOST_POINTS = 1000  # rows of the grid: each has bootstrapped intervals, curves and a map
 SHADES = 32  # of a gradient map
 
 
@@ -77,7 +78,10 @@ def html(
     Args:
         live: the number of this page among those that a server has shown: the page asks for the next one.
     """
-    grid = grid_rows(study, frames.runs)
+    if len(study.points) > MOST_POINTS:
+        cut = f"The grid shows the first {MOST_POINTS:,} of {len(study.points):,} points; runs.parquet has them all."
+        notes = [*notes, cut]
+    grid = grid_rows(study, frames.runs, MOST_POINTS)
     context = {
         "study": study,
         "seeds": len(study.seeds),
@@ -156,9 +160,9 @@ def _data(
     axes, outcomes = study.axes(), frames.runs["outcome"].value_counts()
     return {
         "names": [
-            labels.title({axis: held.get(axis) for axis in axes}) for held in (p.columns() for p in study.points)
+            labels.title({axis: held.get(axis) for axis in axes}) for held in (p.columns() for p in study.points[:MOST_POINTS])
         ],
-        "points": explored(frames, points(study, frames.runs)),
+        "points": explored(frames, points(study, frames.runs, MOST_POINTS)),
         "shades": [to_hex(shades(i / (SHADES - 1))) for i in range(SHADES)],
         "zero": style.ZERO_COLOUR,
         "live": live,

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from made_up import Made
 
+from harness.analysis import page
 from harness.analysis.gridtable import choices, grid_rows
 from harness.analysis.page import html, stopped
 
@@ -128,3 +129,17 @@ def test_every_ink_is_legible_on_every_ground(scheme: str) -> None:
     assert {pair: contrast(*(colours[c] for c in pair)) for pair in product(inks, grounds)
             if contrast(*(colours[c] for c in pair)) < 4.5} == {}  # fmt: skip
     assert {line for line in lines - {"rule"} if contrast(colours[line], colours["paper"]) < 3} == set()
+
+
+def test_a_grid_of_thousands_of_points_is_cut_and_says_so(made: Made, monkeypatch) -> None:
+    def rows(text: str) -> list[str]:
+        return re.findall(r"<tr>.*?</tr>", text[text.index('<table id="points"') :].split("</table>")[0], re.DOTALL)
+
+    whole = html(made.study, made.frames, [], [], {})
+    monkeypatch.setattr(page, "MOST_POINTS", 3)
+    text = html(made.study, made.frames, [], [], {})
+    assert rows(text) == rows(whole)[:4]  # the head, and three points as they were
+    assert f"first 3 of {len(made.study.points)} points" in text
+    assert "first 3 of" not in whole
+    (data, _), _ = parts(text)
+    assert len(json.loads(data[1])["points"]) == 3

@@ -116,7 +116,7 @@ Damage = Callable[[Path, int], None]
 DAMAGES: tuple[Damage, ...] = (overwrite, flip, cut, remove, folder_instead, link_instead, pipe_instead)
 NEW = (
     "journal/x.run", "journal/.x.run-1", "journal/{id}.run", "journal/{id}.run.run", "journal/\udcff.run",
-    "journal/.run",
+    "journal/.run", "journal/segments", "journal/segments/1-x.segment", "journal/segments/x",
     "journal/damaged", "failures/{id}.json", "failures/x.json", "failures/\udcff.json", "working/1.json",
     "states.parquet",
     "working/x.json", "checkpoints/{id}.1.npz", "checkpoints/x.npz", "figures/x.png", "figures/x.pdf", "x", ".lock",

@@ -9,6 +9,7 @@ from pydantic import Field
 from harness.analysis import labels
 from harness.analysis.figures import panels
 from harness.analysis.figures.kind import FigureKind
+from harness.analysis.figures.memory_curve import MemoryCurve
 from harness.analysis.figures.success import rates
 from harness.analysis.metrics import finished
 from harness.study.matching import canonical
@@ -29,14 +30,19 @@ class Phase(FigureKind):
     y: str = Field("spectral_radius", description="setting upwards, its values at equal distances")
     col: str | None = Field("cell", description="setting with a panel for each value, side by side")
     row: str | None = Field(None, description="setting with a panel for each value, one below another")
+    theory: MemoryCurve | None = Field(
+        None, description="the mean field's memory drawn on top; x is a spectral radius, y a length"
+    )
 
     def draw(self, frames: Frames, study: Study) -> Drawing:
-        return phase(frames.select(self.where).runs, x=self.x, y=self.y, col=self.col, row=self.row)
+        runs = frames.select(self.where).runs
+        return phase(runs, x=self.x, y=self.y, col=self.col, row=self.row, theory=self.theory)
 
     def caption(self, study: Study) -> str:
         return (
             f"Share of runs solved over {labels.axis(self.x)} and {labels.axis(self.y)}; in each cell the runs solved "
-            f"of those with a result, diverged ones among them. Empty: not run.{self.about(study)}"
+            f"of those with a result, diverged ones among them. Empty: not run."
+            f"{self.theory.caption() if self.theory else ''}{self.about(study)}"
         )
 
 
@@ -47,12 +53,14 @@ def phase(
     y: str = "spectral_radius",
     col: str | None = "cell",
     row: str | None = None,
+    theory: MemoryCurve | None = None,
 ) -> Drawing:
     """Draw the success rate of each combination of two settings as a coloured cell with 'solved/n' in it.
 
     Args:
         runs: rows of the table of runs.
         x, y, col, row: columns.
+        theory: drawn over each panel; x is a spectral radius then, and y a length.
 
     Raises:
         HarnessError: if no run has a result, or a column is not there.
@@ -71,6 +79,8 @@ def phase(
             if len(panel.frame):
                 _cells(panel, rates(panel.frame, by=[x, y]), x, y, across, up)
             _axes(panel, x, y, across, up)
+            if theory is not None:
+                theory.draw(panel.ax, across, up)
         scale = ScalarMappable(Normalize(0, 1), style.rate_map())
         bar = figure.colorbar(scale, ax=[panel.ax for panel in made], pad=0.02, aspect=24)
         bar.outline.set_linewidth(style.scaled(0.5))
