@@ -75,7 +75,7 @@ RUNS = Table(
             "",
             "accuracy on a stream of its own after the last update: 2048 sequences unless the task says otherwise",
         ),
-        Column("final_loss", pa.float64(), "nats", "mean loss on the same sequences; of numbers: the mean squared error"),
+        Column("final_loss", pa.float64(), "nats", "mean loss on the same sequences; of numbers, squared error"),
         Column("chance", pa.float64(), "", "accuracy of guessing, by the task's own statement"),
         Column(
             "memoryless_loss",
@@ -163,7 +163,7 @@ CURVES = Table(
         RUN_ID,
         Column("update", pa.int64(), "updates", "parameter updates made before this evaluation"),
         Column("sequences", pa.int64(), "", "training sequences seen so far"),
-        Column("loss", pa.float64(), "nats", "mean loss on fresh evaluation sequences; of numbers: the mean squared error"),
+        Column("loss", pa.float64(), "nats", "mean loss on fresh evaluation sequences; of numbers, squared error"),
         Column("accuracy", pa.float64(), "", "accuracy on the same sequences"),
         Column(
             "gradient_norm",

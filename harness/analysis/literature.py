@@ -54,7 +54,7 @@ def text(found: Sequence[Reproduction]) -> str:
     for each in found:
         study = each.plan.study
         parts += [
-            f"{MARKS[each.state]} {study.name}: {each.state} ({each.paper.tag}; {each.runs} of {len(each.plan.runs)} runs)",
+            f"{MARKS[each.state]} {study.name}: {each.state} ({each.paper.tag}, {each.runs}/{len(each.plan.runs)} runs)",
             fill(each.paper.source, WIDTH, initial_indent="  ", subsequent_indent="  "),
             fill(study.claim, WIDTH, initial_indent="  ", subsequent_indent="  "),
             *(f"  {line}" for line in summary(each.verdicts, WIDTH).splitlines() if each.verdicts),
@@ -80,9 +80,9 @@ def markdown(found: Sequence[Reproduction], pages: Path) -> str:
     lines = [
         "# Published results, measured",
         "",
-        "Made by `python -m harness.papers --markdown docs/papers.md` from the results of the studies that name a paper.",
-        "A tag says how close the study is: *faithful* is the paper's own setting, *scaled* a smaller one, *qualitative*",
-        "the claim in another setting. What does not hold stays in, and its page says why.",
+        "Made by `python -m harness.papers --markdown docs/papers.md` from the results of the studies that name a",
+        "paper. A tag says how close the study is: *faithful* is the paper's own setting, *scaled* a smaller one,",
+        "*qualitative* the claim in another setting. What does not hold stays in, and its page says why.",
         "",
         tally(found),
         "",

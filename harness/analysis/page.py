@@ -160,7 +160,8 @@ def _data(
     axes, outcomes = study.axes(), frames.runs["outcome"].value_counts()
     return {
         "names": [
-            labels.title({axis: held.get(axis) for axis in axes}) for held in (p.columns() for p in study.points[:MOST_POINTS])
+            labels.title({axis: held.get(axis) for axis in axes})
+            for held in (point.columns() for point in study.points[:MOST_POINTS])
         ],
         "points": explored(frames, points(study, frames.runs, MOST_POINTS)),
         "shades": [to_hex(shades(i / (SHADES - 1))) for i in range(SHADES)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -44,6 +45,11 @@ class Phase(FigureKind):
             f"of those with a result, diverged ones among them. Empty: not run."
             f"{self.theory.caption() if self.theory else ''}{self.about(study)}"
         )
+
+    def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        if self.theory is not None and (self.x, self.y) != ("spectral_radius", "sequence_length"):
+            return ["theory is drawn over x: spectral_radius and y: sequence_length alone"]
+        return []
 
 
 def phase(
