@@ -52,9 +52,9 @@ def text(found: Sequence[Reproduction]) -> str:
     """For a terminal: a line each, and below it source, claim and the verdict table."""
     parts = []
     for each in found:
-        study = each.plan.study
+        study, planned = each.plan.study, len(each.plan.runs)
         parts += [
-            f"{MARKS[each.state]} {study.name}: {each.state} ({each.paper.tag}, {each.runs}/{len(each.plan.runs)} runs)",
+            f"{MARKS[each.state]} {study.name}: {each.state}, {each.paper.tag}, {each.runs} of {planned} runs",
             fill(each.paper.source, WIDTH, initial_indent="  ", subsequent_indent="  "),
             fill(study.claim, WIDTH, initial_indent="  ", subsequent_indent="  "),
             *(f"  {line}" for line in summary(each.verdicts, WIDTH).splitlines() if each.verdicts),

@@ -29,7 +29,7 @@ def training_cost(sections: Mapping[str, Any]) -> float:
 
     A fixed part per update, and two per element of (T, B): the matrix products (G·H·H, three passes) and the
     elementwise work (G·H). A pass forward is a third of an update; a window shortens the way back alone, unless the
-    state is carried: then it is all there is to an update.
+    state is carried: then it is all there is to an update. Ω and flossing go through the steps one by one.
     """
     cell, task, training, evaluation = sections["model"], sections["task"], sections["training"], sections["evaluation"]
     G, H = len(cell.gates), cell.hidden_size
@@ -37,7 +37,8 @@ def training_cost(sections: Mapping[str, Any]) -> float:
     window = min(training.bptt_window or task.length, task.length)
     steps = window if task.carried else (task.length + 2 * window) / 3
     judged = task.length * evaluation.sequences / evaluation.every / 3
-    return float(training.max_updates * (1e-4 + (steps * training.batch_size + judged) * per_element))
+    penalties = task.length * (1e-5 * (training.omega is not None) + 1e-3 * (training.flossing is not None))
+    return float(training.max_updates * (1e-4 + penalties + (steps * training.batch_size + judged) * per_element))
 
 
 def training_memory(sections: Mapping[str, Any]) -> float:

@@ -64,7 +64,7 @@ class Pack:
                 p.grad.mul_(scale.to(p.dtype).view(-1, *[1] * (p.dim() - 1)))
 
     def clip_value(self, largest: float) -> None:
-        """Hold each number of the gradient within ±`largest` (Mikolov 2012, "Statistical language models", ch. 3)."""
+        """Hold each number of the gradient within ±`largest` (Mikolov 2012, "Statistical language models")."""
         for p in self.parameters.values():
             if p.grad is not None:
                 p.grad.clamp_(-largest, largest)

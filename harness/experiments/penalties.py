@@ -134,8 +134,8 @@ def lyapunov_exponents(cell: Cell, parameters: Parameters, inputs: Tensor, state
     Returns:
         λ_1 … λ_k in nats per step, (R, k).
 
-    Source: Engelken 2023, "Gradient flossing: improving gradient descent through dynamic control of Jacobians",
-    section 2; the QR method is that of Benettin et al. 1980.
+    Source: Engelken 2023, "Gradient flossing: improving gradient descent through dynamic control of Jacobians";
+    the QR method is that of Benettin et al. 1980.
     """
     inputs = inputs.to(parameters["U"].dtype) if inputs.is_floating_point() else inputs.long()
     weights = cell.effective(parameters)
@@ -169,7 +169,7 @@ def orthogonal_gradient(W: Tensor) -> Tensor:
         W: (R, G·H, H).
 
     Source: Vorontsov, Trabelsi, Kadoury & Pal 2017, "On orthogonality and learning recurrent networks with long term
-    dependencies", section 3.
+    dependencies".
     """
     H = W.shape[-1]
     unity = torch.eye(H, dtype=W.dtype, device=W.device)
