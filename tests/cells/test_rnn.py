@@ -73,3 +73,21 @@ def test_a_deviation_is_needed_where_it_has_a_meaning_and_dropped_where_not() ->
     assert RNN(cell="rnn", init="normal", deviation=0.1, spectral_radius=1.0).spectral_radius is None
     with pytest.raises(ValidationError, match="must be given with init: sparse"):
         RNN(cell="rnn", init="sparse")
+
+
+def test_a_sigmoid_replica_alone_is_bit_for_bit_that_in_a_pack() -> None:
+    cell = RNN(cell="rnn", nonlinearity="sigmoid", hidden_size=19)
+    drawn = [initialise(cell, seed, input_size=D, length=T) for seed in range(5)]
+    tokens = torch.randint(D, (T, 5, 16), generator=torch.Generator().manual_seed(1))
+
+    def gradients(first: int, last: int) -> list[torch.Tensor]:
+        stacked = {n: np.stack([d[n] for d in drawn[first:last]]) for n in drawn[0]}
+        parameters = {n: torch.as_tensor(p, dtype=torch.float32).requires_grad_() for n, p in stacked.items()}
+        state = (torch.zeros(last - first, 16, 19),)
+        h, _ = scan(cell, parameters, tokens[:, first:last], state, engine="numba")
+        h.square().sum().backward()
+        return [p.grad for p in parameters.values()]
+
+    together = gradients(0, 5)
+    for r in range(5):
+        assert all(torch.equal(one[0], all_[r]) for one, all_ in zip(gradients(r, r + 1), together, strict=True))
