@@ -15,7 +15,7 @@ from harness.study.plan import Plan
 from harness.study.spec import Paper
 
 WIDTH = 100
-MARKS = {**SYMBOLS, "not run": "·", "no expectation": "–"}
+MARKS: dict[str, str] = {**{str(state): mark for state, mark in SYMBOLS.items()}, "not run": "·", "no expectation": "–"}
 
 
 @dataclass(frozen=True)
