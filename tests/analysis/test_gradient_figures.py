@@ -58,6 +58,13 @@ def test_theory_takes_the_measured_radius_where_none_was_set() -> None:
     assert np.diff(dashed.get_ydata())[0] == pytest.approx(log10_rate(0.6))
 
 
+def test_theory_of_a_sigmoid_network_is_a_quarter_of_the_radius() -> None:
+    made = make([point("rnn", 50, None)])
+    gradients = made.frames.gradients.assign(initial_spectral_radius=0.6, nonlinearity="sigmoid")
+    (dashed,) = [each for each in any_figure(decay(gradients)).axes[0].lines if each.is_dashed()]
+    assert np.diff(dashed.get_ydata())[0] == pytest.approx(log10_rate(0.15))
+
+
 def test_theory_ends_where_the_gradient_does(frames: Frames) -> None:
     figure: Any = decay(select(frames.gradients, {"cell": "rnn", "bptt_window": 25}))
     (dashed,) = [each for each in figure.axes[0].lines if each.is_dashed()]

@@ -37,9 +37,7 @@ def listed(folder: Path, capsys, *arguments: str) -> tuple[int, str]:
     return code, capsys.readouterr().out
 
 
-def test_what_was_not_run_is_said_and_what_was_run_is_as_good_as_its_worst_expectation(
-    tmp_path: Path, capsys
-) -> None:
+def test_what_was_not_run_is_said_and_what_was_run_is_as_good_as_its_worst_expectation(tmp_path: Path, capsys) -> None:
     from harness import sweep
 
     path = written(tmp_path, 0.1)

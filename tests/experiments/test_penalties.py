@@ -107,6 +107,22 @@ def test_the_gradient_of_lyapunov_exponents_is_that_of_finite_differences(cell: 
     assert torch.autograd.gradcheck(loss, tuple(parameters.values()), atol=1e-6)
 
 
+def test_descent_on_squared_exponents_brings_them_to_zero() -> None:
+    cell, parameters = small(biases=1, init="gaussian", spectral_radius=0.5)
+    x = torch.as_tensor(np.random.default_rng(2).standard_normal((T, R, 1, D)))
+    zero = (torch.zeros(R, 1, H, dtype=torch.float64),)
+    descent = torch.optim.Adam(parameters.values(), lr=0.05)
+    sizes = []
+    for _ in range(60):
+        exponents = lyapunov_exponents(cell, parameters, x, zero, 2)
+        sizes.append(exponents.detach().abs().max().item())
+        descent.zero_grad()
+        exponents.square().sum().backward()
+        descent.step()
+    assert sizes[0] > 0.5
+    assert sizes[-1] < 0.1
+
+
 def test_all_exponents_of_a_linear_recurrence_sum_to_ln_of_its_determinant() -> None:
     cell, parameters = small(nonlinearity="relu", init="gaussian", spectral_radius=0.1, biases=1)
     with torch.no_grad():

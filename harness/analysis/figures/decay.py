@@ -12,7 +12,7 @@ from harness.analysis import labels
 from harness.analysis.figures import panels
 from harness.analysis.figures.kind import SEED, FigureKind
 from harness.study.spec import Study
-from harness.theory.linear import log10_rate
+from harness.theory.linear import GAMMA, log10_rate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +56,7 @@ class Decay(FigureKind):
         when = {"first": "at initialisation", "last": "at each run's last record"}.get(str(self.update))
         what = " and ".join(f"‖{SYMBOL[p]}‖" for p in _paths(self.path))
         theory = (
-            "Dashed: the linear recurrence's slope ρ^lag from the value at lag 0. "
+            "Dashed: the linear recurrence's slope ρ^lag ((ρ/4)^lag with sigmoids) from the value at lag 0. "
             if self.theory and self.update == "first"
             else ""
         )
@@ -178,15 +178,20 @@ def _when(update: str | int) -> str:
 
 
 def _radii(group: pd.DataFrame, theory: tuple[str, ...]) -> list[float]:
-    """ρ of a group in which theory speaks: the setting, or what was measured before training where it is null."""
+    """ρ of a group in which theory speaks: the setting, or what was measured before training where it is null.
+
+    Times φ′(0), which is γ for each φ: ¼ of a sigmoid network.
+    """
     if "cell" in group.columns:
         group = group[group["cell"].isin(theory)]
+    slopes = set(group["nonlinearity"].dropna()) & set(GAMMA) if "nonlinearity" in group.columns else set()
+    slope = GAMMA[slopes.pop()] if len(slopes) == 1 else 1.0
     measured = group["initial_spectral_radius"]
     asked = group["spectral_radius"].astype("float64") if "spectral_radius" in group.columns else measured
     if asked.isna().all():
         mean = float(measured.mean())
-        return [mean] if mean == mean else []
-    return sorted(asked.dropna().unique())
+        return [slope * mean] if mean == mean else []
+    return sorted(slope * asked.dropna().unique())
 
 
 def _line(ax: Axes, drawn: Line, tint: str, dashes: Any) -> None:
