@@ -21,6 +21,9 @@ MOST_TEXT = 250_000  # characters of a study file, and again characters and valu
 DEEPEST = 50
 LARGEST = 2**63 - 1  # what a column of whole numbers holds
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+TAGS = frozenset(
+    {"!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map"))}
+)
 
 
 @dataclass
@@ -92,18 +95,30 @@ def parse(text: str, source: str) -> Document:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", YAMLWarning)  # an anchor may be used again
+            _check_tags(text, source)
             tree = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source, 1, 1)
         what = re.sub(r"\s+", " ", (error.problem or "not YAML").strip())
         raise StudyError([Problem(place, f"syntax: {what}")]) from None
+    except StudyError:
+        raise
     except Exception as error:  # a tag that does not fit its value is told by a KeyError, an AttributeError, …
         what = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise StudyError([Problem(Place(source, 1, 1), f"syntax: {what}")]) from None
     document.values[()] = Place(source, 1, 1)
     document.data = _plain(tree, (), document)
     return document
+
+
+def _check_tags(text: str, source: str) -> None:
+    """Refuse tags but those of plain data, before anything is made of them: a study has no use for others."""
+    for event in YAML(typ="rt").parse(text):
+        tag = getattr(event, "tag", None)
+        if tag is not None and str(tag) not in TAGS:
+            place = Place(source, event.start_mark.line + 1, event.start_mark.column + 1)
+            raise StudyError([Problem(place, f"syntax: the tag {str(tag)!r} has no meaning in a study")])
 
 
 def _plain(node: Any, path: KeyPath, document: Document) -> Any:

@@ -117,8 +117,10 @@ SEQUENCE, LONG = "[" + ", ".join(["{}"] * 9) + "]", "x" * 100_000
         (bomb(9, "{x: 1}", "{{<<: " + SEQUENCE + "}}"), "no such key"),
         ("a: &a [*a]\n" + TINY, "no such key"),
         ("a: " + "[" * 100 + "]" * 100 + "\n" + TINY, "nested deeper"),
-        ("a: " + "[" * 5_000 + "\n" + TINY, "recursion"),
-        ("a: " + "{a: " * 20_000 + "\n" + TINY, "recursion"),
+        ("a: " + "[" * 5_000 + "\n" + TINY, "s.yaml:2:5: syntax"),
+        ("a: " + "{a: " * 20_000 + "\n" + TINY, "s.yaml:2:5: syntax"),
+        ("a: " + "[" * 5_000 + "]" * 5_000 + "\n" + TINY, "recursion"),
+        ("a: [!!set, &a [*a]]\n" + TINY, "no meaning in a study"),
         ("- " * 20_000 + "\n" + TINY, ""),
         ("a: " + "x" * 10_000_000 + "\n" + TINY, "longer than"),
         (TINY + "sweep: {" + ", ".join(f"{key}: [{', '.join(map(str, range(1, 1001)))}]" for key in (
