@@ -12,6 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLWarning
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
 from harness.errors import HarnessError, Place, Problem, StudyError
 
@@ -95,7 +96,7 @@ def parse(text: str, source: str) -> Document:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", YAMLWarning)  # an anchor may be used again
-            _check_tags(text, source)
+            _check_events(text, source)
             tree = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -112,9 +113,14 @@ def parse(text: str, source: str) -> Document:
     return document
 
 
-def _check_tags(text: str, source: str) -> None:
-    """Refuse tags but those of plain data, before anything is made of them: a study has no use for others."""
+def _check_events(text: str, source: str) -> None:
+    """Refuse deep nesting, and tags but those of plain data, before anything is made of them."""
+    depth = 0
     for event in YAML(typ="rt").parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > DEEPEST:
+            place = Place(source, event.start_mark.line + 1, event.start_mark.column + 1)
+            raise StudyError([Problem(place, f"syntax: nested deeper than {DEEPEST} levels")])
         tag = getattr(event, "tag", None)
         if tag is not None and str(tag) not in TAGS:
             place = Place(source, event.start_mark.line + 1, event.start_mark.column + 1)
