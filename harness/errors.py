@@ -59,9 +59,9 @@ class DeadlineError(HarnessError):
 
 
 def nearest(word: object, choices: Iterable[str]) -> str:
-    """'; did you mean 'x'? (a, b, c)' with the nearest choice first, or only the choices."""
+    """'; did you mean 'x'? (a, b, c)' with the nearest choice first, or '; there are (a, b, c)'."""
     known = sorted(choices)
     close = [choice for choice in known if choice.endswith(f".{word}")] or get_close_matches(str(word), known, n=1)
-    guess = f"; did you mean '{close[0]}'?" if close else ";"
+    guess = f"; did you mean '{close[0]}'?" if close else "; there are"
     shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
     return f"{guess} ({shown})"

@@ -50,15 +50,17 @@ def main(arguments: list[str]) -> int:
     from harness.analysis.presenting import present
 
     presented = present(plan(study), folder, asked.formats, asked.style)
+    print(presented.screen())
     if asked.latex:
         from harness.analysis import latex
 
         latex.write(Path(asked.latex), study, presented.judged.frames, presented.judged.verdicts)
+        print(f"latex     {asked.latex}")
     if asked.tensorboard:
         from harness.analysis import tensorboard
 
         tensorboard.write(Path(asked.tensorboard), study, presented.judged.frames)
-    print(presented.screen())
+        print(f"events    {asked.tensorboard}")
     return doors.DONE
 
 

@@ -41,9 +41,11 @@ def test_a_baseline_is_small_and_has_the_runs_that_its_study_asks_for(name: Path
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_what_a_shipped_study_claims_holds_and_has_not_become_worse(path: Path, tmp_path: Path) -> None:
     code = sweep.main([str(path), "-o", str(tmp_path), "--no-progress"])
+    assert code == doors.DONE
+    if not (reference(path) / baseline.FILE).exists():
+        return  # a new study is judged by its expectations until its baseline is kept
     study = read(path)
     first, second = (baseline.read(folder).to_pandas() for folder in (reference(path), tmp_path / study.name))
     for metric in sorted({expectation.metric for expectation in study.expect}):
         found = compare(first, second, metric=metric, level=LEVEL)
         assert found.state == "no regression", comparison_text.text(found, (str(reference(path)), study.name))
-    assert code == doors.DONE

@@ -121,6 +121,8 @@ def overall(verdicts: list[Verdict]) -> str:
         return "This study expects nothing."
     if not total:
         return "Nothing that this study expects was asked for."
+    if counts["fails"] == total == 1:
+        return "The expectation fails."
     if counts["fails"]:
         return f"{counts['fails']} of {total} expectations {_plural(counts['fails'], 'fails', 'fail')}."
     if counts["incomplete"]:

@@ -33,8 +33,8 @@ class Reproduction:
     @property
     def state(self) -> str:
         """holds, fails, incomplete, or not run; a study is as good as its worst expectation."""
-        if not self.runs:
-            return "not run"
+        if self.runs < len(self.plan.runs):
+            return "incomplete" if self.runs else "not run"
         states = {str(verdict.state) for verdict in self.verdicts}
         return next((state for state in ("fails", "incomplete", "holds") if state in states), "no expectation")
 
@@ -98,7 +98,9 @@ def markdown(found: Sequence[Reproduction], pages: Path) -> str:
     for each in found:
         study = each.plan.study
         said = overall(list(each.verdicts)) if each.runs else "not run yet."
-        lines += ["", f"## {study.name}", "", study.claim.strip(), "", f"`{each.path}`: {said}"]
+        claim = study.claim.strip()
+        claim = claim if each.state in ("holds", "fails") else f"*Claimed, and not measured in full yet:* {claim}"
+        lines += ["", f"## {study.name}", "", claim, "", f"`{each.path}`: {said}"]
         if each.verdicts:
             lines += ["", "| | expectation | measured | 95 % interval | n |", "|---|---|---|---|---|"]
         for verdict in each.verdicts:

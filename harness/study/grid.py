@@ -173,7 +173,7 @@ class Grid:
         model: type[Section]
         if isinstance(behind, Choice):
             if behind.key not in merged:
-                choices = nearest("", {*behind.table, *behind.others}).removeprefix("; ")
+                choices = nearest("", {*behind.table, *behind.others}).removeprefix("; there are ")
                 self.report(self.document.place(section), f"{section}.{behind.key}: must be given {choices}")
                 return None
             word = merged[behind.key]
