@@ -22,9 +22,6 @@ MOST_TEXT = 250_000  # characters of a study file, and again characters and valu
 DEEPEST = 50
 LARGEST = 2**63 - 1  # what a column of whole numbers holds
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-TAGS = frozenset(
-    {"!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "seq", "map"))}
-)
 
 
 @dataclass
@@ -114,7 +111,7 @@ def parse(text: str, source: str) -> Document:
 
 
 def _check_events(text: str, source: str) -> None:
-    """Refuse deep nesting, and tags but those of plain data, before anything is made of them."""
+    """Refuse deep nesting and tags before anything is made of them: ruamel's half-made values complain as they go."""
     depth = 0
     for event in YAML(typ="rt").parse(text):
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
@@ -122,7 +119,7 @@ def _check_events(text: str, source: str) -> None:
             place = Place(source, event.start_mark.line + 1, event.start_mark.column + 1)
             raise StudyError([Problem(place, f"syntax: nested deeper than {DEEPEST} levels")])
         tag = getattr(event, "tag", None)
-        if tag is not None and str(tag) not in TAGS:
+        if tag is not None:
             place = Place(source, event.start_mark.line + 1, event.start_mark.column + 1)
             raise StudyError([Problem(place, f"syntax: the tag {str(tag)!r} has no meaning in a study")])
 
