@@ -152,7 +152,9 @@ def _locked(plan: Plan, journal: Journal, wanted: Wanted, how: How, shown: bool,
         try:
             memory, started = plan.study.experiment.memory, Checkpoints(folder / "checkpoints").started()
             execute(packs(runs, jobs=jobs, cost=progress.cost, memory=memory, started=started), watch)
-            clear_markers(how.markers)  # of workers of a cluster that were killed
+            clear_markers(how.markers)  # workers of a cluster that were killed leave theirs, and halves of files
+            if not wanted.shard_name:
+                journal.clear_temporaries()
         finally:
             derived = tables.refresh(journal, plan)
     have = journal.done() & plan.ids

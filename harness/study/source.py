@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import ConstructorError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLWarning
 from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
@@ -93,8 +94,10 @@ def parse(text: str, source: str) -> Document:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", YAMLWarning)  # an anchor may be used again
-            _check_events(text, source)
-            tree = YAML(typ="rt").load(text)
+            _check_depth(text, source)
+            yaml = YAML(typ="rt")
+            yaml.Constructor = Plain
+            tree = yaml.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source, 1, 1)
@@ -110,18 +113,24 @@ def parse(text: str, source: str) -> Document:
     return document
 
 
-def _check_events(text: str, source: str) -> None:
-    """Refuse deep nesting and tags before anything is made of them: ruamel's half-made values complain as they go."""
+class Plain(RoundTripConstructor):
+    """Refuses what has a tag at once: ruamel's own way leaves half-made values, which complain when they are gone."""
+
+    def refuse(self, node: Any) -> None:
+        raise ConstructorError(None, None, f"the tag {str(node.tag)!r} has no meaning in a study", node.start_mark)
+
+
+Plain.add_constructor(None, Plain.refuse)
+
+
+def _check_depth(text: str, source: str) -> None:
+    """Refuse deep nesting before anything is made of it."""
     depth = 0
     for event in YAML(typ="rt").parse(text):
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > DEEPEST:
             place = Place(source, event.start_mark.line + 1, event.start_mark.column + 1)
             raise StudyError([Problem(place, f"syntax: nested deeper than {DEEPEST} levels")])
-        tag = getattr(event, "tag", None)
-        if tag is not None:
-            place = Place(source, event.start_mark.line + 1, event.start_mark.column + 1)
-            raise StudyError([Problem(place, f"syntax: the tag {str(tag)!r} has no meaning in a study")])
 
 
 def _plain(node: Any, path: KeyPath, document: Document) -> Any:
