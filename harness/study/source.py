@@ -94,7 +94,7 @@ def parse(text: str, source: str) -> Document:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", YAMLWarning)  # an anchor may be used again
-            _check_depth(text, source)
+            _check_events(text, source)
             yaml = YAML(typ="rt")
             yaml.Constructor = Plain
             tree = yaml.load(text)
@@ -123,14 +123,18 @@ class Plain(RoundTripConstructor):
 Plain.add_constructor(None, Plain.refuse)
 
 
-def _check_depth(text: str, source: str) -> None:
-    """Refuse deep nesting before anything is made of it."""
+def _check_events(text: str, source: str) -> None:
+    """Refuse deep nesting and written tags before anything is made of them."""
     depth = 0
     for event in YAML(typ="rt").parse(text):
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > DEEPEST:
             place = Place(source, event.start_mark.line + 1, event.start_mark.column + 1)
             raise StudyError([Problem(place, f"syntax: nested deeper than {DEEPEST} levels")])
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            place = Place(source, event.start_mark.line + 1, event.start_mark.column + 1)
+            raise StudyError([Problem(place, f"syntax: the tag {str(tag)!r} has no meaning in a study")])
 
 
 def _plain(node: Any, path: KeyPath, document: Document) -> Any:
