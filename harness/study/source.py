@@ -114,7 +114,7 @@ def parse(text: str, source: str) -> Document:
 
 
 class Plain(RoundTripConstructor):
-    """Refuses what has a tag at once: ruamel's own way leaves half-made values, which complain when they are gone."""
+    """Refuses at once what it does not know: ruamel leaves half-made values, which complain when they are collected."""
 
     def refuse(self, node: Any) -> None:
         raise ConstructorError(None, None, f"the tag {str(node.tag)!r} has no meaning in a study", node.start_mark)

@@ -211,7 +211,12 @@ def _slope(ax: Axes, drawn: Line, rho: float, tint: str) -> set[str]:
         return set()
     lag = drawn.lag[: int(np.flatnonzero(np.isfinite(drawn.band.mean))[-1]) + 1]  # theory knows no truncation
     ax.plot(
-        lag, anchor + lag * log10_rate(rho), color=tint, linestyle=(0, (4, 2)), linewidth=style.scaled(0.7), zorder=4
+        lag,
+        anchor + lag * log10_rate(rho),
+        color=tint,
+        linestyle=(0, (4, 2)),
+        linewidth=style.scaled(0.7),
+        zorder=4 + 1 / len(drawn.lag),
     )
     return {"theory"}
 
