@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from harness.cells.cell import Cell, State
+from harness.cells.elementwise import Elementwise
 from harness.kernels import KERNELS, Gradients, Kernel
 from harness.tape import Tape, immediate_norms
 
@@ -20,7 +21,9 @@ from harness.tape import Tape, immediate_norms
 def has_kernel(cell: Cell) -> bool:
     """Whether a fused kernel computes this cell, nonlinearity included; others take the torch path."""
     activation = getattr(cell, "nonlinearity", "tanh")
-    return cell.cell in KERNELS and (activation == "sigmoid" or activation in KERNELS[cell.cell].activations)
+    if cell.cell in KERNELS:
+        return activation == "sigmoid" or activation in KERNELS[cell.cell].activations
+    return isinstance(cell, Elementwise)
 
 
 KEPT_BYTES = 100e6  # of one replica's way forward; a longer sequence is computed again on its way back, piece by piece

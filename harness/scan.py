@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from harness.cells.cell import Cell, State
+from harness.cells.elementwise import Elementwise
 from harness.tape import Tape, immediate_norms, replay
 
 Parameters = Mapping[str, Tensor]
@@ -44,6 +45,12 @@ def scan(
     """
     inputs = inputs.to(parameters["U"].dtype) if inputs.is_floating_point() else inputs.long()
     K = min(window or len(inputs), len(inputs))
+    if engine == "numba" and isinstance(cell, Elementwise):
+        from harness.diagonal import elementwise
+
+        parameters = cell.effective(parameters)
+        z = drive(parameters, inputs)
+        return elementwise(cell, parameters, z, state, window=K, every_step=every_step, tape=tape)
     if engine == "numba":
         from harness.fused import fused
 

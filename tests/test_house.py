@@ -23,6 +23,7 @@ ORDER = (
         "kernels",
         "tape",
         "fused",
+        "diagonal",
         "scan",
         "models",
     ),

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy.typing as npt
 
-from harness.cells.cell import Draw, PaperCell, State, sigmoid
+from harness.cells.cell import Draw, State, sigmoid
+from harness.cells.elementwise import Diagonal, Elementwise
 from harness.study.spec import setting
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Minimal(PaperCell):
+class Minimal(Elementwise):
     """What the two have in common: no recurrent weights, and the start of a linear layer of D inputs."""
 
     recurrent_weights = ()
@@ -38,6 +39,11 @@ class MinGRU(Minimal):
     gates = ("z", "n")
 
     cell: Literal["mingru"] = setting(..., "which cell")
+
+    def diagonal(self, parameters: Mapping[str, Tensor], z: Tensor) -> Diagonal:
+        update, n = z.chunk(2, dim=-1)
+        gate = sigmoid(update)
+        return Diagonal(1 - gate, gate * n)
 
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
         update, n = z.chunk(2, dim=-1)  # each (R, B, H)
@@ -58,6 +64,12 @@ class MinLSTM(Minimal):
         "b_x of the forget gate before training; chrono: ln U(1, T−1), input gate: its negative; null: drawn",
         replica=True,
     )
+
+    def diagonal(self, parameters: Mapping[str, Tensor], z: Tensor) -> Diagonal:
+        f, i, n = z.chunk(3, dim=-1)
+        f, i = sigmoid(f), sigmoid(i)
+        kept = f / (f + i)
+        return Diagonal(kept, (1 - kept) * n)
 
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
         f, i, n = z.chunk(3, dim=-1)  # each (R, B, H)

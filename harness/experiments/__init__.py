@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.cells import CELLS
+from harness.cells.elementwise import Elementwise
 from harness.cells.sizes import matched_width
 from harness.errors import nearest
 from harness.experiments import (
@@ -111,12 +112,17 @@ def options_fit(sections: Mapping[str, Any]) -> None:
 
 def compile_kernels(points: Sequence[Mapping[str, Any]]) -> None:
     """Compile, or load from the cache on disk, the fused kernels that these points use, before workers need them."""
-    from harness.kernels import KERNELS, warm_up
+    from harness.kernels import KERNELS, diagonal, warm_up
 
-    used = {(point["model"].cell, point["training"].dtype) for point in points}
-    used |= {(cell, "float64") for cell, _ in used if any(point["record"].precision == "float64" for point in points)}
+    used = set()
+    for point in points:
+        cell = "diagonal" if isinstance(point["model"], Elementwise) else point["model"].cell
+        exact = point["record"].precision == "float64"
+        used |= {(cell, point["training"].dtype)} | ({(cell, "float64")} if exact else set())
     for cell, dtype in sorted(used):
-        if cell in KERNELS:
+        if cell == "diagonal":
+            diagonal.warm_up(np.dtype(dtype).type)
+        elif cell in KERNELS:
             warm_up(cell, np.dtype(dtype).type)
 
 
