@@ -99,6 +99,12 @@ RUNS = Table(
             "(log10_adjoint at t = 1 less that at t = T) / (T − 1) before training; −inf where a window cuts it",
         ),
         Column(
+            "initial_adjoint_cell_slope",
+            pa.float64(),
+            "log10 per step",
+            "the same of log10_adjoint_cell; null for cells without a cell state",
+        ),
+        Column(
             "switch_score",
             pa.float64(),
             "",

@@ -46,6 +46,7 @@ GATES: Mapping[str, Gate] = {
     "loss_to_memoryless": Gate(-1, 0.1),
     "solved_at": Gate(-1),
     "initial_adjoint_slope": Gate(0, 0.05),
+    "initial_adjoint_cell_slope": Gate(0, 0.05),
     "switch_score": Gate(1, 0.25),
     "switch_error": Gate(-1),
     "month_silhouette": Gate(1, 0.25),

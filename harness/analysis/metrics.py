@@ -190,6 +190,12 @@ ADJOINT_SLOPE = _column(
     "mean change of log10 of the adjoint's norm over one step back in time, before training",
     4,
 )
+CELL_SLOPE = _column(
+    "initial_adjoint_cell_slope",
+    "cell adjoint slope before training (log10 per step)",
+    "mean change of log10 of ||dL/dc|| over one step back in time, before training",
+    4,
+)
 SWITCH_SCORE = _column(
     "switch_score",
     "best unit's switch score",
@@ -254,6 +260,7 @@ METRICS: Mapping[str, Metric] = {
         LOSS_RATIO,
         SOLVED_AT,
         ADJOINT_SLOPE,
+        CELL_SLOPE,
         SWITCH_SCORE,
         SWITCH_ERROR,
         MONTH_SILHOUETTE,

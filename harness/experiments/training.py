@@ -206,6 +206,7 @@ def finish(
         "initial_spectral_radius": trace.curves[0]["spectral_radius_now"],
         "initial_sigma_max": trace.curves[0]["sigma_max"],
         "initial_adjoint_slope": slope(trace.gradients[0]["log10_adjoint"]),
+        "initial_adjoint_cell_slope": slope(trace.gradients[0]["log10_adjoint_cell"]),
         "engine": model.engine,
         "seconds": trace.seconds,
         **(code_measures(model, alone.parameters, trace.run.seed) if record.codes else {}),
@@ -219,8 +220,8 @@ def finish(
 
 
 def slope(log10_adjoint: object) -> float | None:
-    """Mean change of log₁₀‖∂L/∂h_t‖ over one step back in time; None for a sequence of one step."""
-    levels = np.asarray(log10_adjoint)
+    """Mean change of log₁₀‖∂L/∂h_t‖ over one step back in time; None for a sequence of one step, or for none."""
+    levels = np.asarray([] if log10_adjoint is None else log10_adjoint)
     return float((levels[0] - levels[-1]) / (len(levels) - 1)) if len(levels) > 1 else None
 
 

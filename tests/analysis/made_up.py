@@ -145,6 +145,7 @@ def _run(columns: Mapping[str, Any], generator: np.random.Generator) -> tuple[di
     run = {
         "outcome": outcome, "updates": end, "solved_at": end if outcome == "solved" else None,
         "initial_adjoint_slope": -0.1,
+        "initial_adjoint_cell_slope": -0.1,
         "final_accuracy": None if outcome == "diverged" else float(accuracy[-1]), "chance": 0.25, "final_loss": 0.1,
         "switch_error": 1e-7,
         "measured": 0.5,

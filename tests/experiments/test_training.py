@@ -197,3 +197,13 @@ def test_a_pinned_run_does_not_change_its_numbers(study_file) -> None:
         assert record.rows["curves"][-1]["loss"] == pytest.approx(PINNED_LOSS, rel=1e-9)
         assert record.run["final_loss"] == pytest.approx(PINNED_FINAL, rel=1e-9)
         assert record.rows["gradients"][-1]["log10_adjoint"][0] == pytest.approx(PINNED_ADJOINT, rel=1e-9)
+
+
+def test_slopes_are_those_of_the_first_record_from_the_last_step_to_the_first(study_file) -> None:
+    for cell, parts in (("lstm", ("", "_cell")), ("rnn", ("",))):
+        for record in trained(runs_of(study_file, cell=cell, updates=0)).values():
+            first = record.rows["gradients"][0]
+            for part in parts:
+                levels = first[f"log10_adjoint{part}"]
+                assert record.run[f"initial_adjoint{part}_slope"] == (levels[0] - levels[-1]) / 12
+            assert (record.run["initial_adjoint_cell_slope"] is None) == (cell == "rnn")
