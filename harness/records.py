@@ -23,6 +23,7 @@ MACHINE = ("cpu", "versions", "engine", "device")  # columns of runs that say on
 OUTCOMES = ("solved", "unsolved", "diverged", "failed")
 
 Array = npt.NDArray[np.floating[Any]]
+Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -265,6 +266,28 @@ PROFILES = Table(
 
 EXTRA = (STATES, CODES, EXAMPLES, WEIGHTS, PROFILES)  # only where a study asks for them
 TABLES: Mapping[str, Table] = {t.name: t for t in (RUNS, CURVES, GRADIENTS, *EXTRA)}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A quantity along its axis, and what theory says it is there; NaN where theory says nothing."""
+
+    quantity: str
+    axis: str
+    at: Array
+    measured: Array
+    theory: Array | None = None
+
+    def row(self, update: int) -> dict[str, object]:
+        """A row of the table of profiles."""
+        return {
+            "update": update,
+            "quantity": self.quantity,
+            "axis": self.axis,
+            "at": self.at.tolist(),
+            "measured": self.measured.tolist(),
+            "theory": None if self.theory is None else self.theory.tolist(),
+        }
 
 
 @dataclass(frozen=True)

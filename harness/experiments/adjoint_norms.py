@@ -5,11 +5,9 @@ from __future__ import annotations
 from math import log
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.cells.rnn import RNN
-
-Values = npt.NDArray[np.float64]
+from harness.records import Values
 
 
 def log_adjoint_norms(W: Values, first: Values, v: Values, steps: int) -> Values:

@@ -8,38 +8,11 @@ from math import isfinite
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from harness.records import Record
+from harness.records import Profile, Record
 from harness.study.plan import Run
 
 if TYPE_CHECKING:
     from harness.experiments.setup import Setup
-
-Values = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A quantity along its axis, and what theory says it is there; NaN where theory says nothing."""
-
-    quantity: str
-    axis: str
-    at: Values
-    measured: Values
-    theory: Values | None = None
-
-    def row(self) -> Mapping[str, object]:
-        """A row of the table of profiles."""
-        return {
-            "update": 0,
-            "quantity": self.quantity,
-            "axis": self.axis,
-            "at": self.at.tolist(),
-            "measured": self.measured.tolist(),
-            "theory": None if self.theory is None else self.theory.tolist(),
-        }
 
 
 @dataclass(frozen=True)
@@ -92,5 +65,5 @@ def report(runs: Sequence[Run], setup: Setup, find: Callable[[Run], Finding], *,
             "device": "cpu",
             "seconds": perf_counter() - start,
         }
-        yield Record(run.run_id, row, {"profiles": [profile.row() for profile in found.profiles]})
+        yield Record(run.run_id, row, {"profiles": [profile.row(0) for profile in found.profiles]})
         setup.tick(1.0, 1)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.cells.rnn import RNN
-from harness.experiments.finding import Finding, Profile, Values, report
-from harness.records import Record
+from harness.experiments.finding import Finding, report
+from harness.records import Profile, Record, Values
 from harness.study.plan import Run
 from harness.study.spec import Section, setting, wrong
 from harness.theory.balancing import first_right_window, truncated_influence

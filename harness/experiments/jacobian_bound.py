@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from harness.cells.initialisation import sigma_max, spectral_radius
-from harness.experiments.finding import Finding, Profile, Values, report
-from harness.records import Record
+from harness.experiments.finding import Finding, report
+from harness.records import Profile, Record, Values
 from harness.streams import generator
 from harness.study.plan import Run
 from harness.study.spec import Section, setting, wrong

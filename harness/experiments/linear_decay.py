@@ -13,8 +13,8 @@ import numpy as np
 
 from harness.cells.initialisation import block, sigma_max, spectral_radius
 from harness.experiments.adjoint_norms import log_adjoint_norms
-from harness.experiments.finding import Finding, Profile, report
-from harness.records import Record
+from harness.experiments.finding import Finding, report
+from harness.records import Profile, Record
 from harness.streams import generator
 from harness.study.plan import Run
 from harness.study.spec import Section, setting

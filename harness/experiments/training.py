@@ -24,7 +24,7 @@ from harness.models.model import Model
 from harness.probes.adjoints import gradient_rows
 from harness.probes.analogies import code_measures
 from harness.probes.keepsakes import keepsakes
-from harness.probes.profiles import profile_rows
+from harness.probes.profiles import profiles_of
 from harness.probes.switches import best_switch
 from harness.records import Record
 from harness.study.plan import Run
@@ -96,11 +96,11 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
                 gradient(feed, pack, batch, tape := Tape())
             if tape is not None:
                 rows = gradient_rows(model, pack.parameters, batch, feed.state, tape, record.precision)
-                profiles = profile_rows(record.probes, model, pack.parameters, batch, feed.state)
+                profiles = profiles_of(record.probes, model, pack.parameters, batch, feed.state)
                 for trace, row, profile, end in zip(traces, rows, profiles, ends, strict=True):
                     if end or update in schedule:
                         trace.gradients.append({"update": update, **row})
-                        trace.profiles += [{"update": update, **each} for each in profile]
+                        trace.profiles += [each.row(update) for each in profile]
             feed.carry(pack.parameters, *batch, last, update)
         for i in [i for i, end in enumerate(ends) if end]:
             yield finish(model, pack, traces[i], i, update, bool(diverged[i]), record, setup)

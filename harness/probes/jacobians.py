@@ -11,9 +11,9 @@ from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model
-from harness.probes.products import Product, Values
-from harness.probes.profiles import Profile
+from harness.probes.products import Product
 from harness.probes.trajectory import Trajectory, trajectories
+from harness.records import Profile, Values
 
 LAGS = 16
 
@@ -56,10 +56,7 @@ def _profiles(way: Trajectory) -> list[Profile]:
     for name, by_lag in found.items():
         logs = np.stack(by_lag) / log(10)  # (lags, B, N)
         for which, values in (("largest", logs[..., 0]), ("median", _median(logs)), ("smallest", logs[..., -1])):
-            rows.append({
-                "quantity": f"log10_singular_{which}{name}", "axis": "lag", "at": at.astype(float).tolist(),
-                "measured": values.mean(-1).tolist(), "theory": None,
-            })  # fmt: skip
+            rows.append(Profile(f"log10_singular_{which}{name}", "lag", at.astype(np.float64), values.mean(-1)))
     return rows
 
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model
-from harness.probes.products import Values, logarithm
-from harness.probes.profiles import Profile
+from harness.probes.products import logarithm
 from harness.probes.trajectory import Trajectory, trajectories
+from harness.records import Profile, Values
 
 
 def lyapunov_spectrum(
@@ -31,10 +31,7 @@ def lyapunov_spectrum(
 
 def _spectrum(way: Trajectory) -> Profile:
     logs = np.sort(exponents(way), axis=-1)[:, ::-1].mean(0)
-    return {
-        "quantity": "lyapunov_exponent", "axis": "rank", "at": np.arange(1.0, len(logs) + 1).tolist(),
-        "measured": logs.tolist(), "theory": None,
-    }  # fmt: skip
+    return Profile("lyapunov_exponent", "rank", np.arange(1.0, len(logs) + 1), logs)
 
 
 def exponents(way: Trajectory) -> Values:

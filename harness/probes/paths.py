@@ -12,9 +12,8 @@ from torch import Tensor
 from harness.cells.cell import Cell, State
 from harness.models.model import Model
 from harness.probes.adjoints import gradient_rows
-from harness.probes.profiles import Profile
 from harness.probes.trajectory import PATHS, replicas
-from harness.records import Array
+from harness.records import Array, Profile
 from harness.tape import Tape
 
 
@@ -79,18 +78,11 @@ def _adjoints(
 
 def _by_lag(quantity: str, log10_adjoint: Array | None) -> Profile:
     assert log10_adjoint is not None
-    lag = np.arange(float(len(log10_adjoint)))
-    return {
-        "quantity": quantity, "axis": "lag", "at": lag.tolist(), "measured": log10_adjoint[::-1].tolist(),
-        "theory": None,
-    }  # fmt: skip
+    return Profile(quantity, "lag", np.arange(float(len(log10_adjoint))), log10_adjoint[::-1])
 
 
 def _ratios(log10_adjoint: Array | None) -> Profile:
     assert log10_adjoint is not None
     before, after = log10_adjoint[:-1], log10_adjoint[1:]
     there = np.flatnonzero(after > -np.inf)
-    return {
-        "quantity": "local_ratio", "axis": "t", "at": (there + 1.0).tolist(),
-        "measured": (10 ** (before[there] - after[there])).tolist(), "theory": None,
-    }  # fmt: skip
+    return Profile("local_ratio", "t", there + 1.0, 10 ** (before[there] - after[there]))

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-Values = npt.NDArray[np.float64]
+from harness.records import Values
+
 SWEEPS, ORTHOGONAL = 60, 1e-5  # largest cosine left: a singular value is off by its square
 
 

@@ -10,11 +10,10 @@ from torch import Tensor
 from harness.cells.cell import State
 from harness.models.model import Model
 from harness.probes import PROBES
+from harness.records import Profile
 
-Profile = Mapping[str, object]  # quantity, axis, at, measured, and theory where there is one
 
-
-def profile_rows(
+def profiles_of(
     probes: Sequence[str],
     model: Model,
     parameters: Mapping[str, Tensor],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from harness.cells.cell import Cell, State
 from harness.models.model import Model
-from harness.probes.profiles import Profile
 from harness.probes.trajectory import Trajectory, trajectories
+from harness.records import Profile
 
 FAR, DRAWS = 40.0, 64  # pre-activations at which σ and tanh are at their bounds, and patterns of their signs
 MARGIN = 0.1  # of the range between the bounds
@@ -65,8 +66,5 @@ def _shares(way: Trajectory) -> list[Profile]:
                 seen.setdefault(f"saturated_low_{name}", []).append(float((a <= low + margin).double().mean()))
             if high < torch.inf:
                 seen.setdefault(f"saturated_high_{name}", []).append(float((a >= high - margin).double().mean()))
-    at = [float(t) for t in range(1, way.length + 1)]
-    return [
-        {"quantity": quantity, "axis": "t", "at": at, "measured": shares, "theory": None}
-        for quantity, shares in seen.items()
-    ]
+    at = np.arange(1.0, way.length + 1)
+    return [Profile(quantity, "t", at, np.asarray(shares)) for quantity, shares in seen.items()]

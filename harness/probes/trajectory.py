@@ -6,19 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.func import vjp, vmap
 
 from harness.cells.cell import Cell, State
 from harness.models.model import Model
+from harness.records import Values
 from harness.scan import drive
 
 SEQUENCES = 4  # of a batch, whose Jacobians are taken: they are alike, and dear
 PATHS = ("h", "c")  # the state in which two paths can be told apart
 
-Values = npt.NDArray[np.float64]
 Numbers = tuple[Mapping[str, Tensor], tuple[Tensor, Tensor], State | None]
 
 

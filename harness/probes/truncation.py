@@ -11,9 +11,8 @@ from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model
-from harness.probes.products import Values
-from harness.probes.profiles import Profile
 from harness.probes.trajectory import Numbers, replicas
+from harness.records import Profile, Values
 
 
 def truncation_bias(
@@ -67,11 +66,8 @@ def _profiles(model: Model, own: Numbers) -> list[Profile]:
         "norm": [_ratio(g, full) for g in cut],
         "sign": [float(np.mean(np.sign(g) == np.sign(full))) for g in cut],
     }
-    return [
-        {"quantity": f"truncation_{name}", "axis": "window", "at": list(map(float, at)), "measured": values,
-         "theory": None}
-        for name, values in measured.items()
-    ]  # fmt: skip
+    axis = np.asarray(at, dtype=np.float64)
+    return [Profile(f"truncation_{name}", "window", axis, np.asarray(values)) for name, values in measured.items()]
 
 
 def _cosine(a: Values, b: Values) -> float:

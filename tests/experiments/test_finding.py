@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from harness.catalogue import read
-from harness.experiments.finding import Finding, Profile, report
+from harness.experiments.finding import Finding, report
 from harness.experiments.setup import Setup
-from harness.records import PROFILES, RUNS
+from harness.records import PROFILES, RUNS, Profile
 from harness.study.plan import Run, plan
 
 STUDY = """\

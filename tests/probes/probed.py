@@ -13,7 +13,7 @@ from harness.cells import CELLS
 from harness.experiments.feed import draw
 from harness.models import MODELS
 from harness.models.model import Model
-from harness.probes.profiles import profile_rows
+from harness.probes.profiles import profiles_of
 from harness.tasks import TASKS
 
 Parameters = dict[str, Tensor]
@@ -45,8 +45,8 @@ def probed(
 ) -> list[dict[str, tuple[Any, Any]]]:
     """For each replica: quantity → (at, measured), as arrays."""
     return [
-        {str(row["quantity"]): (np.asarray(row["at"]), np.asarray(row["measured"])) for row in rows}
-        for rows in profile_rows([probe], model, parameters, data, state)
+        {row.quantity: (row.at, row.measured) for row in rows}
+        for rows in profiles_of([probe], model, parameters, data, state)
     ]
 
 

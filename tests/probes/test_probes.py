@@ -64,13 +64,13 @@ def test_any_single_recurrence_can_be_probed(probe: str, task: str, settings: di
 
 @pytest.mark.parametrize("probe", PROBES)
 def test_every_row_is_one_of_the_table(probe: str) -> None:
-    from harness.probes.profiles import profile_rows
+    from harness.probes.profiles import profiles_of
 
     model, parameters = network("lstm", task_sequence_length=6, hidden_size=3)
-    [rows] = profile_rows([probe], model, parameters, batch(model, 3), None)
-    columns = {column.name for column in PROFILES.columns} - {"run_id", "update"}
+    [rows] = profiles_of([probe], model, parameters, batch(model, 3), None)
+    columns = {column.name for column in PROFILES.columns} - {"run_id"}
     text = PAGE.read_text()
-    for row in rows:
+    for row in [profile.row(0) for profile in rows]:
         assert row.keys() == columns
         assert all(isinstance(value, float) and not math.isnan(value) for value in (*row["at"], *row["measured"]))
         quantity = str(row["quantity"])
