@@ -21,6 +21,16 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "spectral-overview": ("spectral", "overview"),
     "lecture-paths": ("lecture/paths", "nodes"),
     "lecture-states": ("lecture/states", "states"),
+    "papers-chrono": ("papers/chrono", "decay"),
+    "papers-cliff": ("papers/cliff", "wall"),
+    "papers-copying": ("papers/copying", "ratio"),
+    "papers-curse-of-memory": ("papers/curse-of-memory", "sensitivity"),
+    "papers-decay-by-cell": ("papers/decay-by-cell", "decay"),
+    "papers-influence-balancing": ("papers/influence-balancing", "truncated-gradient"),
+    "papers-jacobian-bound": ("papers/jacobian-bound", "single-steps"),
+    "papers-linear-decay": ("papers/linear-decay", "decay"),
+    "papers-lyapunov": ("papers/lyapunov", "spectrum"),
+    "papers-mean-field": ("papers/mean-field", "phase"),
 }
 WIDTH = 1100  # pixels
 LARGEST = 150_000  # bytes: a page of several opens at once

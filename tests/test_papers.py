@@ -1,8 +1,13 @@
-"""The literature's studies: each says its source and its tag; those that train nothing run here, and must hold."""
+"""The literature's studies: each says its source and its tag; those that train nothing run here, and must hold.
+
+Those that train have a quick version on their page; `tox -e papers` runs each of these, and what it can judge must
+hold. The studies in full are in `tox -e regression`.
+"""
 
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -36,3 +41,38 @@ def test_a_study_that_trains_nothing_holds(name: str, tmp_path: Path, capsys) ->
     study = read(path, overrides)
     drawn = {figure.stem for figure in (tmp_path / study.name / "figures").glob("*.png")}
     assert drawn == {figure.name or figure.kind for figure in study.figures}
+
+
+def quick(name: str) -> list[str]:
+    """The arguments of the quick version that the page of a study gives."""
+    page = (PAGES / f"{name}.md").read_text()
+    found = re.search(r"^## Quicker\n\n    python -m harness\.sweep (.+)$", page, re.MULTILINE)
+    assert found, "the page has no quick version"
+    return shlex.split(found[1])
+
+
+TRAINED = [name for name in NAMES if name not in UNTRAINED]
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_quick_version_on_a_page_is_a_part_of_its_study(name: str, capsys) -> None:
+    path, *asked = quick(name)
+    assert path == f"studies/papers/{name}.yaml"
+    assert sweep.main([str(STUDIES / f"{name}.yaml"), *asked, "-n"]) == doors.DONE
+    assert "runs" in capsys.readouterr().out
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_quick_version_holds_as_far_as_it_can_be_judged(name: str, tmp_path: Path, capsys) -> None:
+    _, *asked = quick(name)
+    code = sweep.main([str(STUDIES / f"{name}.yaml"), *asked, "-o", str(tmp_path), "--no-progress"])
+    said = capsys.readouterr()
+    assert code == doors.DONE, said.out + said.err
+    assert "✓" in said.out
+
+
+def test_decay_by_cell_holds_over_three_seeds_at_one_width(tmp_path: Path, capsys) -> None:
+    _, *asked = quick("decay-by-cell")
+    code = sweep.main([str(STUDIES / "decay-by-cell.yaml"), *asked, "-o", str(tmp_path), "-j", "1", "--no-progress"])
+    assert code == doors.DONE, capsys.readouterr().out

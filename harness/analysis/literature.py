@@ -100,7 +100,11 @@ def markdown(found: Sequence[Reproduction], pages: Path) -> str:
         said = overall(list(each.verdicts)) if each.runs else "not run yet."
         claim = study.claim.strip()
         claim = claim if each.state in ("holds", "fails") else f"*Claimed, and not measured in full yet:* {claim}"
-        lines += ["", f"## {study.name}", "", claim, "", f"`{each.path}`: {said}"]
+        lines += ["", f"## {study.name}", ""]
+        image = Path("results", "gallery", f"papers-{each.path.stem}.png")
+        if (pages.parents[1] / image).exists():
+            lines += [f"![{study.name}](../{image.as_posix()})", ""]
+        lines += [claim, "", f"`{each.path}`: {said}"]
         if each.verdicts:
             lines += ["", "| | expectation | measured | 95 % interval | n |", "|---|---|---|---|---|"]
         for verdict in each.verdicts:

@@ -18,6 +18,7 @@ from harness.study.spec import Study
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
     from harness.analysis.frames import Frames
@@ -106,10 +107,19 @@ def _cells(panel: panels.Panel, table: pd.DataFrame, x: str, y: str, across: lis
     for cell in table.to_dict("records"):
         at = rows.index(canonical(cell[y])), columns.index(canonical(cell[x]))
         rate[at], text[at] = cell["rate"], f"{cell['solved']}/{cell['n']}"
+    letters = max(1, *map(len, text.flat))
+    room = 0.75 * 72 * _width(panel.ax) / len(across)  # of a cell, in points
+    size = min(style.scaled(style.SMALL), room / (0.65 * letters))
     sns.heatmap(
         rate, ax=panel.ax, vmin=0, vmax=1, cmap=style.rate_map(), cbar=False, annot=text, fmt="",
-        linewidths=style.scaled(0.8), linecolor="white", annot_kws={"fontsize": style.scaled(style.SMALL)},
+        linewidths=style.scaled(0.8), linecolor="white", annot_kws={"fontsize": size},
     )  # fmt: skip
+
+
+def _width(ax: Axes) -> float:
+    """Inches of a panel with its labels."""
+    figure, grid = ax.get_figure(root=True), ax.get_gridspec()
+    return figure.get_figwidth() / grid.ncols if figure is not None and grid is not None else 1.0
 
 
 def _axes(panel: panels.Panel, x: str, y: str, across: list[Any], up: list[Any]) -> None:
