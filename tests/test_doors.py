@@ -194,3 +194,16 @@ def _alive(folder: Path) -> list[int]:
             continue
         found.append(pid)
     return found
+
+
+def test_the_package_itself_lists_its_commands(capsys) -> None:
+    from harness import __main__
+
+    assert __main__.main([]) == doors.DONE
+    said = capsys.readouterr().out
+    doors_there = {
+        path.stem for path in Path(__main__.__file__).parent.glob("*.py") if "doors.run(" in path.read_text()
+    }
+    assert doors_there == {*__main__.DOORS, "__main__"}
+    assert all(f"python -m harness.{name}" in said for name in __main__.DOORS)
+    assert __main__.main(["sweep", "studies/first.yaml"]) == doors.WRONG

@@ -28,7 +28,7 @@ ORDER = (
         "models",
     ),
     *("probes", "experiments", "store", "execution", "analysis", "catalogue", "doors"),
-    *("sweep", "status", "check", "compare", "report", "papers", "sample", "notebook"),
+    *("sweep", "status", "check", "compare", "report", "papers", "sample", "notebook", "__main__"),
 )
 FILES = sorted(HOUSE.rglob("*.py"))
 
