@@ -17,6 +17,7 @@ class LSTM(Cell):
 
     gates = ("i", "f", "g", "o")
     states = ("h", "c")
+    fused = True
 
     cell: Literal["lstm"] = setting(..., "which cell")
     forget_bias: float | Literal["chrono"] | None = setting(

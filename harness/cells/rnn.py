@@ -20,6 +20,7 @@ class RNN(Cell):
     """h_t = φ(W h_{t−1} + U x_t + b_x + b_h), φ = tanh, relu or the logistic sigmoid."""
 
     gates = ("h",)
+    fused = True
 
     cell: Literal["rnn"] = setting(..., "which cell")
     nonlinearity: Literal["tanh", "relu", "sigmoid"] = setting("tanh", "φ")

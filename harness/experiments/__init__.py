@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.cells import CELLS
+from harness.cells.cell import Cell
 from harness.cells.elementwise import Elementwise
 from harness.cells.sizes import matched_width
 from harness.errors import nearest
@@ -20,26 +21,41 @@ from harness.experiments import (
     linear_decay,
     random_network,
 )
+from harness.experiments.schedule import recorded_updates
 from harness.probes import PROBES
 from harness.study.spec import Choice, Evaluation, Experiment, Recording, Training, wrong
 from harness.tasks import TASKS
 
 
 def training_cost(sections: Mapping[str, Any]) -> float:
-    """Predicted seconds of one run at its full budget: measured once, one thread, fused kernels (docs/performance.md).
+    """Predicted seconds of one run at its full budget: measured once, one thread (docs/performance.md).
 
-    A fixed part per update, and two per element of (T, B): the matrix products (G·H·H, three passes) and the
-    elementwise work (G·H). A pass forward is a third of an update; a window shortens the way back alone, unless the
-    state is carried: then it is all there is to an update. Ω and flossing go through the steps one by one.
+    A fixed part per update, and one per element of (T, B, G·H). A pass forward is a third of an update; a window
+    shortens the way back alone, unless the state is carried: then it is all there is to an update. Ω and flossing go
+    through the steps one by one. A probe takes as long as some fifty updates, singular values of Jacobians hundreds.
     """
     cell, task, training, evaluation = sections["model"], sections["task"], sections["training"], sections["evaluation"]
-    G, H = len(cell.gates), cell.hidden_size
-    per_element = G * H * (3 * H / 2.5e10 + 2.5e-9)
+    width = len(cell.gates) * cell.hidden_size
     window = min(training.bptt_window or task.length, task.length)
     steps = window if task.carried else (task.length + 2 * window) / 3
     judged = task.length * evaluation.sequences / evaluation.every / 3
-    penalties = task.length * (1e-5 * (training.omega is not None) + 1e-3 * (training.flossing is not None))
-    return float(training.max_updates * (1e-4 + penalties + (steps * training.batch_size + judged) * per_element))
+    penalties = task.length * (4e-5 * (training.omega is not None) + 1e-3 * (training.flossing is not None))
+    update = 1e-4 + penalties + (steps * training.batch_size + judged) * width * seconds_per_number(cell)
+    record = sections["record"]
+    recorded = sum(at <= training.max_updates for at in recorded_updates(record.adjoints, training.max_updates))
+    probes = sum(4e-6 if name == "jacobian_singular_values" else 4e-7 for name in record.probes)
+    return float(training.max_updates * update + recorded * task.length * training.batch_size * width * probes)
+
+
+def seconds_per_number(cell: Cell) -> float:
+    """Seconds of an update for an element of (T, B, G·H).
+
+    Matrix products (H multiplications, three passes) and elementwise work in a fused kernel, elementwise work alone, or
+    the steps of the torch engine one by one.
+    """
+    if cell.fused:
+        return 3 * cell.hidden_size / 2.5e10 + 2.5e-9
+    return 1.2e-8 if isinstance(cell, Elementwise) else 6e-8
 
 
 def training_memory(sections: Mapping[str, Any]) -> float:

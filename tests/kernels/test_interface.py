@@ -99,3 +99,9 @@ def test_backward_names_what_does_not_fit(lstm, arguments, message):
     _, kernel, saved = lstm
     with pytest.raises(ValueError, match=message):
         kernel.backward(saved, **arguments)
+
+
+def test_cells_that_a_plan_takes_for_fused_are_those_with_a_kernel() -> None:
+    from harness.cells import CELLS
+
+    assert {name for name, cell in CELLS.items() if cell.fused} == set(KERNELS)
