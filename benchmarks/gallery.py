@@ -21,6 +21,8 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "spectral-overview": ("spectral", "overview"),
     "lecture-paths": ("lecture/paths", "nodes"),
     "lecture-states": ("lecture/states", "states"),
+    "papers-adding": ("papers/adding", "score"),
+    "papers-cells": ("papers/cells", "decay-stays"),
     "papers-chrono": ("papers/chrono", "decay"),
     "papers-cliff": ("papers/cliff", "wall"),
     "papers-copying": ("papers/copying", "ratio"),
@@ -31,6 +33,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "papers-linear-decay": ("papers/linear-decay", "decay"),
     "papers-lyapunov": ("papers/lyapunov", "spectrum"),
     "papers-mean-field": ("papers/mean-field", "phase"),
+    "papers-pascanu-fig7": ("papers/pascanu-fig7", "success"),
 }
 WIDTH = 1100  # pixels
 LARGEST = 150_000  # bytes: a page of several opens at once

@@ -22,7 +22,7 @@ AXES: Mapping[str, str] = {
     "hidden_size": "hidden units H",
     "lag": "lag T − t (steps)",
     "learning_rate": "learning rate",
-    "loss": "loss (nats)",
+    "loss": "loss (nats, or squared error)",
     "sequence_length": "sequence length T (steps)",
     "spectral_radius": "spectral radius ρ",
     "success_rate": "success rate",

@@ -161,7 +161,7 @@ SOLVED_AT = Metric(
 
 FINAL_LOSS = Metric(
     "final_loss",
-    "final loss (nats)",
+    "final loss (nats, or squared error)",
     "mean loss on the final sequences; IQM over seeds, bootstrap 95 % interval",
     lambda runs, generator: _interquartile(_losses(runs), runs, generator),
     _losses,

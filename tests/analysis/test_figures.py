@@ -234,7 +234,7 @@ def test_learning_draws_the_loss_and_what_forgets_everything(frames: Frames) -> 
     ends = sorted(each.get_ydata()[-1] for each in thin)
     assert ends == pytest.approx(sorted(held.last()))
     assert [each.get_ydata()[0] for each in ax.lines if each.get_linestyle() == ":"] == [1.1]
-    assert figure.axes[0].get_ylabel() == "loss (nats)"
+    assert figure.axes[0].get_ylabel() == "loss (nats, or squared error)"
     assert "memoryless" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 

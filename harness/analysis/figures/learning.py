@@ -42,7 +42,7 @@ class Learning(FigureKind):
     """Accuracy or loss against parameter updates."""
 
     kind: Literal["learning"]
-    y: Quantity = Field("accuracy", description="what is drawn: accuracy, or loss (nats), on fresh sequences")
+    y: Quantity = Field("accuracy", description="accuracy, or loss (nats, or squared error), on fresh sequences")
     hue: str | None = Field("cell", description="setting that colours the lines; null: one colour")
     col: str | None = Field("sequence_length", description="setting with a panel for each value, side by side")
     row: str | None = Field(None, description="setting with a panel for each value, one below another")
