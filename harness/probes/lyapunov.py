@@ -9,9 +9,9 @@ from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model
-from harness.probes.products import logarithm
+from harness.probes.benettin import lyapunov_exponents
 from harness.probes.trajectory import Trajectory, trajectories
-from harness.records import Profile, Values
+from harness.records import Profile
 
 
 def lyapunov_spectrum(
@@ -30,19 +30,9 @@ def lyapunov_spectrum(
 
 
 def _spectrum(way: Trajectory) -> Profile:
-    logs = np.sort(exponents(way), axis=-1)[:, ::-1].mean(0)
-    return Profile("lyapunov_exponent", "rank", np.arange(1.0, len(logs) + 1), logs)
-
-
-def exponents(way: Trajectory) -> Values:
-    """(B, N), in the order of the columns of Q_0."""
     B, H = way.states[0][0].shape[1:]
     N = H * len(way.cell.states)
-    Q, logs = np.broadcast_to(np.eye(N), (B, N, N)), np.zeros((B, N))
-    for t in range(1, way.length + 1):
-        C = way.jacobian(t) @ Q
-        Q, R = np.linalg.qr(C)
-        diagonal = np.abs(np.diagonal(R, axis1=-2, axis2=-1))
-        rounding = N * np.finfo(np.float64).eps * np.linalg.norm(C, axis=-2)
-        logs += logarithm(np.where(diagonal > rounding, diagonal, 0.0))
-    return logs / way.length
+    frame = np.broadcast_to(np.eye(N), (B, N, N))
+    found = lyapunov_exponents(lambda t, Q: way.jacobian(t) @ Q, frame, way.length)
+    logs = np.sort(found, axis=-1)[:, ::-1].mean(0)
+    return Profile("lyapunov_exponent", "rank", np.arange(1.0, len(logs) + 1), logs)
