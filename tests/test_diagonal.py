@@ -116,8 +116,7 @@ def test_float32_adjoints_of_two_thousand_steps_are_those_of_float64(name: str) 
         h.sum().backward()
         levels.append(tape.log10_adjoint)
     assert np.isfinite(levels[1][-200:]).all()
-    both = np.isfinite(levels[1]) & np.isfinite(levels[0])
-    np.testing.assert_allclose(levels[0][both], levels[1][both], rtol=1e-4, atol=0.02)
+    np.testing.assert_allclose(levels[0], levels[1], rtol=1e-4, atol=0.02)
 
 
 def test_a_kernel_says_which_shapes_types_and_names_do_not_fit() -> None:

@@ -103,7 +103,7 @@ def markdown(found: Sequence[Reproduction], pages: Path) -> str:
         claim = claim if each.state in ("holds", "fails") else f"*Claimed, and not measured in full yet:* {claim}"
         lines += ["", f"## {study.name}", ""]
         image = Path("results", "gallery", f"papers-{each.path.stem}.png")
-        if (pages.parents[1] / image).exists():
+        if (pages.resolve().parents[1] / image).exists():
             lines += [f"![{study.name}](../{image.as_posix()})", ""]
         lines += [claim, "", f"`{each.path}`: {said}"]
         if each.verdicts:

@@ -34,7 +34,7 @@ class LRU(Elementwise):
     init: Literal["paper"] = setting("paper", "as in the paper", replica=True)
     r_min: float = setting(0.0, "least |λ| before training", replica=True, ge=0, lt=1)
     r_max: float = setting(1.0, "largest |λ| before training", replica=True, gt=0, le=1)
-    max_phase: float = setting(2 * pi, "largest phase of λ before training", unit="rad", replica=True, ge=0, le=2 * pi)
+    max_phase: float = setting(2 * pi, "largest phase of λ before training", unit="rad", replica=True, gt=0, le=2 * pi)
 
     @model_validator(mode="after")
     def _ring(self) -> LRU:

@@ -54,7 +54,10 @@ class MinGRU(Minimal):
 
 
 class MinLSTM(Minimal):
-    """f, i = σ(U x_t + b), n = U_n x_t + b_n; h_t = f/(f+i) ⊙ h_{t−1} + i/(f+i) ⊙ n."""
+    """f, i = σ(U x_t + b), n = U_n x_t + b_n; h_t = f/(f+i) ⊙ h_{t−1} + i/(f+i) ⊙ n.
+
+    f/(f+i) = σ(ln f − ln i) is computed from the gates' arguments, as two small gates leave nothing of their ratio.
+    """
 
     gates = ("f", "i", "n")
 
@@ -67,14 +70,23 @@ class MinLSTM(Minimal):
 
     def diagonal(self, parameters: Mapping[str, Tensor], z: Tensor) -> Diagonal:
         f, i, n = z.chunk(3, dim=-1)
-        f, i = sigmoid(f), sigmoid(i)
-        kept = f / (f + i)
+        kept = share_kept(f, i)
         return Diagonal(kept, (1 - kept) * n)
 
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
         f, i, n = z.chunk(3, dim=-1)  # each (R, B, H)
-        return {"f": sigmoid(f), "i": sigmoid(i), "n": n}
+        return {"f": sigmoid(f), "i": sigmoid(i), "kept": share_kept(f, i), "n": n}
 
     def combine(self, state: State, a: Mapping[str, Tensor]) -> State:
-        kept = a["f"] / (a["f"] + a["i"])
-        return (kept * state[0] + (1 - kept) * a["n"],)
+        return (a["kept"] * state[0] + (1 - a["kept"]) * a["n"],)
+
+
+def share_kept(f: Tensor, i: Tensor) -> Tensor:
+    """σ(f)/(σ(f) + σ(i)) = σ(ln σ(f) − ln σ(i)) of the arguments of two gates."""
+    return sigmoid(log_sigmoid(f) - log_sigmoid(i))
+
+
+def log_sigmoid(a: Tensor) -> Tensor:
+    """ln σ(a) = (a − |a|)/2 − ln(1 + e^−|a|), whose bits do not depend on the place in an array."""
+    size = a.abs()
+    return (a - size) / 2 - (-size).exp().log1p()

@@ -90,7 +90,9 @@ def complete(sections: Mapping[str, Any]) -> Mapping[str, Any]:
         raise wrong("record.states", f"'{task.name}' has no input sequence to keep states along")
     for name in record.probes:
         if name not in PROBES:
-            raise wrong("record.probes", f"no probe '{name}'{nearest(name, PROBES)} ({', '.join(sorted(PROBES))})")
+            raise wrong("record.probes", f"no probe '{name}'{nearest(name, PROBES)}")
+    if len(set(record.probes)) < len(record.probes):
+        raise wrong("record.probes", "names a probe twice")
     if record.probes and decoding:
         raise wrong("record.probes", f"probes follow one recurrence from input to loss; '{task.name}' has a decoder")
     if cell.init == "lecture" and (cell.cell not in ("rnn", "lstm") or cell.biases != 2 or decoding):
@@ -117,6 +119,8 @@ def options_fit(sections: Mapping[str, Any]) -> None:
         raise wrong("training.omega", "is written for an rnn whose loss sees the last step alone: sequence to vector")
     if training.flossing is not None and task.shape not in ("sequence_to_vector", "sequence_to_sequence"):
         raise wrong("training.flossing", f"'{task.name}' has a decoder, whose recurrence it would not see")
+    if training.flossing is not None and cell.cell == "window":
+        raise wrong("training.flossing", "'window' has no recurrence, hence no exponents")
     if training.flossing is not None and training.flossing_exponents > H * len(cell.states):
         raise wrong("training.flossing_exponents", f"is more than the {H * len(cell.states)} numbers of the state")
     square = [cell.shapes(H, 1)[name][1:] == (H,) for name in cell.recurrent_weights]

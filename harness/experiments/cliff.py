@@ -9,7 +9,7 @@ does there, raw or clipped.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import tanh
+from math import log, tanh
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-5  # of a fold's bias; of the gradient on the wall, relative to itself
 GRID = 401
+FIRST_W = 0.2  # descent starts this far from w at the most
 
 
 class Cliff(Section):
@@ -175,7 +176,7 @@ def _steepest(asked: Cliff) -> float:
 
 
 def _descent(asked: Cliff, seed: int) -> Finding:
-    w = asked.w + generator(seed, "first w").uniform(-0.2, 0.2)
+    w = asked.w + generator(seed, "first w").uniform(-FIRST_W, FIRST_W)
     b = wall(w, asked.start) + generator(seed, "first b").uniform(0.05, 0.15)
     errors, steps = descend(w, b, asked)
     updates = np.arange(asked.max_updates, dtype=np.float64)
@@ -201,16 +202,33 @@ def complete(sections: Mapping[str, Any]) -> Mapping[str, Any]:
     if asked.question == "folds":
         if asked.w <= 4:
             raise wrong("cliff.w", "has folds above 4 only")
-        if not all(asked.lowest < fold < asked.highest for fold in folds(asked.w)):
-            raise wrong("cliff.lowest", "and highest must hold both folds, {:.4f} and {:.4f}".format(*folds(asked.w)))
+        low, high = folds(asked.w)
+        if not asked.lowest < low < high < asked.highest:
+            raise wrong("cliff.lowest", f"and highest must hold both folds, {low:.4f} and {high:.4f}")
+        if high - low < 2 * (asked.highest - asked.lowest) / GRID:
+            raise wrong("cliff.lowest", f"and highest are too far apart to see two folds {high - low:.2g} apart")
     else:
-        try:
-            wall(asked.w, asked.start)
-        except ValueError as reason:
-            raise wrong("cliff.w", str(reason)) from None
+        _has_a_wall(asked)
     if asked.question != "descent" and asked.clip_norm is not None:
         raise wrong("cliff.clip_norm", "has a meaning only for question: descent")
     return sections
+
+
+def _has_a_wall(asked: Cliff) -> None:
+    """Refuse a wall that is not there at some w a run may have, is flat or too steep for a float, or out of range."""
+    spread = FIRST_W if asked.question == "descent" else 0.0
+    for w in (asked.w - spread, asked.w + spread):
+        try:
+            there = wall(w, asked.start)
+        except ValueError as reason:
+            raise wrong("cliff.w", f"{reason} (asked at w = {w:g})") from None
+        s = float(_sigmoid(asked.start))
+        if asked.sequence_length * log(w * s * (1 - s)) > 600:
+            raise wrong("cliff.sequence_length", f"makes the wall of w = {w:g} steeper than a float can say")
+    if s == asked.target:
+        raise wrong("cliff.target", "is what the unit says on the wall: the error is flat there")
+    if asked.question == "wall" and not asked.lowest < there < asked.highest:
+        raise wrong("cliff.lowest", f"and highest must hold the wall, at {there:.4f}")
 
 
 def cost(sections: Mapping[str, Any]) -> float:

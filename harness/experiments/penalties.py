@@ -132,7 +132,8 @@ def lyapunov_exponents(cell: Cell, parameters: Parameters, inputs: Tensor, state
         count: k, at most the size of the state.
 
     Returns:
-        λ_1 … λ_k in nats per step, (R, k).
+        λ_1 … λ_k in nats per step, (R, k), over the steps before one that removes a direction (a relu unit that is off
+        does); zero where that is the first.
 
     Source: Engelken 2023, "Gradient flossing: improving gradient descent through dynamic control of Jacobians";
     the QR method is that of Benettin et al. 1980.
@@ -149,9 +150,13 @@ def lyapunov_exponents(cell: Cell, parameters: Parameters, inputs: Tensor, state
         following = cell.step(weights, state, z.expand(R, count, z.shape[-1]))
         moved = _pushed(state, following, Q.split(H, dim=-1))
         q, r = torch.linalg.qr(torch.cat(moved, dim=-1).mT)
-        logs.append(r.diagonal(dim1=-2, dim2=-1).abs().log())
+        lengths = r.diagonal(dim1=-2, dim2=-1).abs()
+        if not (lengths > size * torch.finfo(lengths.dtype).eps * lengths.amax()).all():
+            break  # a direction is gone, and with it the derivative of QR
+        logs.append(lengths.log())
         Q, state = q.mT, following
-    return torch.stack(logs).mean(0)
+    none = 0 * weights["U"].sum((1, 2)).unsqueeze(1).expand(R, count)  # zeros that have a gradient, of zero
+    return torch.stack(logs).mean(0) if logs else none
 
 
 def _pushed(before: State, after: State, tangents: Sequence[Tensor]) -> tuple[Tensor, ...]:

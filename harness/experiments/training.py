@@ -193,8 +193,9 @@ def finish(
     """The record of a replica that ends; its final accuracy is that of its last finite parameters."""
     alone = Pack({name: p[i : i + 1] for name, p in pack.parameters.items()}, pack.optimizer)
     [(loss, accuracy)] = judge(model, alone, [trace], "final", 0, model.task.final_sequences, setup.device)
+    lost = not np.isfinite(loss)
     row = {
-        "outcome": "solved" if trace.solved_at is not None else "diverged" if diverged else "unsolved",
+        "outcome": "solved" if trace.solved_at is not None else "diverged" if diverged or lost else "unsolved",
         "updates": update,
         "solved_at": trace.solved_at,
         "final_accuracy": accuracy,

@@ -29,7 +29,8 @@ def truncation_bias(
         `truncation_cosine`, `truncation_norm` and `truncation_sign` by window; NaN where a gradient is zero. Nothing
         for a cell without recurrent weights.
     """
-    return [_profiles(model, own) if model.cell.recurrent_weights else [] for own in replicas(parameters, batch, state)]
+    numbers = sum(parameters[name].numel() for name in model.cell.recurrent_weights)
+    return [_profiles(model, own) if numbers else [] for own in replicas(parameters, batch, state)]
 
 
 def windows(T: int) -> list[int]:

@@ -13,6 +13,7 @@ import numpy as np
 from harness.study.spec import setting
 from harness.tasks.marked import Layout, Marked, chosen, draw_marks, first_pair_marked, rows
 from harness.tasks.task import Batch, Readout
+from harness.theory.chance import adding_chance
 
 
 class Variant(NamedTuple):
@@ -78,7 +79,7 @@ class Adding(Marked):
         That is the variance 2·s²(b − a)²/12 of the sum: 1/6 for `sum`, 1/24 for `halved`; less half of it where a
         number is 0 (`original`), or where the last pair is itself marked and so one number seen (`sum`).
         """
-        variance = 2 * (self.form.scale * (self.form.high - self.form.low)) ** 2 / 12
+        variance = adding_chance() * (self.form.scale * (self.form.high - self.form.low)) ** 2
         seen = 1 / (self.length - self.length // 2) if self.layout == "halves" else self._single
         return variance * (1 - seen / 2)
 

@@ -5,7 +5,6 @@ Arjovsky, Shah & Bengio 2016, "Unitary evolution recurrent neural networks", the
 
 from __future__ import annotations
 
-from math import log
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from harness.study.spec import setting
 from harness.tasks.task import PADDING, Batch, Shape, Task
+from harness.theory.chance import copying_floor
 
 
 class Recall(Task):
@@ -65,7 +65,7 @@ class Recall(Task):
         It is the papers' "memoryless" baseline. It forgets the symbols, but has a clock, or remembers the cue.
         """
         N, K = self.pattern
-        return N * log(K) / self.length
+        return copying_floor(self.delay, symbols=K, copied=N)
 
     def solved(self, accuracy: float) -> bool:
         """At most 1 % of the symbols wrong, all blanks right; or as many mistakes elsewhere."""

@@ -61,6 +61,8 @@ def fixed_point(weight_variance: float, input_variance: float, input_correlation
         raise ValueError(f"a correlation of inputs is 0 … 1, got {input_correlation}")
     if q == 0.0:
         return FixedPoint(0.0, 1.0, weight_variance)
+    if input_variance == 0.0:
+        input_correlation = 1.0  # there is no input to differ in
 
     def excess(c: float) -> float:
         products = _mean_pair(np.tanh, q, c)

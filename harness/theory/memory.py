@@ -67,6 +67,8 @@ def sensitivity_moment(eigenvalue: float, steps: float = math.inf) -> float:
     Args, raises and source: as `state_moment`.
     """
     r = _square(eigenvalue, steps)
+    if steps * (1 - r) < 1:  # the closed form takes the difference of two large numbers there
+        return math.fsum(k**2 * r ** (k - 1) for k in range(1, math.ceil(steps)))
     tail = 0.0
     if math.isfinite(steps):  # Σ_{k≥t} k² rᵏ⁻¹, from the derivatives of a geometric series
         t = steps

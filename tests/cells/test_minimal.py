@@ -9,6 +9,7 @@ from paper_cells import D, H, R, T, adjoints, assert_follows, made, sigmoid
 
 from harness.cells import CELLS
 from harness.cells.initialisation import initialise
+from harness.cells.minimal import share_kept
 
 
 def kept_and_new(name: str, p, x):
@@ -63,3 +64,13 @@ def test_chrono_biases_keep_each_unit_for_its_own_lag() -> None:
     assert lags.min() >= 2
     assert lags.max() <= T
     assert lags.mean() == pytest.approx((T + 2) / 2, rel=0.1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_a_minlstm_keeps_is_right_where_both_gates_are_all_but_shut_and_has_a_slope_at_zero(dtype) -> None:
+    v = torch.tensor([-200.0, -50.0, -20.0, -5.0, 0.0, 5.0, 50.0], dtype=dtype)
+    exact = 1 / (1 + np.exp(np.logaddexp(0, -v.double().numpy()) - np.logaddexp(0, -(v.double().numpy() + 1))))
+    np.testing.assert_allclose(share_kept(v, v + 1), exact, rtol=1e-6 if dtype == torch.float32 else 1e-14)
+    zero = torch.zeros(2, dtype=dtype, requires_grad=True)
+    share_kept(zero[0], zero[1]).backward()
+    torch.testing.assert_close(zero.grad, torch.tensor([0.125, -0.125], dtype=dtype))  # σ′(0) · σ(0)

@@ -82,8 +82,26 @@ def test_a_run_a_question(study_file) -> None:
         ("w: 5.0", "w: 5.0, lowest: -1.0, highest: -2.0", "above lowest"),
         ("w: 5.0", "w: 5.0, lowest: -2.5", "both folds, -2.6556 and -2.3444"),
         ("w: 5.0", "w: 5.0, clip_norm: 1.0", "only for question: descent"),
+        ("w: 5.0", "w: 4.001, lowest: -3.0, highest: -1.0", "too far apart to see two folds"),
     ],
 )
 def test_a_question_without_an_answer_is_refused(study_file, old: str, new: str, said: str) -> None:
     with pytest.raises(StudyError, match=said):
         read(study_file(STUDY.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("question: wall, lowest: -2.0", "must hold the wall, at -2.6123"),
+        ("question: wall, start: 0.0, target: 0.5", "error is flat there"),
+        ("question: wall, w: 20.0, sequence_length: 1000, start: 0.0, lowest: -15.0", "steeper than a float"),
+        ("question: descent, w: 4.3", r"no wall.*asked at w = 4\.1"),
+    ],
+)
+def test_a_wall_that_no_run_can_measure_is_refused(study_file, settings: str, said: str) -> None:
+    asked = STUDY.replace("question: wall, w: 5.0", settings).replace(
+        "sweep: {cliff.question: [folds, wall, descent]}", ""
+    )
+    with pytest.raises(StudyError, match=said):
+        read(study_file(asked))

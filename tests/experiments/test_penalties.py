@@ -205,3 +205,14 @@ def test_an_option_without_a_meaning_is_refused(study_file, options: str, cell: 
     text = text.replace("init: gaussian", "init: paper") if cell == "indrnn" else text
     with pytest.raises(StudyError, match=what):
         read(study_file(text))
+
+
+@pytest.mark.parametrize("name", ["indrnn", "rnn"])
+def test_exponents_stop_before_a_step_that_removes_a_direction(name: str) -> None:
+    cell, parameters = small(name, nonlinearity="relu")
+    parameters["b_x"].data.fill_(-100.0)  # all units off: the first step removes everything
+    state = (torch.zeros(R, 1, cell.hidden_size, dtype=torch.float64),)
+    found = lyapunov_exponents(cell, parameters, torch.zeros(5, R, 1, dtype=torch.int64), state, 2)
+    grads = torch.autograd.grad(found.square().sum(), list(parameters.values()), allow_unused=True)
+    assert (found == 0).all()
+    assert all(g is None or torch.isfinite(g).all() for g in grads)

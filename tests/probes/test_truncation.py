@@ -72,3 +72,8 @@ def test_a_cell_without_recurrent_weights_has_no_bias() -> None:
 @pytest.mark.parametrize(("T", "expected"), [(1, [1]), (4, [1, 2, 4]), (6, [1, 2, 4, 6])])
 def test_windows_double_up_to_the_whole(T: int, expected: list[int]) -> None:
     assert windows(T) == expected
+
+
+def test_a_rotation_in_one_dimension_has_nothing_to_train_and_no_bias() -> None:
+    model, parameters = network("orthogonal", task_sequence_length=6, hidden_size=1)
+    assert probed("truncation_bias", model, parameters, batch(model, 3)) == [{}]

@@ -231,6 +231,8 @@ def test_mistakes_in_overrides_name_the_override(study_file) -> None:
         ("training: {bptt_stride: 5}", "F:3:25: training.bptt_stride: has a meaning only where the state is carried"),
         ("record: {codes: 3}", "F:3:17: record.codes: 'temporal_order' has no code"),
         ("model: {cell: gru, init: lecture}", "F:3:26: model.init: the lecture's own draw is that of an rnn or lstm"),
+        ("record: {probes: [saturation, saturation]}", "F:3:18: record.probes: names a probe twice"),
+        ("record: {probes: [saturatio]}", "F:3:18: record.probes: no probe 'saturatio'; did you mean 'saturation'? (j"),
         ("model: {cell: window, match: recurrent_parameters}", "F:3:30: model.match: 'window' has no recurrent"),
     ],
 )

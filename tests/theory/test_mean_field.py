@@ -142,3 +142,7 @@ def test_what_is_no_correlation_is_refused() -> None:
 def test_a_negative_slope_has_no_time_scale() -> None:
     with pytest.raises(ValueError, match="chi"):
         time_scale(-0.1)
+
+
+def test_without_input_its_correlation_says_nothing() -> None:
+    assert fixed_point(1.05, 0.0, 0.5) == fixed_point(1.05, 0.0, 1.0)

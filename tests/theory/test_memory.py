@@ -57,3 +57,8 @@ def test_a_unit_that_does_not_settle_is_refused(moment: object, eigenvalue: floa
 def test_chrono_needs_a_dependency(theory: object) -> None:
     with pytest.raises(ValueError, match="2 steps"):
         theory(1)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("eigenvalue", "steps", "exact"), [(0.999999, 2, 1.0), (0.99999, 10, 284.96498)])
+def test_few_steps_of_a_long_memory_lose_no_digits(eigenvalue: float, steps: int, exact: float) -> None:
+    assert sensitivity_moment(eigenvalue, steps) == pytest.approx(exact, rel=1e-6)
