@@ -207,3 +207,15 @@ def test_slopes_are_those_of_the_first_record_from_the_last_step_to_the_first(st
                 levels = first[f"log10_adjoint{part}"]
                 assert record.run[f"initial_adjoint{part}_slope"] == (levels[0] - levels[-1]) / 12
             assert (record.run["initial_adjoint_cell_slope"] is None) == (cell == "rnn")
+
+
+def test_a_network_whose_final_loss_is_no_number_has_diverged(study_file) -> None:
+    text = (
+        "name: grows\nclaim: Units with u > 1 grow along a carried series.\ntask: {name: echo}\n"
+        "model: {cell: indrnn, hidden_size: 5}\nevaluation: {every: 3, sequences: 20}\nseeds: [2, 3]\n"
+        "training: {max_updates: 6, batch_size: 4, bptt_window: 2, learning_rate: 0.01}\n"
+    )
+    large, lost = trained(plan(read(study_file(text))).runs, "numba").values()
+    assert (large.run["outcome"], lost.run["outcome"]) == ("unsolved", "diverged")
+    assert large.run["final_loss"] > 1e20
+    assert np.isnan(lost.run["final_loss"])
