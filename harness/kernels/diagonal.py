@@ -182,11 +182,10 @@ def run(decay: Array, turn: Array, drive: Array, initial: Array, activation: str
     if not fits or decay.shape not in ((R, N, H), (R, 1, H)) or turn.shape not in ((R, H), (R, 0)):
         shapes = ", ".join(str(array.shape) for array in (decay, turn, drive, initial))
         raise ValueError(f"kernel diagonal: shapes of decay, turn, drive, initial: {shapes} do not go together")
-    if any(array.dtype != drive.dtype for array in (decay, turn, initial)) or drive.dtype not in (
-        np.float32,
-        np.float64,
-    ):
-        raise ValueError(f"kernel diagonal: types {decay.dtype}, {drive.dtype}, {initial.dtype}; float32 or float64")
+    types = {array.dtype for array in (decay, turn, drive, initial)}
+    if len(types) > 1 or not types <= {np.dtype(np.float32), np.dtype(np.float64)}:
+        found = ", ".join(sorted(map(str, types)))
+        raise ValueError(f"kernel diagonal: types {found}; all float32, or all float64")
     if activation not in ACTIVATIONS:
         raise ValueError(f"kernel diagonal: no activation {activation!r} ({', '.join(ACTIVATIONS)})")
     states = np.empty((R, N + B, H), drive.dtype)
