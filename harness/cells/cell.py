@@ -30,9 +30,7 @@ class Cell(Section):
     gates: ClassVar[tuple[str, ...]]  # names of the G blocks, in torch's order
     states: ClassVar[tuple[str, ...]] = ("h",)
     recurrent_weights: ClassVar[tuple[str, ...]] = ("W",)  # names of the parameters that carry one state to the next
-    fused: ClassVar[bool] = (
-        False  # whether `harness/kernels` has it: a plan says how long runs take, and loads no kernel
-    )
+    fused: ClassVar[bool] = False  # has a kernel of its own: for plans, which say how long runs take and load none
 
     cell: str
     hidden_size: int = setting(50, "H, the number of hidden units", ge=1)

@@ -195,9 +195,8 @@ def _radii(group: pd.DataFrame, theory: tuple[str, ...]) -> list[float]:
 
 
 def _line(ax: Axes, drawn: Line, tint: str, dashes: Any) -> None:
-    ax.plot(
-        drawn.lag, drawn.band.mean, color=tint, linestyle=dashes, zorder=3 + 1 / len(drawn.lag)
-    )  # the shorter on top
+    above = 3 + 1 / len(drawn.lag)  # of two that coincide the shorter is on top
+    ax.plot(drawn.lag, drawn.band.mean, color=tint, linestyle=dashes, zorder=above)
     ax.fill_between(drawn.lag, drawn.band.low, drawn.band.high, color=tint, alpha=0.22, linewidth=0, zorder=2)
 
 
