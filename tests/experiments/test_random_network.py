@@ -52,3 +52,12 @@ def test_a_chaotic_network_has_theory_for_its_first_exponent_alone(study_file) -
     backward = np.polyfit(lag["at"], lag["measured"], 1)[0]
     assert record.run["measured"] > 0
     assert backward == pytest.approx(record.run["measured"], abs=0.05)
+
+
+def test_no_direction_of_a_strongly_chaotic_network_is_lost_in_rounding() -> None:
+    W = np.random.default_rng(0).standard_normal((128, 128)) * 3 / math.sqrt(128)
+    states = trajectory(W, np.random.default_rng(1).standard_normal(128), 300)
+    found = spectrum(W, states)
+    volumes = np.log1p(-(states[1:] ** 2)).sum(-1) + np.linalg.slogdet(W)[1]
+    assert np.isfinite(found).all()
+    assert found.sum() == pytest.approx(volumes.mean(), rel=1e-6)

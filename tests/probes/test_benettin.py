@@ -1,15 +1,13 @@
 """Exponents of products of matrices whose exponents are known."""
 
 import numpy as np
-import pytest
 
 from harness.probes.benettin import lyapunov_exponents
 
 
-@pytest.mark.parametrize("every", [1, 3, 7, 100])
-def test_of_a_triangular_matrix_the_logarithms_of_its_diagonal_whatever_the_steps_between(every: int) -> None:
+def test_of_a_triangular_matrix_the_logarithms_of_its_diagonal() -> None:
     J = np.triu(np.full((3, 3), 0.3), 1) + np.diag([1.5, 0.9, 0.4])
-    found = lyapunov_exponents(lambda _, Q: J @ Q, np.eye(3), 20, every=every)
+    found = lyapunov_exponents(lambda _, Q: J @ Q, np.eye(3), 20)
     np.testing.assert_allclose(found, np.log([1.5, 0.9, 0.4]), atol=1e-9)
 
 
