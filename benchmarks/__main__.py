@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from harness import doors
+from harness import cli
 
 # As in sections.py, which --help need not load; a test holds the two together.
 NAMES = ("step", "parts", "sweeps", "fixed", "growth")
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     if not asked.quick:
         for written in page.write(results):
             print(f"written: {written}")
-    return doors.DONE
+    return cli.DONE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,4 +45,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    doors.run(main)
+    cli.run(main)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from benchmarks.goals import GOALS
 from benchmarks.measurement import Results
 from benchmarks.sizes import CELLS, CENTRE, FACTORS, moved
-from harness.analysis import style
+from harness.figures import style
 
 PEERS = {"loop": "cell loop, retain_grad", "module": "module, not recording", "jax": "JAX, recording"}
 FACTOR_NAMES = {"H": "units H", "T": "steps T", "B": "batch B", "R": "replicas R"}

@@ -16,8 +16,8 @@ import pandas as pd
 from benchmarks.measurement import Effort, Measurement, Say
 from benchmarks.paired import in_turns, quotient, spread
 from benchmarks.processes import STUDIES, output, seconds
-from harness.catalogue import read
-from harness.records import Record
+from harness.registry import read
+from harness.schema import Record
 from harness.store import tables
 from harness.store.journal import Journal
 from harness.study.plan import Plan, packs, plan

@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import doors
+from harness import cli
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
         path = Path(asked.output) / f"{name}.png"
         path.write_bytes(image)
         print(f"{path}: {len(image):,} bytes")
-    return doors.DONE
+    return cli.DONE
 
 
 def drawn(path: Path, folder: Path, name: str) -> Figure:
@@ -61,9 +61,9 @@ def drawn(path: Path, folder: Path, name: str) -> Figure:
     Raises:
         HarnessError: the folder has no results, or runs of the study are missing in it.
     """
-    from harness.analysis.figures.kind import FigureKind
-    from harness.analysis.presenting import judge_folder
-    from harness.catalogue import read
+    from harness.figures.kind import FigureKind
+    from harness.registry import read
+    from harness.report.presenting import judge_folder
     from harness.study.plan import plan
 
     study = read(path)
@@ -79,7 +79,7 @@ def png(figure: Figure) -> bytes:
     """A figure as a small image; the same figure gives the same bytes."""
     from PIL import Image
 
-    from harness.analysis import style
+    from harness.figures import style
 
     drawn, small = BytesIO(), BytesIO()
     with style.context():
@@ -89,4 +89,4 @@ def png(figure: Figure) -> bytes:
 
 
 if __name__ == "__main__":
-    doors.run(main)
+    cli.run(main)

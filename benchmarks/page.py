@@ -10,7 +10,7 @@ from benchmarks import figure, tables
 from benchmarks.measurement import FULL, Results
 from benchmarks.reasons import REASONS
 from benchmarks.sizes import CENTRE, FACTORS
-from harness.analysis import style
+from harness.figures import style
 
 HERE = Path(__file__).resolve().parent
 DOCS = HERE.parent / "docs"

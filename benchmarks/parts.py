@@ -22,11 +22,11 @@ from benchmarks.paired import one_core, spread
 from benchmarks.problem import Problem
 from benchmarks.sizes import CELLS, CENTRE
 from harness.experiments import training
-from harness.experiments.feed import Feed
+from harness.experiments.batches import Feed
 from harness.experiments.pack import Pack
 from harness.experiments.setup import Setup
-from harness.kernels import KERNELS
 from harness.models.sequence_to_vector import SequenceToVector
+from harness.recurrence.kernels import KERNELS
 
 PARTS = (
     "sampling",

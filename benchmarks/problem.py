@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.sizes import Sizes
-from harness.catalogue import read
 from harness.models import MODELS
 from harness.models.model import Model
-from harness.streams import generator
+from harness.registry import read
+from harness.rng import generator
 from harness.study.plan import Run, plan
 from harness.study.spec import Training
 from harness.tasks.task import Batch, Task

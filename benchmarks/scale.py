@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from harness import doors
+from harness import cli
 
 if TYPE_CHECKING:
     from harness.study.plan import Plan
@@ -111,14 +111,14 @@ def packing(asked: Plan, folder: Path) -> Numbers:
 
 def checking(asked: Plan, folder: Path) -> Numbers:
     """`harness.check`."""
-    from harness.analysis.presenting import judge_folder
+    from harness.report.presenting import judge_folder
 
     return {"verdicts": len(judge_folder(asked, folder).verdicts)}
 
 
 def reporting(asked: Plan, folder: Path) -> Numbers:
     """`harness.report`."""
-    from harness.analysis.presenting import present
+    from harness.report.presenting import present
 
     present(asked, folder)
     return {"report_megabytes": (folder / "report.html").stat().st_size / 1e6}
@@ -136,14 +136,14 @@ PHASES: Mapping[str, Callable[[Plan, Path], Numbers]] = {
 def phase(name: str, folder: Path, runs: int, limit: int | None) -> Numbers:
     """One phase in this process: its time, what its own numbers are, and the most memory that the process had."""
     from benchmarks import synthetic
-    from harness.study import reading
+    from harness.study import validation
     from harness.study.plan import plan
 
     text = synthetic.study(runs)
     path = folder / "toss.yaml"
     path.write_text(text)
     start = perf_counter()
-    study = reading.read(path, catalogue=synthetic.names)
+    study = validation.read(path, catalogue=synthetic.names)
     read = perf_counter() - start
     asked = plan(study)
     planned = perf_counter() - start
@@ -179,7 +179,7 @@ def main(arguments: list[str]) -> int:
 
         prepare()
         print(json.dumps(phase(asked.here, asked.folder, asked.runs, asked.limit)))
-        return doors.DONE
+        return cli.DONE
     from benchmarks.processes import output
 
     for name in asked.only or PHASES:
@@ -189,8 +189,8 @@ def main(arguments: list[str]) -> int:
         print(name, json.dumps(json.loads(said.splitlines()[-1])), flush=True)
         if name in ("sweep", "fill", "compact"):
             print("disk", json.dumps(occupied(asked.folder)), file=sys.stdout, flush=True)
-    return doors.DONE
+    return cli.DONE
 
 
 if __name__ == "__main__":
-    doors.run(main)
+    cli.run(main)

@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.catalogue import catalogue
 from harness.experiments.setup import Setup
-from harness.plugins import Named
-from harness.records import Record
+from harness.registry import catalogue
+from harness.schema import Record
 from harness.store.commit import encode
 from harness.study.plan import Run
+from harness.study.plugins import Named
 from harness.study.spec import Catalogue, Experiment, Section, setting
 
 T, RECORDS, EVALUATIONS = 20, 12, 40  # of a run's records: about as many as a short training leaves

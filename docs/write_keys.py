@@ -7,7 +7,7 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from harness.catalogue import catalogue
+from harness.registry import catalogue
 from harness.study.spec import Choice, Expectation, Figure, Section
 
 HEAD = """\
@@ -39,7 +39,7 @@ def page() -> str:
 
 
 def _top() -> Iterator[str]:
-    from harness.study.schema import study_schema
+    from harness.study.json_schema import study_schema
 
     for key, body in study_schema(catalogue())["properties"].items():
         if "description" in body:

@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.api import Plan, Results, Study, Verdicts, load, prepare
     from harness.errors import HarnessError
-    from harness.notebook import Plan, Results, Study, Verdicts, load, prepare
 
 __all__ = ["HarnessError", "Plan", "Results", "Study", "Verdicts", "load", "prepare"]
 
@@ -27,7 +27,8 @@ __all__ = ["HarnessError", "Plan", "Results", "Study", "Verdicts", "load", "prep
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'harness' has no attribute '{name}'")
-    from harness import errors, notebook
+    from harness import api as notebook
+    from harness import errors
 
     return getattr(errors if name == "HarnessError" else notebook, name)
 

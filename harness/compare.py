@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness import doors
+from harness import cli
 
 
 def main(arguments: list[str]) -> int:
@@ -36,17 +36,17 @@ def main(arguments: list[str]) -> int:
     if asked.save is not None:
         print(f"kept {baseline.keep(asked.first, asked.save)}")
     if asked.second is None:
-        return doors.DONE
+        return cli.DONE
     return _compare(asked)
 
 
 def _compare(asked: argparse.Namespace) -> int:
     import json
 
-    from harness.analysis import comparison_text
-    from harness.analysis.comparison import compare
     from harness.errors import ResultsError
+    from harness.report import comparison_text
     from harness.store import baseline
+    from harness.verdicts.comparison import compare
 
     found = compare(
         baseline.read(asked.first).to_pandas(),
@@ -71,7 +71,7 @@ def _compare(asked: argparse.Namespace) -> int:
         print(json.dumps(comparison_text.as_json(found, names), indent=1, ensure_ascii=False))
     else:
         print((comparison_text.markdown if asked.markdown == "-" else comparison_text.text)(found, names))
-    return {"no regression": doors.DONE, "regression": doors.NOT_HELD, "incomplete": doors.FAILED}[found.state]
+    return {"no regression": cli.DONE, "regression": cli.NOT_HELD, "incomplete": cli.FAILED}[found.state]
 
 
 def size(text: str) -> float:
@@ -91,4 +91,4 @@ def share(text: str) -> float:
 
 
 if __name__ == "__main__":
-    doors.run(main)
+    cli.run(main)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from harness import doors
+from harness import cli
 
 
 def main(arguments: list[str]) -> int:
@@ -19,9 +19,9 @@ def main(arguments: list[str]) -> int:
     made.add_argument("-o", dest="output", metavar="DIR", help="results are in DIR/<name> (default: results/…)")
     made.add_argument("--markdown", metavar="FILE", help="write the page docs/papers.md too")
     asked = made.parse_args(arguments)
-    from harness.analysis.literature import markdown, reproduction, text
-    from harness.catalogue import read
     from harness.errors import HarnessError
+    from harness.registry import read
+    from harness.report.literature import markdown, reproduction, text
     from harness.store.journal import replace_file
     from harness.study.plan import plan
 
@@ -31,15 +31,15 @@ def main(arguments: list[str]) -> int:
     for path in sorted(Path(asked.studies).rglob("*.yaml")):
         study = read(path)
         if study.paper is not None:
-            folder = doors.results_folder(str(path), study.name, asked.output)
+            folder = cli.results_folder(str(path), study.name, asked.output)
             found.append(reproduction(plan(study), study.paper, path, folder))
     print(text(found))
     if asked.markdown:
         target = Path(asked.markdown)
         replace_file(target, markdown(found, target.with_suffix("")).encode())
     states = {each.state for each in found}
-    return doors.NOT_HELD if "fails" in states else doors.FAILED if states & {"incomplete", "not run"} else doors.DONE
+    return cli.NOT_HELD if "fails" in states else cli.FAILED if states & {"incomplete", "not run"} else cli.DONE
 
 
 if __name__ == "__main__":
-    doors.run(main)
+    cli.run(main)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from harness import doors
+from harness import cli
 
 
 def main(arguments: list[str]) -> int:
@@ -17,9 +17,9 @@ def main(arguments: list[str]) -> int:
     from itertools import islice
     from math import log
 
-    from harness.catalogue import read
     from harness.errors import HarnessError
     from harness.execution.sweeping import parse_where
+    from harness.registry import read
     from harness.store.journal import Journal
     from harness.study.matching import matches
     from harness.study.plan import plan
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         raise HarnessError(f"'{runs[0].columns()['task']}' has no text to go on with; the task 'characters' has")
     if not asked.prompt:
         raise HarnessError("the prompt is empty; a network needs at least one character to go on from")
-    journal = Journal.open(doors.results_folder(asked.study, study.name, asked.output))
+    journal = Journal.open(cli.results_folder(asked.study, study.name, asked.output))
     from harness.execution.trained import best
     from harness.models.sampling import continuation, probabilities, read_on
 
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
         p = probabilities(read_on(trained.model, trained.parameters, prompt)[0], asked.temperature, asked.top_k)
         for token in (-p).argsort(kind="stable")[: asked.suggest].tolist():
             print(f"{task.alphabet[token]!r}  {p[token]:.3f}")
-        return doors.DONE
+        return cli.DONE
     drawn = continuation(
         trained.model, trained.parameters, prompt, temperature=asked.temperature, top_k=asked.top_k, seed=asked.seed
     )
@@ -61,11 +61,11 @@ def main(arguments: list[str]) -> int:
     for token in islice(drawn, asked.length):
         print(task.alphabet[token], end="", flush=True)
     print()
-    return doors.DONE
+    return cli.DONE
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = doors.parser(
+    made = cli.parser(
         "sample",
         "Continue a prompt with the best network of a study of characters: the run with the lowest final loss.",
     )
@@ -108,4 +108,4 @@ def temperature(text: str) -> float:
 
 
 if __name__ == "__main__":
-    doors.run(main)
+    cli.run(main)

@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 
-from harness import doors
+from harness import cli
 
 MOST_JOBS = 1024  # each is a process
 
@@ -18,42 +18,42 @@ def main(arguments: list[str]) -> int:
     from harness.execution.environment import prepare
 
     prepare()
-    from harness.catalogue import read
     from harness.execution.local import Terminated
     from harness.execution.sweeping import Wanted, parse_where, sweep
+    from harness.registry import read
     from harness.study.plan import plan
 
     study = read(asked.study, asked.overrides)
     planned = plan(study)
     for key in study.unused:
         print(f"note: {key} is set, but no point of this study has a use for it", file=sys.stderr)
-    folder = doors.results_folder(asked.study, study.name, asked.output)
+    folder = cli.results_folder(asked.study, study.name, asked.output)
     wanted = Wanted(
         jobs=asked.jobs, engine=asked.engine, device=asked.device, retries=asked.retries, timeout=asked.timeout,
         fail_fast=asked.fail_fast, retry_failed=asked.retry_failed, force=asked.force, limit=asked.limit,
         where=parse_where(asked.filter, study), shard=asked.shard, scheduler=asked.scheduler,
     )  # fmt: skip
     if asked.dry_run:
-        from harness.analysis.expectations import weak_seeds
         from harness.execution.preview import preview
+        from harness.verdicts.expectations import weak_seeds
 
         weak = [weak_seeds(expectation, len(study.seeds)) for expectation in study.expect]
         print(preview(planned, folder, wanted, [sentence for sentence in dict.fromkeys(weak) if sentence]))
-        return doors.DONE
+        return cli.DONE
     command = ["python", "-m", "harness.sweep", *arguments]
     shown = not (asked.quiet or asked.no_progress)
     try:
         swept = sweep(planned, folder, wanted, shown=shown, command=command)
     except KeyboardInterrupt as interruption:
         print(f"\ninterrupted; finished runs are kept. To go on: {shlex.join(command)}", file=sys.stderr)
-        return doors.TERMINATED if isinstance(interruption, Terminated) else doors.INTERRUPTED
+        return cli.TERMINATED if isinstance(interruption, Terminated) else cli.INTERRUPTED
     if swept.missing and wanted.shard_name:
         print(
             f"shard {wanted.shard_name}: {swept.computed} runs computed; {swept.missing} of the study's still missing"
         )
         print("figures, verdicts and report come with the last shard, or by python -m harness.report")
-        return doors.FAILED if swept.failed else doors.DONE
-    from harness.analysis.presenting import present
+        return cli.FAILED if swept.failed else cli.DONE
+    from harness.report.presenting import present
     from harness.store.tables import one_writer
 
     with one_writer(folder):
@@ -65,12 +65,12 @@ def main(arguments: list[str]) -> int:
             f"{len(swept.failed)} runs failed; why: {folder}/failures/. To try them again: add --retry-failed",
             file=sys.stderr,
         )
-        return doors.FAILED
-    return doors.NOT_HELD if presented.judged.broken else doors.DONE
+        return cli.FAILED
+    return cli.NOT_HELD if presented.judged.broken else cli.DONE
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = doors.parser(
+    made = cli.parser(
         "sweep",
         "Compute what is missing of a study, then draw its figures, judge its expectations and write its report.",
     )
@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--filter", action="append", default=[], metavar="COLUMN=VALUE[,VALUE]", help="only runs with these values")
     add("-q", "--quiet", action="store_true", help="print nothing but errors")
     add("--no-progress", action="store_true", help="no progress on stderr")
-    doors.looks(made)
+    cli.looks(made)
     return made
 
 
@@ -165,4 +165,4 @@ def shard(text: str) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    doors.run(main)
+    cli.run(main)

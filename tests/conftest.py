@@ -5,10 +5,16 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.execution.environment import prepare
+
+if TYPE_CHECKING:
+    from made_up import Made
+
+    from harness.statistics.frames import Frames
 
 prepare()  # before torch is imported by anything
 
@@ -39,3 +45,36 @@ def study_file(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def made() -> Made:
+    """Results of a study that was never run, with verdicts of every kind."""
+    from made_up import figures, make
+
+    from harness.study.spec import Expectation
+
+    return make(
+        figures=figures(
+            {"kind": "success"},
+            {"kind": "learning", "where": {"bptt_window": None}},
+            {"kind": "decay", "where": {"sequence_length": 100, "bptt_window": None}},
+            {"kind": "heatmap", "where": {"sequence_length": 100, "bptt_window": None}},
+            {"kind": "phase", "where": {"bptt_window": None}},
+        ),
+        expect=(
+            Expectation(metric="success_rate", where={"cell": "lstm", "sequence_length": 100}, at_least=0.8),
+            Expectation(
+                metric="success_rate", where={"sequence_length": 100}, contrast={"cell": ("lstm", "rnn")}, apart=True
+            ),
+            Expectation(
+                metric="solved_at", where={"cell": "rnn", "bptt_window": None}, per=("sequence_length",), at_most=1000
+            ),
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def frames(made: Made) -> Frames:
+    """The same results as data frames."""
+    return made.frames

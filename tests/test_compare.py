@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness import compare, doors, sweep
-from harness.doors import guarded
-from harness.records import SCHEMA_VERSION
+from harness import cli, compare, sweep
+from harness.cli import guarded
+from harness.schema import SCHEMA_VERSION
 
 SOLVABLE = """\
 name: easy
@@ -36,7 +36,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("compare")
     path = folder / "easy.yaml"
     path.write_text(SOLVABLE)
-    assert sweep.main([str(path), "-o", str(folder), "-j", "1", "--engine", "torch", "-q"]) == doors.DONE
+    assert sweep.main([str(path), "-o", str(folder), "-j", "1", "--engine", "torch", "-q"]) == cli.DONE
     return folder / "easy"
 
 
@@ -53,70 +53,70 @@ def changed(results: Path, folder: Path, rows: slice = slice(None), **columns: o
 
 def test_a_baseline_is_identical_to_the_results_it_was_kept_from(results: Path, tmp_path: Path, capsys) -> None:
     kept = tmp_path / "reference" / "easy"
-    assert call(results, "--save", kept) == doors.DONE
+    assert call(results, "--save", kept) == cli.DONE
     assert [path.name for path in kept.iterdir()] == ["runs.parquet"]
     assert (kept / "runs.parquet").stat().st_size < (results / "runs.parquet").stat().st_size / 2
     capsys.readouterr()
-    assert call(kept, results) == doors.DONE
+    assert call(kept, results) == cli.DONE
     assert "Identical: 8 runs, bit for bit" in capsys.readouterr().out
-    assert call(results, kept) == doors.DONE
+    assert call(results, kept) == cli.DONE
 
 
 def test_a_baseline_of_a_baseline_is_itself(results: Path, tmp_path: Path) -> None:
-    assert call(results, "--save", tmp_path / "a") == doors.DONE
-    assert call(tmp_path / "a", "--save", tmp_path / "b") == doors.DONE
+    assert call(results, "--save", tmp_path / "a") == cli.DONE
+    assert call(tmp_path / "a", "--save", tmp_path / "b") == cli.DONE
     assert (tmp_path / "a" / "runs.parquet").read_bytes() == (tmp_path / "b" / "runs.parquet").read_bytes()
 
 
 def test_a_regression_is_exit_code_3(results: Path, tmp_path: Path, capsys) -> None:
     solved = changed(results, tmp_path / "solved", outcome="solved")
-    assert call(solved, results) == doors.NOT_HELD
+    assert call(solved, results) == cli.NOT_HELD
     assert "Regression:" in capsys.readouterr().out
-    assert call(results, solved) == doors.DONE
+    assert call(results, solved) == cli.DONE
 
 
 def test_an_incomplete_sweep_is_exit_code_1(results: Path, tmp_path: Path, capsys) -> None:
     half = changed(results, tmp_path / "half", slice(0, 4))
-    assert call(results, half) == doors.FAILED
+    assert call(results, half) == cli.FAILED
     assert "No verdict: of the runs of A 4 missing in B" in capsys.readouterr().out
-    assert call(results, half, "--allow-partial") == doors.DONE
+    assert call(results, half, "--allow-partial") == cli.DONE
 
 
 def test_what_cannot_be_compared_is_exit_code_2(results: Path, tmp_path: Path, capsys) -> None:
     other = changed(results, tmp_path / "other", hidden_size=7)
-    assert call(results, other) == doors.WRONG
+    assert call(results, other) == cli.WRONG
     assert "hidden_size is 5 in A and 7 in B" in capsys.readouterr().err
 
 
 def test_a_folder_without_a_table_a_broken_one_and_another_schema_are_refused(
     results: Path, tmp_path: Path, capsys
 ) -> None:
-    assert call(results, tmp_path / "nowhere") == doors.WRONG
+    assert call(results, tmp_path / "nowhere") == cli.WRONG
     assert "no runs.parquet here" in capsys.readouterr().err
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "runs.parquet").write_bytes(b"PAR1 and nothing else")
-    assert call(results, broken) == doors.WRONG
+    assert call(results, broken) == cli.WRONG
     assert "is no parquet file" in capsys.readouterr().err
     newer = changed(results, tmp_path / "newer")
     table = pq.ParquetFile(newer / "runs.parquet").read()
     marked = table.replace_schema_metadata({"harness_schema": str(SCHEMA_VERSION + 1)})
     pq.write_table(marked, newer / "runs.parquet")
-    assert call(results, newer) == doors.WRONG
+    assert call(results, newer) == cli.WRONG
     assert f"schema version {SCHEMA_VERSION + 1}" in capsys.readouterr().err
 
 
 def test_what_is_printed_and_what_is_written(results: Path, tmp_path: Path, capsys) -> None:
-    assert call(results, results, "--json") == doors.DONE
+    assert call(results, results, "--json") == cli.DONE
     assert json.loads(capsys.readouterr().out)["identical"] is True
-    assert call(results, results, "--markdown", "-") == doors.DONE
+    assert call(results, results, "--markdown", "-") == cli.DONE
     assert capsys.readouterr().out.startswith("### ✅ Identical")
     junit, page = tmp_path / "found.xml", tmp_path / "found.md"
-    assert call(results, results, "--junit", junit, "--markdown", page) == doors.DONE
+    assert call(results, results, "--junit", junit, "--markdown", page) == cli.DONE
     assert ElementTree.parse(junit).getroot().get("failures") == "0"
     assert page.read_text(encoding="utf-8").startswith("### ✅")
     assert "Identical" in capsys.readouterr().out
-    assert call(results, results, "--junit", tmp_path / "no" / "folder.xml") == doors.WRONG
+    assert call(results, results, "--junit", tmp_path / "no" / "folder.xml") == cli.WRONG
 
 
 @pytest.mark.parametrize(
@@ -126,4 +126,4 @@ def test_what_is_printed_and_what_is_written(results: Path, tmp_path: Path, caps
 def test_wrong_arguments_are_exit_code_2(wrong: tuple[str, ...], capsys) -> None:
     with pytest.raises(SystemExit) as left:
         compare.main(["a", *wrong])
-    assert left.value.code == doors.WRONG
+    assert left.value.code == cli.WRONG

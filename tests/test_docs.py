@@ -15,8 +15,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from harness import sweep
-from harness.records import TABLES
-from harness.streams import generator
+from harness.rng import generator
+from harness.schema import TABLES
 
 TOP = Path(__file__).parents[1]
 DOCS = TOP / "docs"
@@ -101,9 +101,9 @@ def test_what_is_shown_is_the_package_that_is_tested(block: str, path: str) -> N
 
 
 def test_the_example_task_is_a_task(monkeypatch, study_file) -> None:
-    from harness.catalogue import read
     from harness.experiments.setup import Setup
     from harness.experiments.training import train
+    from harness.registry import read
     from harness.study.plan import plan
     from harness.tasks import TASKS
 
@@ -128,8 +128,8 @@ evaluation: {every: 50, sequences: 64}
 def test_the_example_cell_is_a_cell_with_the_adjoints_of_its_linear_regime() -> None:
     import torch
 
-    from harness.scan import scan
-    from harness.tape import Tape
+    from harness.recurrence.adjoints import Tape
+    from harness.recurrence.scan import scan
 
     space: dict = {"__name__": "leaky"}
     exec(compile(CELL.replace("if TYPE_CHECKING:", "if True:"), "extending.md", "exec", dont_inherit=True), space)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import doors, report, sweep
-from harness.doors import guarded
+from harness import cli, sweep
+from harness.cli import guarded
+from harness.report import __main__ as report
 
 STUDY = """\
 name: small
@@ -27,11 +28,11 @@ def call(door, *arguments: str | Path) -> int:
 
 def test_a_report_is_written_in_every_form_that_is_asked_for(study_file, tmp_path: Path) -> None:
     common = (study_file(STUDY), "-o", tmp_path / "out")
-    assert call(sweep, *common, "-j", "1", "--engine", "torch", "-q", "--format", "svg,pdf") == doors.DONE
+    assert call(sweep, *common, "-j", "1", "--engine", "torch", "-q", "--format", "svg,pdf") == cli.DONE
     figures = tmp_path / "out" / "small" / "figures"
     assert sorted(path.name for path in figures.iterdir()) == ["learning.pdf", "learning.svg"]
     paper = (figures / "learning.svg").read_text()
-    assert call(report, *common, "--style", "talk", "--format", "svg", "--latex", tmp_path / "small.tex") == doors.DONE
+    assert call(report, *common, "--style", "talk", "--format", "svg", "--latex", tmp_path / "small.tex") == cli.DONE
     assert sorted(path.name for path in figures.iterdir()) == ["learning.svg"]
     assert (figures / "learning.svg").read_text() != paper
     assert r"\caption{Two updates change 100~\% of nothing\_much." in (tmp_path / "small.tex").read_text()
@@ -40,8 +41,8 @@ def test_a_report_is_written_in_every_form_that_is_asked_for(study_file, tmp_pat
 def test_learning_curves_go_to_tensorboard(study_file, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
     common = (study_file(STUDY), "-o", tmp_path / "out")
-    assert call(sweep, *common, "-j", "1", "--engine", "torch", "-q") == doors.DONE
-    assert call(report, *common, "--tensorboard", tmp_path / "events") == doors.DONE
+    assert call(sweep, *common, "-j", "1", "--engine", "torch", "-q") == cli.DONE
+    assert call(report, *common, "--tensorboard", tmp_path / "events") == cli.DONE
     assert sorted(path.parent.name for path in (tmp_path / "events").rglob("events*")) == ["seed_0", "seed_1"]
 
 
@@ -53,5 +54,5 @@ def test_learning_curves_go_to_tensorboard(study_file, tmp_path: Path) -> None:
 def test_a_form_that_there_is_not_is_refused(door, option: tuple[str, str], said: str, study_file, capsys) -> None:
     with pytest.raises(SystemExit) as caught:
         door.main([str(study_file(STUDY)), *option])
-    assert caught.value.code == doors.WRONG
+    assert caught.value.code == cli.WRONG
     assert said in capsys.readouterr().err

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import doors, sweep
-from harness.catalogue import read
+from harness import cli, sweep
+from harness.registry import read
 
 STUDIES = Path(__file__).parents[1] / "studies" / "papers"
 PAGES = Path(__file__).parents[1] / "docs" / "papers"
@@ -37,7 +37,7 @@ def test_a_study_that_trains_nothing_holds(name: str, tmp_path: Path, capsys) ->
     asked = [str(path), "-o", str(tmp_path), "-j", "1", "--no-progress", "-S", overrides[0]]
     code = sweep.main(asked)
     said = capsys.readouterr()
-    assert code == doors.DONE, said.out + said.err
+    assert code == cli.DONE, said.out + said.err
     study = read(path, overrides)
     drawn = {figure.stem for figure in (tmp_path / study.name / "figures").glob("*.png")}
     assert drawn == {figure.name or figure.kind for figure in study.figures}
@@ -58,7 +58,7 @@ TRAINED = [name for name in NAMES if name not in UNTRAINED]
 def test_the_quick_version_on_a_page_is_a_plan_of_its_study(name: str, capsys) -> None:
     path, *asked = quick(name)
     assert path == f"studies/papers/{name}.yaml"
-    assert sweep.main([str(STUDIES / f"{name}.yaml"), *asked, "-n"]) == doors.DONE
+    assert sweep.main([str(STUDIES / f"{name}.yaml"), *asked, "-n"]) == cli.DONE
     assert "runs" in capsys.readouterr().out
 
 
@@ -68,11 +68,11 @@ def test_the_quick_version_holds_as_far_as_it_can_be_judged(name: str, tmp_path:
     _, *asked = quick(name)
     code = sweep.main([str(STUDIES / f"{name}.yaml"), *asked, "-o", str(tmp_path), "--no-progress"])
     said = capsys.readouterr()
-    assert code == doors.DONE, said.out + said.err
+    assert code == cli.DONE, said.out + said.err
     assert "✓" in said.out
 
 
 def test_decay_by_cell_holds_over_three_seeds_at_one_width(tmp_path: Path, capsys) -> None:
     _, *asked = quick("decay-by-cell")
     code = sweep.main([str(STUDIES / "decay-by-cell.yaml"), *asked, "-o", str(tmp_path), "-j", "1", "--no-progress"])
-    assert code == doors.DONE, capsys.readouterr().out
+    assert code == cli.DONE, capsys.readouterr().out

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import doors, sweep
-from harness.analysis import comparison_text
-from harness.analysis.comparison import compare
-from harness.catalogue import read
+from harness import cli, sweep
+from harness.registry import read
+from harness.report import comparison_text
 from harness.store import baseline
 from harness.study.plan import plan
+from harness.verdicts.comparison import compare
 
 TOP = Path(__file__).parents[1]
 STUDIES = sorted((TOP / "studies").rglob("*.yaml"))
@@ -41,7 +41,7 @@ def test_a_baseline_is_small_and_has_the_runs_that_its_study_asks_for(name: Path
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_what_a_shipped_study_claims_holds_and_has_not_become_worse(path: Path, tmp_path: Path) -> None:
     code = sweep.main([str(path), "-o", str(tmp_path), "--no-progress"])
-    assert code == doors.DONE
+    assert code == cli.DONE
     if not (reference(path) / baseline.FILE).exists():
         return  # a new study is judged by its expectations until its baseline is kept
     study = read(path)

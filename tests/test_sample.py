@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import doors, sample, sweep
-from harness.catalogue import read
-from harness.doors import guarded
+from harness import cli, sample, sweep
+from harness.cli import guarded
 from harness.errors import HarnessError
 from harness.execution.trained import best
+from harness.registry import read
 from harness.store.journal import Journal
 from harness.study.plan import plan
 from harness.tasks.characters import OTHER
@@ -34,11 +34,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path: Path = tmp_path_factory.mktemp("reading") / "reading.yaml"
     path.write_text(READING)
     arguments = [str(path), "-o", str(path.parent / "out"), "-j", "1", "--engine", "torch", "-q"]
-    assert guarded(sweep.main, arguments) == doors.DONE
+    assert guarded(sweep.main, arguments) == cli.DONE
     return path
 
 
-def said(capsys: pytest.CaptureFixture[str], path: Path, *arguments: str, code: int = doors.DONE) -> tuple[str, str]:
+def said(capsys: pytest.CaptureFixture[str], path: Path, *arguments: str, code: int = cli.DONE) -> tuple[str, str]:
     """What the door prints, on stdout and on stderr."""
     assert guarded(sample.main, [str(path), "-o", str(path.parent / "out"), *arguments]) == code
     shown = capsys.readouterr()
@@ -86,7 +86,7 @@ def test_the_run_with_the_lowest_final_loss_of_those_asked_for_is_taken(trained:
 def test_the_network_made_anew_has_the_loss_that_the_trained_one_had(trained: Path) -> None:
     planned, journal = plan(read(trained)), Journal.open(trained.parent / "out" / "reading")
     found = best(planned.runs, journal)
-    from harness.probes.keepsakes import tensors
+    from harness.probes.artifacts import tensors
 
     batch = found.model.task.batch(found.run.seed, "final", 0, found.model.task.final_sequences)
     loss, _ = found.model.judge(found.parameters, *tensors(batch, found.parameters))
@@ -117,18 +117,18 @@ def test_what_cannot_be_continued_is_said_in_a_sentence(
 ) -> None:
     if "record.weights=false" in arguments:
         folder = ["-o", str(trained.parent / "out"), "-S", "record.weights=false"]
-        assert guarded(sweep.main, [str(trained), *folder, "-j", "1", "--engine", "torch", "-q"]) == doors.DONE
-    assert sentence in said(capsys, trained, *arguments, code=doors.WRONG)[1]
+        assert guarded(sweep.main, [str(trained), *folder, "-j", "1", "--engine", "torch", "-q"]) == cli.DONE
+    assert sentence in said(capsys, trained, *arguments, code=cli.WRONG)[1]
 
 
 def test_without_results_it_is_said_how_to_make_them(tmp_path: Path, capsys) -> None:
     path = tmp_path / "reading.yaml"
     path.write_text(READING)
-    assert "python -m harness.sweep" in said(capsys, path, "The ", code=doors.WRONG)[1]
+    assert "python -m harness.sweep" in said(capsys, path, "The ", code=cli.WRONG)[1]
 
 
 def test_a_task_without_text_is_refused(study_file, capsys) -> None:
-    assert "'temporal_order' has no text to go on with" in said(capsys, study_file(), "The ", code=doors.WRONG)[1]
+    assert "'temporal_order' has no text to go on with" in said(capsys, study_file(), "The ", code=cli.WRONG)[1]
 
 
 def test_diverged_networks_say_nothing(trained: Path, monkeypatch) -> None:
@@ -142,5 +142,5 @@ def test_diverged_networks_say_nothing(trained: Path, monkeypatch) -> None:
 def test_a_wrong_option_is_exit_code_2(trained: Path, option: list[str], capsys) -> None:
     with pytest.raises(SystemExit) as caught:
         sample.main([str(trained), "The ", *option])
-    assert caught.value.code == doors.WRONG
+    assert caught.value.code == cli.WRONG
     assert "error" in capsys.readouterr().err

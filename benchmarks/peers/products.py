@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks import flops
 from benchmarks.paired import Contestant
 from benchmarks.sizes import Sizes
-from harness.kernels.interface import ROWS
+from harness.recurrence.kernels.interface import ROWS
 
 SQUARES = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 

@@ -1,7 +1,4 @@
-"""What the data show: tables to frames, frames to statistics, verdicts, figures and one page.
+"""Forwards the import paths that plug-ins were told to use: `harness.analysis.labels`, `.style`, `.frames`, `.figures`.
 
-    tables → frames.Frames → expectations.judge → Verdict    → summary (terminal), page (report.html)
-                           → figures.FIGURES[kind].draw      → rendering (PDF, PNG), page
-
-A new figure kind is one file in `figures/` and one line in its table; a new metric one entry of `metrics.METRICS`.
+The code is in `harness.study.labels`, `harness.statistics` and `harness.figures`; nothing else is here.
 """

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.cells.cell import Cell, PaperCell
-from harness.streams import generator
+from harness.rng import generator
 
 Matrix = npt.NDArray[np.float64]
 FAN_IN = 15  # weights into each unit of a sparse block (Pascanu, Mikolov & Bengio 2013, "smart tanh")

@@ -132,7 +132,7 @@ def options_fit(sections: Mapping[str, Any]) -> None:
 
 def compile_kernels(points: Sequence[Mapping[str, Any]]) -> None:
     """Compile, or load from the cache on disk, the fused kernels that these points use, before workers need them."""
-    from harness.kernels import KERNELS, diagonal, warm_up
+    from harness.recurrence.kernels import KERNELS, diagonal, warm_up
 
     used = set()
     for point in points:

@@ -7,7 +7,7 @@ from math import log
 import numpy as np
 
 from harness.cells.rnn import RNN
-from harness.records import Values
+from harness.schema import Values
 
 
 def log_adjoint_norms(W: Values, first: Values, v: Values, steps: int) -> Values:
@@ -21,8 +21,8 @@ def log_adjoint_norms(W: Values, first: Values, v: Values, steps: int) -> Values
     """
     import torch
 
-    from harness.scan import scan
-    from harness.tape import Tape
+    from harness.recurrence.adjoints import Tape
+    from harness.recurrence.scan import scan
 
     H = len(v)
     cell, tape = RNN(cell="rnn", hidden_size=H, biases=1), Tape()

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from harness.experiments.pack import Pack
 
 if TYPE_CHECKING:
-    from harness.experiments.feed import Feed
+    from harness.experiments.batches import Feed
     from harness.experiments.training import Trace
 
 Arrays = Mapping[str, npt.NDArray[Any]]

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from harness.experiments.finding import Finding, report
-from harness.records import Profile, Record, Values
-from harness.streams import generator
+from harness.experiments.theory_check import Finding, report
+from harness.rng import generator
+from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
 from harness.study.spec import Section, setting, wrong
 from harness.theory.fixed_points import attractor, fixed_points, folds, wall, wall_gradient

@@ -16,8 +16,8 @@ from pydantic import model_validator
 
 from harness.cells.cell import Cell, State
 from harness.cells.initialisation import initialise, sigma_max, spectral_radius
-from harness.records import Record
-from harness.streams import generator
+from harness.rng import generator
+from harness.schema import Record
 from harness.study.plan import Run
 from harness.study.spec import Section, setting, wrong
 
@@ -100,7 +100,7 @@ def operate(cell: Cell, parameters: Mapping[str, Tensor], inputs: Tensor, surger
     """Run an LSTM over tokens (T, R, B), its gates set by hand at the steps `first` … `last`."""
     import torch
 
-    from harness.scan import drive
+    from harness.recurrence.scan import drive
 
     state: State = (parameters["U"].new_zeros(*inputs.shape[1:], cell.hidden_size),) * 2
     before, error = state[1], 0.0

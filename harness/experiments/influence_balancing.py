@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.cells.rnn import RNN
-from harness.experiments.finding import Finding, report
-from harness.records import Profile, Record, Values
+from harness.experiments.theory_check import Finding, report
+from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
 from harness.study.spec import Section, setting, wrong
 from harness.theory.balancing import first_right_window, truncated_influence
@@ -39,7 +39,7 @@ def truncated_derivatives(size: int, positive: int, windows: Sequence[int]) -> V
     """
     import torch
 
-    from harness.scan import scan
+    from harness.recurrence.scan import scan
 
     f64 = torch.float64
     W = (0.5 * torch.eye(size, dtype=f64) + 0.5 * torch.diag(torch.ones(size - 1, dtype=f64), 1))[None]

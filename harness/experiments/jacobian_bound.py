@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from harness.cells.initialisation import sigma_max, spectral_radius
-from harness.experiments.finding import Finding, report
-from harness.records import Profile, Record, Values
-from harness.streams import generator
+from harness.experiments.theory_check import Finding, report
+from harness.rng import generator
+from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
 from harness.study.spec import Section, setting, wrong
 from harness.theory.linear import GAMMA, jacobian_bound

@@ -13,9 +13,9 @@ import numpy as np
 
 from harness.cells.initialisation import block, sigma_max, spectral_radius
 from harness.experiments.adjoint_norms import log_adjoint_norms
-from harness.experiments.finding import Finding, report
-from harness.records import Profile, Record
-from harness.streams import generator
+from harness.experiments.theory_check import Finding, report
+from harness.rng import generator
+from harness.schema import Profile, Record
 from harness.study.plan import Run
 from harness.study.spec import Section, setting
 from harness.theory.linear import log_rate

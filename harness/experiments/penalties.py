@@ -13,8 +13,8 @@ from torch import Tensor
 
 from harness.cells.cell import Cell, State
 from harness.models.model import Model, Parameters
-from harness.scan import drive, scan
-from harness.streams import generator
+from harness.recurrence.scan import drive, scan
+from harness.rng import generator
 
 if TYPE_CHECKING:
     from harness.study.spec import Training

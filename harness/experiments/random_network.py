@@ -14,10 +14,10 @@ import numpy as np
 
 from harness.cells.initialisation import sigma_max, spectral_radius
 from harness.experiments.adjoint_norms import log_adjoint_norms
-from harness.experiments.finding import Finding, report
+from harness.experiments.theory_check import Finding, report
 from harness.probes.benettin import lyapunov_exponents
-from harness.records import Profile, Record, Values
-from harness.streams import generator
+from harness.rng import generator
+from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
 from harness.study.spec import Section, setting
 from harness.theory.spectra import circular_law_exponents, largest_exponent

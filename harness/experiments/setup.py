@@ -43,7 +43,7 @@ class Setup:
     def engine_for(self, cell: Cell) -> str:
         """The engine that will compute this cell."""
         if self.engine == "numba" and self.device == "cpu":
-            from harness.fused import has_kernel
+            from harness.recurrence.fused import has_kernel
 
             if has_kernel(cell):
                 return "numba"

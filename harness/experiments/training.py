@@ -14,7 +14,7 @@ from torch import Tensor
 
 from harness.cells.cell import Cell, State
 from harness.cells.initialisation import sigma_max, spectral_radius
-from harness.experiments.feed import Feed, draw
+from harness.experiments.batches import Feed, draw
 from harness.experiments.pack import Pack
 from harness.experiments.penalties import add_penalties
 from harness.experiments.schedule import recorded_updates
@@ -23,13 +23,13 @@ from harness.models import MODELS
 from harness.models.model import Model
 from harness.probes.adjoints import gradient_rows
 from harness.probes.analogies import code_measures
-from harness.probes.keepsakes import keepsakes
+from harness.probes.artifacts import keepsakes
 from harness.probes.profiles import profiles_of
 from harness.probes.switches import best_switch
-from harness.records import Record
+from harness.recurrence.adjoints import Tape
+from harness.schema import Record
 from harness.study.plan import Run
 from harness.study.spec import Evaluation, Recording, Training
-from harness.tape import Tape
 from harness.tasks.task import Part, Task
 
 

@@ -11,9 +11,9 @@ from harness.cells import initialisation
 from harness.cells.cell import Cell, State
 from harness.models.decoder import Decoding
 from harness.models.model import Initial, Model, Parameters
-from harness.scan import scan
-from harness.streams import generator
-from harness.tape import Tape
+from harness.recurrence.adjoints import Tape
+from harness.recurrence.scan import scan
+from harness.rng import generator
 
 
 class EncoderDecoder(Decoding):

@@ -14,8 +14,8 @@ from torch import Tensor
 from harness.cells import initialisation, lecture
 from harness.cells.cell import Cell, State
 from harness.models import readout
-from harness.streams import generator
-from harness.tape import Tape
+from harness.recurrence.adjoints import Tape
+from harness.rng import generator
 from harness.tasks.task import UNSCORED, Task
 
 Parameters = Mapping[str, Tensor]

@@ -10,7 +10,7 @@ import torch
 
 from harness.cells.cell import State
 from harness.models.model import Model, Parameters
-from harness.streams import generator
+from harness.rng import generator
 
 Floats = npt.NDArray[np.float64]
 

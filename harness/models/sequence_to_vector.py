@@ -6,8 +6,8 @@ from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model, Parameters, read
-from harness.scan import scan
-from harness.tape import Tape
+from harness.recurrence.adjoints import Tape
+from harness.recurrence.scan import scan
 
 
 class SequenceToVector(Model):

@@ -8,7 +8,7 @@ from harness.cells import initialisation
 from harness.cells.cell import Cell, State
 from harness.models.decoder import Decoding
 from harness.models.model import Initial, Parameters, linear
-from harness.tape import Tape
+from harness.recurrence.adjoints import Tape
 
 
 class VectorToSequence(Decoding):

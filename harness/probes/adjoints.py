@@ -8,8 +8,8 @@ from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model
-from harness.records import Array
-from harness.tape import Tape
+from harness.recurrence.adjoints import Tape
+from harness.schema import Array
 
 
 def gradient_rows(

@@ -10,8 +10,8 @@ import torch
 
 from harness.models.decoder import Decoding
 from harness.models.model import Model, Parameters
-from harness.probes.keepsakes import tensors
-from harness.streams import generator
+from harness.probes.artifacts import tensors
+from harness.rng import generator
 from harness.tasks.dates import Dates, words
 from harness.tasks.task import Part
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from harness.probes.products import logarithm
-from harness.records import Values
+from harness.schema import Values
 
 
 def lyapunov_exponents(push: Callable[[int, Values], Values], frame: Values, steps: int) -> Values:

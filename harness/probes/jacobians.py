@@ -13,7 +13,7 @@ from harness.cells.cell import State
 from harness.models.model import Model
 from harness.probes.products import Product
 from harness.probes.trajectory import Trajectory, trajectories
-from harness.records import Profile, Values
+from harness.schema import Profile, Values
 
 LAGS = 16
 

@@ -11,7 +11,7 @@ from harness.cells.cell import State
 from harness.models.model import Model
 from harness.probes.benettin import lyapunov_exponents
 from harness.probes.trajectory import Trajectory, trajectories
-from harness.records import Profile
+from harness.schema import Profile
 
 
 def lyapunov_spectrum(

@@ -13,8 +13,8 @@ from harness.cells.cell import Cell, State
 from harness.models.model import Model
 from harness.probes.adjoints import gradient_rows
 from harness.probes.trajectory import PATHS, replicas
-from harness.records import Array, Profile
-from harness.tape import Tape
+from harness.recurrence.adjoints import Tape
+from harness.schema import Array, Profile
 
 
 class Along:

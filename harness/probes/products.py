@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from harness.records import Values
+from harness.schema import Values
 
 SWEEPS, ORTHOGONAL = 60, 1e-5  # largest cosine left: a singular value is off by its square
 

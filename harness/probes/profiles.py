@@ -10,7 +10,7 @@ from torch import Tensor
 from harness.cells.cell import State
 from harness.models.model import Model
 from harness.probes import PROBES
-from harness.records import Profile
+from harness.schema import Profile
 
 
 def profiles_of(

@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.cells.cell import Cell, State
 from harness.models.model import Model
 from harness.probes.trajectory import Trajectory, trajectories
-from harness.records import Profile
+from harness.schema import Profile
 
 FAR, DRAWS = 40.0, 64  # pre-activations at which σ and tanh are at their bounds, and patterns of their signs
 MARGIN = 0.1  # of the range between the bounds

@@ -12,8 +12,8 @@ from torch.func import vjp, vmap
 
 from harness.cells.cell import Cell, State
 from harness.models.model import Model
-from harness.records import Values
-from harness.scan import drive
+from harness.recurrence.scan import drive
+from harness.schema import Values
 
 SEQUENCES = 4  # of a batch, whose Jacobians are taken: they are alike, and dear
 PATHS = ("h", "c")  # the state in which two paths can be told apart

@@ -12,7 +12,7 @@ from torch import Tensor
 from harness.cells.cell import State
 from harness.models.model import Model
 from harness.probes.trajectory import Numbers, replicas
-from harness.records import Profile, Values
+from harness.schema import Profile, Values
 
 
 def truncation_bias(

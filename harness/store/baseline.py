@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import ResultsError
-from harness.records import RUNS, SCHEMA_VERSION
+from harness.schema import RUNS, SCHEMA_VERSION
 from harness.store.journal import replace_file
 
 FILE = f"{RUNS.name}.parquet"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from harness.records import RUN_ID, RUNS, SCHEMA_VERSION, TABLES, Record
+from harness.schema import RUN_ID, RUNS, SCHEMA_VERSION, TABLES, Record
 
 BEGINNING = b'{"harness_schema": '  # of every commit: where to look for one among other bytes
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what a spoiled head can lead to
@@ -100,7 +100,7 @@ def _serialise(table: str, rows: Sequence[Mapping[str, object]]) -> bytes:
     known = {field.name for field in schema}
     stray = {key for row in rows for key in row} - known
     if stray:
-        raise ValueError(f"{table}: no column for {sorted(stray)}; columns are declared in harness/records.py")
+        raise ValueError(f"{table}: no column for {sorted(stray)}; columns are declared in harness/schema.py")
     columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:

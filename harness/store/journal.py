@@ -24,7 +24,7 @@ import pyarrow as pa
 from filelock import BaseFileLock, FileLock, Timeout
 
 from harness.errors import ResultsError
-from harness.records import SCHEMA_VERSION, Record
+from harness.schema import SCHEMA_VERSION, Record
 from harness.store.commit import MALFORMED, Commit, checked, decode, encode
 from harness.store.segments import Segments
 

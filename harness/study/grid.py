@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from harness.errors import Place, nearest
-from harness.study.source import Document, KeyPath
 from harness.study.spec import Choice, Experiment, Point, Section
+from harness.study.yaml_document import Document, KeyPath
 
 MOST_POINTS = 1_000_000
 

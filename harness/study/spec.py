@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from harness.records import Column
+from harness.schema import Column
 
 Scalar = None | bool | int | float | str
 SLUG = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from harness.streams import generator
+from harness.rng import generator
 from harness.study.spec import setting
 from harness.tasks.task import PADDING, UNSCORED, Batch, Part, Shape, Task
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import model_validator
 
-from harness.streams import generator
+from harness.rng import generator
 from harness.study.spec import setting, wrong
 from harness.tasks.task import UNSCORED, Batch, Part, Readout, Shape, Task
 

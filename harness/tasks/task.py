@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from harness.streams import generator
+from harness.rng import generator
 from harness.study.spec import Section
 
 Shape = Literal["sequence_to_vector", "sequence_to_sequence", "vector_to_sequence", "sequence_to_vector_to_sequence"]

@@ -18,10 +18,10 @@ from benchmarks.peers.torch_module import TorchModule
 from benchmarks.problem import Problem
 from benchmarks.processes import STUDIES
 from benchmarks.sizes import CELLS, Sizes
-from harness.catalogue import read
 from harness.experiments import training
 from harness.experiments.setup import Setup
-from harness.streams import generator
+from harness.registry import read
+from harness.rng import generator
 
 STEPS = 4
 

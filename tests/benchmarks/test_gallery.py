@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import gallery
-from harness.analysis.figures.kind import FigureKind
-from harness.catalogue import read
-from harness.doors import DONE, WRONG, guarded
+from harness.cli import DONE, WRONG, guarded
+from harness.figures.kind import FigureKind
+from harness.registry import read
 
 TOP = Path(__file__).parents[2]
 PAGES = [TOP / "README.md", *(TOP / "docs").rglob("*.md")]

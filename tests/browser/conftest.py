@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))  # made_up.py: t
 
 from made_up import Made, figures, make, point
 
-from harness.analysis.expectations import judge
-from harness.analysis.page import write
-from harness.analysis.rendering import render
+from harness.figures.rendering import render
+from harness.report.page import write
 from harness.study.spec import Expectation
+from harness.verdicts.expectations import judge
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,9 @@ pytest.importorskip("selenium", reason="no selenium here; it is in the extra 'te
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from harness.analysis.serving import HOST, Live, server
-from harness.catalogue import read
-from harness.records import Record
+from harness.registry import read
+from harness.report.serving import HOST, Live, server
+from harness.schema import Record
 from harness.store.journal import Journal
 from harness.study.plan import Run, plan
 

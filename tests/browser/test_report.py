@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from harness.analysis.metrics import SOLVED_AT
+from harness.verdicts.metrics import SOLVED_AT
 
 LARGEST = 5_000_000  # bytes
 SLOWEST = 2000  # milliseconds

@@ -12,8 +12,8 @@ from torch import Tensor
 from harness.cells import CELLS
 from harness.cells.cell import PaperCell
 from harness.cells.initialisation import initialise
-from harness.scan import scan
-from harness.tape import Tape
+from harness.recurrence.adjoints import Tape
+from harness.recurrence.scan import scan
 
 PAPER_CELLS = [name for name, cell in CELLS.items() if issubclass(cell, PaperCell)]
 T, R, B, D, H = 9, 2, 3, 5, 6

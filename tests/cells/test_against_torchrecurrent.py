@@ -9,7 +9,7 @@ from paper_cells import B, D, H, R, made, start
 from torch import Tensor
 
 from harness.cells.skew import skew
-from harness.scan import scan
+from harness.recurrence.scan import scan
 
 Parameters = dict[str, Tensor]
 CASES = ["lstm1997", "janet", "indrnn", "antisymmetric", "cornn"]

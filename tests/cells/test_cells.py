@@ -7,7 +7,7 @@ import torch
 from harness.cells import CELLS
 from harness.cells.cell import sigmoid
 from harness.cells.initialisation import initialise
-from harness.scan import scan
+from harness.recurrence.scan import scan
 
 TWINS = {
     "rnn tanh": ("rnn", {"nonlinearity": "tanh"}, torch.nn.RNN),

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from harness.cells import CELLS
 from harness.cells.initialisation import initialise, spectral_radius
-from harness.scan import scan
+from harness.recurrence.scan import scan
 
 
 def eigenvalues(p):

@@ -8,7 +8,6 @@ import torch
 from paper_cells import PAPER_CELLS, B, D, H, R, T, adjoints, made, start
 from pydantic import ValidationError
 
-from harness.catalogue import read
 from harness.cells import CELLS
 from harness.cells.elementwise import Elementwise
 from harness.cells.initialisation import initialise
@@ -16,8 +15,9 @@ from harness.cells.sizes import matched_width, parameter_counts
 from harness.errors import StudyError
 from harness.experiments.setup import Setup
 from harness.experiments.training import train
-from harness.records import Record
-from harness.scan import drive, scan
+from harness.recurrence.scan import drive, scan
+from harness.registry import read
+from harness.schema import Record
 from harness.study.plan import Run, plan
 from harness.tasks import TASKS
 
@@ -73,7 +73,7 @@ def test_adjoints_in_float64_agree_with_those_as_trained(study_file, cell: str) 
 @pytest.mark.parametrize("window", [1, 4, T])
 @pytest.mark.parametrize("name", PAPER_CELLS)
 def test_adjoints_are_those_of_autograd_and_exactly_zero_before_the_window(name: str, window: int) -> None:
-    from harness.tape import Tape
+    from harness.recurrence.adjoints import Tape
 
     cell, parameters, x = made(name)
     v = torch.randn(R, B, H, dtype=torch.float64, generator=torch.Generator().manual_seed(2))

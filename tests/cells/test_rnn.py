@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from harness.cells.initialisation import FAN_IN, initialise, spectral_radius
 from harness.cells.rnn import RNN
-from harness.fused import has_kernel
 from harness.models.sequence_to_vector import SequenceToVector
-from harness.scan import scan
-from harness.tape import Tape
+from harness.recurrence.adjoints import Tape
+from harness.recurrence.fused import has_kernel
+from harness.recurrence.scan import scan
 from harness.tasks.temporal_order import TemporalOrder
 
 H, D, T, R, B = 40, 8, 11, 2, 3

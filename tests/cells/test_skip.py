@@ -9,8 +9,8 @@ from torch import Tensor
 
 from harness.cells import CELLS
 from harness.cells.initialisation import initialise
-from harness.scan import scan
-from harness.tape import Tape
+from harness.recurrence.adjoints import Tape
+from harness.recurrence.scan import scan
 
 T, R, B, D, H = 11, 2, 3, 5, 4
 KINDS = ["skip", "gated_skip"]

@@ -8,8 +8,8 @@ import torch
 
 from harness.cells import CELLS
 from harness.cells.initialisation import initialise
-from harness.scan import scan
-from harness.tape import Tape
+from harness.recurrence.adjoints import Tape
+from harness.recurrence.scan import scan
 
 T, R, B, D, H = 9, 2, 3, 5, 4
 

@@ -18,15 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from harness import doors, status, sweep
-from harness.catalogue import read
+from harness import cli, status, sweep
 from harness.errors import ResultsError
 from harness.execution import local, preview, sweeping
 from harness.execution.job import How, Outcome
 from harness.execution.progress import Progress
 from harness.execution.sweeping import Wanted
 from harness.experiments.setup import Setup
-from harness.records import Record
+from harness.registry import read
+from harness.schema import Record
 from harness.store import journal as store
 from harness.store.journal import Journal
 from harness.study.plan import Plan, Run, plan
@@ -336,16 +336,16 @@ def test_a_worker_that_dies_without_work_makes_no_suspects(
 
 def test_failures_are_told_at_once_and_at_the_end_and_can_be_taken_up_again(study_file, tmp_path: Path, capsys) -> None:
     common = [str(study_file()), "-o", str(tmp_path / "out"), "-j", "1", "--engine", "torch"]
-    assert doors.guarded(sweep.main, [*common, "--timeout", "1e-9"]) == doors.FAILED
+    assert cli.guarded(sweep.main, [*common, "--timeout", "1e-9"]) == cli.FAILED
     shown = capsys.readouterr().err
     assert shown.count("failed: ") == 6
     assert "DeadlineError" in shown
     assert "6 runs failed; why: " in shown
     assert "add --retry-failed" in shown
-    assert doors.guarded(status.main, common[:3]) == doors.DONE
+    assert cli.guarded(status.main, common[:3]) == cli.DONE
     assert "6  failed" in capsys.readouterr().out
-    assert doors.guarded(sweep.main, common) == doors.FAILED
-    assert doors.guarded(sweep.main, [*common, "--retry-failed"]) == doors.DONE
+    assert cli.guarded(sweep.main, common) == cli.FAILED
+    assert cli.guarded(sweep.main, [*common, "--retry-failed"]) == cli.DONE
 
 
 def test_a_commit_is_synced_and_then_its_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

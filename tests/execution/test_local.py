@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalogue import read
 from harness.execution import sweeping
 from harness.execution.sweeping import Wanted, parse_where, sweep
 from harness.experiments.setup import Setup
-from harness.records import Record
+from harness.registry import read
+from harness.schema import Record
 from harness.store.journal import Journal
 from harness.study.plan import Run, plan
 

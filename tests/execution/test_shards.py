@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalogue import read
 from harness.errors import ResultsError
 from harness.execution.sweeping import Wanted, sweep
+from harness.registry import read
 from harness.store import tables
 from harness.store.journal import Journal
 from harness.study.plan import plan

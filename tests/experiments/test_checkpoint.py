@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.catalogue import read
 from harness.experiments.checkpoint import Checkpointing
 from harness.experiments.setup import Setup
 from harness.experiments.training import train
+from harness.registry import read
 from harness.store.checkpoints import Checkpoints
 from harness.study.plan import packs, plan
 

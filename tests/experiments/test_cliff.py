@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from harness.catalogue import read
 from harness.errors import StudyError
 from harness.experiments.cliff import Cliff, climb, counted_folds, descend, error, hysteresis
 from harness.experiments.setup import Setup
+from harness.registry import read
 from harness.study.plan import plan
 from harness.theory.fixed_points import fixed_points, folds, wall
 

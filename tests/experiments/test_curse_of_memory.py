@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from harness.catalogue import read
 from harness.errors import StudyError
 from harness.experiments.curse_of_memory import moments, remember
 from harness.experiments.setup import Setup
-from harness.streams import generator
+from harness.registry import read
+from harness.rng import generator
 from harness.study.plan import plan
 
 STUDY = """\

@@ -8,13 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.catalogue import read
 from harness.cells.initialisation import initialise
 from harness.cells.lstm import LSTM
 from harness.errors import StudyError
 from harness.experiments.gate_surgery import SWITCHES, Operated, Surgery, operate, surgeries
 from harness.experiments.setup import Setup
-from harness.streams import generator
+from harness.registry import read
+from harness.rng import generator
 from harness.study.plan import plan
 
 FIRST, LAST, T, D = 5, 9, 14, 6

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.catalogue import read
 from harness.errors import StudyError
 from harness.experiments.influence_balancing import balance, truncated_derivatives
 from harness.experiments.setup import Setup
+from harness.registry import read
 from harness.study.plan import plan
 from harness.theory.balancing import total_influence, truncated_influence
 

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from harness.catalogue import read
 from harness.errors import StudyError
 from harness.experiments.jacobian_bound import Bound, bound, jacobians, log_norms, recurrent_weights
 from harness.experiments.setup import Setup
+from harness.registry import read
 from harness.study.plan import plan
 
 STUDY = """\

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from harness.catalogue import read
 from harness.experiments.linear_decay import decay
 from harness.experiments.setup import Setup
+from harness.registry import read
 from harness.study.plan import plan
 
 STUDY = """\

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from harness.catalogue import read
 from harness.cells import CELLS
 from harness.cells.initialisation import initialise
 from harness.errors import StudyError
@@ -14,7 +13,8 @@ from harness.experiments.pack import Pack
 from harness.experiments.penalties import SLOPES, lyapunov_exponents, omega_gradient, orthogonal_gradient
 from harness.experiments.setup import Setup
 from harness.experiments.training import train
-from harness.records import Record
+from harness.registry import read
+from harness.schema import Record
 from harness.study.plan import Run, plan
 from harness.study.spec import Training
 

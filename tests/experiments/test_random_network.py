@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from harness.catalogue import read
 from harness.experiments.random_network import exponents, spectrum, trajectory
 from harness.experiments.setup import Setup
+from harness.registry import read
 from harness.study.plan import plan
 
 STUDY = """\

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from harness.catalogue import read
 from harness.experiments.pack import Pack
 from harness.experiments.setup import Setup
 from harness.experiments.training import train
-from harness.records import Record
-from harness.streams import generator
+from harness.registry import read
+from harness.rng import generator
+from harness.schema import Record
 from harness.study.plan import NUMERICS_VERSION, Run, pack_key, plan
 from harness.study.spec import Training
 
@@ -177,7 +177,7 @@ def test_runs_that_differ_in_initial_weights_or_seed_alone_share_a_pack(study_fi
 
 
 def test_seeds_see_the_same_data_in_every_cell_of_the_grid(study_file) -> None:
-    from harness.experiments.feed import draw
+    from harness.experiments.batches import draw
 
     runs = runs_of(study_file)
     inputs, targets = draw(runs[0].sections["task"], [run.seed for run in runs], "train", 3, 5, "cpu")

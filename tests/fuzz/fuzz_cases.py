@@ -18,7 +18,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, seed, settings
 
-from harness.doors import guarded
+from harness.cli import guarded
 
 FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))  # more cases of everything: `tox -e fuzz`
 SEED = int(os.environ.get("FUZZ_SEED") or time())  # of the long run; the ordinary one is the same every time

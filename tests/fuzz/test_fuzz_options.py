@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_fuzz_studies import TINY
 
-from harness import doors, sweep
+from harness import cli, sweep
 
 KEYS = st.sampled_from(
     [
@@ -41,9 +41,9 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def asked(room: Path, study: str, *options: str) -> Shown:
     shown = call(sweep, room / study, "-o", room / "out", "-n", *options)
-    assert shown.code in (doors.DONE, doors.WRONG), shown
-    assert (shown.code == doors.DONE) == (shown.out != ""), shown
-    assert shown.code == doors.DONE or shown.err.strip(), shown
+    assert shown.code in (cli.DONE, cli.WRONG), shown
+    assert (shown.code == cli.DONE) == (shown.out != ""), shown
+    assert shown.code == cli.DONE or shown.err.strip(), shown
     assert not (room / "out").exists()
     return shown
 
@@ -57,7 +57,7 @@ def test_any_override_is_obeyed_or_refused_by_its_number(room: Path, study: str,
     options = [word for key, value in pairs for word in ("-S", f"{key}={value}")]
     shown = asked(room, study, *options)
     first = shown.err.partition("\n")[0]
-    assert shown.code == doors.DONE or first.startswith((str(room / study), "-S ", "usage: ")), shown.err
+    assert shown.code == cli.DONE or first.startswith((str(room / study), "-S ", "usage: ")), shown.err
 
 
 @cases(150)
@@ -73,7 +73,7 @@ def test_any_override_is_obeyed_or_refused_by_its_number(room: Path, study: str,
 )
 def test_any_filter_is_obeyed_or_refused(room: Path, filters: list[str]) -> None:
     shown = asked(room, "smoke.yaml", *[word for text in filters for word in ("--filter", text)])
-    assert shown.code == doors.DONE or "filter" in shown.err, shown.err
+    assert shown.code == cli.DONE or "filter" in shown.err, shown.err
 
 
 NUMBERS = (
@@ -105,7 +105,7 @@ def test_any_options_together_are_obeyed_or_refused(room: Path, options: list) -
 )
 def test_a_folder_that_cannot_be_is_refused_or_holds_nothing(room: Path, output: str) -> None:
     shown = call(sweep, room / "tiny.yaml", "-n", "-o", output)
-    assert shown.code in (doors.DONE, doors.WRONG)
+    assert shown.code in (cli.DONE, cli.WRONG)
     assert shown.out or shown.err
 
 
@@ -116,7 +116,7 @@ def test_a_folder_that_cannot_be_is_refused_or_holds_nothing(room: Path, output:
 )
 def test_an_override_that_is_no_setting_is_refused_and_not_taken_for_null(room: Path, value: str) -> None:
     shown = asked(room, "tiny.yaml", "-S", f"training.clip_norm={value}")
-    assert shown.code == doors.WRONG
+    assert shown.code == cli.WRONG
     assert shown.err.startswith("-S 1: ")
 
 

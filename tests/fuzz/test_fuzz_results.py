@@ -13,9 +13,10 @@ from fuzz_cases import call, cases, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import check, doors, report, status, sweep
-from harness.catalogue import read
-from harness.records import Record
+from harness import check, cli, status, sweep
+from harness.registry import read
+from harness.report import __main__ as report
+from harness.schema import Record
 from harness.store import tables
 from harness.store.journal import Journal
 from harness.study.plan import plan
@@ -153,9 +154,9 @@ def test_doors_that_read_answer_and_change_nothing(room: Path, damages: list) ->
     before = snapshot(room)
     for door, option in ((status, ()), (check, ()), (sweep, ("-n",)), (sweep, ("-n", "--retry-failed"))):
         shown = call(door, room / "s.yaml", "-o", room / "out", *option)
-        assert shown.code in (doors.DONE, doors.FAILED, doors.WRONG, doors.NOT_HELD), shown
-        assert (shown.code == doors.WRONG) == (shown.out == ""), shown
-        assert shown.code != doors.WRONG or str(room / "out") in shown.err, shown.err
+        assert shown.code in (cli.DONE, cli.FAILED, cli.WRONG, cli.NOT_HELD), shown
+        assert (shown.code == cli.WRONG) == (shown.out == ""), shown
+        assert shown.code != cli.WRONG or str(room / "out") in shown.err, shown.err
         assert snapshot(room) == before
 
 
@@ -165,8 +166,8 @@ def test_a_report_writes_its_page_and_its_figures_and_nothing_else(room: Path, d
     folder = spoil(room, damages)
     before = snapshot(room)
     shown = call(report, room / "s.yaml", "-o", room / "out")
-    assert shown.code in (doors.DONE, doors.WRONG), shown
-    assert shown.code != doors.WRONG or str(folder) in shown.err, shown.err
+    assert shown.code in (cli.DONE, cli.WRONG), shown
+    assert shown.code != cli.WRONG or str(folder) in shown.err, shown.err
     after = snapshot(room)
     own = ("out/tiny/report.html", "out/tiny/figures/")
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
@@ -181,7 +182,7 @@ def test_a_sweep_with_nothing_to_compute_keeps_every_sound_commit_and_touches_no
     folder = spoil(room, damages)
     before, sound = snapshot(room), snapshot(room / "sound" / "tiny" / "journal")
     shown = call(sweep, room / "s.yaml", "-o", room / "out", "--limit", "0", "-j", "1", "--no-progress")
-    assert shown.code in (doors.DONE, doors.FAILED, doors.WRONG, doors.NOT_HELD), shown
+    assert shown.code in (cli.DONE, cli.FAILED, cli.WRONG, cli.NOT_HELD), shown
     after = snapshot(room)
     for name, content in sound.items():
         if before.get(f"out/tiny/journal/{name}") == content:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML, YAMLError
 
-from harness import check, doors, report, status, sweep
+from harness import check, cli, status, sweep
+from harness.report import __main__ as report
 
 TINY = """\
 name: tiny
@@ -36,8 +37,8 @@ def plan(room: Path, content: str | bytes, *, seconds: float = SECONDS) -> Shown
     path = room / "s.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
     shown = call(sweep, path, "-o", room / "out", "-n", seconds=seconds)
-    assert shown.code in (doors.DONE, doors.WRONG), shown
-    assert shown.code == doors.DONE or located(shown, path), shown.err
+    assert shown.code in (cli.DONE, cli.WRONG), shown
+    assert shown.code == cli.DONE or located(shown, path), shown.err
     assert not (room / "out").exists()
     shown.out.encode()  # what a terminal of UTF-8 can show
     return shown
@@ -61,7 +62,7 @@ def test_a_study_with_spoiled_bytes_is_planned_or_refused(room: Path, text: str,
 @cases(100)
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_are_refused(room: Path, data: bytes) -> None:
-    assert plan(room, data).code == doors.WRONG
+    assert plan(room, data).code == cli.WRONG
 
 
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(NASTY)
@@ -136,7 +137,7 @@ SEQUENCE, LONG = "[" + ", ".join(["{}"] * 9) + "]", "x" * 100_000
 )  # fmt: skip
 def test_a_bomb_is_refused_quickly_with_a_message(room: Path, content: str, said: str) -> None:
     shown = plan(room, content)
-    assert shown.code == doors.WRONG
+    assert shown.code == cli.WRONG
     assert said in shown.err
 
 
@@ -150,15 +151,15 @@ def test_a_path_that_is_no_study_is_refused(room: Path, door, path: str) -> None
     for name in ("loop", "dangling"):
         if not (room / name).is_symlink():
             (room / name).symlink_to(name if name == "loop" else "nowhere")
-    assert call(door, path.format(room=room), "-o", room / "out").code == doors.WRONG
+    assert call(door, path.format(room=room), "-o", room / "out").code == cli.WRONG
 
 
 def test_a_width_that_is_matched_is_found_at_once_however_large(room: Path) -> None:
     text = TINY.replace("cell: rnn, hidden_size: 5", "cell: lstm, hidden_size: 1000000000, match: parameters")
-    assert plan(room, text, seconds=1).code == doors.DONE
+    assert plan(room, text, seconds=1).code == cli.DONE
 
 
 def test_an_anchored_truth_value_is_one_and_an_anchor_may_be_used_again(room: Path) -> None:
     text = TINY.replace("batch_size: 4", "batch_size: &n 4, stop_when_solved: &t true")
     text = text.replace("every: 2", "every: &n 2")
-    assert plan(room, text).code == doors.DONE
+    assert plan(room, text).code == cli.DONE

@@ -14,10 +14,11 @@ import pytest
 from fuzz_cases import call, located, snapshot
 from test_fuzz_studies import TINY
 
-from harness import doors, report, status, sweep
-from harness.catalogue import read
-from harness.doors import results_folder
-from harness.records import Record
+from harness import cli, status, sweep
+from harness.cli import results_folder
+from harness.registry import read
+from harness.report import __main__ as report
+from harness.schema import Record
 from harness.store.journal import Journal
 from harness.study.plan import plan
 
@@ -45,7 +46,7 @@ def test_a_tag_runs_nothing(tmp_path: Path, key: str, tag: str) -> None:
     lines = [line for line in TINY.splitlines() if not line.startswith(f"{key}:")]
     study.write_text("\n".join([*lines, f"{key}: {tag.format(mark=mark)}", ""]))
     shown = call(sweep, study, "-o", tmp_path / "out", "-n")
-    assert shown.code == doors.WRONG
+    assert shown.code == cli.WRONG
     assert located(shown, study)
     assert not mark.exists()
 
@@ -90,7 +91,7 @@ def test_a_name_cannot_lead_out_of_the_results_folder(tmp_path: Path, name: str,
     study.write_text(text + where.format(json.dumps(name)) + "\n")
     before = snapshot(tmp_path)
     shown = call(sweep, study, "-o", tmp_path / "out")
-    assert shown.code == doors.WRONG
+    assert shown.code == cli.WRONG
     assert located(shown, study)
     assert snapshot(tmp_path) == before
 
@@ -139,7 +140,7 @@ def test_no_text_of_a_study_or_a_folder_is_markup_in_the_report(tmp_path: Path) 
     journal.fail(third.run_id, {EVIL: EVIL}, EVIL, EVIL, 1)
     (journal.folder / "provenance.json").write_text(json.dumps({"command": EVIL, EVIL: {EVIL: [EVIL]}, "date": EVIL}))
     shown = call(report, study, "-o", tmp_path / "out", "-S", override)
-    assert shown.code == doors.DONE, shown
+    assert shown.code == cli.DONE, shown
     page = Page((journal.folder / "report.html").read_text())
     assert page.text.count("<x-evil onload=alert(2)>{{ 7 * 7 }}") >= 8
     assert page.scripts == 2  # the data, as JSON, and what draws them
@@ -156,10 +157,10 @@ def test_figures_that_are_a_link_are_left_alone(tmp_path: Path) -> None:
     (folder / "figures").symlink_to(elsewhere)
     (folder / "report.html").symlink_to(elsewhere / "page.html")
     shown = call(report, study, "-o", tmp_path / "out")
-    assert shown.code == doors.WRONG
+    assert shown.code == cli.WRONG
     assert "is a link" in shown.err
     (folder / "figures").unlink()
-    assert call(report, study, "-o", tmp_path / "out").code == doors.DONE
+    assert call(report, study, "-o", tmp_path / "out").code == cli.DONE
     assert [path.name for path in elsewhere.iterdir()] == ["photo.png"]
 
 
@@ -173,5 +174,5 @@ def test_a_path_that_is_no_text_and_a_terminal_without_greek_are_no_traceback(tm
             [*command, "-n"] if door == "sweep" else command,
             capture_output=True, cwd=HOUSE, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False,
         )  # fmt: skip
-        assert (done.returncode, done.stderr) == (doors.DONE, b"")
-    assert call(status, study, "-o", tmp_path / "\udcff").code == doors.DONE
+        assert (done.returncode, done.stderr) == (cli.DONE, b"")
+    assert call(status, study, "-o", tmp_path / "\udcff").code == cli.DONE

@@ -14,9 +14,9 @@ from harness.cells.sizes import matched_width, parameter_counts
 from harness.models import MODELS, readout
 from harness.models.decoder import Decoding, decoder
 from harness.models.model import Model
-from harness.scan import scan
+from harness.recurrence.adjoints import Tape
+from harness.recurrence.scan import scan
 from harness.study.spec import setting
-from harness.tape import Tape
 from harness.tasks.task import UNSCORED, Batch, Task
 
 T, B, R, D, C, H = 6, 4, 3, 5, 4, 7

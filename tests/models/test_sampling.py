@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from harness.cells import CELLS
 from harness.models import MODELS
 from harness.models.sampling import continuation, probabilities, read_on
-from harness.streams import generator
+from harness.rng import generator
 from harness.tasks.characters import Characters
 
 LOGITS = arrays(np.float64, 9, elements=st.floats(-50, 50))

@@ -9,7 +9,7 @@ from probed import batch, linear_rnn, network, probed
 
 from harness.probes.jacobians import lags
 from harness.probes.trajectory import trajectories
-from harness.scan import scan
+from harness.recurrence.scan import scan
 
 WHICH = ("largest", "median", "smallest")
 

@@ -12,7 +12,7 @@ from probed import batch, linear_rnn, network, probed
 from harness.probes.adjoints import gradient_rows
 from harness.probes.paths import Along
 from harness.probes.trajectory import trajectories
-from harness.tape import Tape
+from harness.recurrence.adjoints import Tape
 
 
 def test_the_ratio_of_a_scaled_permutation_is_rho_at_every_step() -> None:

@@ -10,11 +10,11 @@ import pytest
 import torch
 from probed import batch, network, probed
 
-from harness.catalogue import read
 from harness.cells import CELLS
 from harness.errors import StudyError
 from harness.probes import PROBES
-from harness.records import PROFILES
+from harness.registry import read
+from harness.schema import PROFILES
 
 PAGE = Path(__file__).parents[2] / "docs" / "probes.md"
 SEEDS = (0, 1)

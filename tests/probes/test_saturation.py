@@ -10,7 +10,7 @@ import torch
 from probed import batch, linear_rnn, network, probed
 
 from harness.cells import CELLS
-from harness.probes.keepsakes import states_and_gates
+from harness.probes.artifacts import states_and_gates
 from harness.probes.saturation import bounds
 from harness.probes.trajectory import trajectories
 

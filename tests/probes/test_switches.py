@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.probes.switches import NOT_YET, SEEN, UNSCORED, best_switch, seen_labels, switch_scores
-from harness.streams import generator
+from harness.rng import generator
 from harness.tasks.temporal_order import TemporalOrder
 
 KEYS = ("X", "Y")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalogue import read
 from harness.execution.sweeping import Wanted, sweep
-from harness.records import Record
+from harness.registry import read
+from harness.schema import Record
 from harness.store import compaction, segments, tables
 from harness.store.commit import BEGINNING
 from harness.store.compaction import compact

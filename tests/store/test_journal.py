@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from harness.catalogue import read
 from harness.errors import ResultsError
-from harness.records import TABLES, Record
+from harness.registry import read
+from harness.schema import TABLES, Record
 from harness.store import tables
 from harness.store.journal import Journal
 from harness.study.plan import plan

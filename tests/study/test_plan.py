@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from harness.catalogue import read
+from harness.registry import read
 from harness.study.plan import LARGEST_PACK, pack_key, packs, plan
 
 STUDY = """\

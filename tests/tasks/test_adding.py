@@ -6,7 +6,7 @@ import torch
 
 from harness.cells.rnn import RNN
 from harness.models.sequence_to_vector import SequenceToVector
-from harness.streams import generator
+from harness.rng import generator
 from harness.tasks.adding import VARIANTS, Adding
 
 T, DRAWS = 40, 200_000

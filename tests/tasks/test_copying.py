@@ -6,7 +6,7 @@ import torch
 from pydantic import ValidationError
 
 from harness.models import readout
-from harness.streams import generator
+from harness.rng import generator
 from harness.tasks.copying import Copying
 
 DELAYS = (1, 5, 50)

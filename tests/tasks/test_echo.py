@@ -6,7 +6,7 @@ import torch
 from pydantic import ValidationError
 
 from harness.cells.rnn import RNN
-from harness.experiments.feed import Feed
+from harness.experiments.batches import Feed
 from harness.experiments.pack import Pack
 from harness.experiments.training import gradient
 from harness.models.sequence_to_sequence import SequenceToSequence

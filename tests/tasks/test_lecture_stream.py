@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from harness.catalogue import read
 from harness.errors import HarnessError
 from harness.experiments.setup import Setup
 from harness.experiments.training import train
+from harness.registry import read
 from harness.study.plan import plan
 from harness.tasks.lecture_stream import LectureStream
 from harness.tasks.temporal_order import CLASSES, LEVELS, SYMBOLS, TemporalOrder

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from harness.streams import generator
+from harness.rng import generator
 from harness.tasks.adding import Adding
 from harness.tasks.marked import Marked, draw_marks, first_pair_marked, padded, rows
 from harness.tasks.multiplication import Multiplication

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.streams import generator
+from harness.rng import generator
 from harness.tasks.memorisation import Memorisation
 
 FORMS = {5: (5, 2), 20: (10, 5)}

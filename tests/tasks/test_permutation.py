@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.streams import generator
+from harness.rng import generator
 from harness.tasks.permutation import Permutation
 
 TASK = Permutation(name="permutation", sequence_length=30)

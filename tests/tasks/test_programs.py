@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from harness.streams import generator
+from harness.rng import generator
 from harness.tasks.programs import ANSWERS, SYMBOLS, VARIABLES, Programs, evaluated, programs, written
 from harness.tasks.task import PADDING
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from harness.streams import generator
+from harness.rng import generator
 from harness.tasks import TASKS
 from harness.tasks.temporal_order import LEVELS, SYMBOLS, TemporalOrder, scaled, spelled
 

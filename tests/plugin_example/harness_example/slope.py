@@ -2,16 +2,16 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from harness.analysis import labels
-from harness.analysis.figures import panels
-from harness.analysis.figures.kind import FigureKind
+from harness.figures import panels
+from harness.figures.kind import FigureKind
+from harness.study import labels
 from harness.study.spec import Study
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from harness.analysis.frames import Frames
+    from harness.statistics.frames import Frames
 
 
 class Slope(FigureKind):
@@ -29,7 +29,7 @@ class Slope(FigureKind):
 
 def slope(runs: "pd.DataFrame", *, x: str) -> "Figure":
     """Draw the table of runs; pandas and matplotlib are imported where they are used, so that reading stays fast."""
-    from harness.analysis import style
+    from harness.figures import style
 
     panels.demand(runs, "run has a result yet")
     places = panels.levels(runs, x)

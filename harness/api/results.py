@@ -1,0 +1,172 @@
+"""Looking: tables, verdicts and figures of what a study has measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from harness.api.display import paragraph, table
+from harness.api.study import Study
+from harness.errors import HarnessError, Place, nearest
+from harness.figures.kind import FigureKind
+from harness.registry import FIGURE_PLUGINS
+from harness.study.grid import explain
+from harness.study.plugins import installed
+from harness.verdicts.expectations import Verdict, overall
+from harness.verdicts.feasibility import figure_faults
+from harness.verdicts.summary import SYMBOLS, summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from harness.report.presenting import Judged
+
+
+class Verdicts(tuple[Verdict, ...]):
+    """A study's verdicts, in its order; printed as `python -m harness.check` prints them."""
+
+    __slots__ = ()
+
+    @property
+    def hold(self) -> bool:
+        """Whether every expectation that was asked for holds."""
+        return all(verdict.state in ("holds", "not asked") for verdict in self)
+
+    def __repr__(self) -> str:
+        return f"{summary(self)}\n\n{overall(list(self))}"
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for verdict in self:
+            groups = list(verdict.rows()) or [("", "–", "–", "0")]
+            measured = "; ".join(f"{name} {value}".strip() for name, value, _, _ in groups)
+            intervals, counts = ("; ".join(row[column] for row in groups) for column in (2, 3))
+            rows.append((SYMBOLS[verdict.state], verdict.text, measured, intervals, counts, verdict.reason))
+        head = ("", "expectation", "measured", "95 % interval", "n", "")
+        return table(head, rows) + paragraph(overall(list(self)))
+
+
+@dataclass(frozen=True, repr=False)
+class Results:
+    """What a study has measured, and what that says to its expectations; made by `Study.run` and `harness.load`.
+
+    >>> results = harness.load("results/first")
+    >>> len(results.runs), results.verdicts.hold
+    (4, True)
+    >>> results.gradients(long=True).columns.tolist()[:5]
+    ['run_id', 'cell', 'seed', 'update', 't']
+    >>> type(results.figure("success", x="cell", hue=None)).__name__
+    'Figure'
+    """
+
+    study: Study
+    folder: Path
+    judged: Judged
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """A row a run: its settings and what came out; docs/tables.md says what the columns mean."""
+        return self.judged.frames.runs
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """A row an evaluation of a run."""
+        return self.judged.frames.curves
+
+    def gradients(self, *, long: bool = False, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """A row a recorded update of a run, with log₁₀‖∂L/∂h_t‖ as a list over t = 1 … T; or a row a time step.
+
+        Args:
+            long: a row a time step, with t and lag = T − t; −inf is a true zero.
+            columns: which columns of the run to repeat on every row of the long form; default: run_id, the settings in
+                which the runs differ, seed and update.
+
+        Raises:
+            HarnessError: there is no such column.
+        """
+        from harness.statistics import frames
+
+        wide = self.judged.frames.gradients
+        if not long:
+            return wide
+        chosen = ("run_id", *self.study.asked.axes(), "seed", "update") if columns is None else columns
+        for name in chosen:
+            if name not in wide.columns:
+                raise HarnessError(f"columns: no column '{name}'{nearest(name, map(str, wide.columns))}")
+        return frames.long(wide, chosen)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table that only some studies ask for: "states", "codes", "examples" or "weights".
+
+        Raises:
+            HarnessError: this study has not.
+        """
+        return self.judged.frames.table(name)
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """The study's expectations, judged; there is no verdict where runs are missing."""
+        return Verdicts(self.judged.verdicts)
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """run_id → error, of the runs that have no result."""
+        from harness.store.journal import Journal
+
+        notes = Journal.open(self.folder).failures()
+        return {run_id: str(note["error"]) for run_id, note in notes.items() if run_id in self.judged.plan.ids}
+
+    def figure(self, name: str, **settings: Any) -> Figure:
+        """One of the study's figures by its name, or a figure of any kind, as a matplotlib Figure.
+
+        Args:
+            name: a figure of the study, whose settings are taken over, or a kind: "success", "decay", …
+            settings: of that kind, as in a study: x, hue, row, col, where, …
+
+        Raises:
+            HarnessError: there is no such figure, setting or column, or nothing to draw.
+        """
+        own = {figure.name or figure.kind: figure for figure in self.study.asked.figures}
+        given = own[name].model_dump(exclude_unset=True) if name in own else {"kind": name}
+        found = installed()
+        kinds = FIGURE_PLUGINS.extended(found, {(FIGURE_PLUGINS.setting, given["kind"]): Place(f"figure '{name}'")})
+        if given["kind"] not in kinds:
+            known = {*own, *kinds, *FIGURE_PLUGINS.others(found)}
+            raise HarnessError(f"no figure '{name}'{nearest(name, known)}")
+        kind = kinds[given["kind"]]
+        try:
+            figure: FigureKind = kind.model_validate({**given, **settings})
+        except ValidationError as error:
+            raise HarnessError("\n".join(f"figure '{name}': {k}: {what}" for k, what in explain(error, kind))) from None
+        others = (each for label, each in own.items() if label != (figure.name or figure.kind))
+        asked = replace(self.study.asked, figures=(figure, *others))  # a figure of panels shows the others
+        wrong = [f"figure '{name}': {what}" for index, what in figure_faults(asked) if index == 0]
+        if wrong:
+            raise HarnessError("\n".join(wrong))
+        return figure.draw(self.judged.frames, asked)
+
+    def report(self) -> Path:
+        """Write figures/ and report.html, as `python -m harness.report` does; the report's path.
+
+        Raises:
+            HarnessError: the folder cannot be written.
+        """
+        from harness.report.presenting import present
+
+        present(self.judged.plan, self.folder)
+        return self.folder / "report.html"
+
+    def __repr__(self) -> str:
+        return f"{self.judged.text()}\n{self._counts()}"
+
+    def _repr_html_(self) -> str:
+        return paragraph(self.study.claim, self.study.name) + self.verdicts._repr_html_() + paragraph(self._counts())
+
+    def _counts(self) -> str:
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in self.runs["outcome"].value_counts().items())
+        return f"{len(self.runs)} of {len(self.judged.plan.runs)} runs ({counts or 'none'}) in {self.folder}"

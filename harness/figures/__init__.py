@@ -1,0 +1,40 @@
+"""The figure kinds; a new one is one file and one line.
+
+Read whenever a study is read, so nothing heavy stands at the top of a kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.figures.codes import Codes
+from harness.figures.composite import Composite
+from harness.figures.decay import Decay
+from harness.figures.examples import Examples
+from harness.figures.heatmap import Heatmap
+from harness.figures.kind import FigureKind
+from harness.figures.learning import Learning
+from harness.figures.nodes import Nodes
+from harness.figures.phase import Phase
+from harness.figures.profile import Profile
+from harness.figures.score import Score
+from harness.figures.states import States
+from harness.figures.success import Success
+from harness.figures.switches import SwitchError, Switches
+
+FIGURES: Mapping[str, type[FigureKind]] = {
+    "success": Success,
+    "score": Score,
+    "learning": Learning,
+    "decay": Decay,
+    "heatmap": Heatmap,
+    "phase": Phase,
+    "profile": Profile,
+    "examples": Examples,
+    "codes": Codes,
+    "states": States,
+    "switches": Switches,
+    "switch_error": SwitchError,
+    "nodes": Nodes,
+    "panels": Composite,
+}

@@ -1,0 +1,168 @@
+"""Several figures of a study in one, with letters: the figure that a paper prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from string import ascii_lowercase
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from harness.errors import HarnessError, nearest
+from harness.figures import panels
+from harness.figures.kind import FigureKind
+from harness.study.spec import Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import SubFigure
+
+    from harness.statistics.frames import Frames
+
+Row = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+
+
+class Composite(FigureKind):
+    """Other figures of the study side by side and one below another."""
+
+    kind: Literal["panels"]
+    layout: Annotated[tuple[Row, ...], Field(strict=False)] = Field(
+        min_length=1,
+        description="rows of names of the study's other figures; a name that is repeated fills a rectangle",
+    )
+    width: float | None = Field(
+        None, gt=0, le=20, description="inches on paper (other styles in proportion); null: both columns"
+    )
+
+    def draw(self, frames: Frames, study: Study) -> Drawing:
+        named = _named(study)
+        return compose(
+            self.layout, {name: partial(named[name].draw, frames, study) for name in places(self.layout)}, self.width
+        )
+
+    def caption(self, study: Study) -> str:
+        named = _named(study)
+        captions = (named[name].caption(study) for name in places(self.layout))
+        return " ".join(f"({letter}) {caption}" for letter, caption in zip(ascii_lowercase, captions, strict=False))
+
+    def misfits(self, study: Study) -> list[str]:
+        known = {name: figure for name, figure in _named(study).items() if not isinstance(figure, Composite)}
+        found = [f"where belongs to the figures in the layout, not to '{self.kind}'"] if self.where else []
+        if len({len(row) for row in self.layout}) > 1:
+            return [*found, "the rows of a layout are of one length; repeat a name to let it fill several places"]
+        for name, place in places(self.layout).items():
+            if name not in known:
+                found.append(f"no other figure '{name}'{nearest(name, known)}")
+            elif known[name].alone:
+                found.append(
+                    f"'{name}' is of kind {known[name].kind}, whose letters fix its size: it cannot be a panel"
+                )
+            elif not place.filled(self.layout, name):
+                found.append(f"the places of '{name}' are no rectangle")
+        if len(places(self.layout)) > len(ascii_lowercase):
+            found.append(f"there are letters for {len(ascii_lowercase)} panels only")
+        return found
+
+
+@dataclass(frozen=True)
+class Place:
+    """The rows and columns of a layout that one panel fills."""
+
+    rows: slice
+    columns: slice
+
+    def filled(self, layout: Sequence[Sequence[str]], name: str) -> bool:
+        """Whether it holds this name alone, and all of it."""
+        inside = [held for row in layout[self.rows] for held in row[self.columns]]
+        return set(inside) == {name} and len(inside) == sum(row.count(name) for row in layout)
+
+
+def places(layout: Sequence[Sequence[str]]) -> dict[str, Place]:
+    """The place of each panel, in reading order."""
+    at: dict[str, list[tuple[int, int]]] = {}
+    for i, row in enumerate(layout):
+        for j, name in enumerate(row):
+            at.setdefault(name, []).append((i, j))
+    return {
+        name: Place(*(slice(min(held), max(held) + 1) for held in zip(*cells, strict=True)))
+        for name, cells in at.items()
+    }
+
+
+def compose(
+    layout: Sequence[Sequence[str]], draw: Mapping[str, Callable[[], Drawing]], width: float | None = None
+) -> Drawing:
+    """Draw figures as panels of one, each with its letter; legends that are all the same become one.
+
+    Args:
+        layout: rows of names, all of one length; a repeated name fills a rectangle.
+        draw: what draws each, on `canvas.canvas`.
+        width: inches on paper; a row is as high as the highest of its figures would be alone.
+
+    Raises:
+        HarnessError: a panel has nothing to draw, or makes a figure of its own.
+    """
+    from harness.figures import style
+    from harness.figures.canvas import canvas, inside
+
+    across = (width or style.DOUBLE) * style.chosen().double / style.DOUBLE
+    with style.context():
+        figure = canvas((across, across))
+        grid = figure.add_gridspec(len(layout), len(layout[0]))
+        heights = [0.0] * len(layout)
+        for name, place in places(layout).items():
+            with inside(figure.add_subfigure(grid[place.rows, place.columns])) as ground:
+                try:
+                    draw[name]()
+                except HarnessError as error:
+                    raise HarnessError(f"panel '{name}': {error}") from None
+            if ground.size is None:
+                raise HarnessError(f"'{name}' makes a figure of its own: it cannot be a panel")
+            rows = range(len(layout))[place.rows]
+            for row in rows:
+                heights[row] = max(heights[row], ground.size[1] / len(rows))
+        above = _share_legend(figure, figure.subfigs)
+        for letter, part in zip(ascii_lowercase, figure.subfigs, strict=False):
+            _letter(part, f"({letter})")
+        grid.set_height_ratios(heights)
+        figure.set_size_inches(across, sum(heights) + above)
+    return figure
+
+
+def _named(study: Study) -> dict[str, FigureKind]:
+    return {figure.name or figure.kind: figure for figure in study.figures if isinstance(figure, FigureKind)}
+
+
+def _share_legend(figure: Drawing, parts: Sequence[SubFigure]) -> float:
+    """One legend above all panels if each has the same; the inches that it takes."""
+    from harness.figures import style
+
+    legends = [legend for part in parts for legend in part.legends]
+    said = {(legend.get_title().get_text(), *(text.get_text() for text in legend.get_texts())) for legend in legends}
+    if len(legends) < 2 or len(legends) < len(parts) or len(said) > 1:
+        return 0.0
+    ((title, *texts),) = said
+    handles = list(legends[0].legend_handles)
+    for handle, text in zip(handles, texts, strict=True):
+        if handle is not None:
+            handle.set_label(text)
+    for legend in legends:
+        legend.remove()
+    panels.legend(figure, [handle for handle in handles if handle is not None], title or None)
+    return style.scaled(0.25)
+
+
+def _letter(part: SubFigure, letter: str) -> None:
+    """A letter in the upper left corner; where neither a legend nor a title leaves it room, in a line of its own."""
+    from matplotlib.transforms import ScaledTranslation
+
+    from harness.figures import style
+
+    if part.legends or any(ax.get_title() for ax in part.axes):
+        inches = style.scaled(3) / 72
+        corner = part.transSubfigure + ScaledTranslation(inches, -inches, part.dpi_scale_trans)
+        part.text(0, 1, letter, transform=corner, ha="left", va="top", fontweight="bold")
+    else:
+        part.suptitle(letter, x=0.01, ha="left", fontweight="bold")

@@ -1,0 +1,135 @@
+"""The phase diagram: which settings are solved, two of them against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from harness.figures import panels
+from harness.figures.kind import FigureKind
+from harness.figures.memory_curve import MemoryCurve
+from harness.figures.success import rates
+from harness.study import labels
+from harness.study.matching import canonical
+from harness.study.spec import Study
+from harness.verdicts.metrics import finished
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
+    from harness.statistics.frames import Frames
+
+
+class Phase(FigureKind):
+    """Success rate over a grid of two settings."""
+
+    kind: Literal["phase"]
+    x: str = Field("sequence_length", description="setting across, its values at equal distances")
+    y: str = Field("spectral_radius", description="setting upwards, its values at equal distances")
+    col: str | None = Field("cell", description="setting with a panel for each value, side by side")
+    row: str | None = Field(None, description="setting with a panel for each value, one below another")
+    theory: MemoryCurve | None = Field(
+        None, description="the mean field's memory drawn on top; x is a spectral radius, y a length"
+    )
+
+    def draw(self, frames: Frames, study: Study) -> Drawing:
+        runs = frames.select(self.where).runs
+        return phase(runs, x=self.x, y=self.y, col=self.col, row=self.row, theory=self.theory)
+
+    def caption(self, study: Study) -> str:
+        return (
+            f"Share of runs solved over {labels.axis(self.x)} and {labels.axis(self.y)}; in each cell the runs solved "
+            f"of those with a result, diverged ones among them. Empty: not run."
+            f"{self.theory.caption() if self.theory else ''}{self.about(study)}"
+        )
+
+    def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        if self.theory is not None and (self.x, self.y) != ("spectral_radius", "sequence_length"):
+            return ["theory is drawn over x: spectral_radius and y: sequence_length alone"]
+        return []
+
+
+def phase(
+    runs: pd.DataFrame,
+    *,
+    x: str = "sequence_length",
+    y: str = "spectral_radius",
+    col: str | None = "cell",
+    row: str | None = None,
+    theory: MemoryCurve | None = None,
+) -> Drawing:
+    """Draw the success rate of each combination of two settings as a coloured cell with 'solved/n' in it.
+
+    Args:
+        runs: rows of the table of runs.
+        x, y, col, row: columns.
+        theory: drawn over each panel; x is a spectral radius then, and y a length.
+
+    Raises:
+        HarnessError: if no run has a result, or a column is not there.
+    """
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    from harness.figures import style
+
+    done = finished(runs)
+    panels.demand(done, "run has a result yet")
+    across, up = panels.levels(done, x), panels.levels(done, y)
+    with style.context():
+        figure, made = panels.panels(done, row, col)
+        for panel in made:
+            if len(panel.frame):
+                _cells(panel, rates(panel.frame, by=[x, y]), x, y, across, up)
+            _axes(panel, x, y, across, up)
+            if theory is not None:
+                theory.draw(panel.ax, across, up)
+        scale = ScalarMappable(Normalize(0, 1), style.rate_map())
+        bar = figure.colorbar(scale, ax=[panel.ax for panel in made], pad=0.02, aspect=24)
+        bar.outline.set_linewidth(style.scaled(0.5))
+        bar.set_label("success rate")
+    return figure
+
+
+def _cells(panel: panels.Panel, table: pd.DataFrame, x: str, y: str, across: list[Any], up: list[Any]) -> None:
+    import numpy as np
+    import seaborn as sns
+
+    from harness.figures import style
+
+    columns, rows = [canonical(held) for held in across], [canonical(held) for held in up]
+    rate = np.full((len(up), len(across)), np.nan)
+    text = np.full(rate.shape, "", dtype=object)
+    for cell in table.to_dict("records"):
+        at = rows.index(canonical(cell[y])), columns.index(canonical(cell[x]))
+        rate[at], text[at] = cell["rate"], f"{cell['solved']}/{cell['n']}"
+    letters = max(1, *map(len, text.flat))
+    room = 0.75 * 72 * _width(panel.ax) / len(across)  # of a cell, in points
+    size = min(style.scaled(style.SMALL), room / (0.65 * letters))
+    sns.heatmap(
+        rate, ax=panel.ax, vmin=0, vmax=1, cmap=style.rate_map(), cbar=False, annot=text, fmt="",
+        linewidths=style.scaled(0.8), linecolor="white", annot_kws={"fontsize": size},
+    )  # fmt: skip
+
+
+def _width(ax: Axes) -> float:
+    """Inches of a panel with its labels."""
+    figure, grid = ax.get_figure(root=True), ax.get_gridspec()
+    return figure.get_figwidth() / grid.ncols if figure is not None and grid is not None else 1.0
+
+
+def _axes(panel: panels.Panel, x: str, y: str, across: list[Any], up: list[Any]) -> None:
+    ax = panel.ax
+    ax.set_xlim(0, len(across))
+    ax.set_ylim(0, len(up))
+    ax.set_xticks([i + 0.5 for i in range(len(across))], [labels.value(x, held) for held in across], rotation=0)
+    ax.set_yticks([i + 0.5 for i in range(len(up))], [labels.value(y, held) for held in up], rotation=0)
+    ax.tick_params(length=0, labelbottom=panel.bottom, labelleft=panel.left)
+    ax.set_xlabel(labels.axis(x) if panel.bottom else "")
+    ax.set_ylabel(labels.axis(y) if panel.left else "")
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)

@@ -1,0 +1,204 @@
+"""What a network keeps: its state, a row a unit, a column a symbol; units that tell X seen from not yet on top."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from harness.figures import panels
+from harness.figures.kind import FigureKind
+from harness.study.matching import ordered
+from harness.study.spec import Study
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure as Drawing
+
+    from harness.statistics.frames import Frames
+
+FULL = 2.5  # a state of this size has all but full colour: tanh(2.5) = .987
+TICKS = (-FULL, -1.0, -0.5, 0.0, 0.5, 1.0, FULL)
+SYMBOL: Mapping[str, str] = {"c": "cell state c", "h": "hidden state h", "g": "candidate g", "n": "candidate n"}
+GATES = ("i", "f", "o", "r", "z")
+
+
+class States(FigureKind):
+    """The states of one run over a few sequences of each class."""
+
+    kind: Literal["states"]
+    part: str | None = Field(
+        None, description="h, c, or a gate by its name; null: the cell state where there is one, else the hidden state"
+    )
+    keys: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        ("X", "Y"),
+        min_length=1,
+        description="units are ranked by how well they tell that the first of these symbols has been seen",
+    )
+    per_class: int = Field(2, ge=1, description="sequences of each class")
+    units: int = Field(12, ge=1, description="units shown, the best first")
+
+    def draw(self, frames: Frames, study: Study) -> Drawing:
+        chosen = frames.select(self.where)
+        panels.demand(chosen.runs, "run matches")
+        return states(
+            chosen.table("states"), part=self.part, keys=self.keys, per_class=self.per_class, units=self.units
+        )
+
+    def caption(self, study: Study) -> str:
+        return (
+            "State of one run (named above) after training: one row a unit, one column a symbol of the input, printed "
+            f"below; two sequences side by side belong to one class. Colour is tanh of the state, so that ±{FULL} is "
+            f"all but full colour. Units are ranked by |2·AUC − 1| (right): how surely one threshold on a unit's value "
+            f"tells that {self.keys[0]} has been seen, in all kept sequences up to the second of "
+            f"{', '.join(self.keys)}; 1 is always, 0 is never better than a coin. A line marks each {self.keys[0]}. Of "
+            f"several runs the one with the lowest seed is shown.{self.about(study)}"
+        )
+
+    def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        return (
+            [] if len(rows) == 1 else ["the states are those of one run, here are several settings: name one in where"]
+        )
+
+
+def one_run(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the run with the lowest seed, the first of them in the table's order."""
+    first = frame.sort_values("seed", kind="stable").iloc[0]["run_id"]
+    chosen: pd.DataFrame = frame[frame["run_id"] == first]
+    return chosen
+
+
+def main_part(frame: pd.DataFrame) -> str:
+    """ "c" where there is a cell state, else "h"."""
+    return "c" if (frame["part"] == "c").any() else "h"
+
+
+def ranking(rows: pd.DataFrame, keys: Sequence[str]) -> list[tuple[int, float]]:
+    """Units of one part of one run with their scores, the best first; a unit without a score (NaN) comes last.
+
+    See `switch_scores` in harness/probes/switches.py.
+    """
+    from harness.probes.switches import scores
+
+    records: Any = rows[["sequence", "symbols", "unit", "values"]].to_dict("records")
+    found = scores(records, keys)
+    return sorted(found.items(), key=lambda item: (-item[1] if item[1] == item[1] else 1.0, item[0]))
+
+
+def states(
+    frame: pd.DataFrame,
+    *,
+    part: str | None = None,
+    keys: Sequence[str] = ("X", "Y"),
+    per_class: int = 2,
+    units: int = 12,
+) -> Drawing:
+    """Draw one run's states, a row of panels for each class.
+
+    Args:
+        frame: rows of the table of states, joined with their runs'; of several runs the lowest seed's is drawn.
+        part: h, c, or a gate; None: c where there is one.
+        keys: what the units are ranked by; see `seen_labels` in harness/probes/switches.py.
+        per_class: sequences of each class.
+        units: how many are shown.
+
+    Raises:
+        HarnessError: this part was not kept.
+    """
+
+    from harness.figures import style
+    from harness.figures.canvas import canvas, width
+
+    panels.demand(frame, "state was kept")
+    run = one_run(frame)
+    part = part or main_part(run)
+    rows = run[run["part"] == part]
+    panels.demand(rows, f"part '{part}' was kept (there are {', '.join(sorted(run['part'].unique()))})")
+    ranked = ranking(rows, keys)[:units]
+    answers = ordered(rows["answer"].unique())
+    with style.context():
+        figure = canvas(style.stack_size(len(answers), len(ranked)))
+        axes = figure.subplots(len(answers), per_class, squeeze=False)
+        images: list[ScalarMappable] = []
+        for height, (line, answer) in enumerate(zip(axes, answers, strict=True)):
+            ids = sorted(rows.loc[rows["answer"] == answer, "sequence"].unique())[:per_class]
+            for place, ax in enumerate(line):
+                if place >= len(ids):
+                    ax.set_axis_off()
+                    continue
+                drawn = rows[rows["sequence"] == ids[place]].set_index("unit")
+                order = [unit for unit, _ in ranked]
+                words = list(drawn["symbols"].iloc[0])
+                images.append(heat(ax, matrix(drawn, order), part))
+                spell(ax, words, keys[0], width(figure) / per_class)
+                ax.set_yticks(range(len(order)), [str(unit) for unit in order] if place == 0 else [])
+                if place == 0:
+                    ax.set_ylabel(f"class {answer}")
+                if place == per_class - 1 or place == len(ids) - 1:
+                    _scores(ax, [score for _, score in ranked], title=height == 0)
+        name = run.iloc[0]
+        figure.suptitle(f"{name.get('cell', '')}, seed {name['seed']}: {SYMBOL.get(part, f'gate {part}')}")
+        scale(figure, images[0], axes.ravel().tolist(), part)
+    return figure
+
+
+def matrix(drawn: pd.DataFrame, order: Sequence[int]) -> npt.NDArray[np.float64]:
+    """(U, T) values of one sequence, its rows indexed by unit."""
+    import numpy as np
+
+    return np.stack([np.asarray(drawn.loc[unit, "values"], np.float64) for unit in order])
+
+
+def heat(ax: Axes, values: npt.NDArray[np.float64], part: str) -> ScalarMappable:
+    """Values (U, T) as colours: tanh of a state, on a diverging map; a gate as it is, from 0 to 1."""
+    import numpy as np
+
+    from harness.figures import style
+
+    gate = part in GATES
+    shades, low = (style.rate_map(), 0.0) if gate else (style.diverging_map(), -1.0)
+    shown = values if gate else np.tanh(values)
+    image = ax.imshow(shown, cmap=shades, vmin=low, vmax=1.0, aspect="auto", interpolation="none")
+    ax.tick_params(length=0, pad=style.scaled(1.5))
+    for side in ("top", "right", "left", "bottom"):
+        ax.spines[side].set_visible(False)
+    return image
+
+
+def spell(ax: Axes, words: Sequence[str], symbol: str, inches: float) -> None:
+    """The symbols below their columns; where one of them is the symbol to look for, a line stands before it."""
+    from harness.figures import style
+
+    room = 0.8 * inches * 72 / max(len(words), 1)  # points that a column has
+    ax.set_xticks(range(len(words)), list(words), fontsize=min(style.scaled(style.SMALL), 1.3 * room))
+    for t, (word, text) in enumerate(zip(words, ax.get_xticklabels(), strict=True)):
+        text.set_color(style.INK if word.isupper() else style.FAINT)
+        text.set_fontweight("bold" if word.isupper() else "normal")
+        if word == symbol:
+            ax.axvline(t - 0.5, color=style.INK, linewidth=style.scaled(0.7))
+
+
+def scale(figure: Drawing, image: ScalarMappable, axes: Sequence[Axes], part: str) -> None:
+    """The colours' scale, labelled with states rather than with their tanh."""
+    import numpy as np
+
+    bar = figure.colorbar(image, ax=list(axes), pad=0.01, aspect=40)
+    bar.outline.set_visible(False)
+    if part not in GATES:
+        bar.set_ticks(np.tanh(TICKS).tolist(), labels=[f"{tick:g}".replace("-", "−") for tick in TICKS])
+    bar.set_label(SYMBOL.get(part, f"gate {part}"))
+
+
+def _scores(ax: Axes, scores: Sequence[float], *, title: bool) -> None:
+    from harness.figures import style
+
+    marks: dict[str, Any] = {"fontsize": style.scaled(style.SMALL), "color": style.FAINT, "va": "center", "ha": "left"}
+    for row, score in enumerate(scores):
+        ax.text(1.012, row, f"{score:.2f}", transform=ax.get_yaxis_transform(), **marks)
+    if title:
+        ax.text(1.012, -1.0, "score", transform=ax.get_yaxis_transform(), **marks)

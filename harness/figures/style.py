@@ -1,0 +1,277 @@
+"""The only place that knows colours, inches and fonts.
+
+Figures are plain `matplotlib.figure.Figure` objects, drawn inside `context()` and never registered with pyplot: no
+backend is chosen, no window opened, no setting of a notebook's user changed.
+
+What a figure is made for is chosen around the drawing (`with use("talk"): …`), like matplotlib's own settings: a figure
+kind knows data, not sizes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.colors import Colormap, to_hex
+from matplotlib.figure import Figure
+
+from harness.errors import HarnessError, nearest
+from harness.study.labels import CELL_ORDER, NULLS
+from harness.study.matching import canonical
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SINGLE, DOUBLE = 3.4, 7.0  # inches: one column and both columns of a two-column paper
+PANEL_HEIGHT = 2.1
+SMALL = 6.0  # points: numbers inside a figure
+LETTER = 18.0  # points: what the letter of a panel takes, "(a)"
+INK, FAINT, RULE = "#222222", "#6b6b6b", "#b5b5b5"
+NONE_COLOUR = "#8a8a8a"  # a null among the hues
+ZERO_COLOUR = "#d4d4d4"  # an exact zero on a map: no colour of the scale
+PALETTE: Sequence[str] = tuple(to_hex(colour) for colour in sns.color_palette("colorblind"))
+CELL_COLOURS: Mapping[str, str] = dict(zip(CELL_ORDER, (PALETTE[1], PALETTE[0], PALETTE[2]), strict=True))
+SEQUENTIAL = frozenset({
+    "spectral_radius", "bptt_window", "bptt_stride", "echo_lag", "sequence_length", "hidden_size", "learning_rate",
+    "gain", "eigenvalue", "delay", "window",
+    "update",
+})  # fmt: skip
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
+
+
+@dataclass(frozen=True)
+class Style:
+    """What figures are made for.
+
+    Args:
+        single: inches of a figure of one panel.
+        double: inches of a figure of several.
+        scale: how many times the paper's size text, lines, marks and heights have.
+    """
+
+    single: float
+    double: float
+    scale: float
+
+
+STYLES: Mapping[str, Style] = {
+    "paper": Style(SINGLE, DOUBLE, 1.0),
+    "talk": Style(6.2, 12.0, 2.0),  # half a slide of 13⅓ inches, and a whole one; 15 points
+    "notebook": Style(5.0, 9.0, 1.4),  # a browser's cell; 10.5 points
+}
+
+_chosen: ContextVar[Style] = ContextVar("chosen", default=STYLES["paper"])
+
+FIXED: Mapping[str, Any] = {
+    "figure.dpi": 150,
+    "figure.facecolor": "white",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same letters on every machine
+    "font.monospace": ["DejaVu Sans Mono"],
+    "mathtext.fontset": "dejavusans",
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.grid": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": "#e4e4e4",
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.hashsalt": "vanishing-gradient-harness",
+    "svg.fonttype": "path",
+}
+
+# Points (the layout's pads: inches) on paper; each is multiplied by the style's scale.
+LENGTHS: Mapping[str, float] = {
+    "font.size": 7.5,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7.5,
+    "figure.titlesize": 7.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "legend.title_fontsize": 6.5,
+    "axes.linewidth": 0.6,
+    "axes.titlepad": 6.0,
+    "axes.labelpad": 4.0,
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "lines.markeredgewidth": 1.0,
+    "patch.linewidth": 0.5,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.pad": 3.5,
+    "ytick.major.pad": 3.5,
+    "figure.constrained_layout.h_pad": 0.04167,
+    "figure.constrained_layout.w_pad": 0.04167,
+}
+DPI = 300  # of the paper's images; a larger style has as many pixels a letter
+
+# What a file says about its making: nothing that changes from one day or one installation to the next.
+METADATA: Mapping[str, Mapping[str, None]] = {
+    "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+}
+
+
+@contextmanager
+def use(name: str) -> Iterator[Style]:
+    """Draw and save what is inside in another style: 'paper' (otherwise the default), 'talk' or 'notebook'.
+
+    Raises:
+        HarnessError: no style has this name.
+    """
+    if name not in STYLES:
+        raise HarnessError(f"no style '{name}'{nearest(name, STYLES)}")
+    token = _chosen.set(STYLES[name])
+    try:
+        yield STYLES[name]
+    finally:
+        _chosen.reset(token)
+
+
+def chosen() -> Style:
+    """The style that now holds."""
+    return _chosen.get()
+
+
+def scaled(length: float) -> float:
+    """A length on paper (points, or inches of height) as long as the chosen style has it."""
+    return length * chosen().scale
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    """The chosen style for what is drawn or saved inside, and nothing outside."""
+    settings = {**FIXED, **{name: scaled(length) for name, length in LENGTHS.items()}, "savefig.dpi": DPI / scaled(1)}
+    with mpl.rc_context(cast(Any, settings)):
+        yield
+
+
+def colours(column: str | None, levels: Sequence[object]) -> list[str]:
+    """One colour for each level of a column, in the levels' order.
+
+    A cell type has the same colour in every figure; numbers on a scale (ρ, window, T) run from light to dark; other
+    levels take the colour-blind safe palette; a null is grey unless it means a value (no BPTT window: the full one).
+    """
+    real = [level for level in levels if canonical(level) is not None or column in NULLS]
+    if column == "cell":
+        spare = iter(colour for colour in PALETTE if colour not in CELL_COLOURS.values())
+        table = {str(level): CELL_COLOURS.get(str(level)) or next(spare, INK) for level in real}
+    elif column in SEQUENTIAL and len(real) > 1:
+        shades = sns.color_palette("flare", as_cmap=True)
+        table = {str(level): to_hex(shades(i / (len(real) - 1))) for i, level in enumerate(real)}
+    else:
+        table = {str(level): PALETTE[i % len(PALETTE)] for i, level in enumerate(real)}
+    return [table.get(str(level), NONE_COLOUR) for level in levels]
+
+
+def magnitude_map() -> Colormap:
+    """Colours for the logarithm of a gradient: dark is small."""
+    return mpl.colormaps["viridis"]
+
+
+def rate_map() -> Colormap:
+    """Colours for a rate between 0 and 1: light is 0."""
+    colours: Colormap = sns.color_palette("crest", as_cmap=True)
+    return colours
+
+
+def cycle(levels: int) -> list[str]:
+    """Colours in a circle, for what comes round again (months, weekdays); neighbours differ in lightness too."""
+    light, dark = (sns.husl_palette(levels, s=0.9, l=lightness) for lightness in (0.68, 0.48))
+    return [to_hex((light, dark)[i % 2][i]) for i in range(levels)]
+
+
+def diverging_map() -> Colormap:
+    """Colours for a state with a sign: white is 0, blue below, red above."""
+    return mpl.colormaps["RdBu_r"]
+
+
+def shade_map() -> Colormap:
+    """Shades for the logarithm of a gradient on a node: dark is large."""
+    shades: Colormap = sns.light_palette(INK, as_cmap=True)
+    return shades
+
+
+def stack_size(blocks: int, lines: int) -> tuple[float, float]:
+    """Inches of heat maps one below another, both columns wide, each of so many lines of cells."""
+    return chosen().double, scaled(0.4 + blocks * (0.28 + 0.1 * lines))
+
+
+def diagram_size(columns: int, rows: int, steps: int) -> tuple[float, float]:
+    """Inches of unrolled networks side by side, three layers high, with a colour scale at the right."""
+    step = (chosen().double - scaled(0.7)) / (columns * (steps + 0.2))
+    return chosen().double, rows * 2.8 * step + scaled(0.3 + 0.35 * rows)
+
+
+def size(columns: int, rows: int) -> tuple[float, float]:
+    """Inches of a figure of so many panels: one paper column for a single panel, both columns for more."""
+    width = chosen().single if columns == 1 else chosen().double
+    height = 2.6 if rows == 1 and columns == 1 else 0.6 + PANEL_HEIGHT * rows
+    return width, scaled(height)
+
+
+def whole_numbers(axis: Any) -> None:
+    """Tick only whole numbers: there is no half a step."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
+
+
+def legend_entry(text: str) -> float:
+    """About how wide a legend's entry is, in points: its handle, its letters (a formula counts as four) and the gap."""
+    letters = len(re.sub(r"\$[^$]*\$", "4444", text))
+    return scaled(letters * 0.6 * LENGTHS["legend.fontsize"] + 26)
+
+
+def powers_of_ten(axis: Any) -> None:
+    """Label an axis that holds log10 values as powers of ten."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axis.set_major_formatter(FuncFormatter(lambda exponent, _: f"$10^{{{exponent:.0f}}}$"))
+
+
+def guide(ax: Axes, *, x: bool = False, y: bool = True) -> None:
+    """Light grid lines to read values by."""
+    ax.grid(visible=y, axis="y")
+    ax.grid(visible=x, axis="x")
+
+
+def encode(figure: Figure, kind: str) -> bytes:
+    """A figure as the bytes of a 'pdf', 'png' or 'svg' file; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    with context():
+        figure.savefig(buffer, format=kind, metadata=dict(METADATA[kind]))
+        figure.set_layout_engine("none")  # laid out once: each further file of the same figure costs a third less
+    return buffer.getvalue()
+
+
+def save(figure: Figure, stem: Path, formats: Sequence[str] = ("pdf", "png")) -> list[Path]:
+    """Write a figure to `stem`.pdf, `stem`.png, …; returns the paths."""
+    paths = []
+    for kind in formats:
+        path = stem.with_name(f"{stem.name}.{kind}")
+        path.write_bytes(encode(figure, kind))
+        paths.append(path)
+    return paths

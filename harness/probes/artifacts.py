@@ -1,0 +1,100 @@
+"""What a study may ask to keep of a run at its end: states and gates, codes, answers, parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from harness.cells.cell import State
+from harness.models.decoder import Decoding
+from harness.models.model import Model
+from harness.recurrence.scan import drive
+from harness.study.spec import Recording
+from harness.tasks.task import Batch
+
+Rows = Sequence[Mapping[str, object]]
+
+
+@torch.no_grad()
+def keepsakes(model: Model, parameters: Mapping[str, Tensor], seed: int, record: Recording) -> dict[str, Rows]:
+    """The rows of the tables that `record` asks for, of one run (R = 1); data from the final stream."""
+    kept: dict[str, Rows] = {}
+    if record.weights:
+        kept["weights"] = [
+            {"name": name, "shape": list(p.shape[1:]), "values": p.detach().cpu().double().flatten().tolist()}
+            for name, p in parameters.items()
+        ]
+    if record.states:
+        kept["states"] = state_rows(model, parameters, model.task.batch(seed, "final", 0, record.states))
+    if record.codes:
+        kept["codes"] = code_rows(model, parameters, model.task.batch(seed, "final", 0, record.codes))
+    if record.examples:
+        kept["examples"] = example_rows(model, parameters, model.task.batch(seed, "final", 0, record.examples))
+    return kept
+
+
+def state_rows(model: Model, parameters: Mapping[str, Tensor], batch: Batch) -> Rows:
+    """Every part of the state and every activation of the (encoding) recurrence, step by step."""
+    inputs, _ = tensors(batch, parameters)
+    parts = states_and_gates(model, parameters, inputs)
+    rows = []
+    for b in range(inputs.shape[2]):
+        symbols, answer = model.task.spelled(batch.inputs[:, b]), model.task.answered(batch.targets[..., b])
+        for part, values in parts.items():
+            for unit, column in enumerate(values[:, 0, b].T.tolist()):
+                rows.append({
+                    "sequence": b, "symbols": symbols, "answer": answer, "part": part, "unit": unit, "values": column,
+                })  # fmt: skip
+    return rows
+
+
+def states_and_gates(model: Model, parameters: Mapping[str, Tensor], inputs: Tensor) -> dict[str, Tensor]:
+    """h, c and all gates and candidates by name, each (T, R, B, H); of a simple RNN h alone."""
+    state: State = model.start(parameters, *inputs.shape[1:3])
+    seen: dict[str, list[Tensor]] = {}
+    for z in drive(parameters, inputs):
+        a = model.cell.activations(parameters, state, z)
+        state = model.cell.combine(state, a)
+        now = {name: part for name, part in zip(model.cell.states, state, strict=True) if name in ("h", "c")}
+        for name, value in {**a, **now}.items():
+            seen.setdefault(name, []).append(value)
+    return {name: torch.stack(values) for name, values in seen.items()}
+
+
+def code_rows(model: Model, parameters: Mapping[str, Tensor], batch: Batch) -> Rows:
+    """The codes of an encoder–decoder; no other model has any."""
+    if not isinstance(model, Decoding):
+        return []
+    inputs, _ = tensors(batch, parameters)
+    codes = model.encode(parameters, inputs, None)[0][0]  # (B, H)
+    task = model.task
+    return [
+        {
+            "sequence": b, "text": "".join(task.spelled(batch.inputs[:, b])), "labels": task.labels(batch.inputs[:, b]),
+            "code": code,
+        }
+        for b, code in enumerate(codes.tolist())
+    ]  # fmt: skip
+
+
+def example_rows(model: Model, parameters: Mapping[str, Tensor], batch: Batch) -> Rows:
+    """Inputs, right answers and the network's own, as text."""
+    inputs, targets = tensors(batch, parameters)
+    said, hit = model.answers(parameters, inputs, targets)
+    task = model.task
+    return [
+        {
+            "text": "".join(task.spelled(batch.inputs[:, b])), "target": task.answered(batch.targets[..., b]),
+            "answer": task.answered(said[..., 0, b].cpu().numpy()), "right": bool(hit[..., 0, b].all()),
+        }
+        for b in range(inputs.shape[2])
+    ]  # fmt: skip
+
+
+def tensors(batch: Batch, parameters: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """A batch as that of one replica, on the device of the parameters."""
+    device = next(iter(parameters.values())).device
+    inputs = torch.as_tensor(batch.inputs, device=device).unsqueeze(1)
+    return inputs, torch.as_tensor(batch.targets, device=device).unsqueeze(batch.targets.ndim - 1)

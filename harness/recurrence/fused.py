@@ -1,0 +1,175 @@
+"""The fused kernels as one autograd Function: the numba side of `scan`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log10
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from harness.cells.cell import Cell, State
+from harness.cells.elementwise import Elementwise
+from harness.recurrence.adjoints import Tape, immediate_norms
+from harness.recurrence.kernels import KERNELS, Gradients, Kernel
+
+
+def has_kernel(cell: Cell) -> bool:
+    """Whether a fused kernel computes this cell, nonlinearity included; others take the torch path."""
+    activation = getattr(cell, "nonlinearity", "tanh")
+    if cell.cell in KERNELS:
+        return activation == "sigmoid" or activation in KERNELS[cell.cell].activations
+    return isinstance(cell, Elementwise)
+
+
+KEPT_BYTES = 100e6  # of one replica's way forward; a longer sequence is computed again on its way back, piece by piece
+UNSEEN = 64  # steps at once where nothing will go back
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a call needs besides tensors.
+
+    `piece` is how many steps are computed at once, `level` log₁₀ of the length of ∂L/∂h where that of what the kernel
+    computes is 1.
+    """
+
+    kernel: Kernel
+    activation: str
+    window: int
+    every_step: bool
+    tape: Tape | None
+    keep: bool
+    piece: int
+    level: float = 0.0
+
+
+def fused(
+    cell: Cell,
+    parameters: Mapping[str, Tensor],
+    inputs: Tensor,
+    state: State,
+    *,
+    window: int,
+    every_step: bool,
+    tape: Tape | None,
+) -> tuple[Tensor, State]:
+    """`scan` by a fused kernel: same arguments, same results; differentiable once."""
+    W, U, b_x = parameters["W"], parameters["U"], parameters["b_x"]
+    b_h = parameters["b_h"] if "b_h" in parameters else torch.zeros_like(b_x)
+    activation = getattr(cell, "nonlinearity", "tanh")
+    halved = activation == "sigmoid"
+    if halved:  # σ(a) = ½ + ½ tanh(a/2): the tanh kernel on s = 2h − 1
+        W, U, b_x, b_h, state = W / 4, U / 2, b_x / 2 + W.sum(-1) / 4, b_h / 2, (2 * state[0] - 1,)
+        activation = "tanh"
+    tensors = (inputs, W, U, b_x, b_h, *state)
+    keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    piece = steps_kept(cell, state[0].shape[1], b_x.element_size()) if keep else UNSEEN
+    call = Call(KERNELS[cell.cell], activation, window, every_step, tape, keep, piece, log10(2) if halved else 0.0)
+    output, *final = _Recurrence.apply(call, *tensors)  # type: ignore[no-untyped-call]
+    if halved:
+        output, final = (output + 1) / 2, [(part + 1) / 2 for part in final]
+    return output, tuple(final) if every_step else (output, *final)
+
+
+def steps_kept(cell: Cell, batch: int, itemsize: int) -> int:
+    """How many steps a way forward keeps for its way back: by settings alone, so that no run depends on its pack.
+
+    A step keeps the states and, of a gated cell, its G gates: B·H numbers each.
+    """
+    gates = len(cell.gates) if len(cell.gates) > 1 else 0
+    return max(1, int(KEPT_BYTES / (batch * cell.hidden_size * (len(cell.states) + gates + 1) * itemsize)))
+
+
+class _Recurrence(torch.autograd.Function):
+    """(inputs, parameters, state) → (h_T, c_T …), or with every_step (h_1 … h_T, h_T, c_T …).
+
+    A sequence of more than `piece` steps keeps only the states at the ends of its pieces, and is computed again, from
+    the last piece to the first, on the way back (Chen et al. 2016, "Training deep nets with sublinear memory cost").
+    """
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
+        x, W, U, b_x, b_h, *initial = (tensor.detach().numpy() for tensor in tensors)
+        weights, state = (W, U, b_x, b_h), tuple(initial)
+        starts, seen, saved = [], [], None
+        spans = [slice(start, start + call.piece) for start in range(0, len(x), call.piece)]
+        for span in spans:
+            starts.append(state)
+            states, saved = call.kernel.forward(x[span], state, weights, activation=call.activation)
+            state = tuple(np.ascontiguousarray(part[:, -1]) for part in states)
+            if call.every_step:
+                seen.append(torch.from_numpy(states[0])[:, 1:].transpose(0, 1))
+        if call.keep:
+            ctx.call, ctx.x, ctx.weights, ctx.starts, ctx.spans = call, x, weights, starts, spans
+            ctx.last = saved  # of the last piece, which is all there is as a rule; used once
+            ctx.set_materialize_grads(False)
+        output = [seen[0] if len(seen) == 1 else torch.cat(seen)] if call.every_step else []
+        return *output, *(torch.from_numpy(part) for part in state)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        call: Call = ctx.call
+        every, final = (gradients[0], gradients[1:]) if call.every_step else (None, gradients)
+        T, cut = len(ctx.x), len(ctx.x) - call.window
+        R, B, _ = ctx.starts[0][0].shape
+        scales = np.zeros((R, B), np.int64) if len(ctx.spans) > 1 else None
+        carried = tuple(None if g is None else g.numpy() for g in final)
+        found: list[Gradients] = []
+        for start, span in zip(reversed(ctx.starts), reversed(ctx.spans), strict=True):
+            stop = min(span.stop, T)
+            if stop <= cut:
+                break
+            saved, ctx.last = ctx.last, None
+            if saved is None:
+                saved = call.kernel.forward(ctx.x[span], start, ctx.weights, activation=call.activation)[1]
+            found.append(
+                call.kernel.backward(
+                    saved,
+                    last=carried,
+                    every=None if every is None else every[span].numpy(),
+                    window=stop - max(cut, span.start),
+                    record=call.tape is not None,
+                    need_dx=ctx.needs_input_grad[1],
+                    scales=scales,
+                )
+            )
+            del saved  # its memory serves the next piece
+            carried = found[-1].dstate
+        if call.tape is not None:
+            seen = every if every is not None else final[0]
+            call.tape.log10_adjoint = _levels([piece.log10_adjoint for piece in found], T, R) + call.level
+            if len(ctx.starts[0]) > 1:
+                call.tape.log10_adjoint_cell = _levels([piece.log10_adjoint_cell for piece in found], T, R)
+            if seen is not None:
+                call.tape.log10_immediate = immediate_norms(seen, T, call.window) + call.level
+        return None, *_joined(found, ctx.x, scales, whole=cut <= 0)
+
+
+def _levels(pieces: list[Any], T: int, R: int) -> Any:
+    """The levels of all pieces, last piece first, as one (T, R); before the first that was visited: true zeros."""
+    visited = np.concatenate(pieces[::-1])
+    return np.concatenate([np.full((T - len(visited), R), -np.inf), visited])
+
+
+def _joined(pieces: list[Gradients], x: Any, scales: Any, *, whole: bool) -> list[Tensor | None]:
+    """Gradients of inputs, parameters and initial state, from those of the pieces, last piece first."""
+    first = pieces[-1]
+    dx = None
+    if first.dx is not None:
+        dx = np.zeros_like(x)
+        visited = np.concatenate([piece.dx for piece in reversed(pieces)])
+        dx[len(x) - len(visited) :] = visited
+    totals = [
+        sum((getattr(piece, name) for piece in pieces[1:]), start=getattr(pieces[0], name))
+        for name in ("dW", "dU", "db_x", "db_h")
+    ]
+    dstate = first.dstate if whole else tuple(np.zeros_like(part) for part in first.dstate)
+    if scales is not None:
+        dstate = tuple(np.ldexp(part, scales[..., None]) for part in dstate)
+    return [None if array is None else torch.from_numpy(array) for array in (dx, *totals, *dstate)]

@@ -1,0 +1,112 @@
+"""A cell over time: one function, two engines behind it.
+
+The torch engine runs the cell's own `step`, any cell on any device, and can be differentiated twice. The numba engine
+runs a fused kernel for the whole sequence. Both fill a `Tape` during the backward pass when given one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from harness.cells.cell import Cell, State
+from harness.cells.elementwise import Elementwise
+from harness.recurrence.adjoints import Tape, immediate_norms, replay
+
+Parameters = Mapping[str, Tensor]
+
+
+def scan(
+    cell: Cell,
+    parameters: Parameters,
+    inputs: Tensor,
+    state: State,
+    *,
+    window: int | None = None,
+    every_step: bool = False,
+    engine: str = "torch",
+    tape: Tape | None = None,
+) -> tuple[Tensor, State]:
+    """Run a cell over a sequence.
+
+    Args:
+        parameters: the cell's, stacked over replicas (see `Cell`).
+        inputs: tokens (T, R, B), any integers, −1 for a row of zeros; or real rows (T, R, B, D).
+        state: the state before the first step, each part (R, B, H).
+        window: K; h_{T−K} and all before it are constants for the backward pass. None, or K ≥ T: full BPTT.
+        every_step: return h_1 … h_T instead of h_T alone.
+        engine: "torch" or "numba".
+        tape: filled during the backward pass.
+
+    Returns:
+        h_T (R, B, H), or with `every_step` h_1 … h_T as (T, R, B, H); and the state after the last step.
+    """
+    inputs = inputs.to(parameters["U"].dtype) if inputs.is_floating_point() else inputs.long()
+    K = min(window or len(inputs), len(inputs))
+    if engine == "numba" and isinstance(cell, Elementwise):
+        from harness.recurrence.diagonal import elementwise
+
+        parameters = cell.effective(parameters)
+        z = drive(parameters, inputs)
+        return elementwise(cell, parameters, z, state, window=K, every_step=every_step, tape=tape)
+    if engine == "numba":
+        from harness.recurrence.fused import fused
+
+        return fused(cell, parameters, inputs, state, window=K, every_step=every_step, tape=tape)
+    return _steps(cell, parameters, inputs, state, window=K, every_step=every_step, tape=tape)
+
+
+def _steps(
+    cell: Cell,
+    parameters: Parameters,
+    inputs: Tensor,
+    state: State,
+    *,
+    window: int,
+    every_step: bool,
+    tape: Tape | None,
+) -> tuple[Tensor, State]:
+    """The torch engine: the cell's `step`, T times."""
+    parameters = cell.effective(parameters)
+    T = len(inputs)
+    cut = T - window
+    states = [tuple(part.detach() for part in state) if cut else state]
+    z = drive(parameters, inputs)
+    with torch.no_grad():
+        for t in range(cut):
+            states.append(cell.step(parameters, states[-1], z[t]))
+    for t in range(cut, T):
+        states.append(cell.step(parameters, states[-1], z[t]))
+    output = torch.stack([s[0] for s in states[1:]]) if every_step else states[-1][0]
+    if tape is not None and output.requires_grad:
+        frozen = {name: value.detach() for name, value in parameters.items()}
+        kept = [tuple(part.detach() for part in s) for s in states]
+        driven = z.detach().requires_grad_()  # autograd refuses a part of a state that hangs on the input alone
+        output = output.view_as(output)  # the loss sees this node alone: its gradient is the immediate one
+
+        def write(gradient: Tensor) -> None:
+            def immediate(t: int) -> Tensor | None:
+                return gradient[t - 1] if every_step else gradient if t == T else None
+
+            def step(previous: State, t: int) -> State:
+                return cell.step(frozen, previous, driven[t - 1])
+
+            tape.log10_adjoint, second = replay(step, kept, immediate, window=window)
+            tape.log10_adjoint_cell = second if "c" in cell.states else None
+            tape.log10_immediate = immediate_norms(gradient, T, window)
+
+        output.register_hook(write)  # type: ignore[no-untyped-call]
+    return output, states[-1]
+
+
+def drive(parameters: Parameters, inputs: Tensor) -> Tensor:
+    """U x_t + b_x for all t at once, (T, R, B, G·H); a token is a one-hot row, −1 a row of zeros."""
+    U = parameters["U"]
+    R, _, D = U.shape
+    if inputs.dim() == 3:
+        inputs = (inputs.unsqueeze(-1) == torch.arange(D, device=inputs.device)).to(U.dtype)
+    T, _, B, _ = inputs.shape
+    rows = inputs.transpose(0, 1).reshape(R, T * B, D)
+    return torch.baddbmm(parameters["b_x"].unsqueeze(1), rows, U.mT).view(R, T, B, -1).transpose(0, 1)

@@ -1,0 +1,1 @@
+"""What people read: the report page, its index, the live page, and exports."""

@@ -1,0 +1,136 @@
+"""results/index.html: all studies that have results, from what their reports say of themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from harness.errors import ResultsError
+from harness.report.markup import render
+from harness.schema import OUTCOMES
+from harness.store.journal import Journal, read_file, read_json, replace_file
+from harness.study.spec import SLUG
+from harness.verdicts.summary import SYMBOLS
+
+DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
+OWN = frozenset({"journal", "failures", "working", "checkpoints", "figures"})  # folders of one study's results
+LARGEST_IMAGE = 500_000  # bytes of a figure that still goes into the page
+STALE = "The report is older than the runs; {} writes it again."
+OLDER = "The report is of an older make; {} writes it again."
+NONE = "No report yet; {} writes it."
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One study on the index page."""
+
+    name: str
+    claim: str
+    state: str
+    sentence: str
+    counts: str
+    date: str
+    link: str = ""
+    image: str = ""
+    note: str = ""
+
+
+def write_index(root: Path) -> tuple[Path, int]:
+    """Write `root`/index.html over all results folders below it; the page, and how many there are.
+
+    Raises:
+        ResultsError: there is none, or the page cannot be written.
+    """
+    entries = [entry(folder, root) for folder in folders(root)]
+    if not entries:
+        raise ResultsError(f"{root}: no results below it; python -m harness.sweep makes them, -o says where they are")
+    target = root / "index.html"
+    text = render("index.html.j2", {"entries": entries, "symbols": SYMBOLS})
+    try:
+        replace_file(target, text.encode("utf-8", errors="backslashreplace"))
+    except OSError as error:
+        raise ResultsError(f"{target}: cannot be written: {error.strerror or error}") from None
+    return target, len(entries)
+
+
+def folders(root: Path) -> Iterator[Path]:
+    """All results folders at and below a folder, by name."""
+    for where, below, files in os.walk(root):
+        if "store.json" in files:
+            yield Path(where)
+            below[:] = [name for name in below if name not in OWN]
+        below.sort()
+
+
+def entry(folder: Path, root: Path) -> Entry:
+    """What the index says of a results folder; a spoiled one is said to be so, and hides nothing else."""
+    asked = _json(folder / "plan.json")
+    said = summary(folder / "report.html")
+    name = str(said.get("name") or asked.get("name") or folder.name)
+    claim = str(said.get("claim") or asked.get("claim") or "")
+    try:
+        journal = Journal.open(folder)
+        ids = {str(run_id) for run_id in asked.get("ids") or ()}
+        done = len(journal.done() & ids) if ids else len(journal.done())
+    except (ResultsError, OSError, TypeError) as error:
+        return Entry(name, claim, "none", str(error), "", "")
+    command = f"python -m harness.report {asked.get('study') or 'STUDY'}"
+    report = folder / "report.html"
+    link = quote(os.fsencode(os.path.relpath(report, root))) if report.is_file() else ""
+    if not said:
+        sentence = (OLDER if link else NONE).format(command)
+        return Entry(name, claim, "none", sentence, f"{done} runs done", "", link)
+    outcomes = said["outcomes"]
+    finished = sum(count for outcome, count in outcomes.items() if outcome != "failed")
+    missing = said["planned"] - sum(outcomes.values())
+    counts = [f"{outcomes[outcome]} {outcome}" for outcome in OUTCOMES if outcomes.get(outcome)]
+    counts += [f"{missing} missing"] if missing else []
+    return Entry(
+        name,
+        claim,
+        str(said.get("state")),
+        str(said.get("sentence")),
+        f"{said['planned']} runs: {', '.join(counts)}",
+        str(said.get("date", ""))[:10],
+        link,
+        _image(folder, str(said.get("figure"))),
+        "" if finished == done else STALE.format(command),
+    )
+
+
+def summary(report: Path) -> Mapping[str, Any]:
+    """What a report says of itself; nothing where there is none, or one that is spoiled or of an older make."""
+    try:
+        found = DATA.search(read_file(report).decode("utf-8"))
+        said = json.loads(found[1])["summary"] if found else {}
+        counts = [said["planned"], *said["outcomes"].values()] if said else []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    right = isinstance(said, dict) and all(type(count) is int for count in counts)
+    return said if right else {}
+
+
+def _image(folder: Path, name: str) -> str:
+    """A figure as a data URI; nothing where it is not there, too large, or no PNG."""
+    path = folder / "figures" / f"{name}.png"
+    try:
+        if re.fullmatch(SLUG, name) and path.stat().st_size <= LARGEST_IMAGE:
+            data = read_file(path)
+            return f"data:image/png;base64,{b64encode(data).decode('ascii')}" if data.startswith(b"\x89PNG") else ""
+    except OSError:
+        pass
+    return ""
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    try:
+        return read_json(path)
+    except (OSError, ValueError):
+        return {}

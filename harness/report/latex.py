@@ -1,0 +1,109 @@
+"""The grid and the verdicts as LaTeX tables, to be read into a paper with `\\input`; they need the package booktabs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from harness.errors import ResultsError
+from harness.report.gridtable import MEASURES, grid_rows
+from harness.statistics.frames import Frames
+from harness.study import labels
+from harness.study.spec import Study
+from harness.verdicts.expectations import Verdict, overall
+
+# What LaTeX reads as a command, and signs that its fonts have in formulas only. The rest of Unicode passes.
+ESCAPES: Mapping[str, str] = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    "−": "$-$", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$", "≥": r"$\ge$", "≤": r"$\le$", "≈": r"$\approx$",
+    "→": r"$\to$", "∞": r"$\infty$", "∂": r"$\partial$", "‖": r"$\|$", "′": r"$'$", "°": r"$^\circ$", "½": r"$\frac12$",
+    "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "δ": r"$\delta$", "ε": r"$\epsilon$", "η": r"$\eta$",
+    "θ": r"$\theta$", "λ": r"$\lambda$", "μ": r"$\mu$", "ρ": r"$\rho$", "σ": r"$\sigma$", "τ": r"$\tau$",
+    "φ": r"$\phi$", "ω": r"$\omega$", "Δ": r"$\Delta$", "Σ": r"$\Sigma$",
+    **{sign: f"$_{digit}$" for digit, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")},
+    **{sign: f"$^{digit}$" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")}, "⁻": "$^-$",
+}  # fmt: skip
+_ESCAPES = str.maketrans({**ESCAPES, "\u00a0": "~", "\n": " "})
+
+
+def escape(text: str) -> str:
+    """A text that LaTeX sets letter for letter."""
+    return text.translate(_ESCAPES)
+
+
+def write(path: Path, study: Study, frames: Frames, verdicts: Sequence[Verdict]) -> None:
+    """Write both tables to a file; the same arguments give the same bytes.
+
+    Raises:
+        ResultsError: the file cannot be written.
+    """
+    try:
+        path.write_text(latex(study, frames, verdicts), encoding="utf-8")
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def latex(study: Study, frames: Frames, verdicts: Sequence[Verdict]) -> str:
+    """The table of the grid, labelled `tab:<study>`, and that of the verdicts, `tab:<study>-verdicts`.
+
+    Args:
+        study: whose axes are the first columns, and whose claim is the caption.
+        frames: its results, planned runs only.
+        verdicts: of all its expectations; without any there is no second table.
+    """
+    parts = ["% needs \\usepackage{booktabs}", _grid(study, frames)]
+    return "\n\n".join([*parts, _verdicts(study, verdicts)] if verdicts else parts) + "\n"
+
+
+def _grid(study: Study, frames: Frames) -> str:
+    rows = grid_rows(study, frames.runs)
+    head = [labels.short(name) for name in study.axes()] + [metric.label for metric in MEASURES] + ["n"]
+    body = [
+        [cell.text for cell in (*row.point, *row.cells)]
+        + [str(sum(row.counts[name] for name in ("solved", "unsolved", "diverged")))]
+        for row in rows
+    ]
+    meanings = "; ".join(f"{metric.label}: {metric.meaning}" for metric in MEASURES)
+    seeds = f"{len(study.seeds)} {'seed' if len(study.seeds) == 1 else 'seeds'} were planned for each row"
+    caption = f"{study.claim} {meanings[0].upper()}{meanings[1:]}. Brackets: 95 % intervals. {seeds}; n have a result."
+    columns = "l" * len(study.axes()) + "l" * len(MEASURES) + "r"
+    return _table(caption, f"tab:{study.name}", columns, head, body)
+
+
+def _verdicts(study: Study, verdicts: Sequence[Verdict]) -> str:
+    body = []
+    for verdict in verdicts:
+        text = verdict.text.replace(">=", "≥").replace("<=", "≤") + (f" ({verdict.reason})" if verdict.reason else "")
+        for i, (name, value, interval, n) in enumerate(list(verdict.rows()) or [("", "–", "–", "0")]):
+            said = [text, verdict.state] if i == 0 else ["", ""]
+            body.append([*said, f"{name} {value}".strip(), interval, n])
+    caption = f"Expectations of the study {study.name}, judged over seeds. {overall(list(verdicts))}"
+    head = ["expectation", "verdict", "measured", "95 % interval", "n"]
+    wide = r">{\raggedright\arraybackslash}p{0.42\linewidth}"
+    return "% needs \\usepackage{array}\n" + _table(caption, f"tab:{study.name}-verdicts", f"{wide}llll", head, body)
+
+
+def _table(caption: str, label: str, columns: str, head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    tied = escape(caption).replace(r" \%", r"~\%")
+    lines = [
+        r"\begin{table}",
+        r"\centering\small",
+        rf"\caption{{{tied}}}",
+        rf"\label{{{label}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        _row(head),
+        r"\midrule",
+        *map(_row, body),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    # a bracket or a star at the beginning of a row would be read as an argument of the \\ before it
+    return " & ".join(f"{{{text}}}" if text.startswith(("[", "*")) else text for text in map(escape, cells)) + r" \\"

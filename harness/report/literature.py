@@ -1,0 +1,120 @@
+"""Published results and what we measured of them: every study that names its paper, with its verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import fill
+
+from harness.errors import ResultsError
+from harness.report.presenting import judge_folder
+from harness.study.plan import Plan
+from harness.study.spec import Paper
+from harness.verdicts.expectations import Verdict, overall
+from harness.verdicts.summary import SYMBOLS, summary
+
+WIDTH = 100
+MARKS: dict[str, str] = {**{str(state): mark for state, mark in SYMBOLS.items()}, "not run": "·", "no expectation": "–"}
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """One study of a published result: its plan, and its verdicts if it has been run."""
+
+    plan: Plan
+    paper: Paper
+    path: Path
+    folder: Path
+    verdicts: tuple[Verdict, ...]
+    runs: int
+    commit: str = ""
+
+    @property
+    def state(self) -> str:
+        """holds, fails, incomplete, or not run; a study is as good as its worst expectation."""
+        if self.runs < len(self.plan.runs):
+            return "incomplete" if self.runs else "not run"
+        states = {str(verdict.state) for verdict in self.verdicts}
+        return next((state for state in ("fails", "incomplete", "holds") if state in states), "no expectation")
+
+
+def reproduction(plan: Plan, paper: Paper, path: Path, folder: Path) -> Reproduction:
+    """Judge what a results folder holds of a study; a study that was never run is one without verdicts."""
+    try:
+        judged = judge_folder(plan, folder)
+    except ResultsError:
+        return Reproduction(plan, paper, path, folder, (), 0)
+    return Reproduction(plan, paper, path, folder, tuple(judged.verdicts), len(judged.frames.runs))
+
+
+def text(found: Sequence[Reproduction]) -> str:
+    """For a terminal: a line each, and below it source, claim and the verdict table."""
+    parts = []
+    for each in found:
+        study, planned = each.plan.study, len(each.plan.runs)
+        parts += [
+            f"{MARKS[each.state]} {study.name}: {each.state}, {each.paper.tag}, {each.runs} of {planned} runs",
+            fill(each.paper.source, WIDTH, initial_indent="  ", subsequent_indent="  "),
+            fill(study.claim, WIDTH, initial_indent="  ", subsequent_indent="  "),
+            *(f"  {line}" for line in summary(each.verdicts, WIDTH).splitlines() if each.verdicts),
+            "",
+        ]
+    return "\n".join([*parts, tally(found)])
+
+
+def tally(found: Sequence[Reproduction]) -> str:
+    """All of them in one sentence."""
+    states = [each.state for each in found]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in MARKS if state in states)
+    return f"{len(found)} published results: {counts}." if found else "No study names a paper."
+
+
+def markdown(found: Sequence[Reproduction], pages: Path) -> str:
+    """The page docs/papers.md: a table of all, then each with its verdicts.
+
+    Args:
+        found: in the order of the page.
+        pages: the folder of the pages on single results, docs/papers; a name is a link where its page is there.
+    """
+    lines = [
+        "# Published results, measured",
+        "",
+        "Made by `python -m harness.papers --markdown docs/papers.md` from the results of the studies that name a",
+        "paper. A tag says how close the study is: *faithful* is the paper's own setting, *scaled* a smaller one,",
+        "*qualitative* the claim in another setting. What does not hold stays in, and its page says why; where a claim",
+        "or a bound was changed after it had failed, the page says what it was, and on which seeds it was seen.",
+        "",
+        tally(found),
+        "",
+        "| | result | source | tag | runs |",
+        "|---|---|---|---|---|",
+    ]
+    for each in found:
+        name = each.path.stem
+        link = f"[{name}]({pages.name}/{name}.md)" if (pages / f"{name}.md").exists() else name
+        state = f"{MARKS[each.state]} {each.state}"
+        cells = (state, link, _cell(each.paper.source), each.paper.tag, f"{each.runs} of {len(each.plan.runs)}")
+        lines.append(f"| {' | '.join(cells)} |")
+    for each in found:
+        study = each.plan.study
+        said = overall(list(each.verdicts)) if each.runs else "not run yet."
+        claim = study.claim.strip()
+        claim = claim if each.state in ("holds", "fails") else f"*Claimed, and not measured in full yet:* {claim}"
+        lines += ["", f"## {study.name}", ""]
+        image = Path("results", "gallery", f"papers-{each.path.stem}.png")
+        if (pages.resolve().parents[1] / image).exists():
+            lines += [f"![{study.name}](../{image.as_posix()})", ""]
+        lines += [claim, "", f"`{each.path}`: {said}"]
+        if each.verdicts:
+            lines += ["", "| | expectation | measured | 95 % interval | n |", "|---|---|---|---|---|"]
+        for verdict in each.verdicts:
+            rows = list(verdict.rows()) or [("", "–", "–", "0")]
+            for i, (named, value, interval, n) in enumerate(rows):
+                what = (SYMBOLS[verdict.state], _cell(verdict.text)) if i == 0 else ("", "")
+                lines.append(f"| {' | '.join([*what, f'{named} {value}'.strip(), interval, n])} |")
+    return "\n".join([*lines, ""])
+
+
+def _cell(words: str) -> str:
+    return words.replace("|", "\\|")

@@ -1,0 +1,212 @@
+"""report.html: one file that says what was claimed, what was measured and on what it ran; it needs no network.
+
+Without JavaScript it is complete; with it the grid can be sorted and filtered, and its points opened.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.figures.rendering import Drawing
+from harness.report.documents import standing
+from harness.report.gridtable import MEASURES, choices, grid_rows, points
+from harness.report.markup import render
+from harness.schema import MACHINE, OUTCOMES
+from harness.statistics.frames import Frames
+from harness.store.journal import replace_file
+from harness.study import labels
+from harness.study.matching import ordered
+from harness.study.spec import Study
+from harness.verdicts.expectations import Verdict, overall
+from harness.verdicts.metrics import METRICS
+from harness.verdicts.summary import SYMBOLS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALWAYS = ("solved", "unsolved", "diverged")  # columns of the grid that are there even if empty
+MOST_RUNS = 200  # rows of the list of failed and diverged runs
+MOST_POINTS = 1000  # rows of the grid: each has bootstrapped intervals, curves and a map
+SHADES = 32  # of a gradient map
+
+
+def write(
+    path: Path,
+    study: Study,
+    frames: Frames,
+    verdicts: Sequence[Verdict],
+    drawings: Sequence[Drawing],
+    provenance: Mapping[str, Any],
+    notes: Sequence[str] = (),
+    reasons: Mapping[str, str] | None = None,
+) -> None:
+    """Write the report; the same arguments give the same bytes.
+
+    Args:
+        path: the HTML file.
+        study: its name, claim, axes and points are shown.
+        frames: the results, planned runs only.
+        verdicts: of all expectations, in the study's order.
+        drawings: the study's figures; the first one stands above the verdicts.
+        provenance: what it ran on, by name; 'command' is shown on its own. A date comes in here or not at all.
+        notes: sentences to the reader: figures that are missing, what went wrong.
+        reasons: why runs failed, by run id.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    text = html(study, frames, verdicts, drawings, provenance, notes, reasons)
+    replace_file(path, text.encode("utf-8", errors="backslashreplace"))  # a path need not be text
+
+
+def html(
+    study: Study,
+    frames: Frames,
+    verdicts: Sequence[Verdict],
+    drawings: Sequence[Drawing],
+    provenance: Mapping[str, Any],
+    notes: Sequence[str] = (),
+    reasons: Mapping[str, str] | None = None,
+    *,
+    live: int | None = None,
+) -> str:
+    """The report as text; arguments as in `write`.
+
+    Args:
+        live: the number of this page among those that a server has shown: the page asks for the next one.
+    """
+    if len(study.points) > MOST_POINTS:
+        cut = f"The grid shows the first {MOST_POINTS:,} of {len(study.points):,} points; runs.parquet has them all."
+        notes = [*notes, cut]
+    grid = grid_rows(study, frames.runs, MOST_POINTS)
+    context = {
+        "study": study,
+        "seeds": len(study.seeds),
+        "overall": overall(list(verdicts)),
+        "state": standing(verdicts),
+        "symbols": SYMBOLS,
+        "verdicts": [(verdict, list(verdict.rows())) for verdict in verdicts],
+        "metrics": [METRICS[name] for name in dict.fromkeys(verdict.metric for verdict in verdicts)],
+        "first": [_embedded(drawing) for drawing in drawings[:1]],
+        "others": [_embedded(drawing) for drawing in drawings[1:]],
+        "axes": [labels.axis(name) for name in study.axes()],
+        "choices": choices(study),
+        "outcomes": [
+            name for name in (*OUTCOMES, "missing") if name in ALWAYS or any(row.counts[name] for row in grid)
+        ],
+        "grid": grid,
+        "measures": MEASURES,
+        "stopped": stopped(study, frames.runs, reasons or {}),
+        "most": MOST_RUNS,
+        "command": str(provenance.get("command", "")),
+        "facts": _facts(provenance, frames.runs),
+        "notes": [*notes, *mixed(frames.runs)],
+        "data": _data(study, frames, verdicts, drawings, provenance, live),
+        "live": live,
+    }
+    scripts = ["report.js"] if live is None else ["report.js", "live.js"]
+    return render("report.html.j2", context, scripts, connects=live is not None)
+
+
+def stopped(study: Study, runs: pd.DataFrame, reasons: Mapping[str, str]) -> list[tuple[str, str, str, str, str, str]]:
+    """Runs that failed or diverged: outcome, settings, seed, updates, run id, reason."""
+    axes = study.axes()
+    rows = runs[runs["outcome"].isin(["failed", "diverged"])].sort_values(
+        ["outcome", "run_id"], ascending=[False, True]
+    )
+    return [
+        (
+            str(run["outcome"]),
+            labels.condition({axis: run.get(axis) for axis in axes}),
+            labels.value("seed", run["seed"]),
+            labels.value("updates", run["updates"]),
+            str(run["run_id"]),
+            reasons.get(run["run_id"], "no note was kept")
+            if run["outcome"] == "failed"
+            else "loss or gradient not finite",
+        )
+        for run in rows.to_dict("records")
+    ]
+
+
+def mixed(runs: pd.DataFrame) -> list[str]:
+    """A sentence for each thing that should be one and is several."""
+    found = []
+    for name in MACHINE:
+        several = runs[name].dropna().unique() if name in runs.columns else ()
+        if len(several) > 1:
+            found.append(f"These results mix {len(several)} values of {name}: {'; '.join(sorted(map(str, several)))}.")
+    return found
+
+
+def _data(
+    study: Study,
+    frames: Frames,
+    verdicts: Sequence[Verdict],
+    drawings: Sequence[Drawing],
+    provenance: Mapping[str, Any],
+    live: int | None,
+) -> Mapping[str, Any]:
+    """What the page's script draws, and what the index page of all studies reads."""
+    from matplotlib.colors import to_hex
+
+    from harness.figures import style
+    from harness.report.explorer import explored
+
+    shades = style.magnitude_map()
+    axes, outcomes = study.axes(), frames.runs["outcome"].value_counts()
+    return {
+        "names": [
+            labels.title({axis: held.get(axis) for axis in axes})
+            for held in (point.columns() for point in study.points[:MOST_POINTS])
+        ],
+        "points": explored(frames, points(study, frames.runs, MOST_POINTS)),
+        "shades": [to_hex(shades(i / (SHADES - 1))) for i in range(SHADES)],
+        "zero": style.ZERO_COLOUR,
+        "live": live,
+        "summary": {
+            "name": study.name,
+            "claim": study.claim,
+            "study": study.path,
+            "state": standing(verdicts),
+            "sentence": overall(list(verdicts)),
+            "planned": len(study.points) * len(study.seeds),
+            "outcomes": {str(name): int(count) for name, count in outcomes.items()},
+            "figure": drawings[0].name if drawings else None,
+            "date": str(provenance.get("date", "")),
+        },
+    }
+
+
+def _embedded(drawing: Drawing) -> Mapping[str, str]:
+    data = b64encode(drawing.image).decode("ascii")
+    return {
+        "name": drawing.name,
+        "title": drawing.name.replace("_", " ").replace("-", " "),
+        "caption": drawing.caption.replace(" %", "\u00a0%"),
+        "width": "wide" if drawing.wide else "narrow",
+        "alt": f"{drawing.name}: {drawing.caption.split('. ')[0].rstrip('.')}.",
+        "source": f"data:{drawing.media_type};base64,{data}",
+    }
+
+
+def _facts(provenance: Mapping[str, Any], runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """What the table of provenance says: what was given, then what the runs themselves say of their machine."""
+    given = {name: held for name, held in provenance.items() if name != "command"}
+    facts = [(name, _words(held)) for name, held in given.items()]
+    for name in MACHINE:
+        held = ordered(runs[name].dropna().unique()) if name in runs.columns and name not in given else []
+        if held:
+            facts.append((f"{name} of the runs", "; ".join(map(str, held))))
+    return facts
+
+
+def _words(held: object) -> str:
+    if isinstance(held, Mapping):
+        return ", ".join(f"{name} {_words(value)}" for name, value in held.items())
+    if isinstance(held, list | tuple):
+        return ", ".join(map(_words, held))
+    return str(held)

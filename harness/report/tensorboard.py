@@ -1,0 +1,51 @@
+"""Learning curves as TensorBoard's event files, a folder a run; needs the extra `tensorboard`."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+from harness.errors import HarnessError, ResultsError
+from harness.statistics.frames import Frames
+from harness.study import labels
+from harness.study.spec import Study
+
+SCALARS = ("accuracy", "loss", "gradient_norm", "spectral_radius_now", "sigma_max")  # columns of curves
+
+
+def write(folder: Path, study: Study, frames: Frames) -> int:
+    """Write `folder`/<settings of the point>/<seed>/events.out.tfevents.0 of every run; returns how many.
+
+    The step is the number of updates; a value that is not finite has no place on TensorBoard's axes and is left out.
+    The same results give the same bytes: wall times are 0.
+
+    Raises:
+        HarnessError: the package tensorboard is not installed.
+        ResultsError: a file cannot be written.
+    """
+    try:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.record_writer import RecordWriter
+    except ImportError:
+        raise HarnessError("--tensorboard needs the package tensorboard: python -m pip install tensorboard") from None
+    runs = frames.curves.sort_values("update").groupby("run_id", sort=True)
+    for _, curve in runs:
+        first = curve.iloc[0]
+        where = labels.condition({axis: first[axis] for axis in study.axes() if axis in curve.columns}) or study.name
+        path = folder / re.sub(r"[^\w=.,+-]+", "_", where) / f"seed_{first['seed']}" / "events.out.tfevents.0"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                records = RecordWriter(file)
+                records.write(Event(file_version="brain.Event:2").SerializeToString())
+                for row in curve.to_dict("records"):
+                    known = [(name, row[name]) for name in SCALARS if row.get(name) is not None]
+                    values = [Summary.Value(tag=name, simple_value=v) for name, v in known if math.isfinite(v)]
+                    event = Event(step=int(row["update"]), summary=Summary(value=values))
+                    records.write(event.SerializeToString())
+                records.flush()
+        except OSError as error:
+            raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
+    return len(runs)

@@ -1,0 +1,1 @@
+"""Numbers over seeds: results as data frames, intervals, survival, tests of a difference."""

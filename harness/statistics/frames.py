@@ -1,0 +1,151 @@
+"""The tables of one results folder as pandas frames, with every setting beside every measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from harness.errors import HarnessError, nearest
+from harness.schema import EXTRA, RUNS, TABLES
+from harness.study.matching import canonical, choices
+
+Floats = npt.NDArray[np.float64]
+PER_STEP = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What a study measured: `runs` (a row a run), `curves` (an evaluation), `gradients` (a recorded update).
+
+    `extra` holds what only some studies ask for: states, codes, examples, weights. All but `runs` carry the columns of
+    their run too, settings and results alike.
+    """
+
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+    gradients: pd.DataFrame
+    extra: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    @classmethod
+    def from_tables(cls, tables: Mapping[str, pa.Table], run_ids: Collection[str] | None = None) -> Frames:
+        """Frames of the tables 'runs', 'curves' and 'gradients'; a table that is not there is an empty frame.
+
+        Args:
+            tables: arrow tables by name, as the store keeps them.
+            run_ids: only these runs: what a changed study left behind must not be mixed in.
+        """
+        frames = {name: _frame(tables, name) for name in ("runs", "curves", "gradients")}
+        runs = frames["runs"]
+        if run_ids is not None:
+            runs = runs[runs["run_id"].isin(list(run_ids))].reset_index(drop=True)
+        extra = {table.name: _joined(_frame(tables, table.name), runs) for table in EXTRA if table.name in tables}
+        return cls(runs, _joined(frames["curves"], runs), _joined(frames["gradients"], runs), extra)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table that only some studies ask for.
+
+        Raises:
+            HarnessError: this one has not.
+        """
+        if name not in self.extra or self.extra[name].empty:
+            raise HarnessError(f"nothing of this was kept; the study asks for it with record.{name}")
+        return self.extra[name]
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The columns of `runs` that were asked for, not measured."""
+        measured = {column.name for column in RUNS.columns}
+        return tuple(name for name in self.runs.columns if name not in measured)
+
+    def select(self, where: Mapping[str, Any]) -> Frames:
+        """The frames of the runs that match `where`; see the function `select`."""
+        runs = select(self.runs, where)
+        kept = set(runs["run_id"])
+        extra = {name: _of_runs(frame, kept) for name, frame in self.extra.items()}
+        return Frames(runs, _of_runs(self.curves, kept), _of_runs(self.gradients, kept), extra)
+
+
+def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows whose columns hold the wanted values.
+
+    Null matches null, a list means any of its values, and a text column that holds '1.0' matches the number 1.0.
+
+    Raises:
+        HarnessError: if the frame has no such column; the text names the nearest one.
+    """
+    keep = np.ones(len(frame), dtype=bool)
+    for name, wanted in where.items():
+        if name not in frame.columns:
+            raise HarnessError(f"no column '{name}'{nearest(name, map(str, frame.columns))}")
+        keep &= _mask(frame[name], wanted)
+    return frame[keep]
+
+
+def long(gradients: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """One row per time step: the list columns of `gradients` opened, float64, with `t` and `lag`.
+
+    Args:
+        gradients: rows of `Frames.gradients`.
+        columns: which of the other columns to repeat on every row; default: all of them.
+
+    Returns:
+        the columns asked for, then t (1 … T), lag = T − t, log10_adjoint, log10_immediate, log10_adjoint_cell; −inf
+        is a true zero, NaN stands where nothing was measured (∂L/∂c_t of a cell without a cell state).
+    """
+    others = [name for name in gradients.columns if name not in PER_STEP] if columns is None else list(columns)
+    lengths = np.array([_length(cell) for cell in gradients["log10_adjoint"]], dtype=np.int64)
+    opened = gradients[others].loc[gradients.index.repeat(lengths)].reset_index(drop=True)
+    t = np.concatenate([np.arange(1, T + 1) for T in lengths]) if len(lengths) else np.empty(0, np.int64)
+    measured = {"t": t, "lag": np.repeat(lengths, lengths) - t}
+    for name in PER_STEP:
+        parts = [_floats(cell, T) for cell, T in zip(gradients[name], lengths, strict=True)]
+        measured[name] = np.concatenate(parts) if parts else np.empty(0)
+    return pd.concat([opened, pd.DataFrame(measured)], axis=1)
+
+
+def by_lag(cells: Sequence[object]) -> Floats:
+    """List cells as rows of a matrix (rows, longest T) whose column is the lag T − t; NaN beyond a cell's own T."""
+    longest = max((_length(cell) for cell in cells), default=0)
+    matrix = np.full((len(cells), longest), np.nan)
+    for row, cell in zip(matrix, cells, strict=True):
+        T = _length(cell)
+        row[:T] = _floats(cell, T)[::-1]
+    return matrix
+
+
+def _frame(tables: Mapping[str, pa.Table], name: str) -> pd.DataFrame:
+    table = tables.get(name)
+    found: pd.DataFrame = (TABLES[name].schema().empty_table() if table is None else table).to_pandas()
+    return found
+
+
+def _joined(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    new = [name for name in runs.columns if name == "run_id" or name not in frame.columns]
+    return frame.merge(runs[new], on="run_id", how="inner", validate="many_to_one")
+
+
+def _of_runs(frame: pd.DataFrame, run_ids: Collection[str]) -> pd.DataFrame:
+    return frame[frame["run_id"].isin(list(run_ids))]
+
+
+def _mask(column: pd.Series[Any], wanted: object) -> npt.NDArray[np.bool_]:
+    asked = {canonical(choice) for choice in choices(wanted)}
+    held = [value for value in column.dropna().unique() if canonical(value) in asked]
+    mask = column.isin(held).to_numpy(dtype=bool)
+    return mask | column.isna().to_numpy(dtype=bool) if None in asked else mask
+
+
+def _length(cell: object) -> int:
+    return 0 if cell is None or isinstance(cell, float) else len(cell)  # type: ignore[arg-type]
+
+
+def _floats(cell: object, T: int) -> Floats:
+    if _length(cell) == 0:
+        return np.full(T, np.nan)
+    return np.asarray(cell, dtype=np.float64)

@@ -1,0 +1,27 @@
+"""Which points of a grid a condition selects, and what a figure or a verdict then does not tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.study import labels
+from harness.study.matching import matches
+from harness.study.spec import Point
+
+
+def pooled(points: Iterable[Point], where: Mapping[str, Any], used: Iterable[str]) -> list[str]:
+    """The columns that differ between points which a figure or a verdict does not tell apart."""
+    groups: dict[tuple[str, ...], dict[str, set[str]]] = {}
+    for point in points:
+        row = point.columns()
+        if matches(row, of_settings(where)):
+            seen = groups.setdefault(tuple(labels.value(name, row.get(name)) for name in used), {})
+            for name, held in row.items():
+                seen.setdefault(name, set()).add(repr(held))
+    return sorted({name for seen in groups.values() for name, held in seen.items() if len(held) > 1})
+
+
+def of_settings(where: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a condition that a point can meet."""
+    return {name: wanted for name, wanted in where.items() if name not in ("seed", "outcome")}  # a point has neither

@@ -1,0 +1,233 @@
+"""A YAML file and its overrides → Study. All mistakes are reported at once, each with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from harness.errors import Place, Problem, StudyError, nearest
+from harness.study.grid import Grid, explain
+from harness.study.spec import SLUG, Catalogue, Expectation, Experiment, Figure, Paper, Section, Study, marked
+from harness.study.yaml_document import Document, load, named, override
+
+HEAD = ("name", "claim", "paper", "experiment", "seeds", "sweep", "figures", "expect")
+MOST_SEEDS = 100_000
+MOST_RUNS = 1_000_000
+
+S = TypeVar("S", bound=Section)
+
+
+Known = Callable[[Mapping[tuple[str, str], Place]], Catalogue]
+
+
+def read(path: str | Path, overrides: Sequence[str] = (), *, catalogue: Known) -> Study:
+    """Read and validate a study.
+
+    Args:
+        path: the study's YAML file.
+        overrides: `key=value` texts, as given with -S.
+        catalogue: what names mean, those that the study uses being told to it (see `named`).
+
+    Raises:
+        HarnessError: the file cannot be read.
+        StudyError: every mistake in it.
+    """
+    return understand(load(Path(path)), overrides, catalogue=catalogue)
+
+
+def understand(document: Document, overrides: Sequence[str] = (), *, catalogue: Known) -> Study:
+    """Validate a document that has been parsed; see `read`."""
+    known = catalogue(named(document, overrides))
+    takes_list = frozenset(
+        f"{section}.{key}"
+        for experiment in known.experiments.values()
+        for section in experiment.sections
+        for model in experiment.models(section)
+        for key, info in model.model_fields.items()
+        if marked(info, "takes_list")
+    )
+    for number, text in enumerate(overrides, start=1):
+        override(document, number, text, takes_list)
+    return _Reader(document, known).study(tuple(overrides))
+
+
+class _Reader:
+    """One pass over one document; collects problems instead of stopping at the first."""
+
+    def __init__(self, document: Document, catalogue: Catalogue) -> None:
+        self.document = document
+        self.catalogue = catalogue
+        self.problems: list[Problem] = list(document.problems)
+
+    def report(self, place: Place, what: str) -> None:
+        self.problems.append(Problem(place, what))
+
+    def study(self, overrides: tuple[str, ...]) -> Study:
+        data = self.document.data
+        if not isinstance(data, dict):
+            raise StudyError(
+                [
+                    Problem(
+                        Place(self.document.source, 1, 1),
+                        "a study is a mapping with the keys name, claim, task, model, …",
+                    )
+                ]
+            )
+        experiment = self._experiment(data.get("experiment", "training"))
+        allowed = (*HEAD, *experiment.sections)
+        for key in data:
+            if key not in allowed:
+                self.report(self.document.place(key, key=True), f"{key}: no such key{nearest(key, allowed)}")
+        name, claim = self._text("name", SLUG), self._text("claim")
+        seeds = self._seeds(data.get("seeds", 1))
+        grid = Grid(self.document, experiment, self.report)
+        points = grid.points()
+        if len(points) * len(seeds) > MOST_RUNS:
+            what = f"{len(points):,} points of the grid with {len(seeds):,} seeds each are more than {MOST_RUNS:,} runs"
+            self.report(self.document.place("seeds"), f"seeds: {what}; make several studies of it")
+        figures = self._figures(data.get("figures"))
+        expect = self._expectations(data.get("expect"))
+        study = Study(
+            name,
+            claim,
+            experiment,
+            points,
+            seeds,
+            figures,
+            expect,
+            self.document.source,
+            self.document.text,
+            overrides,
+            grid.unused(points),
+            self._paper(data.get("paper")),
+        )
+        self._columns(study)
+        if not self.problems:  # where points are missing because something is wrong, what selects them proves nothing
+            for key, index, what in self.catalogue.faults(study):
+                self.report(self.document.place(key, index), f"{key}: {what}")
+        if self.problems:
+            raise StudyError(self.problems)
+        return study
+
+    def _paper(self, value: Any) -> Paper | None:
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            self.report(self.document.place("paper"), "paper: must be a mapping with the keys source and tag")
+            return None
+        return self._model(Paper, value, "paper")
+
+    def _experiment(self, word: Any) -> Experiment:
+        known = self.catalogue.experiments
+        if not isinstance(word, str) or word not in known:
+            self.report(self.document.place("experiment"), f"experiment: no experiment '{word}'{nearest(word, known)}")
+            return known["training"]
+        return known[word]
+
+    def _text(self, key: str, pattern: str = r".*\S.*") -> str:
+        value = self.document.data.get(key)
+        if isinstance(value, str) and re.fullmatch(pattern, value, re.DOTALL):
+            return value
+        what = "must be given" if value is None else f"{value!r} will not do"
+        hint = "letters, digits, - and _, at most 100" if pattern == SLUG else "a sentence or two"
+        self.report(self.document.place(key), f"{key}: {what} ({hint})")
+        return "study"
+
+    def _seeds(self, value: Any) -> tuple[int, ...]:
+        place = self.document.place("seeds")
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SEEDS:
+            return tuple(range(value))
+        if isinstance(value, list) and value and all(isinstance(s, int) and not isinstance(s, bool) for s in value):
+            if len(set(value)) < len(value):
+                self.report(place, f"seeds: a seed is there twice: {value}")
+            if not all(0 <= seed < 2**63 for seed in value):
+                self.report(place, "seeds: a seed is a whole number from 0 to 2⁶³ − 1")
+            return tuple(value)
+        self.report(
+            place,
+            f"seeds: must be a count from 1 to {MOST_SEEDS:,}, or a list of different whole numbers, not {value!r}",
+        )
+        return (0,)
+
+    def _figures(self, value: Any) -> tuple[Figure, ...]:
+        figures: list[Figure] = []
+        names: set[str] = set()
+        for index, item in self._items("figures", value):
+            kind = item.get("kind")
+            if not isinstance(kind, str) or kind not in self.catalogue.figures:
+                known = {*self.catalogue.figures, *self.catalogue.other_figures}
+                where = self.document.place("figures", index, "kind")
+                self.report(where, f"figures: no kind '{kind}'{nearest(kind, known)}")
+                continue
+            figure = self._model(self.catalogue.figures[kind], item, "figures", index)
+            if figure is not None:
+                label = figure.name or figure.kind
+                if label in names:
+                    self.report(
+                        self.document.place("figures", index),
+                        f"figures: two figures are called '{label}'; give one a name: of its own",
+                    )
+                names.add(label)
+                figures.append(figure)
+        return tuple(figures)
+
+    def _expectations(self, value: Any) -> tuple[Expectation, ...]:
+        found: list[Expectation] = []
+        for index, item in self._items("expect", value):
+            if not isinstance(item.get("metric", ""), str):
+                self.report(self.document.place("expect", index, "metric"), "expect: metric: must be a name")
+                continue
+            if "metric" in item and item["metric"] not in self.catalogue.metrics:
+                where = self.document.place("expect", index, "metric")
+                self.report(
+                    where, f"expect: no metric '{item['metric']}'{nearest(item['metric'], self.catalogue.metrics)}"
+                )
+                continue
+            expectation = self._model(Expectation, item, "expect", index)
+            if expectation is not None:
+                bounds = expectation.at_least is not None or expectation.at_most is not None
+                if bounds == (expectation.contrast is not None):
+                    self.report(
+                        self.document.place("expect", index), "expect: give either at_least/at_most or a contrast"
+                    )
+                found.append(expectation)
+        return tuple(found)
+
+    def _items(self, key: str, value: Any) -> Sequence[tuple[int, Mapping[str, Any]]]:
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            self.report(self.document.place(key), f"{key}: must be a list")
+            return ()
+        for index, item in enumerate(value):
+            if not isinstance(item, dict):
+                self.report(self.document.place(key, index), f"{key}: each entry is a mapping, not {item!r}")
+        return [(index, item) for index, item in enumerate(value) if isinstance(item, dict)]
+
+    def _model(self, model: type[S], item: Mapping[str, Any], key: str, *index: int) -> S | None:
+        try:
+            return model.model_validate(item)
+        except ValidationError as error:
+            for inner, what in explain(error, model):
+                place = self.document.place(key, *index, *([inner] if inner else []), key="no such" in what)
+                self.report(place, f"{key}: {inner}: {what}" if inner else f"{key}: {what}")
+            return None
+
+    def _columns(self, study: Study) -> None:
+        """Columns named in `where`, `per` and `contrast` must be columns of the table of runs."""
+        settings = {column.name for column in study.setting_columns()}
+        for key, known in (("figures", settings | {"outcome"}), ("expect", settings)):
+            for index, item in self._items(key, self.document.data.get(key)):
+                for part in ("where", "per", "contrast"):
+                    named = item.get(part)
+                    if part == "per" and isinstance(named, str):
+                        place = self.document.place(key, index, part)
+                        self.report(place, f"{key}: per: must be a list of columns, such as [{named}]")
+                    for name in named if isinstance(named, dict | list) else ():
+                        if isinstance(name, str) and name not in known:
+                            place = self.document.place(key, index, part, name, key=True)
+                            self.report(place, f"{key}: {part}: no column '{name}'{nearest(name, known)}")

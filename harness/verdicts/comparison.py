@@ -1,0 +1,235 @@
+"""Two results of the same grid: what changed in each cell, and whether that is a regression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from harness.errors import HarnessError, nearest
+from harness.statistics.intervals import LEVEL, Floats, Interval
+from harness.statistics.significance import (
+    chance_of_exceeding,
+    difference_interval,
+    exceeds,
+    probability_of_improvement,
+    stratified_permutation,
+)
+from harness.verdicts.metrics import METRICS, Measured, Metric
+from harness.verdicts.pairing import Pairs, cells, pair
+
+State = Literal["no regression", "regression", "incomplete"]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What counts as worse in a metric, and how far one cell may go that way.
+
+    `better` is 1 where higher is better, −1 where lower is, 0 where a change either way is a change for the worse.
+    `margin` is in the metric's units; None: no margin would suit every study, the test over the grid judges alone.
+    """
+
+    better: int
+    margin: float | None = None
+
+
+# Chosen by how often they fire by chance: docs/comparing.md.
+GATES: Mapping[str, Gate] = {
+    "success_rate": Gate(1, 0.6),
+    "final_accuracy": Gate(1, 0.4),
+    "final_loss": Gate(-1),
+    "bits_per_symbol": Gate(-1, 0.25),
+    "loss_to_memoryless": Gate(-1, 0.1),
+    "solved_at": Gate(-1),
+    "initial_adjoint_slope": Gate(0, 0.05),
+    "initial_adjoint_cell_slope": Gate(0, 0.05),
+    "switch_score": Gate(1, 0.25),
+    "switch_error": Gate(-1),
+    "month_silhouette": Gate(1, 0.25),
+    "weekday_silhouette": Gate(1, 0.25),
+    "analogy_month_accuracy": Gate(1, 0.25),
+    "analogy_accuracy": Gate(1, 0.25),
+    "measured": Gate(0),
+    "residual": Gate(-1),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One setting in A and in B: `n` pairs, of which `changed` differ in the metric."""
+
+    label: str
+    n: int
+    changed: int
+    first: Measured
+    second: Measured
+    difference: float
+    interval: Interval
+    p: float
+    corrected: float
+    beyond: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` found.
+
+    `difference`, `interval`, `p` and `improvement` are over the whole grid, each cell counting the same;
+    `false_alarms` is how often chance alone takes some cell beyond the margin; `valueless` counts the pairs whose
+    metric has a value in A and none in B.
+    """
+
+    metric: Metric
+    gate: Gate
+    level: float
+    allow_partial: bool
+    pairs: Pairs
+    cells: tuple[Cell, ...]
+    difference: float
+    interval: Interval
+    p: float
+    improvement: tuple[float, Interval]
+    false_alarms: float
+    valueless: int
+
+    @property
+    def identical(self) -> bool:
+        """Whether every run of A has a partner whose measurements are all the same, bit for bit."""
+        return self.pairs.identical == len(self.pairs) and not self.lacking
+
+    @property
+    def significant(self) -> bool:
+        """Whether the test over the grid finds a difference for the worse."""
+        return self.p <= 1 - self.level and self.gate.better * self.difference <= 0
+
+    @property
+    def beyond(self) -> tuple[Cell, ...]:
+        """The cells that are worse by more than the margin."""
+        return tuple(cell for cell in self.cells if cell.beyond)
+
+    @property
+    def lacking(self) -> int:
+        """Runs with a result in A that B has none for."""
+        return len(self.pairs.lost) + self.valueless
+
+    @property
+    def state(self) -> State:
+        """The verdict: none on an incomplete sweep unless it was asked for."""
+        if self.lacking and not self.allow_partial:
+            return "incomplete"
+        return "regression" if self.significant or self.beyond else "no regression"
+
+
+def compare(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    *,
+    metric: str | None = None,
+    margin: float | None = None,
+    level: float = LEVEL,
+    allow_partial: bool = False,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two tables of runs, pair by pair.
+
+    A regression is a significant mean difference for the worse over all cells (`stratified_permutation`), or one cell
+    whose own mean difference is worse by more than the margin.
+
+    Args:
+        first, second: tables of runs with every setting as a column, the baseline first.
+        metric: a name of METRICS; default: the success rate if a run of either was solved, else the final accuracy,
+            else the first metric that was recorded.
+        margin: how much worse a cell may be, in the metric's units; default: that of GATES.
+        level: of the test over the grid; p ≤ 1 − level is significant.
+        allow_partial: judge although runs of A have no result in B.
+        seed: of the generator behind intervals and random patterns.
+
+    Raises:
+        HarnessError: nothing can be paired, or the metric is unknown, was not recorded, or is infinite on one side of
+            a pair.
+    """
+    pairs = pair(first, second)
+    measure = METRICS[_metric_name(metric, pairs)]
+    gate = GATES[measure.name] if margin is None else Gate(GATES[measure.name].better, margin)
+    generator = np.random.default_rng(seed)
+    found, before, after, valueless = [], [], [], 0
+    for label, rows in cells(pairs):
+        a, b = (_values(measure, side.iloc[rows]) for side in (pairs.first, pairs.second))
+        valueless += int((~np.isnan(a) & np.isnan(b)).sum())
+        known = ~np.isnan(a) & ~np.isnan(b)
+        if known.any():
+            found.append((label, np.asarray(rows)[known]))
+            before.append(a[known])
+            after.append(b[known])
+    if not found:
+        raise HarnessError(f"no pair of runs has a {measure.name}; choose another --metric")
+    differences = [_differences(a, b, measure) for a, b in zip(before, after, strict=True)]
+    ps = [stratified_permutation([each], generator) for each in differences]
+    corrected = stats.false_discovery_control(ps)
+    sign = gate.better or 1
+    return Comparison(
+        metric=measure,
+        gate=gate,
+        level=level,
+        allow_partial=allow_partial,
+        pairs=pairs,
+        cells=tuple(
+            Cell(
+                label=label,
+                n=len(each),
+                changed=int(np.count_nonzero(each)),
+                first=measure.measure(pairs.first.iloc[rows], generator),
+                second=measure.measure(pairs.second.iloc[rows], generator),
+                difference=float(each.mean()),
+                interval=difference_interval([each], generator),
+                p=p,
+                corrected=float(adjusted),
+                beyond=_beyond(float(each.mean()), gate),
+            )
+            for (label, rows), each, p, adjusted in zip(found, differences, ps, corrected, strict=True)
+        ),
+        difference=float(np.mean([each.mean() for each in differences])),
+        interval=difference_interval(differences, generator),
+        p=stratified_permutation(differences, generator),
+        improvement=probability_of_improvement([sign * a for a in before], [sign * b for b in after], generator),
+        false_alarms=0.0 if gate.margin is None else chance_of_exceeding(
+            [sign * each for each in differences], gate.margin, generator, either_way=gate.better == 0
+        ),
+        valueless=valueless,
+    )  # fmt: skip
+
+
+def _metric_name(metric: str | None, pairs: Pairs) -> str:
+    if metric is not None and metric not in METRICS:
+        raise HarnessError(f"no metric '{metric}'{nearest(metric, METRICS)}")
+    sides = (pairs.first, pairs.second)
+    if metric is not None or any((side["outcome"] == "solved").any() for side in sides):
+        return metric or "success_rate"
+    recorded = [name for name in METRICS if all(name in side and side[name].notna().any() for side in sides)]
+    return recorded[0] if recorded else "success_rate"
+
+
+def _values(metric: Metric, runs: pd.DataFrame) -> Floats:
+    """The metric of each run of a cell, in order; a cell has one run a seed."""
+    try:
+        found = metric.per_seed(runs).reindex(runs["seed"].to_numpy())
+    except KeyError as error:
+        raise HarnessError(f"no column {error}, which {metric.name} is made of; choose another --metric") from None
+    return np.asarray(found, dtype=np.float64)
+
+
+def _differences(a: Floats, b: Floats, metric: Metric) -> Floats:
+    """B − A pair by pair; −∞ on both sides is no difference."""
+    found: Floats = np.subtract(b, a, out=np.zeros_like(a), where=a != b)
+    if not np.isfinite(found).all():
+        raise HarnessError(f"{metric.name} is infinite in one of two paired runs; choose another --metric")
+    return found
+
+
+def _beyond(difference: float, gate: Gate) -> bool:
+    worse = abs(difference) if gate.better == 0 else -gate.better * difference
+    return gate.margin is not None and bool(exceeds(worse, gate.margin))

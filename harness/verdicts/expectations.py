@@ -1,0 +1,221 @@
+"""A study's expectations, judged over seeds from the table of runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.study import labels
+from harness.study.matching import ordered
+from harness.study.spec import Expectation
+from harness.verdicts.feasibility import expectation_faults, weak_seeds
+from harness.verdicts.metrics import METRICS, Measured, Metric, finished
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["METRICS", "State", "Verdict", "describe", "expectation_faults", "judge", "overall", "weak_seeds"]
+
+State = Literal["holds", "fails", "incomplete", "not asked"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One expectation, or one combination of its `per` columns, and what the runs say to it.
+
+    `measured` is the group itself, in a contrast the first one and `other` the second; both are None where nothing
+    has run. `reason` says in a sentence what stands against the expectation, or what the number beside it rests on.
+    """
+
+    text: str
+    state: State
+    reason: str
+    metric: str
+    measured: Measured | None = None
+    other: Measured | None = None
+    names: tuple[str, str] = ("", "")
+
+    @property
+    def value(self) -> float:
+        return self.measured.value if self.measured else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return (self.measured.low, self.measured.high) if self.measured else (math.nan, math.nan)
+
+    @property
+    def n(self) -> int:
+        return self.measured.runs if self.measured else 0
+
+    def rows(self) -> Iterator[tuple[str, str, str, str]]:
+        """What tables show, a row for each measured group: its name (in a contrast), value, interval and n."""
+        metric = METRICS[self.metric]
+        for name, group in zip(self.names, (self.measured, self.other), strict=True):
+            if group is not None:
+                yield name, metric.text(group.value), interval_text(metric, group), count_text(group)
+
+
+def judge(expectation: Expectation, runs: pd.DataFrame, planned: pd.DataFrame, *, seed: int = 0) -> list[Verdict]:
+    """Judge one expectation; with `per`, one verdict for each combination of those columns' values.
+
+    Bounds are judged on the measured value, with its interval shown beside it. A contrast holds if the first group's
+    value lies above the second's, and with `apart` if their intervals do not touch either.
+
+    Args:
+        expectation: as the study states it.
+        runs: the frame of runs; those that are not planned are ignored.
+        planned: a row for each planned run: run_id, seed and every setting.
+        seed: of the generator behind bootstrap intervals and random permutations.
+
+    Returns:
+        verdicts whose state is 'holds' or 'fails'; 'incomplete' if a planned run is missing or failed (no verdict on an
+        incomplete sweep); 'not asked' if no planned run matches, as an override can bring about.
+
+    Raises:
+        HarnessError: if `where`, `per` or `contrast` names a column that is not there.
+    """
+    from harness.statistics.frames import select
+
+    asked = select(planned, expectation.where)
+    return [
+        _contrast(expectation, part, runs, select(asked, part), seed)
+        if expectation.contrast
+        else _bound(expectation, part, runs, select(asked, part), seed)
+        for part in _combinations(asked, expectation.per)
+    ]
+
+
+def describe(expectation: Expectation, part: Mapping[str, Any] | None = None) -> str:
+    """An expectation as a line of text: 'success_rate of cell=lstm, sequence_length=100 >= 0.8'."""
+    where = labels.condition({**expectation.where, **(part or {})})
+    if expectation.contrast:
+        column, (first, second) = next(iter(expectation.contrast.items()))
+        text = f"{expectation.metric} of {labels.condition({column: first})} above {labels.condition({column: second})}"
+        return text + (f" at {where}" if where else "") + (", intervals apart" if expectation.apart else "")
+    low, high = expectation.at_least, expectation.at_most
+    of = f"{expectation.metric} of {where or 'all runs'}"
+    if low is not None and high is not None:
+        return f"{of} in {low:g} … {high:g}"
+    return f"{of} >= {low:g}" if low is not None else f"{of} <= {high:g}"
+
+
+def interval_text(metric: Metric, group: Measured) -> str:
+    """'[0.57, 1.00]', or a dash where the data give no interval, or only one that lies wholly beyond the budget."""
+    if math.isnan(group.low) or math.isnan(group.high) or math.isinf(group.low):
+        return "–"
+    return f"[{metric.text(group.low)}, {metric.text(group.high)}]"
+
+
+def count_text(group: Measured) -> str:
+    """'8', or '24 (8 seeds)' where runs of several settings are pooled."""
+    return str(group.runs) if group.runs == group.seeds else f"{group.runs} ({group.seeds} seeds)"
+
+
+def overall(verdicts: list[Verdict]) -> str:
+    """All verdicts in one sentence."""
+    counts = {state: sum(verdict.state == state for verdict in verdicts) for state in ("holds", "fails", "incomplete")}
+    total = sum(counts.values())
+    if not verdicts:
+        return "This study expects nothing."
+    if not total:
+        return "Nothing that this study expects was asked for."
+    if counts["fails"] == total == 1:
+        return "The expectation fails."
+    if counts["fails"]:
+        return f"{counts['fails']} of {total} expectations {_plural(counts['fails'], 'fails', 'fail')}."
+    if counts["incomplete"]:
+        return f"No verdict on {counts['incomplete']} of {total} expectations: runs are missing or failed."
+    return f"All {total} expectations hold." if total > 1 else "The expectation holds."
+
+
+def _combinations(asked: pd.DataFrame, per: tuple[str, ...]) -> list[dict[str, Any]]:
+    from harness.statistics.frames import select
+
+    parts: list[dict[str, Any]] = [{}]
+    for column in per:
+        select(asked, {column: None})  # an unknown column is named with its nearest, as in `where`
+        parts = [
+            {**part, column: held}
+            for part in parts
+            for held in ordered(select(asked, part)[column].unique(), labels.WORD_ORDER)
+        ]
+    return parts or [{}]
+
+
+def _blocked(runs: pd.DataFrame, planned: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The finished runs among the planned ones, and why no verdict is possible ('' if one is)."""
+    there = runs[runs["run_id"].isin(planned["run_id"])]
+    failed, missing = int((there["outcome"] == "failed").sum()), len(planned) - len(there)
+    parts = [f"{count} {what}" for count, what in ((missing, "missing"), (failed, "failed")) if count]
+    return finished(there), f"{' and '.join(parts)} of {len(planned)} planned runs" if parts else ""
+
+
+def _measure(metric: Metric, runs: pd.DataFrame, seed: int) -> Measured | None:
+    import numpy as np
+
+    return metric.measure(runs, np.random.default_rng(seed)) if len(runs) else None
+
+
+def _bound(
+    expectation: Expectation, part: Mapping[str, Any], runs: pd.DataFrame, planned: pd.DataFrame, seed: int
+) -> Verdict:
+    metric, text = METRICS[expectation.metric], describe(expectation, part)
+    if planned.empty:
+        return Verdict(text, "not asked", "no planned run matches", metric.name)
+    there, blocked = _blocked(runs, planned)
+    measured = _measure(metric, there, seed)
+    if blocked or measured is None or math.isnan(measured.value):
+        return Verdict(text, "incomplete", blocked or f"no {metric.label} was recorded", metric.name, measured)
+    low, high = expectation.at_least, expectation.at_most
+    beyond = math.isinf(measured.value) and metric.name == "solved_at"
+    shown = "the median lies beyond the budget" if beyond else metric.text(measured.value)
+    if low is not None and measured.value < low:
+        return Verdict(text, "fails", f"{shown} is below {low:g}", metric.name, measured)
+    if high is not None and measured.value > high:
+        return Verdict(text, "fails", shown if beyond else f"{shown} is above {high:g}", metric.name, measured)
+    return Verdict(text, "holds", "", metric.name, measured)
+
+
+def _contrast(
+    expectation: Expectation, part: Mapping[str, Any], runs: pd.DataFrame, planned: pd.DataFrame, seed: int
+) -> Verdict:
+    from harness.statistics.frames import select
+
+    metric, text = METRICS[expectation.metric], describe(expectation, part)
+    column, pair = next(iter((expectation.contrast or {}).items()))
+    names = (labels.value(column, pair[0]), labels.value(column, pair[1]))
+    sides = [select(planned, {column: held}) for held in pair]
+    if any(side.empty for side in sides):
+        return Verdict(text, "not asked", "no planned run matches", metric.name, names=names)
+    (first, blocked), (second, also_blocked) = (_blocked(runs, side) for side in sides)
+    a, b = _measure(metric, first, seed), _measure(metric, second, seed)
+    why = "; ".join(f"{name}: {what}" for name, what in zip(names, (blocked, also_blocked), strict=True) if what)
+    if why or a is None or b is None or math.isnan(a.value) or math.isnan(b.value):
+        return Verdict(text, "incomplete", why or f"no {metric.label} was recorded", metric.name, a, b, names)
+    difference = _paired(metric, first, second, seed)
+    if not a.value > b.value:
+        return Verdict(text, "fails", f"{names[0]} is not above {names[1]}; {difference}", metric.name, a, b, names)
+    if expectation.apart and not a.low > b.high:
+        return Verdict(text, "fails", f"the intervals touch; {difference}", metric.name, a, b, names)
+    return Verdict(text, "holds", difference, metric.name, a, b, names)
+
+
+def _paired(metric: Metric, first: pd.DataFrame, second: pd.DataFrame, seed: int) -> str:
+    """The mean difference over the seeds that both groups share, and the paired permutation test's p."""
+    import numpy as np
+
+    from harness.statistics.intervals import paired_permutation
+
+    both = metric.per_seed(first).to_frame("a").join(metric.per_seed(second).rename("b"), how="inner").dropna()
+    if len(both) < 2:
+        return "fewer than two shared seeds, so no paired test"
+    mean = float((both["a"] - both["b"]).mean())
+    p = paired_permutation(both["a"].to_numpy(), both["b"].to_numpy(), np.random.default_rng(seed))
+    size = f"{mean:+.{metric.decimals}f}"
+    return f"paired difference {size} over {len(both)} shared seeds, p = {p:.3g} (permutation)"
+
+
+def _plural(count: int, one: str, many: str) -> str:
+    return one if count == 1 else many

@@ -1,0 +1,62 @@
+"""The verdicts as text for a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from textwrap import wrap
+
+from harness.verdicts.expectations import State, Verdict
+
+SYMBOLS: Mapping[State, str] = {"holds": "✓", "fails": "✗", "incomplete": "…", "not asked": "–"}
+HEAD = ("expectation", "measured", "95 % interval", "n")
+NARROWEST = 24
+
+
+def summary(verdicts: Sequence[Verdict], width: int = 100) -> str:
+    """The verdict table as aligned text: symbol, expectation, measured value, interval, n; the reason below.
+
+    Args:
+        verdicts: in the study's order.
+        width: no line is longer, unless the numbers alone are.
+    """
+    if not verdicts:
+        return "no expectations"
+    rows = [list(verdict.rows()) or [("", "–", "–", "0")] for verdict in verdicts]
+    values = [[_value(name, value) for name, value, _, _ in groups] for groups in rows]
+    across = (
+        max(len(HEAD[1]), *(len(cell) for cells in values for cell in cells)),
+        max(len(HEAD[2]), *(len(interval) for groups in rows for _, _, interval, _ in groups)),
+        max(len(HEAD[3]), *(len(n) for groups in rows for _, _, _, n in groups)),
+    )
+    text = max(NARROWEST, width - sum(across) - 2 * 4)
+    text = min(text, max(len(HEAD[0]), *(len(line) for verdict in verdicts for line in _text(verdict, text))))
+    lines = [_line(" ", HEAD[0], HEAD[1:], text, across)]
+    for verdict, groups, cells in zip(verdicts, rows, values, strict=True):
+        words = _text(verdict, text)
+        for i in range(max(len(words), len(groups))):
+            numbers = (cells[i], groups[i][2], groups[i][3]) if i < len(groups) else ("", "", "")
+            symbol = SYMBOLS[verdict.state] if i == 0 else " "
+            lines.append(_line(symbol, words[i] if i < len(words) else "", numbers, text, across))
+    return "\n".join(lines)
+
+
+def _value(name: str, value: str) -> str:
+    return f"{name} {value}".strip()
+
+
+def _text(verdict: Verdict, width: int) -> list[str]:
+    """The expectation, and indented below it why it does not hold, or what a contrast rests on."""
+    reason = verdict.reason if verdict.state != "not asked" else f"not asked: {verdict.reason}"
+    lines = wrap(_tied(verdict.text), width) + wrap(_tied(reason), width, initial_indent="  ", subsequent_indent="  ")
+    return [line.replace("\u00a0", " ") for line in lines]
+
+
+def _tied(text: str) -> str:
+    """A sign and its number stay on one line."""
+    return re.sub(r" (>=|<=|=) ", "\u00a0\\1\u00a0", text)
+
+
+def _line(symbol: str, text: str, numbers: tuple[str, ...], width: int, across: tuple[int, ...]) -> str:
+    cells = [number.rjust(size) for number, size in zip(numbers, across, strict=True)]
+    return "  ".join([f"{symbol} {text.ljust(width)}", *cells]).rstrip()

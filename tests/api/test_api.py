@@ -1,0 +1,316 @@
+"""The Python API: a study asked, planned, run and looked at, and the same numbers as the commands'."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import harness
+from harness import api as notebook
+from harness import sweep
+from harness.api import results, study
+from harness.errors import HarnessError, ResultsError, StudyError
+
+TOP = Path(__file__).parents[2]
+FIRST = """\
+name: first
+claim: An <untrained> network guesses.
+task: {name: temporal_order, sequence_length: 12}
+model: {cell: rnn, hidden_size: 5}
+training: {max_updates: 2, batch_size: 4}
+evaluation: {every: 2, sequences: 16}
+sweep: {model.cell: [rnn, lstm]}
+seeds: 2
+figures: [{kind: success, x: cell, hue: null}, {name: fading, kind: decay, hue: cell}]
+expect:
+  - {metric: success_rate, at_most: 0.5}
+"""
+SETTINGS = {
+    "name": "first", "claim": "A mapping is a study too.",
+    "task": {"name": "temporal_order", "sequence_length": np.int64(12)}, "model": {"cell": "rnn", "hidden_size": 5},
+    "training": {"max_updates": 2, "batch_size": 4}, "evaluation": {"every": 2, "sequences": 16},
+    "sweep": {"model.cell": ("rnn", "lstm")}, "seeds": range(2),
+}  # fmt: skip
+HEAVY = "{'torch', 'numpy', 'pandas', 'matplotlib', 'pyarrow', 'pydantic', 'joblib', 'numba'}"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder with studies/first.yaml and what the command has made of it in results/first."""
+    top = tmp_path_factory.mktemp("place")
+    (top / "studies").mkdir()
+    (top / "studies" / "first.yaml").write_text(FIRST)
+    command = [str(top / "studies" / "first.yaml"), "-o", str(top / "results"), "-j", "1", "-q", "--engine", "torch"]
+    assert sweep.main(command) == 0
+    return top
+
+
+@pytest.fixture
+def here(place: Path, monkeypatch) -> Path:
+    monkeypatch.chdir(place)
+    return place
+
+
+def script(text: str, cwd: Path, **env: str) -> subprocess.CompletedProcess:
+    """A plain script in a process of its own."""
+    (cwd / "script.py").write_text(text)
+    inherited = {name: value for name, value in os.environ.items() if name != "MKL_CBWR"}
+    environment = {**inherited, "PYTHONPATH": str(TOP), **env}
+    return subprocess.run(
+        [sys.executable, "script.py"], cwd=cwd, env=environment, check=False, capture_output=True, text=True
+    )
+
+
+def test_importing_harness_loads_nothing_heavy() -> None:
+    code = f"import sys, harness; dir(harness); sys.exit(len({HEAVY} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_planning_and_looking_load_no_torch(here: Path) -> None:
+    code = (
+        "import sys, harness\n"
+        "harness.Study.from_yaml('studies/first.yaml').plan().runs\n"
+        "harness.load('results/first').figure('success')\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert script(code, here).returncode == 0
+
+
+def test_every_public_name_is_there_and_typed() -> None:
+    assert set(harness.__all__) <= set(dir(harness))
+    assert {getattr(harness, name).__name__ for name in harness.__all__} == set(harness.__all__)
+    assert (TOP / "harness" / "py.typed").exists()
+    with pytest.raises(AttributeError, match="no attribute 'Studi'"):
+        harness.Studi  # noqa: B018
+
+
+@pytest.mark.parametrize("module", [study, results], ids=lambda module: module.__name__)
+def test_the_examples_in_the_docstrings_are_true(module, here: Path) -> None:
+    found = doctest.testmod(module, extraglobs={"harness": harness}, optionflags=doctest.ELLIPSIS)
+    assert found.attempted > 0
+    assert found.failed == 0
+
+
+def test_the_same_question_is_the_same_plan_however_it_is_asked(here: Path) -> None:
+    studies = [
+        harness.Study.from_yaml("studies/first.yaml"),
+        harness.Study.from_text(FIRST),
+        harness.Study.from_dict(SETTINGS),
+    ]
+    first, *others = [study.plan().planned.ids for study in studies]
+    assert len(first) == 4
+    assert all(ids == first for ids in others)
+    assert {str(study.folder) for study in studies} == {"results/first"}
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {
+            "training.max_updates": 3,
+            "model.hidden_size": [4, np.int64(6)],
+            "seeds": range(3),
+            "training.clip_norm": None,
+        },
+        ["training.max_updates=3", "model.hidden_size=[4, 6]", "seeds=3", "training.clip_norm=null"],
+    ],
+    ids=["mapping", "texts"],
+)
+def test_overrides_are_those_of_the_command_line(here: Path, overrides) -> None:
+    study = harness.Study.from_yaml("studies/first.yaml", overrides)
+    assert study.asked.axes() == ("cell", "hidden_size")
+    assert {point.columns()["max_updates"] for point in study.asked.points} == {3}
+    assert study.asked.seeds == (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("ask", "what"),
+    [
+        (
+            lambda: harness.Study.from_text(FIRST.replace("cell: rnn", "cell: rn")),
+            "<text>:4:15: model.cell: no cell 'rn'",
+        ),
+        (lambda: harness.Study.from_dict({**SETTINGS, "model": {"cell": "rn"}}), "<dict>: model.cell: no cell 'rn'"),
+        (lambda: harness.Study.from_yaml("studies/none.yaml"), "no such study; beside it: first.yaml"),
+        (lambda: harness.Study.from_yaml("studies/first.yaml", "seeds=3"), "not one text: ['seeds=3']"),
+        (lambda: harness.Study.from_yaml("studies/first.yaml", {"seeds": object()}), "is not a setting"),
+    ],
+    ids=["text", "dict", "file", "one text", "no setting"],
+)
+def test_a_mistake_is_told_with_its_place(here: Path, ask, what: str) -> None:
+    with pytest.raises(HarnessError) as caught:
+        ask()
+    assert what in str(caught.value)
+
+
+def test_results_are_the_tables_of_the_folder(here: Path) -> None:
+    import pandas as pd
+
+    found = harness.load("results/first")
+    kept = pd.read_parquet("results/first/runs.parquet")
+    pd.testing.assert_frame_equal(found.runs, kept)
+    assert len(found.curves) == 4 * 2
+    wide, long = found.gradients(), found.gradients(long=True)
+    assert len(long) == sum(map(len, wide["log10_adjoint"]))
+    assert (long["t"] + long["lag"] == 12).all()
+    assert long.loc[long["t"] == 12, "log10_adjoint"].tolist() == [row[-1] for row in wide["log10_adjoint"]]
+    assert found.gradients(long=True, columns=["hidden_size"]).columns[0] == "hidden_size"
+    assert found.failures == {}
+
+
+@pytest.mark.parametrize(
+    ("look", "what"),
+    [
+        (lambda found: found.gradients(long=True, columns=["sed"]), "columns: no column 'sed'; did you mean 'seed'?"),
+        (lambda found: found.table("states"), "the study asks for it with record.states"),
+        (lambda found: found.figure("sucess"), "no figure 'sucess'; did you mean 'success'?"),
+        (
+            lambda found: found.figure("success", hui="cell"),
+            "figure 'success': hui: no such setting; did you mean 'hue'?",
+        ),
+        (lambda found: found.figure("success", x="cel"), "figure 'success': no column 'cel'; did you mean 'cell'?"),
+        (lambda found: found.figure("success", where={"cell": "gru"}), "no point of the grid has cell=gru"),
+    ],
+    ids=["column", "table", "kind", "setting", "x", "where"],
+)
+def test_what_is_not_there_is_told_with_the_nearest(here: Path, look, what: str) -> None:
+    found = harness.load("results/first")
+    with pytest.raises(HarnessError) as caught:
+        look(found)
+    assert what in str(caught.value)
+
+
+def test_a_figure_is_the_studys_own_or_any_kind(here: Path) -> None:
+    from matplotlib.figure import Figure
+
+    found = harness.load("results/first")
+    own, changed, other = found.figure("fading"), found.figure("fading", col="seed"), found.figure("learning")
+    assert isinstance(own, Figure)
+    assert [ax.get_title() for ax in own.axes] == ["cell = rnn", "cell = lstm"]
+    assert [ax.get_title() for ax in changed.axes] == ["seed = 0", "seed = 1"]
+    assert isinstance(other, Figure)
+    rates = [line.get_ydata() for line in found.figure("success").axes[0].lines]
+    assert all(np.array_equal(rate[np.isfinite(rate)], np.zeros(2)) for rate in rates[:1])
+
+
+def test_what_is_shown_is_short_and_escaped(here: Path) -> None:
+    study = harness.Study.from_yaml("studies/first.yaml")
+    plan, found = study.plan(), harness.load("results/first")
+    for each in (study, found):
+        assert "An <untrained> network guesses." in repr(each)
+        assert "An &lt;untrained&gt; network guesses." in each._repr_html_()
+    for each in (study, plan, found, found.verdicts):
+        page = each._repr_html_()
+        assert "<untrained>" not in page
+        assert page.count("<table>") == page.count("</table>") == 1
+        assert len(page) < 5000
+    assert "4 runs: 4 done, 0 missing, 0 failed" in repr(plan)
+    assert "2 seeds cannot carry this" in plan.warnings[0]
+    assert "2 seeds cannot carry this" in plan._repr_html_()
+    assert "✓ success_rate of all runs &lt;= 0.5" in found.verdicts._repr_html_().replace("</td><td>", " ")
+    assert repr(found.verdicts).endswith("The expectation holds.")
+    assert "4 of 4 runs (4 unsolved)" in repr(found)
+
+
+def test_a_long_grid_is_cut_where_it_is_shown() -> None:
+    study = harness.Study.from_dict({**SETTINGS, "sweep": {"model.hidden_size": list(range(1, 101))}})
+    assert "… (100 in all)" in study._repr_html_()
+    assert "… and 60 more" in study.plan()._repr_html_()
+
+
+def test_verdicts_do_not_hold_while_runs_are_missing(here: Path) -> None:
+    more = harness.Study.from_yaml("studies/first.yaml", {"seeds": 3}).results()
+    assert not more.verdicts.hold
+    assert more.verdicts[0].state == "incomplete"
+    assert "4 of 6 runs" in repr(more)
+
+
+def test_a_report_is_written_on_request(tmp_path: Path, here: Path) -> None:
+    study = harness.Study.from_text(FIRST, {"model.cell": "rnn", "seeds": 1})
+    found = study.run(n_jobs=1, folder=tmp_path / "own", engine="torch", progress=False)
+    assert not (tmp_path / "own" / "report.html").exists()
+    assert found.report() == tmp_path / "own" / "report.html"
+    assert "Asked with -S model.cell=" in found.report().read_text()
+    again = harness.load(tmp_path / "own")
+    assert again.study.asked.overrides == study.asked.overrides
+    assert again.verdicts.hold == found.verdicts.hold
+
+
+@pytest.mark.parametrize(
+    ("how", "what"),
+    [
+        ({"n_jobs": 0}, "a number of jobs is 1 to 1024"),
+        ({"device": "gpu"}, "a torch device is cpu"),
+        ({"engine": "nmba"}, "did you mean 'numba'?"),
+        ({"where": {"cel": "rnn"}}, "where: no column 'cel'; did you mean 'cell'?"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_the_command_line_refuses_is_refused(tmp_path: Path, how, what: str) -> None:
+    with pytest.raises(HarnessError) as caught:
+        harness.Study.from_text(FIRST).run(folder=tmp_path / "none", **how)
+    assert what in str(caught.value)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_folder_without_results_or_with_another_studys_is_told(tmp_path: Path, here: Path) -> None:
+    with pytest.raises(ResultsError, match="no results here yet"):
+        harness.load(tmp_path)
+    (tmp_path / "store.json").write_text((here / "results" / "first" / "store.json").read_text())
+    with pytest.raises(ResultsError, match=r"plan.json: cannot be read"):
+        harness.load(tmp_path)
+    plan = (here / "results" / "first" / "plan.json").read_text()
+    (tmp_path / "plan.json").write_text(plan.replace("cell: rnn", "cell: rn"))
+    with pytest.raises(ResultsError, match="the study that it holds is not valid any more"):
+        harness.load(tmp_path)
+
+
+NUMBERS = ["run_id", "update", "loss", "accuracy", "gradient_norm"]
+SCRIPT = """\
+import harness
+study = harness.Study.from_yaml("studies/first.yaml")
+results = study.run(n_jobs={jobs}, folder="{folder}", engine="torch")
+print(results.verdicts.hold, len(results.runs))
+"""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_plain_script_gets_the_commands_numbers_bit_for_bit(here: Path, jobs: int) -> None:
+    """Without a guard around the main module: loky's workers do not import it."""
+    done = script(SCRIPT.format(jobs=jobs, folder=f"own{jobs}"), here)
+    assert done.stdout == "True 4\n", done.stderr
+    assert harness.load(f"own{jobs}").curves[NUMBERS].equals(harness.load("results/first").curves[NUMBERS])
+
+
+def test_torch_that_came_first_is_told_where_it_would_matter(here: Path) -> None:
+    late = "import torch\n" + SCRIPT
+    again = """
+import torch, harness
+study = harness.Study.from_yaml("studies/first.yaml")
+for attempt in range(2):
+    try:
+        study.run(n_jobs=1, folder="late1")
+    except harness.HarnessError as error:
+        print(error)
+    harness.prepare()
+"""
+    alone = script(again, here)
+    assert alone.stdout.count("torch was loaded before its arithmetic could be fixed") == 2
+    assert alone.stdout.count("call harness.prepare() before torch is imported") == 2
+    assert not (here / "late1").exists()
+    early = "import harness\nharness.prepare()\n" + late
+    assert script(early.format(jobs=1, folder="early"), here).stdout == "True 4\n"
+    workers = script(late.format(jobs=2, folder="late2"), here)
+    assert workers.stdout == "True 4\n", workers.stderr
+    assert harness.load("late2").curves[NUMBERS].equals(harness.load("results/first").curves[NUMBERS])
+
+
+def test_the_first_mistake_of_a_study_is_a_harness_error() -> None:
+    assert issubclass(StudyError, harness.HarnessError)
+    assert notebook.Study is harness.Study

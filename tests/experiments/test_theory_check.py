@@ -1,0 +1,63 @@
+"""What an experiment without training reports: the outcome by its own rule, and rows that fit the tables."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.experiments.setup import Setup
+from harness.experiments.theory_check import Finding, report
+from harness.registry import read
+from harness.schema import PROFILES, RUNS, Profile
+from harness.study.plan import Run, plan
+
+STUDY = """\
+name: small
+claim: Something is measured.
+experiment: linear_decay
+linear: {hidden_size: 3, longest: 5}
+seeds: 2
+"""
+
+
+def found(measured: float = 1.0, residual: float | None = 0.1, solved: bool = True) -> Finding:
+    profile = Profile("norm", "lag", np.arange(3.0), np.array([1.0, -math.inf, 2.0]), np.array([1.0, math.nan, 2.0]))
+    return Finding(measured, None, residual, solved, [profile], {"initial_sigma_max": 2.0})
+
+
+@pytest.mark.parametrize(
+    ("finding", "outcome"),
+    [
+        (found(), "solved"),
+        (found(solved=False), "unsolved"),
+        (found(residual=None), "solved"),
+        (found(measured=math.nan), "diverged"),
+        (found(measured=math.inf, solved=False), "diverged"),
+        (found(residual=math.nan), "diverged"),
+    ],
+)
+def test_the_outcome_is_the_rules_unless_a_number_is_not_finite(finding: Finding, outcome: str) -> None:
+    assert finding.outcome == outcome
+
+
+def test_a_record_a_run_in_the_columns_of_the_tables(study_file) -> None:
+    runs = plan(read(study_file(STUDY))).runs
+    told: list[Run] = []
+
+    def find(run: Run) -> Finding:
+        told.append(run)
+        return found()
+
+    ticks: list[float] = []
+    setup = Setup(listener=lambda done, replicas: ticks.append(done))
+    records = list(report(runs, setup, find, engine="numpy"))
+    assert told == list(runs)
+    assert ticks == [1.0, 1.0]
+    for run, record in zip(runs, records, strict=True):
+        assert record.run_id == run.run_id
+        assert record.run.keys() <= {column.name for column in RUNS.columns}
+        assert (record.run["engine"], record.run["device"], record.run["initial_sigma_max"]) == ("numpy", "cpu", 2.0)
+        [row] = record.rows["profiles"]
+        assert {"run_id", *row} == {column.name for column in PROFILES.columns}

@@ -1,0 +1,128 @@
+"""A style changes sizes and no data; a file is the same bytes twice in every style."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_up import Made, figures
+from matplotlib.collections import Collection
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+
+from harness import cli
+from harness.errors import HarnessError
+from harness.figures import style
+from harness.figures.rendering import render
+
+KINDS: dict[str, dict[str, Any]] = {
+    "success": {}, "score": {}, "learning": {}, "decay": {}, "phase": {}, "codes": {}, "nodes": {},
+    "heatmap": {"col": "sequence_length", "row": "cell"},
+}  # fmt: skip
+LARGER = tuple(name for name in style.STYLES if name != "paper")
+
+
+def draw(made: Made, name: str, look: str) -> Figure:
+    (kind,) = figures({"kind": name, **KINDS[name]})
+    with style.use(look):
+        figure: Figure = kind.draw(made.frames, made.study)
+        style.encode(figure, "png")
+    return figure
+
+
+def lengths(figure: Figure) -> dict[str, list[float]]:
+    """Every length in points that a reader sees, by what it is."""
+    lines: Any = [each for each in figure.findobj(Line2D) if each.get_visible()]
+    texts: Any = [each for each in figure.findobj(Text) if each.get_text()]
+    areas: Any = figure.findobj(Collection)
+    return {
+        "font sizes": sorted({round(each.get_fontsize(), 6) for each in texts}),
+        "line widths": sorted({round(each.get_linewidth(), 6) for each in lines}),
+        "marker sizes": sorted({round(each.get_markersize(), 6) for each in lines}),
+        "edges": sorted({round(float(width), 6) for each in areas for width in np.ravel(each.get_linewidth())}),
+    }
+
+
+def data(figure: Figure) -> list[Any]:
+    held: Any = [each.get_xydata() for ax in figure.axes for each in ax.lines]
+    images: Any = [np.ma.filled(each.get_array(), np.nan) for ax in figure.axes for each in ax.images]
+    return [*held, *images]
+
+
+@pytest.mark.parametrize("look", LARGER)
+@pytest.mark.parametrize("name", KINDS)
+def test_every_line_mark_and_letter_of_a_kind_is_scaled(made: Made, name: str, look: str) -> None:
+    paper, other = lengths(draw(made, name, "paper")), lengths(draw(made, name, look))
+    scale = style.STYLES[look].scale
+    for what, found in paper.items():
+        assert other[what] == pytest.approx([scale * each for each in found]), what
+
+
+@pytest.mark.parametrize("look", LARGER)
+@pytest.mark.parametrize("name", KINDS)
+def test_no_style_changes_the_data(made: Made, name: str, look: str) -> None:
+    for one, other in zip(data(draw(made, name, "paper")), data(draw(made, name, look)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("look", style.STYLES)
+def test_widths_are_those_of_the_style(made: Made, look: str) -> None:
+    assert draw(made, "success", look).get_figwidth() == style.STYLES[look].single
+    assert draw(made, "decay", look).get_figwidth() == style.STYLES[look].double
+
+
+@pytest.mark.parametrize("look", style.STYLES)
+def test_every_legend_lies_within_its_figure(made: Made, look: str) -> None:
+    for name in ("success", "learning", "decay"):
+        figure: Any = draw(made, name, look)
+        (legend,) = figure.findobj(Legend)
+        box = legend.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+
+
+def test_letters_of_a_slide_can_be_read_from_afar() -> None:
+    smallest = min(length for name, length in style.LENGTHS.items() if "size" in name and "xtick.major" not in name
+                   and "ytick.major" not in name and "marker" not in name)  # fmt: skip
+    assert smallest * style.STYLES["talk"].scale >= 12
+    assert style.STYLES["talk"].double <= 13.3
+
+
+def test_a_style_ends_with_its_block() -> None:
+    with pytest.raises(KeyError), style.use("talk"):
+        raise KeyError
+    assert style.chosen() == style.STYLES["paper"]
+
+
+def test_an_unknown_style_names_the_nearest() -> None:
+    with pytest.raises(HarnessError, match="did you mean 'paper'"), style.use("papre"):
+        pass
+
+
+def test_the_commands_offer_what_there_is() -> None:
+    assert set(cli.STYLES) == set(style.STYLES)
+    assert cli.STYLES[0] == "paper"
+    assert set(cli.FORMATS) == set(style.METADATA)
+
+
+@pytest.mark.parametrize("look", style.STYLES)
+def test_files_are_the_same_bytes_twice_in_every_style_and_format(made: Made, tmp_path: Path, look: str) -> None:
+    small = replace(made.study, figures=made.study.figures[2:3])
+    for name in ("a", "b"):
+        render(small, made.frames, tmp_path / name, cli.FORMATS, look)
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == ["decay.pdf", "decay.png", "decay.svg"]
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
+
+
+def test_figures_of_a_format_not_asked_for_do_not_stay(made: Made, tmp_path: Path) -> None:
+    small = replace(made.study, figures=made.study.figures[:1])
+    render(small, made.frames, tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    render(small, made.frames, tmp_path, ["svg"], "talk")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "success.svg"]

@@ -1,0 +1,196 @@
+"""A made-up study with made-up results: real schemas and Study objects, numbers from a generator."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from harness.figures import FIGURES
+from harness.schema import CODES, CURVES, EXAMPLES, GRADIENTS, RUNS
+from harness.statistics.frames import Frames
+from harness.study.spec import Choice, Experiment, Point, Section, Study, Training, setting
+
+
+class Order(Section):
+    label_names: ClassVar[tuple[str, ...]] = ("month", "weekday")
+    name: Literal["temporal_order"] = "temporal_order"
+    sequence_length: int = setting(50, "padded length T", unit="steps", ge=10)
+
+
+class Tanh(Section):
+    cell: Literal["rnn"] = "rnn"
+    hidden_size: int = setting(20, "hidden units")
+    spectral_radius: float | None = setting(None, "ρ(W) at initialisation", replica=True)
+
+
+class Gated(Tanh):
+    cell: Literal["lstm"] = "lstm"  # type: ignore[assignment]
+    forget_bias: float | Literal["chrono"] | None = setting(None, "bias of the forget gate")
+
+
+EXPERIMENT = Experiment(
+    "training",
+    {
+        "task": Choice("name", {"temporal_order": Order}),
+        "model": Choice("cell", {"rnn": Tanh, "lstm": Gated}),
+        "training": Training,
+    },
+    "harness.experiments.training:run",
+    cost=lambda sections: 1.0,
+)
+SEEDS = (0, 1, 2, 3)
+BUDGET = 2000
+
+
+Bias = float | Literal["chrono"] | None
+
+
+def point(cell: str, T: int, rho: float | None, window: int | None = None, bias: Bias = None) -> Point:
+    model = Tanh(spectral_radius=rho) if cell == "rnn" else Gated(spectral_radius=rho, forget_bias=bias)
+    training = Training(max_updates=BUDGET, bptt_window=window)
+    return Point("training", {"task": Order(sequence_length=T), "model": model, "training": training})
+
+
+def points() -> tuple[Point, ...]:
+    full = [
+        point(cell, T, rho, bias=1.0 if cell == "lstm" else None)
+        for cell, T, rho in itertools.product(("rnn", "lstm"), (20, 50, 100), (0.8, 1.0, 1.2))
+    ]
+    return (*full, point("rnn", 100, 1.0, window=25), point("lstm", 100, 1.0, window=25, bias="chrono"))
+
+
+def figures(*settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(FIGURES[each["kind"]](**each) for each in settings)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A study, its planned runs, and the tables that they left behind."""
+
+    study: Study
+    planned: pd.DataFrame
+    tables: Mapping[str, pa.Table]
+
+    @property
+    def frames(self) -> Frames:
+        return Frames.from_tables(self.tables)
+
+
+def make(grid: Sequence[Point] = points(), seeds: Sequence[int] = SEEDS, **changes: Any) -> Made:
+    """Results of a grid: the RNN fails at T = 100, the LSTM does not; adjoints fall by their rate, with noise."""
+    study = Study(
+        "made_up",
+        "An RNN fails where an LSTM does not.",
+        EXPERIMENT,
+        tuple(grid),
+        tuple(seeds),
+        (),
+        (),
+        "made_up.yaml",
+        "",
+    )
+    study = replace(study, **changes)
+    runs, curves, gradients, examples, codes, planned = [], [], [], [], [], []
+    for i, (each, seed) in enumerate(itertools.product(grid, seeds)):
+        generator = np.random.default_rng([i, seed])
+        columns = each.columns() | {"seed": seed}
+        run_id = f"{i:04d}"
+        planned.append(columns | {"run_id": run_id})
+        run, seen = _run(columns, generator)
+        runs.append(columns | run | {"run_id": run_id})
+        curves += [row | {"run_id": run_id} for row in seen]
+        gradients += [row | {"run_id": run_id} for row in _adjoints(columns, run["updates"], generator)]
+        examples += [row | {"run_id": run_id} for row in _examples(columns["cell"] == "rnn")]
+        codes += [row | {"run_id": run_id} for row in _codes(generator)]
+    schema = RUNS.schema(study.setting_columns())
+    tables = {
+        "runs": pa.Table.from_pylist([_typed(row, schema) for row in runs], schema=schema),
+        "curves": pa.Table.from_pylist(curves, schema=CURVES.schema()),
+        "gradients": pa.Table.from_pylist(gradients, schema=GRADIENTS.schema()),
+        "examples": pa.Table.from_pylist(examples, schema=EXAMPLES.schema()),
+        "codes": pa.Table.from_pylist(codes, schema=CODES.schema()),
+    }
+    return Made(study, pd.DataFrame(planned), tables)
+
+
+def _typed(row: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    text = {field.name for field in schema if field.type == pa.string()}
+    return {name: str(held) if name in text and held is not None else held for name, held in row.items()}
+
+
+def _run(columns: Mapping[str, Any], generator: np.random.Generator) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    T, rnn = columns["sequence_length"], columns["cell"] == "rnn"
+    scale = {20: 250, 50: 1500, 100: 9000}[T] if rnn else {20: 200, 50: 350, 100: 900}[T]
+    when = int(np.ceil(generator.gamma(4, scale / 4) / 100) * 100)
+    outcome = "solved" if when <= BUDGET else "unsolved"
+    if rnn and columns["spectral_radius"] == 1.2 and generator.random() < 0.2:
+        outcome, when = "diverged", min(when, 700)
+    end = min(when, BUDGET)
+    updates = np.arange(0, end + 1, 100)
+    rise = 1 / (1 + np.exp(-(updates - 0.8 * when) / (0.08 * when)))
+    accuracy = np.clip(0.25 + 0.75 * rise + generator.normal(0, 0.02, len(updates)), 0, 1)
+    if outcome == "solved":
+        accuracy[-1] = 1.0
+    rows = [
+        {"update": int(u), "sequences": 32 * int(u), "loss": float(1.4 * (1 - a)), "accuracy": float(a),
+         "gradient_norm": 0.1, "clipped": False, "spectral_radius_now": 1.0, "sigma_max": 1.8}
+        for u, a in zip(updates, accuracy, strict=True)
+    ]  # fmt: skip
+    run = {
+        "outcome": outcome, "updates": end, "solved_at": end if outcome == "solved" else None,
+        "initial_adjoint_slope": -0.1,
+        "initial_adjoint_cell_slope": -0.1,
+        "final_accuracy": None if outcome == "diverged" else float(accuracy[-1]), "chance": 0.25, "final_loss": 0.1,
+        "switch_error": 1e-7,
+        "measured": 0.5,
+        "residual": 1e-7,
+        "initial_spectral_radius": columns["spectral_radius"], "engine": "torch", "seconds": 1.0,
+    }  # fmt: skip
+    return run, rows
+
+
+def _examples(rnn: bool) -> list[dict[str, Any]]:
+    """Sums of k and k, up to six; the RNN knows even k only, and nobody knows six."""
+    said = [(k, 2 * k + (k == 6 or (rnn and k % 2 == 1))) for k in range(1, 7)]
+    return [
+        {"text": f"a={k}\nprint((a+{k}))", "target": str(2 * k), "answer": str(answer), "right": answer == 2 * k}
+        for k, answer in said
+    ]
+
+
+def _codes(generator: np.random.Generator) -> list[dict[str, Any]]:
+    """Codes in two clouds, by month; weekdays are everywhere."""
+    return [
+        {"sequence": k, "text": str(k), "labels": [("March", "June")[k % 2], ("Monday", "Friday")[k // 12]],
+         "code": (generator.normal(size=5) + 9 * (k % 2)).tolist()}
+        for k in range(24)
+    ]  # fmt: skip
+
+
+def _adjoints(columns: Mapping[str, Any], end: int, generator: np.random.Generator) -> list[dict[str, Any]]:
+    T, window = columns["sequence_length"], columns["bptt_window"]
+    rho = columns["spectral_radius"] or 0.9
+    rows = []
+    for update in sorted({0, *(2**k for k in range(11) if 2**k <= end), end}):
+        rate = 0.92 * rho if columns["cell"] == "rnn" else 0.7 + 0.25 * np.log1p(update) / np.log1p(BUDGET)
+        lag = T - np.arange(1, T + 1)
+        adjoint = -1 + lag * np.log10(rate) + np.cumsum(generator.normal(0, 0.03, T))[::-1]
+        if window is not None:
+            adjoint[lag >= window] = -np.inf
+        immediate = np.where(lag == 0, adjoint, -np.inf)
+        cell = None if columns["cell"] == "rnn" else (adjoint + 0.3).tolist()
+        rows.append(
+            {
+                "update": update,
+                "log10_adjoint": adjoint.tolist(),
+                "log10_immediate": immediate.tolist(),
+                "log10_adjoint_cell": cell,
+            }
+        )
+    return rows

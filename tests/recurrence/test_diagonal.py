@@ -1,0 +1,132 @@
+"""The kernel of elementwise recurrences against its twin, the cells' own `step`, and against closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.cells import CELLS
+from harness.cells.elementwise import Elementwise
+from harness.cells.initialisation import initialise
+from harness.recurrence.adjoints import Tape
+from harness.recurrence.scan import scan
+
+ELEMENTWISE = [name for name, cell in CELLS.items() if issubclass(cell, Elementwise)]
+D = 4
+
+
+def made(name: str, *, R: int, H: int, T: int, dtype=torch.float64, **settings):
+    """A cell and its parameters, biases moved off zero, a leaf each."""
+    cell = CELLS[name](cell=name, hidden_size=H, **settings)
+    drawn = [initialise(cell, seed, input_size=D, length=T) for seed in range(R)]
+    stacked = {key: torch.as_tensor(np.stack([d[key] for d in drawn]), dtype=dtype) for key in drawn[0]}
+    stacked["b_x"] += torch.linspace(-0.5, 0.5, stacked["b_x"].shape[1], dtype=dtype)
+    return cell, {key: value.requires_grad_() for key, value in stacked.items()}
+
+
+def random(seed: int, *shape: int, dtype=torch.float64):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+def everything(cell, parameters, engine: str, x, h_0, *, window, every_step: bool) -> dict[str, torch.Tensor]:
+    """States, gradients of all that has one, and what the tape wrote, of L = Σ v·h."""
+    x, h_0 = x.clone().requires_grad_(), h_0.clone().requires_grad_()
+    own = {key: p.detach().clone().requires_grad_() for key, p in parameters.items()}
+    tape = Tape()
+    h, (last,) = scan(cell, own, x, (h_0,), window=window, every_step=every_step, engine=engine, tape=tape)
+    (h * random(2, *h.shape, dtype=h.dtype)).sum().backward()
+    grads = {key: p.grad for key, p in own.items()} | {"x": x.grad, "h_0": h_0.grad}
+    found = {"h": h.detach(), "last": last.detach()}
+    found |= {key: torch.zeros(()) if g is None or not g.any() else g for key, g in grads.items()}
+    return found | {name: torch.as_tensor(getattr(tape, name)) for name in ("log10_adjoint", "log10_immediate")}
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(
+    T=st.integers(1, 9),
+    R=st.integers(1, 3),
+    B=st.integers(1, 4),
+    H=st.integers(1, 9),
+    window=st.none() | st.integers(1, 10),
+    every_step=st.booleans(),
+)
+def test_states_gradients_and_adjoints_are_those_of_the_steps(name, T, R, B, H, window, every_step) -> None:
+    cell, parameters = made(name, R=R, H=H, T=T)
+    x, h_0 = random(0, T, R, B, D), random(1, R, B, H)
+    ours, twin = (
+        everything(cell, parameters, engine, x, h_0, window=window, every_step=every_step)
+        for engine in ("numba", "torch")
+    )
+    for key, expected in twin.items():
+        torch.testing.assert_close(ours[key], expected, rtol=1e-9, atol=1e-11, msg=lambda m, key=key: f"{key}: {m}")
+
+
+@pytest.mark.parametrize("nonlinearity", ["relu", "tanh"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_an_indrnn_of_either_kind_is_its_twin_in_both_types(nonlinearity: str, dtype) -> None:
+    cell, parameters = made("indrnn", R=2, H=19, T=40, dtype=dtype, nonlinearity=nonlinearity)
+    x, h_0 = random(0, 40, 2, 5, D, dtype=dtype), random(1, 2, 5, 19, dtype=dtype)
+    ours, twin = (everything(cell, parameters, e, x, h_0, window=None, every_step=True) for e in ("numba", "torch"))
+    rtol = 1e-4 if dtype == torch.float32 else 1e-10
+    for key, expected in twin.items():
+        torch.testing.assert_close(ours[key], expected, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("u", [0.5, 0.9])
+def test_adjoints_of_a_linear_unit_fall_by_exactly_u_a_step_far_below_any_float(u: float, dtype) -> None:
+    T = 2000  # ½ to the power of 2000 is 10⁻⁶⁰²; with a large bias relu lets everything through
+    cell, parameters = made("indrnn", R=1, H=3, T=T, dtype=dtype)
+    with torch.no_grad():
+        parameters["u"].fill_(u)
+        parameters["b_x"].fill_(10.0)
+    tape = Tape()
+    zeros = torch.zeros(1, 2, 3, dtype=dtype)
+    h, _ = scan(cell, parameters, torch.zeros(T, 1, 2, D, dtype=dtype), (zeros,), engine="numba", tape=tape)
+    (h / 2).sum().backward()  # ∂L/∂h_T = ½, of B = 2 sequences: a norm of √3 each
+    lags = np.arange(T - 1, -1, -1)
+    np.testing.assert_allclose(tape.log10_adjoint[:, 0], np.log10(3) / 2 + lags * np.log10(u), rtol=1e-6, atol=1e-6)
+
+
+def test_adjoints_of_an_lru_fall_by_the_modulus_of_its_eigenvalue() -> None:
+    T, modulus = 500, 0.7
+    cell, parameters = made("lru", R=1, H=2, T=T)
+    with torch.no_grad():
+        parameters["nu"].fill_(np.log(-np.log(modulus)))
+    tape = Tape()
+    zeros = torch.zeros(1, 1, 2, dtype=torch.float64)
+    h, _ = scan(cell, parameters, torch.zeros(T, 1, 1, D, dtype=torch.float64), (zeros,), engine="numba", tape=tape)
+    h.sum().backward()
+    np.testing.assert_allclose(np.diff(tape.log10_adjoint[:, 0]), -np.log10(modulus), atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_float32_adjoints_of_two_thousand_steps_are_those_of_float64(name: str) -> None:
+    T = 2000
+    levels = []
+    for dtype in (torch.float32, torch.float64):
+        cell, parameters = made(name, R=1, H=6, T=T, dtype=dtype)
+        tape = Tape()
+        x, zeros = random(0, T, 1, 3, D, dtype=dtype), torch.zeros(1, 3, 6, dtype=dtype)
+        h, _ = scan(cell, parameters, x, (zeros,), engine="numba", tape=tape)
+        h.sum().backward()
+        levels.append(tape.log10_adjoint)
+    assert np.isfinite(levels[1][-200:]).all()
+    np.testing.assert_allclose(levels[0], levels[1], rtol=1e-4, atol=0.02)
+
+
+def test_a_kernel_says_which_shapes_types_and_names_do_not_fit() -> None:
+    from harness.recurrence.kernels import diagonal
+
+    good = (np.ones((1, 6, 2)), np.ones((1, 2)), np.ones((1, 6, 2)), np.ones((1, 3, 2)))
+    diagonal.run(*good, "relu")
+    with pytest.raises(ValueError, match=r"no activation 'gelu' \(identity, relu, tanh\)"):
+        diagonal.run(*good, "gelu")
+    with pytest.raises(ValueError, match=r"\(1, 5, 2\).* do not go together"):
+        diagonal.run(np.ones((1, 5, 2)), *good[1:], "relu")
+    with pytest.raises(ValueError, match="float32"):
+        diagonal.run(good[0].astype(np.float32), *good[1:], "relu")

@@ -1,0 +1,128 @@
+"""The index page: every results folder is on it, with what its report says, and a spoiled one hides no other."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import cli
+from harness.errors import ResultsError
+from harness.registry import read
+from harness.report import __main__ as report
+from harness.report.index import STALE, entry, folders, summary
+from harness.schema import Record
+from harness.store.journal import Journal
+from harness.study.plan import Plan, plan
+
+STUDY = """\
+name: {name}
+claim: An untrained network guesses & no more.
+task: {{name: temporal_order, sequence_length: 12}}
+model: {{cell: rnn, hidden_size: 5}}
+seeds: 3
+figures: [{{kind: success}}]
+expect: [{{metric: success_rate, at_least: 0.5}}]
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+def swept(tmp_path: Path, root: Path, name: str) -> tuple[Path, Plan]:
+    """A study's folder with all its runs."""
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(STUDY.format(name=name))
+    asked = plan(read(path))
+    journal = Journal.create(root / name)
+    for run in asked.runs:
+        row = {"outcome": "solved", "updates": 2, "solved_at": 2, "final_accuracy": 1.0}
+        journal.commit(Record(run.run_id, row, {}), run.columns())
+    (root / name / "plan.json").write_text(json.dumps({"name": name, "claim": "old", "ids": sorted(asked.ids)}))
+    (root / name / "provenance.json").write_text(json.dumps({"date": "2026-01-02T03:04:05+00:00"}))
+    assert report.main([str(path), "-o", str(root)]) == cli.DONE
+    return root / name, asked
+
+
+def test_every_study_is_there_with_its_verdict(tmp_path: Path, root: Path, capsys: Any) -> None:
+    for name in ("one", "two"):
+        swept(tmp_path, root, name)
+    capsys.readouterr()
+    assert report.main(["--all", "-o", str(root)]) == cli.DONE
+    assert capsys.readouterr().out == f"{root / 'index.html'}: 2 studies\n"
+    text = (root / "index.html").read_text(encoding="utf-8")
+    links = re.findall(r'<a href="([^"]*)"', text)
+    assert links == ["one/report.html", "two/report.html"]
+    assert all((root / link).is_file() for link in links)
+    assert text.count("The expectation holds.") == text.count("guesses &amp; no more.") == 2
+    assert text.count("3 runs: 3 solved · 2026-01-02") == 2
+    assert text.count('src="data:image/png;base64,') == 2
+    assert "<script" not in text
+
+
+def test_a_report_that_is_older_than_its_runs_is_said_to_be(tmp_path: Path, root: Path) -> None:
+    folder, asked = swept(tmp_path, root, "one")
+    assert entry(folder, root).note == ""
+    Journal(folder).path(asked.runs[0].run_id).unlink()
+    assert entry(folder, root).note == STALE.format("python -m harness.report STUDY")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\0", '<script type="application/json" id="data">{}</script>',
+     '<script type="application/json" id="data">[1]</script>', '<script type="application/json" id="data">{</script>',
+     '<script type="application/json" id="data">{"summary": {"planned": "x", "outcomes": {}}}</script>',
+     '<script type="application/json" id="data">{"summary": {"planned": 1, "outcomes": [1]}}</script>'],
+)  # fmt: skip
+def test_a_spoiled_report_hides_no_other(tmp_path: Path, root: Path, text: str) -> None:
+    folder, _ = swept(tmp_path, root, "one")
+    swept(tmp_path, root, "two")
+    (folder / "report.html").write_text(text)
+    assert summary(folder / "report.html") == {}
+    one, two = (entry(each, root) for each in folders(root))
+    assert (one.name, one.claim, one.state, one.link) == ("one", "old", "none", "one/report.html")
+    assert two.state == "holds"
+
+
+def test_a_figure_is_taken_from_the_studys_own_folder_alone(tmp_path: Path, root: Path) -> None:
+    folder, _ = swept(tmp_path, root, "one")
+    (root / "secret.png").write_bytes(b"\x89PNG secret")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert entry(folder, root).image
+    (folder / "report.html").write_text(page.replace('"figure":"success"', '"figure":"../../secret"'))
+    assert entry(folder, root).image == ""
+    (folder / "report.html").write_text(page)
+    (folder / "figures" / "success.png").write_bytes(b"<svg/>")
+    assert entry(folder, root).image == ""
+
+
+def test_another_schema_is_said(tmp_path: Path, root: Path) -> None:
+    folder, _ = swept(tmp_path, root, "one")
+    (folder / "store.json").write_text('{"harness_schema": 0}')
+    assert "holds schema version 0" in entry(folder, root).sentence
+
+
+def test_studies_below_studies_are_found_and_a_journal_is_not_searched(tmp_path: Path, root: Path) -> None:
+    for name in ("lecture", "lecture/echo", "a"):
+        Journal.create(root / name)
+    (root / "a" / "journal" / "store.json").write_text("{}")
+    assert [str(folder.relative_to(root)) for folder in folders(root)] == ["a", "lecture", "lecture/echo"]
+
+
+def test_no_results_are_a_message(root: Path) -> None:
+    with pytest.raises(ResultsError, match="no results below it"):
+        report.main(["--all", "-o", str(root)])
+
+
+@pytest.mark.parametrize("arguments", [[], ["--all", "s.yaml"], ["--all", "--live"], ["s.yaml", "--port", "5"],
+                                       ["s.yaml", "--live", "--port", "70000"]])  # fmt: skip
+def test_what_cannot_go_together_is_exit_code_2(arguments: list[str], capsys: Any) -> None:
+    with pytest.raises(SystemExit) as left:
+        report.main(arguments)
+    assert left.value.code == cli.WRONG
+    assert "error" in capsys.readouterr().err

@@ -1,0 +1,85 @@
+"""A published result is as good as its worst expectation, and one that was not run says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import cli, papers
+from harness.errors import HarnessError, StudyError
+from harness.registry import read
+
+STUDY = """\
+name: halves
+claim: An untrained network guesses.
+paper: {{source: "Somebody 1999, figure 1", tag: qualitative}}
+task: {{name: temporal_order, sequence_length: 12}}
+model: {{cell: rnn, hidden_size: 4}}
+training: {{max_updates: 0}}
+evaluation: {{sequences: 8}}
+seeds: 2
+expect:
+  - {{metric: final_accuracy, at_least: 0.1}}
+  - {{metric: final_accuracy, at_least: {bound}}}
+"""
+
+
+def written(folder: Path, bound: float) -> Path:
+    path = folder / "studies" / "halves.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(STUDY.format(bound=bound))
+    return path
+
+
+def listed(folder: Path, capsys, *arguments: str) -> tuple[int, str]:
+    code = papers.main([str(folder / "studies"), "-o", str(folder / "results"), *arguments])
+    return code, capsys.readouterr().out
+
+
+def test_what_was_not_run_is_said_and_what_was_run_is_as_good_as_its_worst_expectation(tmp_path: Path, capsys) -> None:
+    from harness import sweep
+
+    path = written(tmp_path, 0.1)
+    code, text = listed(tmp_path, capsys)
+    assert code == cli.FAILED
+    assert "· halves: not run, qualitative, 0 of 2 runs" in text
+    sweep.main([str(path), "-o", str(tmp_path / "results"), "-j", "1", "-q"])
+    code, text = listed(tmp_path, capsys)
+    assert code == cli.DONE
+    assert "✓ halves: holds, qualitative, 2 of 2 runs" in text
+    assert "Somebody 1999, figure 1" in text
+    written(tmp_path, 0.99)
+    page = tmp_path / "papers.md"
+    code, text = listed(tmp_path, capsys, "--markdown", str(page))
+    assert code == cli.NOT_HELD
+    assert text.endswith("1 published results: 1 fails.\n")
+    assert page.read_text().count("| ✗ ") == 2  # in the table of all, and at its own expectation
+    assert page.read_text().count("| ✓ ") == 1
+
+
+def test_a_study_without_a_paper_is_not_listed(tmp_path: Path, capsys) -> None:
+    path = written(tmp_path, 0.1)
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith("paper:")))
+    assert read(path).paper is None
+    assert listed(tmp_path, capsys) == (cli.DONE, "No study names a paper.\n")
+
+
+@pytest.mark.parametrize(
+    ("paper", "said"),
+    [
+        ("{source: Somebody 1999}", "paper: tag:"),
+        ("{source: Somebody 1999, tag: exact}", "paper: tag:"),
+        ("Somebody 1999", "paper: must be a mapping"),
+    ],
+)
+def test_a_mistake_in_the_paper_is_told_with_its_place(tmp_path: Path, paper: str, said: str) -> None:
+    path = written(tmp_path, 0.1)
+    path.write_text(path.read_text().replace('{source: "Somebody 1999, figure 1", tag: qualitative}', paper))
+    with pytest.raises(StudyError, match=rf"halves.yaml:3:\d+: {said}"):
+        read(path)
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="no such folder"):
+        papers.main([str(tmp_path / "nowhere")])

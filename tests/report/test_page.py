@@ -1,0 +1,145 @@
+"""The report's page: what may run in it, what it says of runs that ended badly, and that it can be read."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from dataclasses import replace
+from hashlib import sha256
+from importlib.resources import files
+from itertools import product
+from typing import Any
+
+import pytest
+from made_up import Made
+
+from harness.report import page
+from harness.report.gridtable import choices, grid_rows
+from harness.report.page import html, stopped
+
+EVIL = "</script><!--<script>alert(1)</script>&\u2028"
+SCRIPT = re.compile(r"<script([^>]*)>(.*?)</script>", re.DOTALL)
+
+
+def parts(text: str) -> tuple[list[tuple[str, str]], str]:
+    """The page's scripts (attributes, content) and its policy."""
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    return SCRIPT.findall(text), policy.replace("&#39;", "'")
+
+
+def hashed(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def test_the_policy_allows_the_pages_own_script_and_style_and_nothing_else(made: Made) -> None:
+    text = html(made.study, made.frames, [], [], {})
+    scripts, policy = parts(text)
+    assert [attributes for attributes, _ in scripts] == [' type="application/json" id="data"', ""]
+    (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules == {
+        "default-src": "'none'", "img-src": "data:", "style-src": hashed(style), "script-src": hashed(scripts[1][1]),
+        "connect-src": "'none'", "base-uri": "'none'", "form-action": "'none'",
+    }  # fmt: skip
+    assert " style=" not in text  # the policy forbids it
+
+
+def test_only_a_live_page_may_ask_and_only_the_server_that_it_came_from(made: Made) -> None:
+    text = html(made.study, made.frames, [], [], {}, live=3)
+    scripts, policy = parts(text)
+    assert "connect-src 'self'" in policy
+    assert all(hashed(content) in policy for _, content in scripts[1:])
+    assert len(scripts) == 3
+    assert json.loads(scripts[0][1])["live"] == 3
+
+
+def test_text_cannot_leave_the_data(made: Made) -> None:
+    study = replace(made.study, claim=EVIL, name=EVIL)
+    scripts, _ = parts(html(study, made.frames, [], [], {"date": EVIL}))
+    assert len(scripts) == 2
+    assert not set("<>&\u2028") & set(scripts[0][1])
+    said = json.loads(scripts[0][1])["summary"]
+    assert (said["claim"], said["name"], said["date"]) == (EVIL, EVIL, EVIL)
+
+
+def test_the_script_builds_no_markup_from_text() -> None:
+    folder = files("harness.report") / "templates"
+    for name in ("report.js", "live.js"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|Function\(", text)
+        assert len(text.splitlines()) < 250
+
+
+def test_the_grid_is_sorted_by_numbers_and_reading_order(made: Made) -> None:
+    rows = grid_rows(made.study, made.frames.runs)
+    axis = list(made.study.axes()).index("bptt_window")
+    assert {cell.text: cell.order for cell in (row.point[axis] for row in rows)} == {"25": "0", "full": "1"}
+    assert {row.cells[0].order for row in rows} <= {str(k / 4) for k in range(5)}
+    assert "Infinity" in {row.cells[1].order for row in rows}  # never solved: beyond the budget
+    assert dict(choices(made.study))["cell"] == ["rnn", "lstm"]
+
+
+def test_what_ended_badly_is_listed_with_its_reason(made: Made) -> None:
+    runs = made.frames.runs.copy()
+    runs.loc[[0, 1], "outcome"] = "failed"
+    rows = stopped(made.study, runs, {runs["run_id"][0]: "ValueError: no"})
+    reasons = {row[4]: row[5] for row in rows}
+    assert [reasons[run_id] for run_id in runs["run_id"][:2]] == ["ValueError: no", "no note was kept"]
+    diverged = runs.loc[runs["outcome"] == "diverged", "run_id"]
+    assert {reasons[run_id] for run_id in diverged} == {"loss or gradient not finite"}
+
+
+def test_a_study_without_axes_has_a_row_that_opens(made: Made) -> None:
+    study = replace(made.study, points=made.study.points[:1])
+    runs = made.frames.select({"cell": "rnn", "sequence_length": 20, "spectral_radius": 0.8})
+    text = html(study, runs, [], [], {})
+    assert ">the only one</td>" in text
+    assert "<select" not in text
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2's contrast ratio of two colours."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_black_on_white_has_the_largest_contrast() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21.0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_ink_is_legible_on_every_ground(scheme: str) -> None:
+    css = (files("harness.report") / "templates" / "report.css").read_text(encoding="utf-8")
+    light, dark = css.split("@media (prefers-color-scheme: dark)")
+    colours: dict[str, Any] = dict(re.findall(r"--(\w+): (#\w{6})", light if scheme == "light" else dark))
+
+    def used(*properties: str) -> set[str]:
+        return set(re.findall(rf"[{{;] *(?:{'|'.join(properties)}): [^;}}]*var\(--(\w+)\)", css))
+
+    grounds, inks, lines = used("background"), used("color", "fill"), used("outline", "stroke", "border")
+    assert grounds == {"paper", "band"}
+    assert inks >= {"ink", "faint", "good", "bad", "open", "link"}
+    assert {pair: contrast(*(colours[c] for c in pair)) for pair in product(inks, grounds)
+            if contrast(*(colours[c] for c in pair)) < 4.5} == {}  # fmt: skip
+    assert {line for line in lines - {"rule"} if contrast(colours[line], colours["paper"]) < 3} == set()
+
+
+def test_a_grid_of_thousands_of_points_is_cut_and_says_so(made: Made, monkeypatch) -> None:
+    def rows(text: str) -> list[str]:
+        return re.findall(r"<tr>.*?</tr>", text[text.index('<table id="points"') :].split("</table>")[0], re.DOTALL)
+
+    whole = html(made.study, made.frames, [], [], {})
+    monkeypatch.setattr(page, "MOST_POINTS", 3)
+    text = html(made.study, made.frames, [], [], {})
+    assert rows(text) == rows(whole)[:4]  # the head, and three points as they were
+    assert f"first 3 of {len(made.study.points)} points" in text
+    assert "first 3 of" not in whole
+    (data, _), _ = parts(text)
+    assert len(json.loads(data[1])["points"]) == 3

@@ -1,0 +1,205 @@
+"""Plug-ins: what an installed package brings by entry points, in this process and in workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.errors import StudyError
+from harness.registry import catalogue, read
+from harness.study.json_schema import study_schema
+from harness.study.plan import plan
+
+TOP = Path(__file__).parents[2]
+EXAMPLE = TOP / "tests" / "plugin_example"
+STUDY = """\
+name: own
+claim: Three steps are no distance, even for a leaky cell.
+task: {name: first_symbol, sequence_length: 3}
+model: {cell: rnn, hidden_size: 12, leak: 0.9}
+training: {max_updates: 300, learning_rate: 0.01}
+evaluation: {every: 50, sequences: 64}
+sweep: {model.cell: [rnn, leaky]}
+seeds: 2
+figures: [{kind: slope}]
+expect: [{metric: success_rate, at_least: 0.9}]
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch) -> Callable[..., Path]:
+    """Puts a made-up distribution on the path: entry points by group, and modules by name."""
+
+    def install(name: str, points: dict[str, dict[str, str]], **modules: str) -> Path:
+        place = tmp_path / f"site-{name}"
+        info = place / f"{name.replace('-', '_')}-0.1.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n")
+        lines = [line for group, found in points.items() for line in (f"[{group}]", *map(" = ".join, found.items()))]
+        (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+        for module, text in modules.items():
+            (place / f"{module}.py").write_text(text)
+        monkeypatch.syspath_prepend(str(place))
+        return place
+
+    return install
+
+
+@pytest.fixture
+def example(installed, monkeypatch) -> Path:
+    """The example package, as if it were installed."""
+    for module in [name for name in sys.modules if name.startswith("harness_example")]:
+        monkeypatch.delitem(sys.modules, module)
+    points = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]["entry-points"]
+    place = installed("harness-example", points)
+    (place / "harness_example").symlink_to(EXAMPLE / "harness_example")
+    return place
+
+
+def module(cell: str = "mine", body: str = "") -> str:
+    return f"""\
+from typing import Literal
+from harness.cells.rnn import RNN
+from harness.study.spec import setting
+
+class Mine(RNN):
+    cell: Literal["{cell}"] = setting(..., "which cell")
+{body}
+"""
+
+
+def told(path: Path) -> str:
+    with pytest.raises(StudyError) as caught:
+        read(path)
+    return str(caught.value).removeprefix(str(path))
+
+
+def test_a_study_names_a_task_a_cell_and_a_figure_of_another_package(example, study_file) -> None:
+    study = read(study_file(STUDY, "own.yaml"))
+    assert {point.columns()["cell"] for point in study.points} == {"rnn", "leaky"}
+    assert [point.columns().get("leak") for point in study.points] == [None, 0.9]
+    assert type(study.figures[0]).__module__ == "harness_example.slope"
+
+
+def test_a_plug_in_is_a_line_on_the_command_line_too(example, study_file) -> None:
+    study = read(study_file(), ["model.cell=leaky", "model.leak=0.5"])
+    assert {point.columns()["leak"] for point in study.points} == {0.5}
+
+
+def test_a_study_that_does_not_name_it_is_as_if_it_were_not_there(study_file, installed, request) -> None:
+    path = study_file()
+    before = read(path)
+    request.getfixturevalue("example")
+    installed("bad", {"harness.cells": {"bad": "bad_cell:Bad"}}, bad_cell="raise RuntimeError('at import')")
+    after = read(path)
+    assert plan(after).ids == plan(before).ids
+    assert after.setting_columns() == before.setting_columns()
+    assert not {"harness_example.leaky", "bad_cell"} & set(sys.modules)
+
+
+def test_a_wrong_name_is_told_the_nearest_plug_in(example, study_file) -> None:
+    path = study_file(STUDY.replace("[rnn, leaky]", "[rnn, leeky]").replace("slope", "slop"), "own.yaml")
+    text = told(path)
+    assert ":7:27: model.cell: no cell 'leeky'; did you mean 'leaky'? (" in text
+    assert ":9:18: figures: no kind 'slop'; did you mean 'slope'? (" in text
+
+
+TINY_OWN = "name: a\nclaim: b.\ntask: {name: temporal_order, sequence_length: 12}\nmodel: {cell: mine}\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ("raise RuntimeError('no GPU here')", "cannot be loaded: RuntimeError: no GPU here"),
+        ("import not_there_at_all", "cannot be loaded: ModuleNotFoundError: No module named 'not_there_at_all'"),
+        ("Other = 1", "cannot be loaded: AttributeError: module 'own_cell' has no attribute 'Mine'"),
+        ("Mine = 1", "is no harness.cells.cell.Cell"),
+        (module("yours"), "must declare cell: Literal['mine']"),
+        (
+            module(body="    learning_rate: float = setting(1.0, 'of the cell')"),
+            "has a setting 'learning_rate' with the column 'learning_rate', which is a setting of training (double)",
+        ),
+        (
+            module(body="    final_loss: float = setting(1.0, 'of the cell')"),
+            "has a setting 'final_loss' with the column 'final_loss', which is measured",
+        ),
+        (
+            module(body="    forget_bias: int = setting(1, 'of the cell')"),
+            "has a setting 'forget_bias' with the column 'forget_bias', which is a setting of model (string)",
+        ),
+    ],
+    ids=["raises", "needs", "empty", "no cell", "other name", "another section", "measured", "another type"],
+)
+def test_a_plug_in_that_cannot_be_used_is_told_with_place_and_package(installed, study_file, body, what) -> None:
+    installed("own-cell", {"harness.cells": {"mine": "own_cell:Mine"}}, own_cell=body)
+    sys.modules.pop("own_cell", None)
+    text = told(study_file(TINY_OWN))
+    assert text.startswith(":4:15: model.cell: the plug-in 'mine' ")
+    assert what in text
+    assert "has a setting" in text or "of own-cell 0.1 " in text
+
+
+def test_a_name_that_is_built_in_or_brought_twice_is_nobodys(installed, study_file) -> None:
+    installed("rival", {"harness.cells": {"lstm": "rival:Mine", "mine": "rival:Mine"}}, rival=module())
+    path = study_file(TINY_OWN.replace("mine", "lstm"))
+    assert (
+        told(path)
+        == ":4:15: model.cell: 'lstm' is built in, and rival 0.1 brings a plug-in of that name too; one must go"
+    )
+    installed("second", {"harness.cells": {"mine": "rival:Mine"}})
+    text = told(study_file(TINY_OWN))
+    assert "model.cell: second 0.1 and rival 0.1 each bring a plug-in 'mine'; one must go" in text
+
+
+def test_the_schema_has_the_plug_ins_that_are_named_and_no_others(example) -> None:
+    def schema(*words: str) -> dict:
+        code = [sys.executable, "-m", "harness.registry", *words]
+        env = {**os.environ, "PYTHONPATH": f"{TOP}:{example}"}
+        done = subprocess.run(code, env=env, check=True, capture_output=True, text=True)
+        return json.loads(done.stdout)
+
+    assert schema() == study_schema(catalogue())
+    own = schema("leaky", "slope")
+    assert "leaky" in own["properties"]["model"]["properties"]["cell"]["enum"]
+    assert "first_symbol" not in own["properties"]["task"]["properties"]["name"]["enum"]
+    assert "Slope" in own["$defs"]
+
+
+def test_two_workers_sweep_a_study_of_plug_ins(example, tmp_path: Path, study_file) -> None:
+    command = ["-m", "harness.sweep", str(study_file(STUDY, "own.yaml")), "-o", str(tmp_path / "out"), "-j", "2"]
+    env = {**os.environ, "PYTHONPATH": f"{TOP}:{example}"}
+    done = subprocess.run([sys.executable, *command], env=env, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "✓ success_rate" in done.stdout
+    assert (tmp_path / "out" / "own" / "figures" / "slope.png").exists()
+
+
+OLD_PATHS = """\
+from harness.analysis import frames, labels, style
+from harness.analysis.figures import panels
+from harness.analysis.figures.kind import FigureKind
+from harness.analysis.frames import Frames, select
+from harness.cells.cell import Cell, State, recurrent
+from harness.study.spec import Study, setting
+from harness.tasks.task import Batch, Shape, Task
+"""
+
+
+def test_the_import_paths_that_plug_ins_were_told_to_use_still_lead_to_the_same_objects() -> None:
+    old: dict = {}
+    exec(OLD_PATHS, old)
+    from harness.figures import kind, panels
+    from harness.statistics import frames
+    from harness.study import labels
+
+    assert old["FigureKind"] is kind.FigureKind
+    assert old["panels"].panels is panels.panels
+    assert old["labels"].axis is labels.axis
+    assert old["frames"].select is old["select"] is frames.select

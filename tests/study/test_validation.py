@@ -1,0 +1,254 @@
+"""A study is read whole or not at all; all mistakes are reported at once, with place and nearest right thing."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import HarnessError, StudyError
+from harness.registry import read
+
+GOOD = """\
+name: good
+claim: It reads.
+task: {name: temporal_order, sequence_length: 20}
+model: {cell: rnn, hidden_size: 8, forget_bias: 1.0}
+training: {max_updates: 10}
+sweep:
+  - {model.cell: [rnn, lstm], task.sequence_length: [20, 50]}
+  - {model.cell: [gru]}
+seeds: 3
+"""
+
+
+def problems(study_file, text: str, *overrides: str) -> list[str]:
+    with pytest.raises(StudyError) as caught:
+        read(study_file(text), overrides)
+    return [str(problem).replace(str(study_file(text)), "F") for problem in caught.value.problems]
+
+
+def with_line(line: str) -> str:
+    """The good study with a line in place of the one with the same key."""
+    key = line.partition(":")[0]
+    lines = [x for x in GOOD.splitlines() if not x.startswith(f"{key}:")]
+    if key == "sweep":
+        lines = [x for x in lines if not x.startswith("  - ")]
+    return "\n".join([line, *lines]) + "\n"
+
+
+def test_a_good_study_is_the_union_of_its_products(study_file) -> None:
+    study = read(study_file(GOOD))
+    columns = [point.columns() for point in study.points]
+    assert [(c["cell"], c["sequence_length"]) for c in columns] == [
+        ("rnn", 20),
+        ("rnn", 50),
+        ("lstm", 20),
+        ("lstm", 50),
+        ("gru", 20),
+    ]
+    assert study.seeds == (0, 1, 2)
+    assert set(study.axes()) == {"cell", "sequence_length"}
+
+
+def test_points_that_two_products_share_are_there_once(study_file) -> None:
+    text = with_line("sweep: [{model.cell: [rnn, lstm]}, {model.cell: [lstm, gru]}]")
+    assert [point.columns()["cell"] for point in read(study_file(text)).points] == ["rnn", "lstm", "gru"]
+
+
+def test_a_key_without_meaning_for_a_cell_is_null_if_inherited(study_file) -> None:
+    biases = {p.columns()["cell"]: p.columns().get("forget_bias") for p in read(study_file(GOOD)).points}
+    assert biases == {"rnn": None, "lstm": 1.0, "gru": None}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("model: {cell: lstmm}", ["F:1:15: model.cell: no cell 'lstmm'; did you mean 'lstm'?"]),
+        ("modle: {cell: rnn}", ["F:1:1: modle: no such key; did you mean 'model'?"]),
+        (
+            "model: {cell: rnn, hiden_size: 3}",
+            ["F:1:20: model.hiden_size: no such setting; did you mean 'hidden_size'?"],
+        ),
+        (
+            "model: {cell: rnn, hidden_size: 8.5}",
+            ["F:1:33: model.hidden_size: input should be a valid integer, not 8.5"],
+        ),
+        (
+            "model: {cell: rnn, hidden_size: true}",
+            ["F:1:33: model.hidden_size: input should be a valid integer, not True"],
+        ),
+        ("model: [rnn]", ["F:1:8: model: must be a mapping of settings, not ['rnn']"]),
+        (
+            "training: {bptt_window: 0}",
+            ["F:1:25: training.bptt_window: input should be greater than or equal to 1, not 0"],
+        ),
+        (
+            "training: {optimizer: adm}",
+            ["F:1:23: training.optimizer: no choice 'adm'; did you mean 'adam'? (adam, rmsprop, sgd)"],
+        ),
+        ("training: {learning_rate: .nan}", ["F:1:27: training.learning_rate:"]),
+        ("task: {name: temporal_order, sequence_length: 3}", ["too short"]),
+        ("sweep: {model.cell: []}", ["F:1:21: model.cell: the axis is empty"]),
+        ("sweep: {model.cell: rnn}", ["F:1:21: model.cell: an axis is a list of values, such as [rnn]"]),
+        ("sweep: {model.cell: [rnn, rnn]}", ["F:1:21: model.cell: the axis has a value twice"]),
+        ("sweep: {cell: [rnn]}", ["F:1:9: cell: an axis is named section.setting; did you mean 'model.cell'?"]),
+        ("sweep: {model.sell: [rnn]}", ["F:1:9: model.sell: no such setting; did you mean 'cell'?"]),
+        (
+            "sweep: {model.cell: [rnn], model.forget_bias: [1.0]}",
+            ["F:1:48: model.forget_bias: has no meaning for 'rnn', so it cannot be swept there"],
+        ),
+        ("sweep: {model.spectral_radius: [0.9]}", ["model.spectral_radius: has no meaning with init: torch"]),
+        ("sweep: 3", ["F:1:8: sweep: must be a mapping of axes"]),
+        ("seeds: 0", ["F:1:8: seeds: must be a count from 1 to 100,000"]),
+        ("seeds: [1, 1]", ["F:1:8: seeds: a seed is there twice"]),
+        ("seeds: [-1]", ["F:1:8: seeds: a seed is a whole number"]),
+        ("name: ../up", ["F:1:7: name: '../up' will not do"]),
+        ("claim: 7", ["F:1:8: claim: 7 will not do"]),
+        ("experiment: trainin", ["F:1:13: experiment: no experiment 'trainin'; did you mean 'training'?"]),
+        ("figures: [{kind: sucess}]", ["F:1:18: figures: no kind 'sucess'; did you mean 'success'?"]),
+        ("figures: [{kind: success, hues: cell}]", ["F:1:27: figures: hues: no such setting; did you mean 'hue'?"]),
+        (
+            "figures: [{kind: success, where: {sell: rnn}}]",
+            ["F:1:35: figures: where: no column 'sell'; did you mean 'cell'?"],
+        ),
+        ("figures: [{kind: success}, {kind: success}]", ["two figures are called 'success'"]),
+        (
+            "expect: [{metric: succes_rate, at_least: 1}]",
+            ["F:1:19: expect: no metric 'succes_rate'; did you mean 'success_rate'?"],
+        ),
+        ("expect: [{metric: success_rate}]", ["F:1:10: expect: give either at_least/at_most or a contrast"]),
+        ("expect: [{metric: success_rate, at_least: 1, where: {cel: rnn}}]", ["no column 'cel'; did you mean 'cell'?"]),
+        ("expect: 4", ["F:1:9: expect: must be a list"]),
+        ("record: {adjoints: {every: 0}}", ["record.adjoints:"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_mistake_is_told_with_place_and_nearest_right_thing(study_file, line: str, said: list[str]) -> None:
+    found = problems(study_file, with_line(line))
+    assert len(found) == len(said)
+    for problem, expected in zip(found, said, strict=True):
+        assert expected in problem
+
+
+def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(study_file) -> None:
+    text = (
+        GOOD.replace("rnn, hidden_size: 8", "rnnn, hidden_size: 0")
+        .replace("max_updates", "max_update")
+        .replace("seeds: 3", "seeds: no")
+    )
+    found = problems(study_file, text)
+    assert [problem.split(":")[1] for problem in found] == ["4", "4", "5", "9"]
+
+
+def test_a_syntax_error_is_reported_alone_with_its_place(study_file) -> None:
+    [found] = problems(study_file, GOOD + "figures: [unclosed\n")
+    assert "syntax" in found
+
+
+@pytest.mark.parametrize("text", ["", "7", "- a\n- b", "just text"])
+def test_what_is_no_mapping_is_no_study(study_file, text: str) -> None:
+    [found] = problems(study_file, text)
+    assert "a study is a mapping" in found
+
+
+def test_duplicate_keys_are_an_error_not_the_last_one(study_file) -> None:
+    [found] = problems(study_file, GOOD + "seeds: 4\n")
+    assert "duplicate key" in found
+
+
+def test_a_number_in_scientific_notation_is_a_number(study_file) -> None:
+    study = read(study_file(with_line("training: {learning_rate: 1e-3}")))
+    assert study.points[0].columns()["learning_rate"] == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("", "is a directory; a study is one file (tiny.yaml)"), ("other.yaml", "no such study; beside it: tiny.yaml")],
+)
+def test_a_path_that_is_no_file_says_what_is_there(study_file, name: str, said: str) -> None:
+    folder = study_file().parent
+    with pytest.raises(HarnessError) as caught:
+        read(folder / name if name else folder)
+    assert said in str(caught.value)
+
+
+def test_a_file_that_is_not_text_is_told_so(study_file) -> None:
+    path = study_file()
+    path.write_bytes(b"\xff\xfe\x00name")
+    with pytest.raises(HarnessError, match="not a text file in UTF-8"):
+        read(path)
+
+
+# --- overrides ------------------------------------------------------------------------------------------------------
+
+
+def lengths(study) -> list[tuple]:
+    return [(p.columns()["cell"], p.columns()["sequence_length"]) for p in study.points]
+
+
+def test_an_override_replaces_a_swept_axis_in_every_product_that_has_it(study_file) -> None:
+    study = read(study_file(GOOD), ["model.cell=[lstm]"])
+    assert lengths(study) == [("lstm", 20), ("lstm", 50)]
+
+
+def test_a_scalar_override_of_a_swept_key_leaves_one_value(study_file) -> None:
+    assert lengths(read(study_file(GOOD), ["task.sequence_length=30"])) == [("rnn", 30), ("lstm", 30), ("gru", 30)]
+
+
+def test_a_list_override_of_a_key_that_is_not_swept_makes_an_axis(study_file) -> None:
+    study = read(study_file(GOOD), ["training.bptt_window=[5, null]"])
+    assert len(study.points) == 10
+    assert {p.columns()["bptt_window"] for p in study.points} == {5, None}
+
+
+def test_a_list_is_one_value_of_a_key_that_takes_lists(study_file) -> None:
+    study = read(study_file(GOOD), ["record.adjoints=[3, 5]"])
+    assert len(study.points) == 5
+    assert study.points[0].sections["record"].adjoints == (3, 5)
+
+
+def test_an_override_can_replace_the_whole_sweep_the_seeds_and_a_setting(study_file) -> None:
+    study = read(study_file(GOOD), ["sweep=[{model.cell: [gru]}]", "seeds=[7, 9]", "training.max_updates=3"])
+    assert lengths(study) == [("gru", 20)]
+    assert study.seeds == (7, 9)
+    assert study.points[0].columns()["max_updates"] == 3
+
+
+def test_an_override_makes_a_sweep_where_there_was_none(study_file) -> None:
+    text = "\n".join(line for line in GOOD.splitlines() if "sweep" not in line and not line.startswith("  -"))
+    assert lengths(read(study_file(text), ["model.cell=[rnn, gru]"])) == [("rnn", 20), ("gru", 20)]
+
+
+def test_mistakes_in_overrides_name_the_override(study_file) -> None:
+    found = problems(
+        study_file, GOOD, "model.hidden_size=9", "training.bptt_window=0", "nonsense", "model.cell=[lstmm]", "seeds=["
+    )
+    assert [problem.partition(": ")[0] for problem in found] == ["-S 2", "-S 3", "-S 4", "-S 5"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("training: {bptt_stride: 5}", "F:3:25: training.bptt_stride: has a meaning only where the state is carried"),
+        ("record: {codes: 3}", "F:3:17: record.codes: 'temporal_order' has no code"),
+        ("model: {cell: gru, init: lecture}", "F:3:26: model.init: the lecture's own draw is that of an rnn or lstm"),
+        ("record: {probes: [saturation, saturation]}", "F:3:18: record.probes: names a probe twice"),
+        ("record: {probes: [saturatio]}", "F:3:18: record.probes: no probe 'saturatio'; did you mean 'saturation'? (j"),
+        ("model: {cell: window, match: recurrent_parameters}", "F:3:30: model.match: 'window' has no recurrent"),
+    ],
+)
+def test_settings_that_cannot_go_together_are_told_with_their_place(study_file, line: str, said: str) -> None:
+    text = f"name: odd\ntask: {{name: temporal_order, sequence_length: 20}}\n{line}\nclaim: None.\nseeds: 2\n"
+    if not line.startswith("model"):
+        text += "model: {cell: rnn}\n"
+    [problem] = problems(study_file, text)
+    assert said in problem
+
+
+def test_an_override_reaches_products_that_sweep_the_key_and_those_that_do_not(study_file) -> None:
+    text = (
+        "name: odd\nclaim: None.\ntask: {name: temporal_order, sequence_length: 20}\nmodel: {cell: rnn}\nseeds: 2\n"
+        "training: {max_updates: 500}\n"
+        "sweep: [{model.cell: [rnn]}, {model.cell: [lstm], training.max_updates: [100, 200]}]\n"
+    )
+    study = read(study_file(text), ["training.max_updates=7"])
+    assert {point.columns()["max_updates"] for point in study.points} == {7}

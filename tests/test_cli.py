@@ -1,0 +1,229 @@
+"""The commands: exit codes, what is on stdout, and that a user's mistake is a message and not a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from harness import __main__, check, cli, status, sweep
+from harness.cli import guarded, results_folder
+from harness.report import __main__ as report
+
+EXPECTING = """\
+name: tiny
+claim: An untrained network guesses.
+task: {name: temporal_order, sequence_length: 12}
+model: {cell: rnn, hidden_size: 5}
+training: {max_updates: 2, batch_size: 4}
+evaluation: {every: 2, sequences: 16}
+seeds: 4
+figures: [{kind: success}, {kind: decay, hue: cell}]
+expect:
+  - {metric: success_rate, at_most: 0.5}
+"""
+
+
+def call(door, *arguments: str | Path) -> int:
+    return guarded(door.main, [str(argument) for argument in arguments])
+
+
+def test_a_sweep_tells_claim_verdicts_and_where_everything_lies(study_file, tmp_path: Path, capsys) -> None:
+    code = call(sweep, study_file(EXPECTING), "-o", tmp_path / "out", "-j", "1", "--engine", "torch")
+    shown = capsys.readouterr()
+    assert code == cli.DONE
+    assert "An untrained network guesses." in shown.out
+    assert "✓ success_rate" in shown.out
+    folder = tmp_path / "out" / "tiny"
+    for part in ("report.html", "runs.parquet", "curves.parquet", "gradients.parquet", "plan.json", "provenance.json"):
+        assert (folder / part).exists()
+    for figure in ("success", "decay"):
+        assert (folder / "figures" / f"{figure}.pdf").read_bytes().startswith(b"%PDF")
+        assert (folder / "figures" / f"{figure}.png").exists()
+    assert str(folder / "report.html") in shown.out
+    assert "harness.sweep" in json.loads((folder / "provenance.json").read_text())["command"]
+
+
+def test_the_doors_repeat_verdicts_status_and_report_from_the_tables(study_file, tmp_path: Path, capsys) -> None:
+    path, out = study_file(EXPECTING), tmp_path / "out"
+    common = (path, "-o", out)
+    assert call(sweep, *common, "-j", "1", "--engine", "torch", "-q") == cli.DONE
+    assert capsys.readouterr().out == ""
+    junit = tmp_path / "verdicts.xml"
+    assert call(check, *common, "--junit", junit) == cli.DONE
+    assert ElementTree.parse(junit).getroot().attrib == {"name": "tiny", "tests": "1", "failures": "0"}
+    (out / "tiny" / "report.html").unlink()
+    assert call(report, *common) == cli.DONE
+    assert (out / "tiny" / "report.html").exists()
+    capsys.readouterr()
+    assert call(status, *common) == cli.DONE
+    assert "4  done" in capsys.readouterr().out
+
+
+def test_an_expectation_that_does_not_hold_is_exit_code_3(study_file, tmp_path: Path, capsys) -> None:
+    path = study_file(EXPECTING.replace("at_most: 0.5", "at_least: 0.5"))
+    common = (path, "-o", tmp_path / "out")
+    assert call(sweep, *common, "-j", "1", "--engine", "torch") == cli.NOT_HELD
+    assert call(check, *common) == cli.NOT_HELD
+    assert "✗ success_rate" in capsys.readouterr().out
+
+
+def test_there_is_no_verdict_on_an_incomplete_sweep(study_file, tmp_path: Path, capsys) -> None:
+    common = (study_file(EXPECTING), "-o", tmp_path / "out")
+    assert call(sweep, *common, "-j", "1", "--engine", "torch", "--limit", "2") == cli.DONE
+    assert call(check, *common) == cli.FAILED
+    assert "… success_rate" in capsys.readouterr().out
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(study_file, tmp_path: Path, capsys) -> None:
+    assert call(sweep, study_file(EXPECTING), "-o", tmp_path / "out", "-n", "-S", "seeds=3") == cli.DONE
+    shown = capsys.readouterr().out
+    assert "3 runs: 0 done, 3 missing, 0 failed" in shown
+    assert "warning: 3 seeds cannot carry this" in shown
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-S", "model.cell=lstmm"], "-S 1: model.cell: no cell 'lstmm'; did you mean 'lstm'?"),
+        (["--filter", "sell=rnn"], "--filter: no column 'sell'; did you mean 'cell'?"),
+        (["--filter", "cell"], "is not column=value"),
+    ],
+    ids=str,
+)
+def test_a_mistake_is_a_message_and_exit_code_2_and_nothing_is_written(
+    study_file, tmp_path: Path, capsys, arguments: list[str], said: str
+) -> None:
+    assert call(sweep, study_file(EXPECTING), "-o", tmp_path / "out", *arguments) == cli.WRONG
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--shard", "3/2"], ["-j", "0"], ["--limit", "-1"], ["--jbos"]])
+def test_a_wrong_option_is_exit_code_2(study_file, arguments: list[str], capsys) -> None:
+    with pytest.raises(SystemExit) as caught:
+        sweep.main([str(study_file(EXPECTING)), *arguments])
+    assert caught.value.code == cli.WRONG
+    assert "error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("door", [sweep, status, check, report])
+def test_a_study_that_is_a_directory_is_told_so(door, study_file, tmp_path: Path, capsys) -> None:
+    assert call(door, study_file(EXPECTING).parent, "-o", tmp_path / "out") == cli.WRONG
+    assert "is a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("door", [sweep, status, check, report])
+def test_a_folder_of_another_schema_version_is_refused_unchanged(door, study_file, tmp_path: Path, capsys) -> None:
+    marker = tmp_path / "out" / "tiny" / "store.json"
+    marker.parent.mkdir(parents=True)
+    marker.write_text('{"harness_schema": 99}')
+    assert call(door, study_file(EXPECTING), "-o", tmp_path / "out") == cli.WRONG
+    assert "holds schema version 99" in capsys.readouterr().err
+    assert [path.name for path in marker.parent.iterdir()] == ["store.json"]
+
+
+@pytest.mark.parametrize("door", [status, check, report])
+def test_what_reads_results_says_how_to_make_them(door, study_file, tmp_path: Path, capsys) -> None:
+    assert call(door, study_file(EXPECTING), "-o", tmp_path / "out") == cli.WRONG
+    assert "python -m harness.sweep" in capsys.readouterr().err
+
+
+def test_results_lie_where_the_study_lies_below_studies() -> None:
+    assert results_folder("studies/spectral.yaml", "x", None) == Path("results/spectral")
+    assert results_folder("studies/lecture/course.yaml", "x", None) == Path("results/lecture/course")
+    assert results_folder("elsewhere/own.yaml", "mine", None) == Path("results/mine")
+    assert results_folder("studies/spectral.yaml", "x", "out") == Path("out/x")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, cli.INTERRUPTED), (signal.SIGTERM, cli.TERMINATED)])
+def test_an_interrupted_sweep_keeps_what_is_finished_and_says_how_to_go_on(
+    study_file, tmp_path: Path, number: int, code: int
+) -> None:
+    text = EXPECTING.replace("max_updates: 2", "max_updates: 100000").replace("seeds: 4", "seeds: 6")
+    text += "sweep: [{training.max_updates: [1]}, {training.max_updates: [100000]}]\n"
+    path, out = study_file(text), tmp_path / "out"
+    command = [sys.executable, "-m", "harness.sweep", str(path), "-o", str(out), "-j", "2", "--engine", "torch"]
+    journal = out / "tiny" / "journal"
+    with subprocess.Popen(
+        [*command, "--retries", "0"], stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
+    ) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and len(list(journal.glob("*.run"))) < 1:
+            time.sleep(0.2)
+        process.send_signal(number)
+        _, shown = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "To go on: python -m harness.sweep" in shown
+    assert list(journal.glob("*.run"))
+    time.sleep(1.5)
+    assert not _alive(out), "a worker outlived its controller"
+
+
+def test_workers_die_with_a_controller_that_is_killed_and_the_rest_is_done_later(study_file, tmp_path: Path) -> None:
+    text = EXPECTING.replace("max_updates: 2", "max_updates: 100000").replace("seeds: 4", "seeds: 2")
+    text += "sweep: [{model.hidden_size: [4, 5], training.max_updates: [100000]}]\n"
+    path, out = study_file(text), tmp_path / "out"
+    command = [sys.executable, "-m", "harness.sweep", str(path), "-o", str(out), "-j", "2", "--engine", "torch"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[1]) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and len(list((out / "tiny" / "working").glob("*.json"))) < 2:
+            time.sleep(0.2)
+        workers = _alive(out)
+        assert len(workers) == 2
+        process.kill()
+    time.sleep(3)
+    assert not _alive(out), "a worker outlived its killed controller"
+
+
+def _alive(folder: Path) -> list[int]:
+    """Processes that a sweep's markers name and that still run."""
+    marked = [int(path.stem.rpartition("-")[2]) for path in (folder / "tiny" / "working").glob("*.json")]
+    found = []
+    for pid in marked:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            continue
+        found.append(pid)
+    return found
+
+
+def test_the_package_itself_lists_its_commands(capsys) -> None:
+    assert __main__.main([]) == cli.DONE
+    printed = capsys.readouterr().out
+    package = Path(__main__.__file__).parent
+    runnable = {p.stem for p in package.glob("*.py") if "cli.run(" in p.read_text()} - {"__main__"}
+    runnable |= {p.parent.name for p in package.glob("*/__main__.py")}
+    assert runnable == set(__main__.COMMANDS)
+    assert all(f"python -m harness.{name}" in printed for name in __main__.COMMANDS)
+
+
+@pytest.mark.parametrize("command", __main__.COMMANDS)
+def test_each_command_has_one_meaning_under_each_of_its_names(command: str, capsys) -> None:
+    printed = []
+    for run in (lambda: __main__.main([command, "--help"]), lambda: _module(command).main(["--help"])):
+        with pytest.raises(SystemExit) as left:
+            run()
+        assert left.value.code == 0
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+
+
+def _module(command: str) -> Any:
+    return import_module(__main__.COMMANDS[command])
+
+
+def test_an_unknown_command_is_told_the_nearest(capsys) -> None:
+    assert __main__.main(["sweeep", "studies/first.yaml"]) == cli.WRONG
+    assert "no command 'sweeep'; did you mean 'sweep'?" in capsys.readouterr().err

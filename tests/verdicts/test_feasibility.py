@@ -1,0 +1,114 @@
+"""What can be said before a run: faults of expectations and figures, and seeds too few for a claim."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from made_up import Made, figures, make
+
+from harness.statistics.intervals import rate_interval
+from harness.study.pooling import pooled
+from harness.study.spec import Expectation
+from harness.verdicts.feasibility import Z, expectation_faults, figure_faults, weak_seeds
+
+
+def faults(**settings: Any) -> list[str]:
+    study = make(expect=(Expectation(**{"metric": "success_rate", **settings}),)).study
+    return [what for _, what in expectation_faults(study)]
+
+
+def test_a_sound_study_has_no_faults(made: Made) -> None:
+    assert expectation_faults(made.study) == []
+    assert figure_faults(made.study) == []
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    ({"metric": "succes_rate", "at_least": 0.5}, "did you mean 'success_rate'"),
+    ({"where": {"sequence_lenght": 20}, "at_least": 0.5}, "did you mean 'sequence_length'"),
+    ({"per": ("cel",), "at_least": 0.5}, "did you mean 'cell'"),
+    ({"contrast": {"sel": ("lstm", "rnn")}}, "no column 'sel'"),
+    ({}, "says nothing"),
+    ({"at_least": 0.5, "apart": True}, "apart belongs to a contrast"),
+    ({"at_least": 0.9, "at_most": 0.1}, "lies above"),
+    ({"contrast": {"cell": ("lstm", "rnn")}, "at_least": 0.5}, "and no bound"),
+    ({"contrast": {"cell": ("lstm", "rnn"), "hidden_size": (1, 2)}}, "one column"),
+    ({"where": {"sequence_length": 30}, "at_least": 0.5}, "no point of the grid has sequence_length=30"),
+    ({"where": {"cell": "rnn", "forget_bias": 1.0}, "at_least": 0.5}, "no point of the grid has cell=rnn, forget_bias"),
+    ({"contrast": {"cell": ("lstm", "gru")}}, "no point of the grid has cell=gru"),
+])  # fmt: skip
+def test_faults_are_named(settings: dict[str, Any], words: str) -> None:
+    (fault,) = faults(**settings)
+    assert words in fault
+
+
+def test_each_fault_knows_its_expectation() -> None:
+    good, bad = (Expectation(metric="success_rate", where={"cell": cell}, at_least=0.5) for cell in ("rnn", "gru"))
+    assert [index for index, _ in expectation_faults(make(expect=(good, bad)).study)] == [1]
+
+
+def test_overrides_may_leave_an_expectation_unasked() -> None:
+    expectation = Expectation(metric="success_rate", where={"cell": "gru"}, at_least=0.5)
+    assert expectation_faults(make(expect=(expectation,), overrides=("model.cell=rnn",)).study) == []
+
+
+def test_seeds_may_be_named_in_a_condition() -> None:
+    assert faults(where={"seed": [0, 1]}, at_least=0.5) == []
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    ({"kind": "success", "x": "sequence_lenght"}, "did you mean 'sequence_length'"),
+    ({"kind": "decay", "hue": "radius"}, "no column 'radius'"),
+    ({"kind": "phase", "where": {"cell": "gru"}}, "no point of the grid has cell=gru"),
+    ({"kind": "heatmap"}, "one sequence length a panel, here are 20, 50, 100"),
+])  # fmt: skip
+def test_faults_of_figures_are_named(settings: dict[str, Any], words: str) -> None:
+    ((index, fault),) = figure_faults(make(figures=figures(settings)).study)
+    assert index == 0
+    assert words in fault
+
+
+def test_a_heat_map_with_a_panel_a_length_is_sound() -> None:
+    assert figure_faults(make(figures=figures({"kind": "heatmap", "col": "sequence_length"})).study) == []
+
+
+@pytest.mark.parametrize("n", range(1, 12))
+def test_apart_is_weak_where_the_most_extreme_intervals_touch(n: int) -> None:
+    expectation = Expectation(metric="success_rate", contrast={"cell": ("lstm", "rnn")}, apart=True)
+    touching = rate_interval(n, n).low <= rate_interval(0, n).high
+    assert ("intervals that touch" in (weak_seeds(expectation, n) or "")) == touching
+    assert touching == (n < 4)
+
+
+def test_five_paired_seeds_never_reach_five_percent() -> None:
+    expectation = Expectation(metric="solved_at", contrast={"cell": ("lstm", "rnn")})
+    assert "p = 0.0625" in (weak_seeds(expectation, 5) or "")
+    assert weak_seeds(expectation, 6) is None
+
+
+def test_a_bound_is_weak_where_the_best_outcome_could_be_a_coin() -> None:
+    expectation = Expectation(metric="success_rate", at_least=0.8)
+    assert "even 3 of 3 solved leaves the rate anywhere in [0.44, 1]" in (weak_seeds(expectation, 3) or "")
+    assert weak_seeds(expectation, 4) is None
+    assert "0 of 2" in (weak_seeds(Expectation(metric="success_rate", at_most=0.2), 2) or "")
+
+
+def test_the_quantile_is_the_normal_one() -> None:
+    from scipy.stats import norm
+
+    assert pytest.approx(norm.ppf(0.975)) == Z
+
+
+def test_pooled_settings_are_those_that_differ_within_a_group(made: Made) -> None:
+    points = made.study.points
+    assert pooled(points, {"bptt_window": None}, ("cell", "sequence_length")) == ["spectral_radius"]
+    assert pooled(points, {"bptt_window": None}, ("cell", "sequence_length", "spectral_radius")) == []
+
+
+def test_reading_a_study_loads_nothing_heavy() -> None:
+    heavy = "{'pandas', 'scipy', 'matplotlib', 'seaborn', 'torch'}"
+    rooms = "harness.verdicts.expectations, harness.figures"
+    code = f"import sys, {rooms}; sys.exit(len({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
