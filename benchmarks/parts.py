@@ -22,7 +22,7 @@ from benchmarks.paired import one_core, spread
 from benchmarks.problem import Problem
 from benchmarks.sizes import CELLS, CENTRE
 from harness.experiments import training
-from harness.experiments.batches import Feed
+from harness.experiments.batches import BatchSource
 from harness.experiments.pack import Pack
 from harness.experiments.setup import Setup
 from harness.models.sequence_to_vector import SequenceToVector
@@ -75,7 +75,7 @@ class Stopwatches:
             compiled_backward=self.around("kernel backward", kernel.compiled_backward),
         )
         places: list[tuple[Any, str, str]] = [
-            (Feed, "batch", "sampling"),
+            (BatchSource, "batch", "sampling"),
             (SequenceToVector, "outputs", "readout and loss"),
             (SequenceToVector, "losses", "readout and loss"),
             (training, "gradient", "autograd"),

@@ -27,9 +27,9 @@ def planning(asked: Plan, folder: Path) -> Numbers:
 def previewing(asked: Plan, folder: Path) -> Numbers:
     """What `-n` says."""
     from harness.execution.preview import preview
-    from harness.execution.sweeping import Wanted
+    from harness.execution.sweeping import SweepOptions
 
-    return {"characters": len(preview(asked, folder, Wanted(jobs=2)))}
+    return {"characters": len(preview(asked, folder, SweepOptions(jobs=2)))}
 
 
 def sweeping(asked: Plan, folder: Path, limit: int | None = None) -> Numbers:
@@ -51,7 +51,7 @@ def sweeping(asked: Plan, folder: Path, limit: int | None = None) -> Numbers:
     for name in ("execute", "packs", "_describe"):
         setattr(sweeping, name, timed(name.strip("_"), getattr(sweeping, name)))
     sweeping.compact = lambda journal: 0
-    swept = sweeping.sweep(asked, folder, sweeping.Wanted(jobs=2, limit=limit), shown=False)
+    swept = sweeping.sweep(asked, folder, sweeping.SweepOptions(jobs=2, limit=limit), shown=False)
     return {**spent, "runs_a_second": swept.computed / spent["execute"], "missing": swept.missing}
 
 
@@ -143,7 +143,7 @@ def phase(name: str, folder: Path, runs: int, limit: int | None) -> Numbers:
     path = folder / "toss.yaml"
     path.write_text(text)
     start = perf_counter()
-    study = validation.read(path, catalogue=synthetic.names)
+    study = validation.read(path, registry=synthetic.names)
     read = perf_counter() - start
     asked = plan(study)
     planned = perf_counter() - start

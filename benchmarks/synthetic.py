@@ -11,12 +11,12 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.experiments.setup import Setup
-from harness.registry import catalogue
+from harness.registry import load_registry
 from harness.schema import Record
 from harness.store.commit import encode
 from harness.study.plan import Run
 from harness.study.plugins import Named
-from harness.study.spec import Catalogue, Experiment, Section, setting
+from harness.study.spec import Experiment, Registry, Section, setting
 
 T, RECORDS, EVALUATIONS = 20, 12, 40  # of a run's records: about as many as a short training leaves
 
@@ -52,9 +52,9 @@ def toss(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         yield Record(run.run_id, measured, {"curves": curves, "gradients": gradients})
 
 
-def names(named: Named) -> Catalogue:
+def names(named: Named) -> Registry:
     """All that a study can name, and this experiment."""
-    known = catalogue(named)
+    known = load_registry(named)
     own = Experiment("toss", {"coin": Coin}, f"{__name__}:toss", cost=lambda sections: 1e-3)
     return replace(known, experiments={**known.experiments, "toss": own})
 

@@ -7,7 +7,7 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from harness.registry import catalogue
+from harness.registry import load_registry
 from harness.study.spec import Choice, Expectation, Figure, Section
 
 HEAD = """\
@@ -23,7 +23,7 @@ LIMITS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", 
 
 def page() -> str:
     """The whole page."""
-    known = catalogue()
+    known = load_registry()
     lines = [HEAD.rstrip("\n"), *_top()]
     for experiment in known.experiments.values():
         lines += ["", f"## experiment: {experiment.name}"]
@@ -41,7 +41,7 @@ def page() -> str:
 def _top() -> Iterator[str]:
     from harness.study.json_schema import study_schema
 
-    for key, body in study_schema(catalogue())["properties"].items():
+    for key, body in study_schema(load_registry())["properties"].items():
         if "description" in body:
             yield f"| `{key}` | {body['description']} |"
     yield "| `sweep` | section.setting: list of values; a product of such axes, or a union of products as a list |"

@@ -5,7 +5,7 @@ tasks/        what is learnt         one file a task
 cells/        what is trained        one file a cell, the paper's equations as one `step`
 theory/       what is predicted      closed forms that figures draw over the data
 kernels/      the same equations     over a whole sequence, fused for the CPU
-scan          a cell over time       truncation, carried state, the engines, the tape of adjoints
+scan          a cell over time       truncation, carried state, the engines, the recorder of adjoints
 models/ probes/ experiments/         how a task is met, what is measured, THE training loop
 store/ execution/                    what is kept, and where it runs
 analysis/     what it shows          statistics, verdicts, figures, the report

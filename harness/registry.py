@@ -16,7 +16,7 @@ from harness.figures.kind import FigureKind
 from harness.schema import RUNS
 from harness.study import validation
 from harness.study.plugins import Group, Named, installed
-from harness.study.spec import Catalogue, Choice, Experiment, Section, Study, setting_column
+from harness.study.spec import Choice, Experiment, Registry, Section, Study, setting_column
 from harness.tasks import TASKS
 from harness.tasks.task import Task
 from harness.verdicts.expectations import METRICS, expectation_faults
@@ -28,14 +28,14 @@ FIGURE_PLUGINS = Group("harness.figures", "figures.kind", FigureKind, FIGURES)
 PLUGINS: tuple[Group[Any], ...] = (TASK_PLUGINS, CELL_PLUGINS, FIGURE_PLUGINS)
 
 
-def catalogue(named: Named | None = None) -> Catalogue:
+def load_registry(named: Named | None = None) -> Registry:
     """All names that a study can use: what is built in, and the plug-ins that it names.
 
     Raises:
         StudyError: a plug-in that it names cannot be used.
     """
     if named is None:
-        return Catalogue(EXPERIMENTS, FIGURES, METRICS, faults)
+        return Registry(EXPERIMENTS, FIGURES, METRICS, faults)
     found = installed()
     choices = {
         group.setting: Choice(group.setting.rpartition(".")[2], group.extended(found, named), group.others(found))
@@ -51,7 +51,7 @@ def catalogue(named: Named | None = None) -> Catalogue:
     if problems:
         raise StudyError(problems)
     figures = FIGURE_PLUGINS.extended(found, named)
-    return Catalogue(experiments, figures, METRICS, faults, FIGURE_PLUGINS.others(found))
+    return Registry(experiments, figures, METRICS, faults, FIGURE_PLUGINS.others(found))
 
 
 def faults(study: Study) -> list[tuple[str, int, str]]:
@@ -62,7 +62,7 @@ def faults(study: Study) -> list[tuple[str, int, str]]:
 
 def read(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     """Read a study with all names known."""
-    return validation.read(path, overrides, catalogue=catalogue)
+    return validation.read(path, overrides, registry=load_registry)
 
 
 def _built_in(setting: str) -> Mapping[str, type[Section]]:
@@ -110,7 +110,7 @@ def _main(words: Sequence[str]) -> str:
             every = [name for group in PLUGINS for name in group.others(found)]
             raise StudyError([Problem(Place("harness.registry"), f"no plug-in '{word}'{nearest(word, every)}")])
         named |= {(group.setting, word): Place(word) for group in groups}
-    return json.dumps(study_schema(catalogue(named or None)), indent=1, ensure_ascii=False)
+    return json.dumps(study_schema(load_registry(named or None)), indent=1, ensure_ascii=False)
 
 
 if __name__ == "__main__":

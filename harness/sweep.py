@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
 
     prepare()
     from harness.execution.local import Terminated
-    from harness.execution.sweeping import Wanted, parse_where, sweep
+    from harness.execution.sweeping import SweepOptions, parse_where, sweep
     from harness.registry import read
     from harness.study.plan import plan
 
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     for key in study.unused:
         print(f"note: {key} is set, but no point of this study has a use for it", file=sys.stderr)
     folder = cli.results_folder(asked.study, study.name, asked.output)
-    wanted = Wanted(
+    options = SweepOptions(
         jobs=asked.jobs, engine=asked.engine, device=asked.device, retries=asked.retries, timeout=asked.timeout,
         fail_fast=asked.fail_fast, retry_failed=asked.retry_failed, force=asked.force, limit=asked.limit,
         where=parse_where(asked.filter, study), shard=asked.shard, scheduler=asked.scheduler,
@@ -38,31 +38,32 @@ def main(arguments: list[str]) -> int:
         from harness.verdicts.expectations import weak_seeds
 
         weak = [weak_seeds(expectation, len(study.seeds)) for expectation in study.expect]
-        print(preview(planned, folder, wanted, [sentence for sentence in dict.fromkeys(weak) if sentence]))
+        print(preview(planned, folder, options, [sentence for sentence in dict.fromkeys(weak) if sentence]))
         return cli.DONE
     command = ["python", "-m", "harness.sweep", *arguments]
     shown = not (asked.quiet or asked.no_progress)
     try:
-        swept = sweep(planned, folder, wanted, shown=shown, command=command)
+        result = sweep(planned, folder, options, shown=shown, command=command)
     except KeyboardInterrupt as interruption:
         print(f"\ninterrupted; finished runs are kept. To go on: {shlex.join(command)}", file=sys.stderr)
         return cli.TERMINATED if isinstance(interruption, Terminated) else cli.INTERRUPTED
-    if swept.missing and wanted.shard_name:
+    if result.missing and options.shard_name:
         print(
-            f"shard {wanted.shard_name}: {swept.computed} runs computed; {swept.missing} of the study's still missing"
+            f"shard {options.shard_name}: {result.computed} runs computed; "
+            f"{result.missing} of the study's still missing"
         )
         print("figures, verdicts and report come with the last shard, or by python -m harness.report")
-        return cli.FAILED if swept.failed else cli.DONE
+        return cli.FAILED if result.failed else cli.DONE
     from harness.report.presenting import present
     from harness.store.tables import one_writer
 
     with one_writer(folder):
         presented = present(planned, folder, asked.formats, asked.style)
     if not asked.quiet:
-        print(presented.screen(swept.seconds, swept.computed))
-    if swept.failed:
+        print(presented.screen(result.seconds, result.computed))
+    if result.failed:
         print(
-            f"{len(swept.failed)} runs failed; why: {folder}/failures/. To try them again: add --retry-failed",
+            f"{len(result.failed)} runs failed; why: {folder}/failures/. To try them again: add --retry-failed",
             file=sys.stderr,
         )
         return cli.FAILED

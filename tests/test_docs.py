@@ -128,7 +128,7 @@ evaluation: {every: 50, sequences: 64}
 def test_the_example_cell_is_a_cell_with_the_adjoints_of_its_linear_regime() -> None:
     import torch
 
-    from harness.recurrence.adjoints import Tape
+    from harness.recurrence.adjoints import AdjointRecorder
     from harness.recurrence.scan import scan
 
     space: dict = {"__name__": "leaky"}
@@ -136,12 +136,12 @@ def test_the_example_cell_is_a_cell_with_the_adjoints_of_its_linear_regime() -> 
     cell = space["Leaky"](cell="leaky", hidden_size=3, leak=0.25, biases=1)
     zero = {"W": torch.zeros(1, 3, 3), "U": torch.zeros(1, 3, 2), "b_x": torch.zeros(1, 3)}
     parameters = {name: value.requires_grad_() for name, value in zero.items()}
-    tape = Tape()
-    h, _ = scan(cell, parameters, torch.zeros(40, 1, 2, dtype=torch.long), (torch.zeros(1, 2, 3),), tape=tape)
+    recorder = AdjointRecorder()
+    h, _ = scan(cell, parameters, torch.zeros(40, 1, 2, dtype=torch.long), (torch.zeros(1, 2, 3),), recorder=recorder)
     (h.sum() / 2).backward()
-    assert tape.log10_adjoint is not None
+    assert recorder.log10_adjoint is not None
     # W = 0: only the leak carries, and the adjoint falls by 1 − α a step
-    np.testing.assert_allclose(np.diff(tape.log10_adjoint[:, 0]), -np.log10(0.75), atol=1e-6)
+    np.testing.assert_allclose(np.diff(recorder.log10_adjoint[:, 0]), -np.log10(0.75), atol=1e-6)
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,10 @@
 
 import pytest
 
-from harness.registry import catalogue
+from harness.registry import load_registry
 from harness.schema import TABLES
 
-EXPERIMENTS = catalogue().experiments
+EXPERIMENTS = load_registry().experiments
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)

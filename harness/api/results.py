@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from harness.report.presenting import Judged
+    from harness.report.presenting import JudgedStudy
 
 
 class Verdicts(tuple[Verdict, ...]):
@@ -66,7 +66,7 @@ class Results:
 
     study: Study
     folder: Path
-    judged: Judged
+    judged: JudgedStudy
 
     @property
     def runs(self) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness import cli, sweep
 from harness.api.display import listed, paragraph, shown, table
 from harness.errors import HarnessError, Place, ResultsError, StudyError, nearest
-from harness.registry import catalogue, read
+from harness.registry import load_registry, read
 from harness.study import plan as planning
 from harness.study.matching import ordered
 from harness.study.spec import Study as Asked
@@ -81,7 +81,7 @@ class Study:
 
     @classmethod
     def _of(cls, document: Document, overrides: Overrides) -> Study:
-        asked = understand(document, texts(overrides), catalogue=catalogue)
+        asked = understand(document, texts(overrides), registry=load_registry)
         return cls(asked, Path("results") / asked.name)
 
     @property
@@ -145,7 +145,7 @@ class Study:
                 "n_jobs=2"
             )
         prepare()
-        wanted = sweeping.Wanted(
+        wanted = sweeping.SweepOptions(
             jobs=n_jobs, engine=engine, device=device, where=where or {}, limit=limit, retries=retries,
             timeout=timeout, retry_failed=retry_failed, force=force,
         )  # fmt: skip
@@ -227,9 +227,9 @@ class Plan:
 
     def __repr__(self) -> str:
         from harness.execution.preview import preview
-        from harness.execution.sweeping import Wanted
+        from harness.execution.sweeping import SweepOptions
 
-        return preview(self.planned, self.study.folder, Wanted(), self.warnings)
+        return preview(self.planned, self.study.folder, SweepOptions(), self.warnings)
 
     def _repr_html_(self) -> str:
         axes = self.study.asked.axes()
@@ -257,7 +257,7 @@ def load(folder: str | Path) -> Results:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{place / 'plan.json'}: cannot be read ({error}); a sweep of the study writes it") from None
     try:
-        asked = understand(parse(text, path), overrides, catalogue=catalogue)
+        asked = understand(parse(text, path), overrides, registry=load_registry)
     except StudyError as error:
         raise ResultsError(f"{place / 'plan.json'}: the study that it holds is not valid any more:\n{error}") from None
     return Study(asked, place).results()

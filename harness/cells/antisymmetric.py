@@ -53,7 +53,7 @@ class Antisymmetric(PaperCell):
             "b_x": np.zeros(shapes["b_x"]),
         }
 
-    def effective(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def parametrize(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """W = L − Lᵀ − γI."""
         if "W" in parameters:
             return parameters
@@ -61,10 +61,10 @@ class Antisymmetric(PaperCell):
         return {**parameters, "W": W - self.diffusion * W.new_ones(self.hidden_size).diag()}
 
     def recurrent_matrices(self, parameters: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        return (self.effective(parameters)["W"],)
+        return (self.parametrize(parameters)["W"],)
 
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
-        a = recurrent(self.effective(parameters), state[0])  # one product for both, as the paper shares M
+        a = recurrent(self.parametrize(parameters), state[0])  # one product for both, as the paper shares M
         n, *gate = (z + a.repeat(1, 1, len(self.gates))).chunk(len(self.gates), dim=-1)  # each (R, B, H)
         return {"n": n.tanh(), "z": sigmoid(gate[0])} if self.gated else {"n": n.tanh()}
 

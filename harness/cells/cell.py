@@ -81,7 +81,7 @@ class Cell(Section):
         found |= {"U": (G * H, D), "b_x": (G * H,)}
         return found | ({"b_h": (G * H,)} if self.biases == 2 else {})
 
-    def effective(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def parametrize(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The parameters that the equations use, from those that are trained: an orthogonal W from its generator.
 
         `scan` asks once a sequence, so that no step computes them anew; asked twice, it returns what it was given.

@@ -36,7 +36,7 @@ class Elementwise(PaperCell):
         """The recurrence of a whole sequence, the same as `step` T times.
 
         Args:
-            parameters: as the equations use them (`effective`).
+            parameters: as the equations use them (`parametrize`).
             z: U x_t + b_x, (T, R, B, G·H).
         """
         raise NotImplementedError

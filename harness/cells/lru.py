@@ -58,7 +58,7 @@ class LRU(Elementwise):
             "b_x": np.zeros(H),
         }
 
-    def effective(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def parametrize(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Re λ and ∓Im λ as they act on (Re x, Im x), and e^γ, each (R, H)."""
         if "lambda_re" in parameters:
             return parameters
@@ -88,7 +88,7 @@ class LRU(Elementwise):
         return Diagonal(parameters["lambda_re"], drive, turn=parameters["lambda_im"])
 
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
-        known = self.effective(parameters)
+        known = self.parametrize(parameters)
         re, im, gain = (known[name].unsqueeze(1) for name in ("lambda_re", "lambda_im", "gain"))  # (R, 1, H)
         return {"h": re * state[0] + im * self.swapped(state[0]) + gain * z}
 

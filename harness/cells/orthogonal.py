@@ -56,17 +56,17 @@ class Orthogonal(PaperCell):
             drawn["b"] = draw("b").uniform(-THRESHOLD, THRESHOLD, H)
         return drawn
 
-    def effective(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def parametrize(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """W = exp(L − Lᵀ)."""
         if "W" in parameters:
             return parameters
         return {**parameters, "W": exponential(skew(parameters["L"], self.hidden_size))}
 
     def recurrent_matrices(self, parameters: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        return (self.effective(parameters)["W"],)
+        return (self.parametrize(parameters)["W"],)
 
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
-        a = z + recurrent(self.effective(parameters), state[0])
+        a = z + recurrent(self.parametrize(parameters), state[0])
         if self.nonlinearity == "modrelu":
             return {"h": a.sign() * (a.abs() + parameters["b"].unsqueeze(1)).relu()}
         if self.nonlinearity == "linear":

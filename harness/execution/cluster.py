@@ -14,7 +14,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
-from harness.execution.job import How, Outcome, work
+from harness.execution.job import JobOptions, Outcome, work
 from harness.study.plan import Pack
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def size(address: str) -> int:
 
 
 def results(
-    packs: Sequence[Pack], entry: str, how: How, address: str, say: Callable[[str], None]
+    packs: Sequence[Pack], entry: str, options: JobOptions, address: str, say: Callable[[str], None]
 ) -> Iterator[tuple[Pack, Outcome]]:
     """Outcomes as they come. A pack whose worker was lost has failed; one whose scheduler was lost is handed out again.
 
@@ -65,19 +65,20 @@ def results(
     timeout = JOIN
     while waiting:
         with connected(address, timeout) as client:
-            for first, outcome in _served(client, list(waiting.values()), entry, how):
+            for first, outcome in _served(client, list(waiting.values()), entry, options):
                 yield waiting.pop(first), outcome
         if waiting:
             say(f"scheduler {address} is lost; {len(waiting)} jobs wait up to {PATIENCE:.0f} s for its return")
             timeout = PATIENCE
 
 
-def _served(client: Client, packs: Sequence[Pack], entry: str, how: How) -> Iterator[tuple[str, Outcome]]:
+def _served(client: Client, packs: Sequence[Pack], entry: str, options: JobOptions) -> Iterator[tuple[str, Outcome]]:
     """Outcomes until all are there or the scheduler is lost."""
     from distributed import as_completed
 
     futures: dict[Any, Pack] = {  # pure=False: a key of its own, for dask must not hand out an old outcome
-        client.submit(alone, pack, entry, how, pure=False, priority=-place): pack for place, pack in enumerate(packs)
+        client.submit(alone, pack, entry, options, pure=False, priority=-place): pack
+        for place, pack in enumerate(packs)
     }
     done: Any = as_completed(  # type: ignore[no-untyped-call]
         futures, loop=client.loop, with_results=True, raise_errors=False
@@ -104,7 +105,7 @@ def _lost(client: Client) -> bool:
     return client.status != "running" or link is None or bool(link.comm.closed())
 
 
-def alone(pack: Pack, entry: str, how: How) -> Outcome:
+def alone(pack: Pack, entry: str, options: JobOptions) -> Outcome:
     """One pack at a time in a process, however many threads a worker has."""
     with _turn:
-        return work(pack, entry, how)
+        return work(pack, entry, options)

@@ -21,7 +21,7 @@ from harness.study.plan import Pack
 
 
 @dataclass(frozen=True)
-class How:
+class JobOptions:
     """How jobs are computed, as opposed to what."""
 
     folder: Path
@@ -53,22 +53,24 @@ class Outcome:
     folder: bool = False  # not the run's fault: the results folder is full, read-only or gone
 
 
-def work(pack: Pack, entry: str, how: How) -> Outcome:
+def work(pack: Pack, entry: str, options: JobOptions) -> Outcome:
     """Compute a pack. An exception becomes an outcome: one raised in a worker would end the whole sweep's generator."""
     done: Done = {}
     by_id = {run.run_id: run for run in pack}
     try:
-        with marker(how.markers, pack, done) as listener:  # first of all: what dies while it imports is a suspect too
+        with marker(
+            options.markers, pack, done
+        ) as listener:  # first of all: what dies while it imports is a suspect too
             prepare()  # a worker of a cluster inherits nothing
             single_threaded()
             from harness.experiments.setup import Setup
 
             module, _, function = entry.partition(":")
             experiment = getattr(importlib.import_module(module), function)
-            journal = Journal(how.folder, how.force)
-            deadline = None if how.timeout is None else monotonic() + how.timeout * len(pack)
-            checkpoints = Checkpoints(how.folder / "checkpoints")
-            setup = Setup(how.engine, how.device, deadline, None if how.force else checkpoints, listener)
+            journal = Journal(options.folder, options.force)
+            deadline = None if options.timeout is None else monotonic() + options.timeout * len(pack)
+            checkpoints = Checkpoints(options.folder / "checkpoints")
+            setup = Setup(options.engine, options.device, deadline, None if options.force else checkpoints, listener)
             for record in experiment(pack, setup):
                 journal.commit(record, by_id[record.run_id].columns())
                 checkpoints.drop(record.run_id)

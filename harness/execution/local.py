@@ -18,7 +18,7 @@ from joblib import Parallel, cpu_count, delayed, parallel_config
 from harness.errors import ResultsError
 from harness.execution import cluster
 from harness.execution.environment import die_with
-from harness.execution.job import How, Outcome, work
+from harness.execution.job import JobOptions, Outcome, work
 from harness.execution.progress import Progress
 from harness.store.journal import Journal, read_json
 from harness.study.plan import Pack, Run
@@ -33,7 +33,7 @@ class Supervision:
     """What to do with jobs that fail, and how often what has been tried."""
 
     entry: str
-    how: How
+    options: JobOptions
     journal: Journal
     progress: Progress
     jobs: int = 1
@@ -82,16 +82,16 @@ def execute(packs: Sequence[Pack], watch: Supervision) -> dict[str, str]:
 def _results(packs: Sequence[Pack], watch: Supervision, alone: bool) -> Iterator[tuple[Pack, Outcome]]:
     """Outcomes as they come. A single suspect still gets a worker of its own unless the sweep is sequential by wish."""
     if watch.scheduler:
-        yield from cluster.results(packs, watch.entry, watch.how, watch.scheduler, watch.progress.say)
+        yield from cluster.results(packs, watch.entry, watch.options, watch.scheduler, watch.progress.say)
         return
     if watch.jobs == 1:
         for pack in packs:
-            yield pack, work(pack, watch.entry, watch.how)
+            yield pack, work(pack, watch.entry, watch.options)
         return
     by_first = {pack[0].run_id: pack for pack in packs}
-    tasks = (delayed(_named)(pack, watch.entry, watch.how) for pack in packs)
+    tasks = (delayed(_named)(pack, watch.entry, watch.options) for pack in packs)
     jobs = watch.jobs if not alone else 2  # n_jobs=1 would run it here
-    dying = {"initializer": die_with, "initargs": (watch.how.controller,)}  # those without a job yet, too
+    dying = {"initializer": die_with, "initargs": (watch.options.controller,)}  # those without a job yet, too
     with warnings.catch_warnings(), parallel_config(backend="loky", inner_max_num_threads=1, **dying):
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs")  # supervision sees it instead
         warnings.filterwarnings("ignore", message=".*still being processed by the workers")  # --fail-fast means that
@@ -101,8 +101,8 @@ def _results(packs: Sequence[Pack], watch: Supervision, alone: bool) -> Iterator
                 yield by_first[first], outcome
 
 
-def _named(pack: Pack, entry: str, how: How) -> tuple[str, Outcome]:
-    return pack[0].run_id, work(pack, entry, how)
+def _named(pack: Pack, entry: str, options: JobOptions) -> tuple[str, Outcome]:
+    return pack[0].run_id, work(pack, entry, options)
 
 
 def _settle(pack: Pack, outcome: Outcome, watch: Supervision) -> list[Pack]:
@@ -138,7 +138,7 @@ def _settle(pack: Pack, outcome: Outcome, watch: Supervision) -> list[Pack]:
 def _split(packs: Iterable[Pack], watch: Supervision) -> tuple[list[Pack], list[Pack]]:
     """After a breakage: packs that were in work (by the markers their workers left) and packs that were not begun."""
     committed, marked = watch.journal.done(), set[str]()
-    for path in watch.how.markers.glob("*.json"):
+    for path in watch.options.markers.glob("*.json"):
         with suppress(OSError, ValueError, KeyError, TypeError):
             marked |= set(read_json(path)["runs"])
             path.unlink()

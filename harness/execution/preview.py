@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.execution.local import workers
 from harness.execution.progress import clock
-from harness.execution.sweeping import Wanted, costs, counts, todo
+from harness.execution.sweeping import SweepOptions, costs, counts, todo
 from harness.store.journal import Journal
 from harness.study.plan import Plan, packs
 from harness.study.spec import Point
@@ -16,16 +16,16 @@ from harness.study.spec import Point
 MOST_ROWS = 40
 
 
-def preview(plan: Plan, folder: Path, wanted: Wanted, warnings: Sequence[str] = ()) -> str:
+def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[str] = ()) -> str:
     """The plan as text; nothing is written."""
     journal = Journal.open(folder) if (folder / "store.json").exists() else None
     faulty = journal.faulty(sorted(journal.done() & plan.ids)) if journal else {}
     done = journal.done() - faulty.keys() if journal else frozenset()
     failed = frozenset(journal.failures()) if journal else frozenset()
-    runs = todo(plan, wanted, done, failed)
+    runs = todo(plan, options, done, failed)
     axes = plan.study.axes()
     price = costs(plan, runs)
-    jobs = workers(wanted.jobs)
+    jobs = workers(options.jobs)
     packed = packs(runs, jobs=jobs, cost=price, memory=plan.study.experiment.memory)
     lines = [f"{plan.study.name}: {plan.study.claim}", ""]
     cells = {id(point): _cell(point, axes) for point in plan.study.points}
@@ -62,7 +62,7 @@ def status(plan: Plan, journal: Journal) -> str:
     """What is done, missing, failed and orphaned, and the cost still to come."""
     faulty = journal.faulty(sorted(journal.done() & plan.ids))
     have = counts(plan, journal, faulty)
-    runs = todo(plan, Wanted(), journal.done() - faulty.keys(), frozenset(journal.failures()))
+    runs = todo(plan, SweepOptions(), journal.done() - faulty.keys(), frozenset(journal.failures()))
     lines = [
         f"{plan.study.name}: {len(plan.runs)} runs in {journal.folder}",
         *(f"{have[name]:8d}  {name}" for name in ("done", "missing", "failed", "orphaned")),

@@ -18,7 +18,7 @@ from time import monotonic
 
 from harness.errors import HarnessError, ResultsError, nearest
 from harness.execution import cluster
-from harness.execution.job import How
+from harness.execution.job import JobOptions
 from harness.execution.local import Supervision, clear_markers, execute, interruptible, workers
 from harness.execution.progress import Progress
 from harness.store import tables
@@ -33,7 +33,7 @@ NAMED: Mapping[str, object] = {"null": None, "none": None, "full": None, "true":
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SweepOptions:
     """How a sweep is to be done, as opposed to what is asked."""
 
     jobs: int = 1
@@ -60,7 +60,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Swept:
+class SweepResult:
     """What a sweep has done."""
 
     tables: tables.Tables
@@ -70,15 +70,15 @@ class Swept:
     seconds: float
 
 
-def todo(plan: Plan, wanted: Wanted, done: frozenset[str], failed: frozenset[str]) -> list[Run]:
+def todo(plan: Plan, options: SweepOptions, done: frozenset[str], failed: frozenset[str]) -> list[Run]:
     """The runs that this sweep is to compute, in the plan's order."""
     chosen = [
-        run for run in plan.runs if wanted.owns(run) and (not wanted.where or matches(run.columns(), wanted.where))
+        run for run in plan.runs if options.owns(run) and (not options.where or matches(run.columns(), options.where))
     ]
-    if not wanted.force:
-        skip = done if wanted.retry_failed else done | failed
+    if not options.force:
+        skip = done if options.retry_failed else done | failed
         chosen = [run for run in chosen if run.run_id not in skip]
-    return chosen[: wanted.limit]
+    return chosen[: options.limit]
 
 
 def costs(plan: Plan, runs: Sequence[Run]) -> dict[str, float]:
@@ -90,48 +90,58 @@ def costs(plan: Plan, runs: Sequence[Run]) -> dict[str, float]:
     return {run.run_id: by_point[id(run.point)] for run in runs}
 
 
-def sweep(plan: Plan, folder: Path, wanted: Wanted, *, shown: bool = True, command: Sequence[str] = ()) -> Swept:
+def sweep(
+    plan: Plan, folder: Path, options: SweepOptions, *, shown: bool = True, command: Sequence[str] = ()
+) -> SweepResult:
     """Compute what is missing of a plan, and write its tables.
 
     Raises:
         ResultsError: the folder cannot be used, or no longer (disk full, folder moved); what had finished stays.
         KeyboardInterrupt: interrupted; what had finished is kept, and in the tables.
     """
-    if wanted.scheduler:
-        wanted = replace(wanted, jobs=cluster.size(wanted.scheduler))
+    if options.scheduler:
+        options = replace(options, jobs=cluster.size(options.scheduler))
     journal = Journal.create(folder)
-    how = How(
-        folder.resolve(), os.getpid(), wanted.engine, wanted.device, wanted.timeout, wanted.force, wanted.shard_name
+    job = JobOptions(
+        folder.resolve(),
+        os.getpid(),
+        options.engine,
+        options.device,
+        options.timeout,
+        options.force,
+        options.shard_name,
     )
     try:
-        with journal.lock(wanted.shard_name), interruptible():
-            clear_markers(how.markers)
-            if not wanted.shard_name:  # else it may be another shard's, which is at work
+        with journal.lock(options.shard_name), interruptible():
+            clear_markers(job.markers)
+            if not options.shard_name:  # else it may be another shard's, which is at work
                 journal.clear_temporaries()
-            swept = _locked(plan, journal, wanted, how, shown, command)
-            if not wanted.shard_name:
+            result = _locked(plan, journal, options, job, shown, command)
+            if not options.shard_name:
                 with suppress(OSError):  # what it would pack is as good as it is; the next sweep tries again
                     compact(journal)
-            return swept
+            return result
     except OSError as error:
         where = error.filename or folder
         raise ResultsError(f"{where}: {error.strerror or error}; runs that are kept stay as they are") from None
 
 
-def _locked(plan: Plan, journal: Journal, wanted: Wanted, how: How, shown: bool, command: Sequence[str]) -> Swept:
+def _locked(
+    plan: Plan, journal: Journal, options: SweepOptions, job: JobOptions, shown: bool, command: Sequence[str]
+) -> SweepResult:
     start, folder = monotonic(), journal.folder
-    mine = frozenset(run.run_id for run in plan.runs if wanted.owns(run))
+    mine = frozenset(run.run_id for run in plan.runs if options.owns(run))
     damaged = journal.faulty(sorted(journal.done() & mine))
     for run_id, why in damaged.items():
-        journal.set_aside(run_id, why)
+        journal.quarantine(run_id, why)
     done, failed = journal.done() & plan.ids, frozenset(journal.failures())
-    runs = todo(plan, wanted, done, failed)
+    runs = todo(plan, options, done, failed)
     _describe(plan, folder, runs, command)
     prepare = plan.study.experiment.prepare
-    if runs and prepare and wanted.engine == "numba" and wanted.device == "cpu":
+    if runs and prepare and options.engine == "numba" and options.device == "cpu":
         prepare([point.sections for point in {id(run.point): run.point for run in runs}.values()])
     refreshed, spent = monotonic(), 0.0
-    with Progress(costs(plan, runs), how.markers, shown) as progress:
+    with Progress(costs(plan, runs), job.markers, shown) as progress:
         for run_id, why in damaged.items():
             progress.say(f"damaged commit set aside, its run is missing: {run_id}: {why}")
 
@@ -144,23 +154,23 @@ def _locked(plan: Plan, journal: Journal, wanted: Wanted, how: How, shown: bool,
                 refreshed = monotonic()
                 spent = refreshed - before
 
-        jobs = workers(wanted.jobs)
+        jobs = workers(options.jobs)
         watch = Supervision(
-            plan.study.experiment.entry, how, journal, progress, jobs, wanted.retries, wanted.fail_fast,
-            wanted.scheduler, refresh,
+            plan.study.experiment.entry, job, journal, progress, jobs, options.retries, options.fail_fast,
+            options.scheduler, refresh,
         )  # fmt: skip
         try:
             memory, started = plan.study.experiment.memory, Checkpoints(folder / "checkpoints").started()
             execute(packs(runs, jobs=jobs, cost=progress.cost, memory=memory, started=started), watch)
-            clear_markers(how.markers)  # workers of a cluster that were killed leave theirs, and halves of files
-            if not wanted.shard_name:
+            clear_markers(job.markers)  # workers of a cluster that were killed leave theirs, and halves of files
+            if not options.shard_name:
                 journal.clear_temporaries()
         finally:
             derived = tables.refresh(journal, plan)
     have = journal.done() & plan.ids
     failures = {run_id: str(note["error"]) for run_id, note in journal.failures().items() if run_id in mine}
-    computed = len(runs) if wanted.force else len(have & mine - done)
-    return Swept(derived, failures, computed, len(plan.runs) - len(have), monotonic() - start)
+    computed = len(runs) if options.force else len(have & mine - done)
+    return SweepResult(derived, failures, computed, len(plan.runs) - len(have), monotonic() - start)
 
 
 def _describe(plan: Plan, folder: Path, runs: Sequence[Run], command: Sequence[str]) -> None:

@@ -21,15 +21,15 @@ def log_adjoint_norms(W: Values, first: Values, v: Values, steps: int) -> Values
     """
     import torch
 
-    from harness.recurrence.adjoints import Tape
+    from harness.recurrence.adjoints import AdjointRecorder
     from harness.recurrence.scan import scan
 
     H = len(v)
-    cell, tape = RNN(cell="rnn", hidden_size=H, biases=1), Tape()
+    cell, recorder = RNN(cell="rnn", hidden_size=H, biases=1), AdjointRecorder()
     zeros = torch.zeros(1, H, 1, dtype=torch.float64)
     parameters = {"W": torch.as_tensor(W)[None].requires_grad_(), "U": zeros, "b_x": zeros[..., 0]}
     silence = torch.full((steps, 1, 1), -1)
-    last, _ = scan(cell, parameters, silence, (torch.as_tensor(first)[None, None],), tape=tape)
+    last, _ = scan(cell, parameters, silence, (torch.as_tensor(first)[None, None],), recorder=recorder)
     (last[0, 0] @ torch.as_tensor(v)).backward()  # type: ignore[no-untyped-call]
-    assert tape.log10_adjoint is not None
-    return np.asarray(tape.log10_adjoint[::-1, 0] * log(10), dtype=np.float64)
+    assert recorder.log10_adjoint is not None
+    return np.asarray(recorder.log10_adjoint[::-1, 0] * log(10), dtype=np.float64)

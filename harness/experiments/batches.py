@@ -42,7 +42,7 @@ class Chunks:
 
 
 @dataclass
-class Feed:
+class BatchSource:
     """The batches of a pack of seeds, and the state that goes from one to the next."""
 
     model: Model

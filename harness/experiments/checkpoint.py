@@ -18,7 +18,7 @@ import numpy.typing as npt
 from harness.experiments.pack import Pack
 
 if TYPE_CHECKING:
-    from harness.experiments.batches import Feed
+    from harness.experiments.batches import BatchSource
     from harness.experiments.training import Trace
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -48,7 +48,7 @@ class Checkpointing:
     every: float = 30.0
     last: float = field(default_factory=monotonic)
 
-    def resume(self, pack: Pack, feed: Feed, traces: Sequence[Trace]) -> int:
+    def resume(self, pack: Pack, batches: BatchSource, traces: Sequence[Trace]) -> int:
         """Put a fresh pack where its runs stood, if all stood at the same update; returns that update."""
         found = [self.store.read(trace.run.run_id) for trace in traces]
         kept = [arrays for arrays in found if arrays is not None and str(arrays["computed_by"]) == self.computed_by]
@@ -57,17 +57,17 @@ class Checkpointing:
             return 0
         [update] = updates
         pack.restore([_part(arrays, "pack") for arrays in kept])
-        feed.restore(update, [_part(arrays, "feed") for arrays in kept])
+        batches.restore(update, [_part(arrays, "feed") for arrays in kept])
         for trace, arrays in zip(traces, kept, strict=True):
             _recall(trace, _part(arrays, "trace"))
         return update
 
-    def now_and_then(self, update: int, pack: Pack, feed: Feed, traces: Sequence[Trace]) -> None:
+    def now_and_then(self, update: int, pack: Pack, batches: BatchSource, traces: Sequence[Trace]) -> None:
         """Write a checkpoint of every replica after `update` updates, if it is time."""
         if monotonic() - self.last < self.every:
             return
         for i, trace in enumerate(traces):
-            parts = {"pack": pack.standing(i), "feed": feed.standing(i), "trace": _recorded(trace)}
+            parts = {"pack": pack.standing(i), "feed": batches.standing(i), "trace": _recorded(trace)}
             flat = {f"{part}/{name}": value for part, arrays in parts.items() for name, value in arrays.items()}
             own = {"update": np.array(update), "computed_by": np.array(self.computed_by)}
             self.store.write(trace.run.run_id, update, {**own, **flat})

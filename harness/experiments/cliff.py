@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from harness.experiments.theory_check import Finding, report
+from harness.experiments.theory_check import TheoryCheck, report
 from harness.rng import generator
 from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
@@ -115,7 +115,7 @@ def climb(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     """
     questions = {"folds": _folds, "wall": _wall, "descent": _descent}
 
-    def find(run: Run) -> Finding:
+    def find(run: Run) -> TheoryCheck:
         asked = run.sections["cliff"]
         assert isinstance(asked, Cliff)
         return questions[asked.question](asked, run.seed)
@@ -123,14 +123,14 @@ def climb(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     return report(runs, setup, find, engine="numpy")
 
 
-def _folds(asked: Cliff, seed: int) -> Finding:
+def _folds(asked: Cliff, seed: int) -> TheoryCheck:
     found, theory = counted_folds(asked.w, asked.lowest, asked.highest), folds(asked.w)
     there = np.linspace(asked.lowest, asked.highest, GRID)
     loop = np.concatenate([there, there[::-1]])
     residual = float(np.abs(np.subtract(found, theory)).max())
     branches = np.array([*(min(fixed_points(asked.w, b)) for b in there.tolist()),
                          *(max(fixed_points(asked.w, b)) for b in there[::-1].tolist())])  # fmt: skip
-    return Finding(
+    return TheoryCheck(
         measured=found[0],
         predicted=theory[0],
         residual=residual,
@@ -142,7 +142,7 @@ def _folds(asked: Cliff, seed: int) -> Finding:
     )
 
 
-def _wall(asked: Cliff, seed: int) -> Finding:
+def _wall(asked: Cliff, seed: int) -> TheoryCheck:
     predicted = wall(asked.w, asked.start)
     away = np.geomspace(1e-9, 0.1, GRID // 4)  # the wall is thinner than any even grid's mesh
     biases = np.unique([*np.linspace(asked.lowest, asked.highest, GRID), *(predicted - away), *(predicted + away)])
@@ -151,7 +151,7 @@ def _wall(asked: Cliff, seed: int) -> Finding:
     own = error(np.array(asked.w), np.array(predicted), asked)[1:]
     residual = max(abs(float(a) / b - 1) for a, b in zip(own, exact, strict=True))
     ends = np.array([attractor(asked.w, b, asked.start) for b in biases.tolist()])
-    return Finding(
+    return TheoryCheck(
         measured=_steepest(asked),
         predicted=predicted,
         residual=residual,
@@ -175,13 +175,13 @@ def _steepest(asked: Cliff) -> float:
         low, high = best - 20 * mesh, best + 20 * mesh
 
 
-def _descent(asked: Cliff, seed: int) -> Finding:
+def _descent(asked: Cliff, seed: int) -> TheoryCheck:
     w = asked.w + generator(seed, "first w").uniform(-FIRST_W, FIRST_W)
     b = wall(w, asked.start) + generator(seed, "first b").uniform(0.05, 0.15)
     errors, steps = descend(w, b, asked)
     updates = np.arange(asked.max_updates, dtype=np.float64)
     late = float(errors[asked.max_updates // 2 :].mean())
-    return Finding(
+    return TheoryCheck(
         measured=late,
         predicted=None,
         residual=None,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.experiments.theory_check import Finding, report
+from harness.experiments.theory_check import TheoryCheck, report
 from harness.rng import generator
 from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
@@ -58,10 +58,10 @@ def remember(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
 
     `residual` is the largest relative deviation of the last step's two moments from their steady states.
     """
-    return report(runs, setup, _find, engine="numpy")
+    return report(runs, setup, _measure, engine="numpy")
 
 
-def _find(run: Run) -> Finding:
+def _measure(run: Run) -> TheoryCheck:
     asked = run.sections["memory"]
     assert isinstance(asked, Memory)
     times = sorted({round(t) for t in np.geomspace(2, asked.sequence_length, MOMENTS).tolist()})
@@ -70,7 +70,7 @@ def _find(run: Run) -> Finding:
     steady = state_moment(asked.eigenvalue), sensitivity_moment(asked.eigenvalue)
     residual = max(abs(float(squares[-1]) / steady[0] - 1), abs(float(sensitivities[-1]) / steady[1] - 1))
     at = np.array(times, dtype=np.float64)
-    return Finding(
+    return TheoryCheck(
         measured=float(sensitivities[-1]),
         predicted=steady[1],
         residual=residual,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.cells.rnn import RNN
-from harness.experiments.theory_check import Finding, report
+from harness.experiments.theory_check import TheoryCheck, report
 from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
 from harness.study.spec import Section, setting, wrong
@@ -60,10 +60,10 @@ def truncated_derivatives(size: int, positive: int, windows: Sequence[int]) -> V
 
 def balance(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     """One record a run: `measured` is the shortest window from which on the sign is right."""
-    return report(runs, setup, _find, engine="torch")
+    return report(runs, setup, _measure, engine="torch")
 
 
-def _find(run: Run) -> Finding:
+def _measure(run: Run) -> TheoryCheck:
     asked = run.sections["balancing"]
     assert isinstance(asked, Balancing)
     windows = np.arange(1, asked.longest + 1)
@@ -71,7 +71,7 @@ def _find(run: Run) -> Finding:
     theory = np.array([truncated_influence(K, asked.size, asked.positive) for K in windows.tolist()])
     wrong_way = np.flatnonzero(measured >= 0)
     residual = float(np.abs(measured - theory).max())
-    return Finding(
+    return TheoryCheck(
         measured=float(wrong_way[-1] + 2),
         predicted=float(first_right_window(asked.size, asked.positive)),
         residual=residual,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from harness.cells.initialisation import sigma_max, spectral_radius
-from harness.experiments.theory_check import Finding, report
+from harness.experiments.theory_check import TheoryCheck, report
 from harness.rng import generator
 from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
@@ -98,10 +98,10 @@ def bound(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
 
     The bound is held against single steps, γσ₁, and against products of k steps, (γσ₁)ᵏ; below 0 it is kept.
     """
-    return report(runs, setup, _find, engine="torch")
+    return report(runs, setup, _measure, engine="torch")
 
 
-def _find(run: Run) -> Finding:
+def _measure(run: Run) -> TheoryCheck:
     asked = run.sections["jacobian"]
     assert isinstance(asked, Bound)
     T, B, H = asked.sequence_length, asked.batch_size, asked.hidden_size
@@ -114,7 +114,7 @@ def _find(run: Run) -> Finding:
     t = np.arange(1, T + 1, dtype=np.float64)
     theory = np.log(predicted) * t
     excess = float(max((single - np.log(predicted)).max(), (several - theory).max()))
-    return Finding(
+    return TheoryCheck(
         measured=float(np.exp(single.max())),
         predicted=predicted,
         residual=excess,

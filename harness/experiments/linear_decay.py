@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.cells.initialisation import block, sigma_max, spectral_radius
 from harness.experiments.adjoint_norms import log_adjoint_norms
-from harness.experiments.theory_check import Finding, report
+from harness.experiments.theory_check import TheoryCheck, report
 from harness.rng import generator
 from harness.schema import Profile, Record
 from harness.study.plan import Run
@@ -37,10 +37,10 @@ class Linear(Section):
 
 def decay(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     """One record a run: `measured` is the slope of ln ‖v Wᵏ‖ over the lags, by least squares."""
-    return report(runs, setup, _find, engine="torch")
+    return report(runs, setup, _measure, engine="torch")
 
 
-def _find(run: Run) -> Finding:
+def _measure(run: Run) -> TheoryCheck:
     asked = run.sections["linear"]
     assert isinstance(asked, Linear)
     W = block(asked.init, asked.hidden_size, generator(run.seed, f"initialise W {asked.init}")) * asked.spectral_radius
@@ -48,7 +48,7 @@ def _find(run: Run) -> Finding:
     lags = np.arange(asked.longest + 1, dtype=np.float64)
     norms = log_adjoint_norms(W, np.zeros(len(v)), v / np.linalg.norm(v), len(lags))
     slope, predicted = float(np.polyfit(lags, norms, 1)[0]), log_rate(asked.spectral_radius)
-    return Finding(
+    return TheoryCheck(
         measured=slope,
         predicted=predicted,
         residual=abs(slope - predicted),

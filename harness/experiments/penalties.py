@@ -139,7 +139,7 @@ def lyapunov_exponents(cell: Cell, parameters: Parameters, inputs: Tensor, state
     the QR method is that of Benettin et al. 1980.
     """
     inputs = inputs.to(parameters["U"].dtype) if inputs.is_floating_point() else inputs.long()
-    weights = cell.effective(parameters)
+    weights = cell.parametrize(parameters)
     R, _, H = state[0].shape
     size = H * len(state)
     frame = torch.linalg.qr(torch.as_tensor(generator(0, "flossing").standard_normal((size, count))))[0].mT

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.cells.initialisation import sigma_max, spectral_radius
 from harness.experiments.adjoint_norms import log_adjoint_norms
-from harness.experiments.theory_check import Finding, report
+from harness.experiments.theory_check import TheoryCheck, report
 from harness.probes.benettin import lyapunov_exponents
 from harness.rng import generator
 from harness.schema import Profile, Record, Values
@@ -66,10 +66,10 @@ def exponents(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     square deviation of the spectrum's upper nine tenths from the circular law; and that of the backward slope from λ₁.
     "Solved" is a first of at most `TOLERANCE` and a second of at most `SLOPE`.
     """
-    return report(runs, setup, _find, engine="torch")
+    return report(runs, setup, _measure, engine="torch")
 
 
-def _find(run: Run) -> Finding:
+def _measure(run: Run) -> TheoryCheck:
     asked = run.sections["lyapunov"]
     assert isinstance(asked, Chaos)
     N, g = asked.hidden_size, asked.gain
@@ -92,7 +92,7 @@ def _find(run: Run) -> Finding:
         theory[0] = predicted
         off = abs(float(found[0]) - predicted)
     residual = max(off, abs(slope - float(found[0])))
-    return Finding(
+    return TheoryCheck(
         measured=float(found[0]),
         predicted=predicted,
         residual=residual,

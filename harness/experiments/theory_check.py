@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Finding:
+class TheoryCheck:
     """What one run found out.
 
     Attributes:
@@ -43,7 +43,7 @@ class Finding:
         return "solved" if self.solved else "unsolved"
 
 
-def report(runs: Sequence[Run], setup: Setup, find: Callable[[Run], Finding], *, engine: str) -> Iterator[Record]:
+def report(runs: Sequence[Run], setup: Setup, find: Callable[[Run], TheoryCheck], *, engine: str) -> Iterator[Record]:
     """A record a run.
 
     Args:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from harness.cells.cell import Cell, State
 from harness.cells.initialisation import sigma_max, spectral_radius
-from harness.experiments.batches import Feed, draw
+from harness.experiments.batches import BatchSource, draw
 from harness.experiments.pack import Pack
 from harness.experiments.penalties import add_penalties
 from harness.experiments.schedule import recorded_updates
@@ -23,10 +23,10 @@ from harness.models import MODELS
 from harness.models.model import Model
 from harness.probes.adjoints import gradient_rows
 from harness.probes.analogies import code_measures
-from harness.probes.artifacts import keepsakes
+from harness.probes.artifacts import artifacts
 from harness.probes.profiles import profiles_of
 from harness.probes.switches import best_switch
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.schema import Record
 from harness.study.plan import Run
 from harness.study.spec import Evaluation, Recording, Training
@@ -79,29 +79,29 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         [model.initialise(a.model, run.seed) for a, run in zip(asked, runs, strict=True)], training, setup.device
     )
     traces = [Trace(run) for run in runs]
-    feed = Feed(model, training, setup.device, [run.seed for run in runs])
+    batches = BatchSource(model, training, setup.device, [run.seed for run in runs])
     schedule = recorded_updates(record.adjoints, training.max_updates)
     checkpoints = setup.checkpointing(model.cell)
-    first = checkpoints.resume(pack, feed, traces) if checkpoints else 0
+    first = checkpoints.resume(pack, batches, traces) if checkpoints else 0
     for update in range(first, training.max_updates + 1):
         with clock(traces):
-            batch = feed.batch(update)
-            tape = Tape() if update in schedule else None
-            losses, norms, last = gradient(feed, pack, batch, tape)
+            batch = batches.batch(update)
+            recorder = AdjointRecorder() if update in schedule else None
+            losses, norms, last = gradient(batches, pack, batch, recorder)
             diverged = ~(torch.isfinite(losses) & torch.isfinite(norms))
             if update % evaluation.every == 0 or update == training.max_updates:
                 evaluate(model, pack, traces, update, asked[0], norms, setup.device)
             ends = [bool(diverged[i]) or trace.ends(update, training) for i, trace in enumerate(traces)]
-            if any(ends) and tape is None:
-                gradient(feed, pack, batch, tape := Tape())
-            if tape is not None:
-                rows = gradient_rows(model, pack.parameters, batch, feed.state, tape, record.precision)
-                profiles = profiles_of(record.probes, model, pack.parameters, batch, feed.state)
+            if any(ends) and recorder is None:
+                gradient(batches, pack, batch, recorder := AdjointRecorder())
+            if recorder is not None:
+                rows = gradient_rows(model, pack.parameters, batch, batches.state, recorder, record.precision)
+                profiles = profiles_of(record.probes, model, pack.parameters, batch, batches.state)
                 for trace, row, profile, end in zip(traces, rows, profiles, ends, strict=True):
                     if end or update in schedule:
                         trace.gradients.append({"update": update, **row})
                         trace.profiles += [each.row(update) for each in profile]
-            feed.carry(pack.parameters, *batch, last, update)
+            batches.carry(pack.parameters, *batch, last, update)
         for i in [i for i, end in enumerate(ends) if end]:
             yield finish(model, pack, traces[i], i, update, bool(diverged[i]), record, setup)
         if any(ends):
@@ -110,7 +110,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
             if not traces:
                 return
             pack.keep(staying)
-            feed.keep(staying)
+            batches.keep(staying)
             norms = norms[staying]
         with clock(traces):
             if training.clip_norm is not None:
@@ -119,24 +119,26 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
                 pack.clip_value(training.clip_value)
             pack.optimizer.step()
         if checkpoints:
-            checkpoints.now_and_then(update + 1, pack, feed, traces)
+            checkpoints.now_and_then(update + 1, pack, batches, traces)
         setup.tick((update + 1) / (training.max_updates + 1), len(traces))
 
 
-def gradient(feed: Feed, pack: Pack, batch: tuple[Tensor, Tensor], tape: Tape | None) -> tuple[Tensor, Tensor, State]:
+def gradient(
+    batches: BatchSource, pack: Pack, batch: tuple[Tensor, Tensor], recorder: AdjointRecorder | None
+) -> tuple[Tensor, Tensor, State]:
     """Losses and gradient norms of the replicas, (R,) each, and the last state; the gradients are left in the pack.
 
     Penalties are in the gradient and its norm, not in the losses.
     """
     inputs, targets = batch
     pack.optimizer.zero_grad()
-    outputs, last = feed.model.outputs(pack.parameters, inputs, targets, feed.state, tape)
-    if feed.training.omega is not None:
+    outputs, last = batches.model.outputs(pack.parameters, inputs, targets, batches.state, recorder)
+    if batches.training.omega is not None:
         last[0].retain_grad()
-    losses = feed.model.losses(outputs, targets)
+    losses = batches.model.losses(outputs, targets)
     losses.sum().backward()  # type: ignore[no-untyped-call]
-    if feed.training.penalised:
-        add_penalties(feed.training, feed.model, pack.parameters, inputs, feed.state, last[0])
+    if batches.training.penalised:
+        add_penalties(batches.training, batches.model, pack.parameters, inputs, batches.state, last[0])
     return losses.detach(), pack.gradient_norms(), last
 
 
@@ -213,7 +215,7 @@ def finish(
         **(code_measures(model, alone.parameters, trace.run.seed) if record.codes else {}),
         **setup.provenance,
     }
-    kept = keepsakes(model, alone.parameters, trace.run.seed, record)
+    kept = artifacts(model, alone.parameters, trace.run.seed, record)
     if record.states and model.task.switch_keys:
         row["switch_score"] = best_switch(kept["states"], model.task.switch_keys)
     kept |= {"profiles": trace.profiles} if record.probes else {}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model, Parameters, read
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.scan import scan
 from harness.tasks.task import UNSCORED
 
@@ -22,7 +22,7 @@ class Decoding(Model):
     task's end symbol; what comes after it is UNSCORED.
     """
 
-    def encode(self, parameters: Parameters, inputs: Tensor, tape: Tape | None) -> State:
+    def encode(self, parameters: Parameters, inputs: Tensor, recorder: AdjointRecorder | None) -> State:
         """The decoder's first state."""
         raise NotImplementedError
 
@@ -32,15 +32,15 @@ class Decoding(Model):
         inputs: Tensor,
         targets: Tensor,
         state: State | None = None,
-        tape: Tape | None = None,
+        recorder: AdjointRecorder | None = None,
     ) -> tuple[Tensor, State]:
         """Logits (T′, R, B, C), each step told the right symbol before it."""
-        first = self.encode(parameters, inputs, tape)
+        first = self.encode(parameters, inputs, recorder)
         begin = torch.full_like(targets[:1], self.task.output_size)
         told = torch.cat([begin, targets[:-1]])  # UNSCORED is PADDING: a row of zeros
-        own = None if tape is None else tape.part()
+        own = None if recorder is None else recorder.part()
         s, last = scan(
-            self.cell, decoder(parameters), told, first, every_step=True, engine=self.engine, tape=own,
+            self.cell, decoder(parameters), told, first, every_step=True, engine=self.engine, recorder=own,
         )  # fmt: skip
         return read(parameters, s), last
 

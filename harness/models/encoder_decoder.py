@@ -11,7 +11,7 @@ from harness.cells import initialisation
 from harness.cells.cell import Cell, State
 from harness.models.decoder import Decoding
 from harness.models.model import Initial, Model, Parameters
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.scan import scan
 from harness.rng import generator
 
@@ -25,8 +25,8 @@ class EncoderDecoder(Decoding):
         own = initialisation.initialise(cell, other, input_size=self.task.output_size + 1, length=self.task.dependency)
         return {**Model.initialise(self, cell, seed), **{f"{name}′": value for name, value in own.items()}}
 
-    def encode(self, parameters: Parameters, inputs: Tensor, tape: Tape | None) -> State:
+    def encode(self, parameters: Parameters, inputs: Tensor, recorder: AdjointRecorder | None) -> State:
         state = self.start(parameters, *inputs.shape[1:3])
-        own = None if tape is None else tape.part()
-        h, _ = scan(self.cell, parameters, inputs, state, engine=self.engine, tape=own)
+        own = None if recorder is None else recorder.part()
+        h, _ = scan(self.cell, parameters, inputs, state, engine=self.engine, recorder=own)
         return h, *[h.new_zeros(h.shape) for _ in self.cell.states[1:]]

@@ -14,7 +14,7 @@ from torch import Tensor
 from harness.cells import initialisation, lecture
 from harness.cells.cell import Cell, State
 from harness.models import readout
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.rng import generator
 from harness.tasks.task import UNSCORED, Task
 
@@ -58,7 +58,7 @@ class Model:
         inputs: Tensor,
         targets: Tensor,
         state: State | None = None,
-        tape: Tape | None = None,
+        recorder: AdjointRecorder | None = None,
     ) -> tuple[Tensor, State]:
         """What the loss compares with the targets, (…, R, B, C), and the state after the last step.
 

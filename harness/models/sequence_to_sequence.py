@@ -6,7 +6,7 @@ from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model, Parameters, read
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.scan import scan
 
 
@@ -19,11 +19,18 @@ class SequenceToSequence(Model):
         inputs: Tensor,
         targets: Tensor,
         state: State | None = None,
-        tape: Tape | None = None,
+        recorder: AdjointRecorder | None = None,
     ) -> tuple[Tensor, State]:
         """Logits (T, R, B, C)."""
         state = state or self.start(parameters, *inputs.shape[1:3])
         h, last = scan(
-            self.cell, parameters, inputs, state, window=self.window, every_step=True, engine=self.engine, tape=tape
+            self.cell,
+            parameters,
+            inputs,
+            state,
+            window=self.window,
+            every_step=True,
+            engine=self.engine,
+            recorder=recorder,
         )
         return read(parameters, h), last

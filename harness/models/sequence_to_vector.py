@@ -6,7 +6,7 @@ from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model, Parameters, read
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.scan import scan
 
 
@@ -19,11 +19,11 @@ class SequenceToVector(Model):
         inputs: Tensor,
         targets: Tensor,
         state: State | None = None,
-        tape: Tape | None = None,
+        recorder: AdjointRecorder | None = None,
     ) -> tuple[Tensor, State]:
         """Logits (R, B, C), or (N, R, B, C) where a vector holds N > 1 answers."""
         state = state or self.start(parameters, *inputs.shape[1:3])
-        h, last = scan(self.cell, parameters, inputs, state, window=self.window, engine=self.engine, tape=tape)
+        h, last = scan(self.cell, parameters, inputs, state, window=self.window, engine=self.engine, recorder=recorder)
         ŷ = read(parameters, h)
         if self.task.answers > 1:
             ŷ = ŷ.view(*ŷ.shape[:2], self.task.answers, self.task.output_size).permute(2, 0, 1, 3)

@@ -8,7 +8,7 @@ from harness.cells import initialisation
 from harness.cells.cell import Cell, State
 from harness.models.decoder import Decoding
 from harness.models.model import Initial, Parameters, linear
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 
 
 class VectorToSequence(Decoding):
@@ -23,6 +23,6 @@ class VectorToSequence(Decoding):
             **linear(seed, "V", "b_y", C, H),
         }
 
-    def encode(self, parameters: Parameters, inputs: Tensor, tape: Tape | None) -> State:
+    def encode(self, parameters: Parameters, inputs: Tensor, recorder: AdjointRecorder | None) -> State:
         s = (inputs[0].to(parameters["A"].dtype) @ parameters["A"].mT + parameters["a"].unsqueeze(1)).tanh()
         return s, *[s.new_zeros(s.shape) for _ in self.cell.states[1:]]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.schema import Array
 
 
@@ -17,21 +17,21 @@ def gradient_rows(
     parameters: Mapping[str, Tensor],
     batch: tuple[Tensor, Tensor],
     state: State | None,
-    tape: Tape,
+    recorder: AdjointRecorder,
     precision: str,
 ) -> list[dict[str, Array | None]]:
     """One row a replica: log10_adjoint, log10_immediate and log10_adjoint_cell, each of length T.
 
     Args:
         state: before the first step, where it was carried.
-        tape: filled by the backward pass of the network as trained.
-        precision: "as_trained" takes the tape as it is; "float64" repeats the batch in float64 and takes that one.
+        recorder: filled by the backward pass of the network as trained.
+        precision: "as_trained" takes the recorder as it is; "float64" repeats the batch in float64 and takes that one.
     """
     if precision == "float64":
-        tape = Tape()
+        recorder = AdjointRecorder()
         inputs, targets = (part.cpu() for part in batch)  # not every device has float64
         exact = {name: p.detach().cpu().double().requires_grad_() for name, p in parameters.items()}
         before = None if state is None else tuple(part.cpu().double() for part in state)
-        outputs, _ = model.outputs(exact, inputs, targets, before, tape)
+        outputs, _ = model.outputs(exact, inputs, targets, before, recorder)
         model.losses(outputs, targets).sum().backward()  # type: ignore[no-untyped-call]
-    return tape.rows()
+    return recorder.rows()

@@ -18,7 +18,7 @@ Rows = Sequence[Mapping[str, object]]
 
 
 @torch.no_grad()
-def keepsakes(model: Model, parameters: Mapping[str, Tensor], seed: int, record: Recording) -> dict[str, Rows]:
+def artifacts(model: Model, parameters: Mapping[str, Tensor], seed: int, record: Recording) -> dict[str, Rows]:
     """The rows of the tables that `record` asks for, of one run (R = 1); data from the final stream."""
     kept: dict[str, Rows] = {}
     if record.weights:

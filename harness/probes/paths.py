@@ -13,7 +13,7 @@ from harness.cells.cell import Cell, State
 from harness.models.model import Model
 from harness.probes.adjoints import gradient_rows
 from harness.probes.trajectory import PATHS, replicas
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.schema import Array, Profile
 
 
@@ -73,7 +73,7 @@ def local_ratio(
 def _adjoints(
     model: Model, parameters: Mapping[str, Tensor], batch: tuple[Tensor, Tensor], state: State | None
 ) -> dict[str, Array | None]:
-    return gradient_rows(replace(model, engine="torch"), parameters, batch, state, Tape(), "float64")[0]
+    return gradient_rows(replace(model, engine="torch"), parameters, batch, state, AdjointRecorder(), "float64")[0]
 
 
 def _by_lag(quantity: str, log10_adjoint: Array | None) -> Profile:

@@ -92,7 +92,7 @@ def trajectories(
         sequences: how many of the batch; None: all.
     """
     for own, (inputs, _), before in replicas(parameters, batch, state, sequences):
-        known = model.cell.effective(own)
+        known = model.cell.parametrize(own)
         states = [before or model.start(own, *inputs.shape[1:3])]
         driven = drive(own, inputs)
         for z in driven:

@@ -21,20 +21,20 @@ State = tuple[Tensor, ...]
 
 
 @dataclass
-class Tape:
+class AdjointRecorder:
     """What one backward pass wrote down; arrays are (T, R), entry [t−1, r] is log₁₀ mean_b ‖B·∂L/∂·_t‖₂.
 
-    A model of several recurrences (encoder and decoder) gives each a part of the tape, in the order of time.
+    A model of several recurrences (encoder and decoder) gives each a part of the recorder, in the order of time.
     """
 
     log10_adjoint: Array | None = None
     log10_immediate: Array | None = None
     log10_adjoint_cell: Array | None = None
-    parts: list[Tape] = field(default_factory=list)
+    parts: list[AdjointRecorder] = field(default_factory=list)
 
-    def part(self) -> Tape:
-        """A tape for the next recurrence."""
-        self.parts.append(Tape())
+    def part(self) -> AdjointRecorder:
+        """A recorder for the next recurrence."""
+        self.parts.append(AdjointRecorder())
         return self.parts[-1]
 
     def rows(self) -> list[dict[str, Array | None]]:
@@ -47,10 +47,10 @@ class Tape:
         names = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")
         written: dict[str, list[Array]] = {}
         for name in names:
-            arrays = [getattr(tape, name) for tape in read]
+            arrays = [getattr(recorder, name) for recorder in read]
             written[name] = [array for array in arrays if array is not None]
         if len(written[names[0]]) < len(read):
-            raise ValueError("no backward pass has filled this tape")
+            raise ValueError("no backward pass has filled this recorder")
         joined = {name: np.concatenate(arrays) if arrays else None for name, arrays in written.items()}
         replicas = written[names[0]][0].shape[1]
         return [

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from harness.cells.cell import State
 from harness.cells.elementwise import Elementwise
-from harness.recurrence.adjoints import Tape, immediate_norms
+from harness.recurrence.adjoints import AdjointRecorder, immediate_norms
 from harness.recurrence.kernels import diagonal
 
 
@@ -23,7 +23,7 @@ class Call:
     activation: str
     window: int
     every_step: bool
-    tape: Tape | None
+    recorder: AdjointRecorder | None
     T: int
 
 
@@ -35,14 +35,14 @@ def elementwise(
     *,
     window: int,
     every_step: bool,
-    tape: Tape | None,
+    recorder: AdjointRecorder | None,
 ) -> tuple[Tensor, State]:
     """`scan` of what the input drives, z (T, R, B, G·H): h_T or h_1 … h_T, and the last state; differentiable once."""
     asked = cell.diagonal(parameters, z)
     T, R, _, H = asked.drive.shape
     turn = asked.drive.new_empty(R, 0) if asked.turn is None else asked.turn
     decay = _rows(asked.decay) if asked.decay.dim() == 4 else asked.decay.view(R, 1, H)
-    call = Call(asked.activation, window, every_step, tape, T)
+    call = Call(asked.activation, window, every_step, recorder, T)
     output, last = _Diagonal.apply(call, decay, turn, _rows(asked.drive), state[0])  # type: ignore[no-untyped-call]
     return (output if every_step else last), (last,)
 
@@ -77,11 +77,11 @@ class _Diagonal(torch.autograd.Function):
             last=None if last is None else last.numpy(),
             every=None if every is None else every.numpy(),
             window=call.window,
-            record=call.tape is not None,
+            record=call.recorder is not None,
         )
         seen = every if every is not None else last
-        if call.tape is not None:
-            call.tape.log10_adjoint = levels
+        if call.recorder is not None:
+            call.recorder.log10_adjoint = levels
             if seen is not None:
-                call.tape.log10_immediate = immediate_norms(seen, call.T, call.window)
+                call.recorder.log10_immediate = immediate_norms(seen, call.T, call.window)
         return None, *(torch.from_numpy(array) for array in found)

@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from harness.cells.cell import Cell, State
 from harness.cells.elementwise import Elementwise
-from harness.recurrence.adjoints import Tape, immediate_norms
+from harness.recurrence.adjoints import AdjointRecorder, immediate_norms
 from harness.recurrence.kernels import KERNELS, Gradients, Kernel
 
 
@@ -42,7 +42,7 @@ class Call:
     activation: str
     window: int
     every_step: bool
-    tape: Tape | None
+    recorder: AdjointRecorder | None
     keep: bool
     piece: int
     level: float = 0.0
@@ -56,7 +56,7 @@ def fused(
     *,
     window: int,
     every_step: bool,
-    tape: Tape | None,
+    recorder: AdjointRecorder | None,
 ) -> tuple[Tensor, State]:
     """`scan` by a fused kernel: same arguments, same results; differentiable once."""
     W, U, b_x = parameters["W"], parameters["U"], parameters["b_x"]
@@ -69,7 +69,7 @@ def fused(
     tensors = (inputs, W, U, b_x, b_h, *state)
     keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     piece = steps_kept(cell, state[0].shape[1], b_x.element_size()) if keep else UNSEEN
-    call = Call(KERNELS[cell.cell], activation, window, every_step, tape, keep, piece, log10(2) if halved else 0.0)
+    call = Call(KERNELS[cell.cell], activation, window, every_step, recorder, keep, piece, log10(2) if halved else 0.0)
     output, *final = _Recurrence.apply(call, *tensors)  # type: ignore[no-untyped-call]
     if halved:
         output, final = (output + 1) / 2, [(part + 1) / 2 for part in final]
@@ -134,20 +134,20 @@ class _Recurrence(torch.autograd.Function):
                     last=carried,
                     every=None if every is None else every[span].numpy(),
                     window=stop - max(cut, span.start),
-                    record=call.tape is not None,
+                    record=call.recorder is not None,
                     need_dx=ctx.needs_input_grad[1],
                     scales=scales,
                 )
             )
             del saved  # its memory serves the next piece
             carried = found[-1].dstate
-        if call.tape is not None:
+        if call.recorder is not None:
             seen = every if every is not None else final[0]
-            call.tape.log10_adjoint = _levels([piece.log10_adjoint for piece in found], T, R) + call.level
+            call.recorder.log10_adjoint = _levels([piece.log10_adjoint for piece in found], T, R) + call.level
             if len(ctx.starts[0]) > 1:
-                call.tape.log10_adjoint_cell = _levels([piece.log10_adjoint_cell for piece in found], T, R)
+                call.recorder.log10_adjoint_cell = _levels([piece.log10_adjoint_cell for piece in found], T, R)
             if seen is not None:
-                call.tape.log10_immediate = immediate_norms(seen, T, call.window) + call.level
+                call.recorder.log10_immediate = immediate_norms(seen, T, call.window) + call.level
         return None, *_joined(found, ctx.x, scales, whole=cut <= 0)
 
 

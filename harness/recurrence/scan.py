@@ -1,7 +1,7 @@
 """A cell over time: one function, two engines behind it.
 
 The torch engine runs the cell's own `step`, any cell on any device, and can be differentiated twice. The numba engine
-runs a fused kernel for the whole sequence. Both fill a `Tape` during the backward pass when given one.
+runs a fused kernel for the whole sequence. Both fill a `AdjointRecorder` during the backward pass when given one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from harness.cells.cell import Cell, State
 from harness.cells.elementwise import Elementwise
-from harness.recurrence.adjoints import Tape, immediate_norms, replay
+from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, replay
 
 Parameters = Mapping[str, Tensor]
 
@@ -27,7 +27,7 @@ def scan(
     window: int | None = None,
     every_step: bool = False,
     engine: str = "torch",
-    tape: Tape | None = None,
+    recorder: AdjointRecorder | None = None,
 ) -> tuple[Tensor, State]:
     """Run a cell over a sequence.
 
@@ -38,7 +38,7 @@ def scan(
         window: K; h_{T−K} and all before it are constants for the backward pass. None, or K ≥ T: full BPTT.
         every_step: return h_1 … h_T instead of h_T alone.
         engine: "torch" or "numba".
-        tape: filled during the backward pass.
+        recorder: filled during the backward pass.
 
     Returns:
         h_T (R, B, H), or with `every_step` h_1 … h_T as (T, R, B, H); and the state after the last step.
@@ -48,14 +48,14 @@ def scan(
     if engine == "numba" and isinstance(cell, Elementwise):
         from harness.recurrence.diagonal import elementwise
 
-        parameters = cell.effective(parameters)
+        parameters = cell.parametrize(parameters)
         z = drive(parameters, inputs)
-        return elementwise(cell, parameters, z, state, window=K, every_step=every_step, tape=tape)
+        return elementwise(cell, parameters, z, state, window=K, every_step=every_step, recorder=recorder)
     if engine == "numba":
         from harness.recurrence.fused import fused
 
-        return fused(cell, parameters, inputs, state, window=K, every_step=every_step, tape=tape)
-    return _steps(cell, parameters, inputs, state, window=K, every_step=every_step, tape=tape)
+        return fused(cell, parameters, inputs, state, window=K, every_step=every_step, recorder=recorder)
+    return _steps(cell, parameters, inputs, state, window=K, every_step=every_step, recorder=recorder)
 
 
 def _steps(
@@ -66,10 +66,10 @@ def _steps(
     *,
     window: int,
     every_step: bool,
-    tape: Tape | None,
+    recorder: AdjointRecorder | None,
 ) -> tuple[Tensor, State]:
     """The torch engine: the cell's `step`, T times."""
-    parameters = cell.effective(parameters)
+    parameters = cell.parametrize(parameters)
     T = len(inputs)
     cut = T - window
     states = [tuple(part.detach() for part in state) if cut else state]
@@ -80,7 +80,7 @@ def _steps(
     for t in range(cut, T):
         states.append(cell.step(parameters, states[-1], z[t]))
     output = torch.stack([s[0] for s in states[1:]]) if every_step else states[-1][0]
-    if tape is not None and output.requires_grad:
+    if recorder is not None and output.requires_grad:
         frozen = {name: value.detach() for name, value in parameters.items()}
         kept = [tuple(part.detach() for part in s) for s in states]
         driven = z.detach().requires_grad_()  # autograd refuses a part of a state that hangs on the input alone
@@ -93,9 +93,9 @@ def _steps(
             def step(previous: State, t: int) -> State:
                 return cell.step(frozen, previous, driven[t - 1])
 
-            tape.log10_adjoint, second = replay(step, kept, immediate, window=window)
-            tape.log10_adjoint_cell = second if "c" in cell.states else None
-            tape.log10_immediate = immediate_norms(gradient, T, window)
+            recorder.log10_adjoint, second = replay(step, kept, immediate, window=window)
+            recorder.log10_adjoint_cell = second if "c" in cell.states else None
+            recorder.log10_immediate = immediate_norms(gradient, T, window)
 
         output.register_hook(write)  # type: ignore[no-untyped-call]
     return output, states[-1]

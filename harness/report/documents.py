@@ -13,7 +13,7 @@ from harness.verdicts.expectations import Verdict, interval_text, overall
 from harness.verdicts.metrics import METRICS, Measured
 
 if TYPE_CHECKING:
-    from harness.report.presenting import Judged
+    from harness.report.presenting import JudgedStudy
 
 Document = Mapping[str, Any]
 
@@ -26,12 +26,12 @@ def standing(verdicts: Sequence[Verdict]) -> str:
 
 def status_document(plan: Plan, journal: Journal) -> Document:
     """What of a plan is done, missing, failed and orphaned, and why; the keys stand in docs/concepts.md."""
-    from harness.execution.sweeping import Wanted, costs, counts, todo
+    from harness.execution.sweeping import SweepOptions, costs, counts, todo
 
     faulty = journal.faulty(sorted(journal.done() & plan.ids))
     failures = {run_id: note for run_id, note in journal.failures().items() if run_id in plan.ids}
     have = counts(plan, journal, faulty)
-    runs = todo(plan, Wanted(), journal.done() - faulty.keys(), frozenset(failures))
+    runs = todo(plan, SweepOptions(), journal.done() - faulty.keys(), frozenset(failures))
     return {
         "study": plan.study.name,
         "folder": str(journal.folder),
@@ -44,7 +44,7 @@ def status_document(plan: Plan, journal: Journal) -> Document:
     }
 
 
-def verdict_document(judged: Judged) -> Document:
+def verdict_document(judged: JudgedStudy) -> Document:
     """The claim, and what the runs say to each expectation; the keys stand in docs/concepts.md."""
     study, outcomes = judged.plan.study, judged.frames.runs["outcome"].value_counts()
     return {

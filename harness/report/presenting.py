@@ -25,7 +25,7 @@ WIDTH = 100
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedStudy:
     """A study's results and what they say to its expectations."""
 
     plan: Plan
@@ -69,10 +69,10 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Presented:
+class RenderedReport:
     """A results folder whose figures and report have just been written."""
 
-    judged: Judged
+    judged: JudgedStudy
     folder: Path
     figures: tuple[str, ...]
     notes: tuple[str, ...]
@@ -97,7 +97,7 @@ class Presented:
         return "\n".join([*lines, *(f"note      {note}" for note in self.notes)])
 
 
-def judge_folder(plan: Plan, folder: Path) -> Judged:
+def judge_folder(plan: Plan, folder: Path) -> JudgedStudy:
     """Judge a study's expectations by the commits of a results folder; nothing is written.
 
     Raises:
@@ -106,10 +106,10 @@ def judge_folder(plan: Plan, folder: Path) -> Judged:
     journal = Journal.open(folder)
     frames = Frames.from_tables(tables.derive(journal, plan))
     planned = pd.DataFrame([{"run_id": run.run_id, **run.columns()} for run in plan.runs])
-    return Judged(plan, frames, [verdict for e in plan.study.expect for verdict in judge(e, frames.runs, planned)])
+    return JudgedStudy(plan, frames, [verdict for e in plan.study.expect for verdict in judge(e, frames.runs, planned)])
 
 
-def present(plan: Plan, folder: Path, formats: Sequence[str] = ("pdf", "png"), look: str = "paper") -> Presented:
+def present(plan: Plan, folder: Path, formats: Sequence[str] = ("pdf", "png"), look: str = "paper") -> RenderedReport:
     """Write figures/ and report.html of a results folder, from its commits alone.
 
     Args:
@@ -140,7 +140,7 @@ def present(plan: Plan, folder: Path, formats: Sequence[str] = ("pdf", "png"), l
         raise ResultsError(f"{folder}: the report cannot be written: {error.strerror or error}") from None
     notes += page.mixed(judged.frames.runs)
     notes += [f"Run {run_id} failed: {why}." for run_id, why in reasons.items()]
-    return Presented(judged, folder, tuple(drawing.name for drawing in drawings), tuple(notes))
+    return RenderedReport(judged, folder, tuple(drawing.name for drawing in drawings), tuple(notes))
 
 
 def failure_reasons(plan: Plan, folder: Path) -> Mapping[str, str]:

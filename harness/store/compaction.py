@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from harness.store.commit import MALFORMED, checked
 from harness.store.journal import Journal, read_file, sync_folder
-from harness.store.segments import PACKABLE, STRUCK, Segment, Segments, write
+from harness.store.segments import PACKABLE, QUARANTINED, Segment, Segments, write
 
 LEAST = 1000  # files; fewer stay as they are
 SEGMENT_BYTES = 256e6  # a larger one is followed by another: so much more disk does packing need
@@ -59,7 +59,7 @@ def _outdated(segments: Segments, files: frozenset[str]) -> Iterator[Segment]:
     newer = files
     for segment in segments.segments:
         ids = segment.ids()
-        if not segment.sound or segment.struck or ids & newer:
+        if not segment.sound or segment.quarantined or ids & newer:
             yield segment
         newer |= ids
 
@@ -85,7 +85,7 @@ def _sound(journal: Journal, segments: Segments, files: Sequence[str], outdated:
                 data = segment.read(run_id)
                 checked(data, run_id)
             except (OSError, *MALFORMED) as error:
-                journal.set_aside(run_id, f"{type(error).__name__}: {error}")
+                journal.quarantine(run_id, f"{type(error).__name__}: {error}")
                 continue
             taken.add(run_id)
             yield run_id, data
@@ -113,5 +113,5 @@ def _remove(journal: Journal, outdated: Sequence[Segment]) -> None:
     left = journal.segments()
     there = {segment.path.name for segment in left.segments}
     for name in left.names:
-        if name.endswith(STRUCK) and name.removesuffix(STRUCK).rpartition(".")[0] not in there:
+        if name.endswith(QUARANTINED) and name.removesuffix(QUARANTINED).rpartition(".")[0] not in there:
             (left.folder / name).unlink(missing_ok=True)

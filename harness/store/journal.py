@@ -146,7 +146,7 @@ class Journal:
                 continue
             except (OSError, *MALFORMED, pa.ArrowException) as error:
                 if self.writing:
-                    self.set_aside(run_id, f"{type(error).__name__}: {error}")
+                    self.quarantine(run_id, f"{type(error).__name__}: {error}")
                 continue
             yield commit
 
@@ -177,7 +177,7 @@ class Journal:
             where = error.filename or self.path(run_id)
             raise ResultsError(f"{where}: cannot be read: {error.strerror or error}") from None
 
-    def set_aside(self, run_id: str, why: str) -> None:
+    def quarantine(self, run_id: str, why: str) -> None:
         """Move a damaged commit to journal/damaged/, with a note; its run is then missing."""
         shelf = self.folder / "journal" / "damaged"
         with suppress(OSError):
@@ -189,7 +189,7 @@ class Journal:
             except FileNotFoundError:
                 segments = self.segments()
                 kept.write_bytes(segments.read(run_id))
-                segments.strike(run_id)
+                segments.quarantine(run_id)
 
     def clear_temporaries(self) -> None:
         """Remove what writers that were killed left half-written; call it while holding the lock."""

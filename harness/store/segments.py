@@ -2,7 +2,7 @@
 
 A segment is the bytes of commits one after another, an index (run, start, length) sorted by run, and a trailer with the
 index' SHA-256. It is never changed: a newer one, by its number, or a file of a run's own takes a commit's place, and an
-empty file `<segment>.<run_id>.struck` says that a commit in it is damaged. Where the index is damaged the commits
+empty file `<segment>.<run_id>.quarantined` says that a commit in it is damaged. Where the index is damaged the commits
 are found by their own heads. Only `compaction` writes segments.
 """
 
@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from harness.store.commit import BEGINNING, MALFORMED, length_at
 
-SUFFIX, STRUCK = ".segment", ".struck"
+SUFFIX, QUARANTINED = ".segment", ".struck"
 PACKABLE = re.compile(r"[0-9a-f]{16}")  # as plan makes run ids: 64 bits of a hash
 TRAILER = struct.Struct("<Q32s8s")  # where the index begins, its SHA-256, MAGIC
 MAGIC = b"segment1"
@@ -42,16 +42,16 @@ class Segment:
     path: Path
     index: Index
     sound: bool  # its index is as it was written
-    struck: frozenset[str] = frozenset()
+    quarantined: frozenset[str] = frozenset()
 
     def ids(self) -> frozenset[str]:
-        return frozenset(f"{run:016x}" for run in self.index[0].tolist()) - self.struck
+        return frozenset(f"{run:016x}" for run in self.index[0].tolist()) - self.quarantined
 
     def find(self, run_id: str) -> tuple[int, int] | None:
         """Start and length of a run's commit."""
         run = np.uint64(int(run_id, 16))
         at = int(np.searchsorted(self.index[0], run))
-        if at == self.index.shape[1] or self.index[0, at] != run or run_id in self.struck:
+        if at == self.index.shape[1] or self.index[0, at] != run or run_id in self.quarantined:
             return None
         return int(self.index[1, at]), int(self.index[2, at])
 
@@ -91,12 +91,12 @@ class Segments:
             loaded = [_open(self.folder / name) for name in sorted(self.names, reverse=True) if name.endswith(SUFFIX)]
             if _listing(self.folder) == self.names:  # else one may have taken another's place meanwhile
                 break
-        struck: dict[str, set[str]] = {}
+        quarantined: dict[str, set[str]] = {}
         for name in self.names:
-            if name.endswith(STRUCK):
-                segment, _, run_id = name.removesuffix(STRUCK).rpartition(".")
-                struck.setdefault(segment, set()).add(run_id)
-        self.segments = tuple(replace(s, struck=frozenset(struck.get(s.path.name, ()))) for s in loaded)
+            if name.endswith(QUARANTINED):
+                segment, _, run_id = name.removesuffix(QUARANTINED).rpartition(".")
+                quarantined.setdefault(segment, set()).add(run_id)
+        self.segments = tuple(replace(s, quarantined=frozenset(quarantined.get(s.path.name, ()))) for s in loaded)
 
     def ids(self) -> frozenset[str]:
         """All runs that have a commit here."""
@@ -128,10 +128,10 @@ class Segments:
                 raise FileNotFoundError(run_id)
             self.look()
 
-    def strike(self, run_id: str) -> None:
+    def quarantine(self, run_id: str) -> None:
         """Take a damaged commit out of the index."""
         if segment := self.find(run_id):
-            (self.folder / f"{segment.path.name}.{run_id}{STRUCK}").touch()
+            (self.folder / f"{segment.path.name}.{run_id}{QUARANTINED}").touch()
 
 
 def write(path: Path, records: Iterable[tuple[str, bytes]]) -> frozenset[str]:
@@ -167,7 +167,7 @@ def write(path: Path, records: Iterable[tuple[str, bytes]]) -> frozenset[str]:
 
 def _listing(folder: Path) -> frozenset[str]:
     with suppress(FileNotFoundError):
-        return frozenset(name for name in os.listdir(folder) if name.endswith((SUFFIX, STRUCK)))
+        return frozenset(name for name in os.listdir(folder) if name.endswith((SUFFIX, QUARANTINED)))
     return frozenset()
 
 

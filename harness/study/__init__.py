@@ -1,1 +1,1 @@
-"""What is asked: YAML → Study → Plan. Knows no task, cell or figure by name; the catalogue hands the tables in."""
+"""What is asked: YAML → Study → Plan. Knows no task, cell or figure by name; the registry hands the tables in."""

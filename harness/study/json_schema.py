@@ -7,27 +7,27 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from harness.study.spec import SLUG, Catalogue, Choice, Expectation, Paper, Section
+from harness.study.spec import SLUG, Choice, Expectation, Paper, Registry, Section
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REF = "#/$defs/{model}"
 
 
-def study_schema(catalogue: Catalogue) -> dict[str, Any]:
-    """The JSON Schema of a study file, for all experiments of a catalogue.
+def study_schema(registry: Registry) -> dict[str, Any]:
+    """The JSON Schema of a study file, for all experiments of a registry.
 
     Keys of a section are optional here: what a base leaves out its sweep may give. The reader checks what this cannot
     say.
     """
     sections: dict[str, list[type[Section]]] = {}
     choices: dict[str, Choice] = {}
-    for experiment in catalogue.experiments.values():
+    for experiment in registry.experiments.values():
         for name, behind in experiment.sections.items():
             sections.setdefault(name, []).extend(m for m in experiment.models(name) if m not in sections.get(name, []))
             if isinstance(behind, Choice):
                 choices[name] = behind
     models: list[type[BaseModel]] = [m for found in sections.values() for m in found]
-    models += [*catalogue.figures.values(), Expectation, Paper]
+    models += [*registry.figures.values(), Expectation, Paper]
     names, generated = models_json_schema([(m, "validation") for m in list(dict.fromkeys(models))], ref_template=REF)
     definitions = generated["$defs"]
 
@@ -43,7 +43,7 @@ def study_schema(catalogue: Catalogue) -> dict[str, Any]:
         "claim": {"type": "string", "description": "what the study claims, in a sentence or two"},
         "paper": {**ref(Paper), "description": "the published result that the study repeats"},
         "experiment": {
-            "enum": sorted(catalogue.experiments),
+            "enum": sorted(registry.experiments),
             "default": "training",
             "description": "what is done with the settings",
         },
@@ -54,7 +54,7 @@ def study_schema(catalogue: Catalogue) -> dict[str, Any]:
                 {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1},
             ],
         },
-        "figures": {"type": "array", "items": {"anyOf": [ref(m) for m in catalogue.figures.values()]}},
+        "figures": {"type": "array", "items": {"anyOf": [ref(m) for m in registry.figures.values()]}},
         "expect": {"type": "array", "items": {**ref(Expectation)}},
     }
     axes: dict[str, Any] = {}
@@ -72,7 +72,7 @@ def study_schema(catalogue: Catalogue) -> dict[str, Any]:
         axes |= {f"{name}.{key}": {"type": "array", "items": value, "minItems": 1} for key, value in settings.items()}
     product = {"type": "object", "additionalProperties": False, "properties": axes}
     properties["sweep"] = {"anyOf": [product, {"type": "array", "items": product, "minItems": 1}]}
-    used = {own(Expectation), own(Paper)} | {own(figure) for figure in catalogue.figures.values()}
+    used = {own(Expectation), own(Paper)} | {own(figure) for figure in registry.figures.values()}
     return {
         "$schema": DIALECT,
         "title": "A study of the vanishing-gradient harness",

@@ -234,7 +234,7 @@ class Experiment:
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Registry:
     """The tables that give names in a study their meaning; `study` itself knows no name."""
 
     experiments: Mapping[str, Experiment]

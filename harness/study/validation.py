@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from harness.errors import Place, Problem, StudyError, nearest
 from harness.study.grid import Grid, explain
-from harness.study.spec import SLUG, Catalogue, Expectation, Experiment, Figure, Paper, Section, Study, marked
+from harness.study.spec import SLUG, Expectation, Experiment, Figure, Paper, Registry, Section, Study, marked
 from harness.study.yaml_document import Document, load, named, override
 
 HEAD = ("name", "claim", "paper", "experiment", "seeds", "sweep", "figures", "expect")
@@ -21,27 +21,27 @@ MOST_RUNS = 1_000_000
 S = TypeVar("S", bound=Section)
 
 
-Known = Callable[[Mapping[tuple[str, str], Place]], Catalogue]
+Known = Callable[[Mapping[tuple[str, str], Place]], Registry]
 
 
-def read(path: str | Path, overrides: Sequence[str] = (), *, catalogue: Known) -> Study:
+def read(path: str | Path, overrides: Sequence[str] = (), *, registry: Known) -> Study:
     """Read and validate a study.
 
     Args:
         path: the study's YAML file.
         overrides: `key=value` texts, as given with -S.
-        catalogue: what names mean, those that the study uses being told to it (see `named`).
+        registry: what names mean, those that the study uses being told to it (see `named`).
 
     Raises:
         HarnessError: the file cannot be read.
         StudyError: every mistake in it.
     """
-    return understand(load(Path(path)), overrides, catalogue=catalogue)
+    return understand(load(Path(path)), overrides, registry=registry)
 
 
-def understand(document: Document, overrides: Sequence[str] = (), *, catalogue: Known) -> Study:
+def understand(document: Document, overrides: Sequence[str] = (), *, registry: Known) -> Study:
     """Validate a document that has been parsed; see `read`."""
-    known = catalogue(named(document, overrides))
+    known = registry(named(document, overrides))
     takes_list = frozenset(
         f"{section}.{key}"
         for experiment in known.experiments.values()
@@ -58,9 +58,9 @@ def understand(document: Document, overrides: Sequence[str] = (), *, catalogue: 
 class _Reader:
     """One pass over one document; collects problems instead of stopping at the first."""
 
-    def __init__(self, document: Document, catalogue: Catalogue) -> None:
+    def __init__(self, document: Document, registry: Registry) -> None:
         self.document = document
-        self.catalogue = catalogue
+        self.registry = registry
         self.problems: list[Problem] = list(document.problems)
 
     def report(self, place: Place, what: str) -> None:
@@ -107,7 +107,7 @@ class _Reader:
         )
         self._columns(study)
         if not self.problems:  # where points are missing because something is wrong, what selects them proves nothing
-            for key, index, what in self.catalogue.faults(study):
+            for key, index, what in self.registry.faults(study):
                 self.report(self.document.place(key, index), f"{key}: {what}")
         if self.problems:
             raise StudyError(self.problems)
@@ -122,7 +122,7 @@ class _Reader:
         return self._model(Paper, value, "paper")
 
     def _experiment(self, word: Any) -> Experiment:
-        known = self.catalogue.experiments
+        known = self.registry.experiments
         if not isinstance(word, str) or word not in known:
             self.report(self.document.place("experiment"), f"experiment: no experiment '{word}'{nearest(word, known)}")
             return known["training"]
@@ -158,12 +158,12 @@ class _Reader:
         names: set[str] = set()
         for index, item in self._items("figures", value):
             kind = item.get("kind")
-            if not isinstance(kind, str) or kind not in self.catalogue.figures:
-                known = {*self.catalogue.figures, *self.catalogue.other_figures}
+            if not isinstance(kind, str) or kind not in self.registry.figures:
+                known = {*self.registry.figures, *self.registry.other_figures}
                 where = self.document.place("figures", index, "kind")
                 self.report(where, f"figures: no kind '{kind}'{nearest(kind, known)}")
                 continue
-            figure = self._model(self.catalogue.figures[kind], item, "figures", index)
+            figure = self._model(self.registry.figures[kind], item, "figures", index)
             if figure is not None:
                 label = figure.name or figure.kind
                 if label in names:
@@ -181,10 +181,10 @@ class _Reader:
             if not isinstance(item.get("metric", ""), str):
                 self.report(self.document.place("expect", index, "metric"), "expect: metric: must be a name")
                 continue
-            if "metric" in item and item["metric"] not in self.catalogue.metrics:
+            if "metric" in item and item["metric"] not in self.registry.metrics:
                 where = self.document.place("expect", index, "metric")
                 self.report(
-                    where, f"expect: no metric '{item['metric']}'{nearest(item['metric'], self.catalogue.metrics)}"
+                    where, f"expect: no metric '{item['metric']}'{nearest(item['metric'], self.registry.metrics)}"
                 )
                 continue
             expectation = self._model(Expectation, item, "expect", index)

@@ -12,7 +12,7 @@ from torch import Tensor
 from harness.cells import CELLS
 from harness.cells.cell import PaperCell
 from harness.cells.initialisation import initialise
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.scan import scan
 
 PAPER_CELLS = [name for name, cell in CELLS.items() if issubclass(cell, PaperCell)]
@@ -48,12 +48,12 @@ def assert_follows(name: str, equations: Equations, **settings: Any) -> None:
 
 def adjoints(cell: Any, parameters: dict[str, Tensor], x: Tensor, v: Tensor) -> tuple[Any, Any, Any]:
     """log₁₀ Σ_b ‖∂L/∂h_t‖ and its twin of c, (T, R), with L = Σ v·h_T; and h_1 … h_T."""
-    tape = Tape()
-    h, _ = scan(cell, parameters, x, start(cell, parameters), tape=tape)
+    recorder = AdjointRecorder()
+    h, _ = scan(cell, parameters, x, start(cell, parameters), recorder=recorder)
     (h * v).sum().backward()
     with torch.no_grad():
         every, _ = scan(cell, parameters, x, start(cell, parameters), every_step=True)
-    return tape.log10_adjoint, tape.log10_adjoint_cell, every.numpy()
+    return recorder.log10_adjoint, recorder.log10_adjoint_cell, every.numpy()
 
 
 def sigmoid(a: Any) -> Any:

@@ -39,7 +39,7 @@ def test_states_are_those_of_the_equations(nonlinearity: str) -> None:
 
 def test_the_matrix_and_its_gradient_are_those_of_torchs_own_parametrisation() -> None:
     cell, parameters, _ = made("orthogonal")
-    W = cell.effective(parameters)["W"]
+    W = cell.parametrize(parameters)["W"]
     weights = torch.randn(W.shape, dtype=W.dtype, generator=torch.Generator().manual_seed(2))
     (W * weights).sum().backward()
     rows, columns = np.tril_indices(H, -1)

@@ -73,12 +73,12 @@ def test_adjoints_in_float64_agree_with_those_as_trained(study_file, cell: str) 
 @pytest.mark.parametrize("window", [1, 4, T])
 @pytest.mark.parametrize("name", PAPER_CELLS)
 def test_adjoints_are_those_of_autograd_and_exactly_zero_before_the_window(name: str, window: int) -> None:
-    from harness.recurrence.adjoints import Tape
+    from harness.recurrence.adjoints import AdjointRecorder
 
     cell, parameters, x = made(name)
     v = torch.randn(R, B, H, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    tape = Tape()
-    h, _ = scan(cell, parameters, x, start(cell, parameters), window=window, tape=tape)
+    recorder = AdjointRecorder()
+    h, _ = scan(cell, parameters, x, start(cell, parameters), window=window, recorder=recorder)
     (h * v).sum().backward()
     ours = {key: p.grad for key, p in parameters.items()}
     _, parameters, _ = made(name)
@@ -92,8 +92,8 @@ def test_adjoints_are_those_of_autograd_and_exactly_zero_before_the_window(name:
         part.retain_grad()
     (seen[-1] * v).sum().backward()
     expected = np.stack([np.log10(part.grad.norm(dim=-1).sum(-1).numpy()) for part in seen])
-    np.testing.assert_allclose(tape.log10_adjoint[T - window :], expected, atol=1e-10)
-    assert np.isneginf(tape.log10_adjoint[: T - window]).all()
+    np.testing.assert_allclose(recorder.log10_adjoint[T - window :], expected, atol=1e-10)
+    assert np.isneginf(recorder.log10_adjoint[: T - window]).all()
     for key, p in parameters.items():
         wanted = torch.zeros_like(p) if p.grad is None else p.grad  # one step: the recurrent weights meet h_0 = 0
         torch.testing.assert_close(torch.zeros_like(p) if ours[key] is None else ours[key], wanted, atol=1e-10, rtol=0)
@@ -102,8 +102,8 @@ def test_adjoints_are_those_of_autograd_and_exactly_zero_before_the_window(name:
 @pytest.mark.parametrize("name", PAPER_CELLS)
 def test_what_is_effective_stays_as_it_is(name: str) -> None:
     cell, parameters, _ = made(name)
-    once = cell.effective(parameters)
-    assert cell.effective(once) is once
+    once = cell.parametrize(parameters)
+    assert cell.parametrize(once) is once
     assert set(parameters) <= set(once)
 
 

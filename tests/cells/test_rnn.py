@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from harness.cells.initialisation import FAN_IN, initialise, spectral_radius
 from harness.cells.rnn import RNN
 from harness.models.sequence_to_vector import SequenceToVector
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.fused import has_kernel
 from harness.recurrence.scan import scan
 from harness.tasks.temporal_order import TemporalOrder
@@ -18,27 +18,29 @@ from harness.tasks.temporal_order import TemporalOrder
 H, D, T, R, B = 40, 8, 11, 2, 3
 
 
-def scanned(engine: str, window: int | None, every_step: bool) -> tuple[list[torch.Tensor], Tape]:
+def scanned(engine: str, window: int | None, every_step: bool) -> tuple[list[torch.Tensor], AdjointRecorder]:
     cell = RNN(cell="rnn", nonlinearity="sigmoid", hidden_size=7, init="gaussian", spectral_radius=3.0)
     drawn = [initialise(cell, seed, input_size=D, length=T) for seed in range(R)]
     parameters = {n: torch.as_tensor(np.stack([d[n] for d in drawn])).requires_grad_() for n in drawn[0]}
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(-1, D, (T, R, B), generator=generator)
     state = (torch.rand(R, B, 7, generator=generator, dtype=torch.float64),)
-    tape = Tape()
-    h, last = scan(cell, parameters, tokens, state, window=window, every_step=every_step, engine=engine, tape=tape)
+    recorder = AdjointRecorder()
+    h, last = scan(
+        cell, parameters, tokens, state, window=window, every_step=every_step, engine=engine, recorder=recorder
+    )
     (h * torch.randn(h.shape, generator=generator, dtype=torch.float64)).sum().backward()
-    return [h.detach(), last[0].detach(), *(p.grad for p in parameters.values())], tape
+    return [h.detach(), last[0].detach(), *(p.grad for p in parameters.values())], recorder
 
 
 @pytest.mark.parametrize("every_step", [False, True])
 @pytest.mark.parametrize("window", [None, 4])
 def test_a_sigmoid_network_is_the_same_by_its_equation_and_by_the_tanh_kernel(window: int | None, every_step) -> None:
-    (ours, tape), (expected, twin) = (scanned(engine, window, every_step) for engine in ("numba", "torch"))
+    (ours, recorder), (expected, twin) = (scanned(engine, window, every_step) for engine in ("numba", "torch"))
     for a, b in zip(ours, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-13)
-    np.testing.assert_allclose(tape.log10_adjoint, twin.log10_adjoint, rtol=0, atol=1e-11)
-    np.testing.assert_allclose(tape.log10_immediate, twin.log10_immediate, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(recorder.log10_adjoint, twin.log10_adjoint, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(recorder.log10_immediate, twin.log10_immediate, rtol=0, atol=1e-11)
 
 
 def test_each_nonlinearity_has_a_kernel() -> None:

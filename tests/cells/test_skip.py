@@ -9,7 +9,7 @@ from torch import Tensor
 
 from harness.cells import CELLS
 from harness.cells.initialisation import initialise
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.scan import scan
 
 T, R, B, D, H = 11, 2, 3, 5, 4
@@ -60,8 +60,8 @@ def test_states_and_gradients_are_those_of_a_loop_by_hand(kind: str, d: int) -> 
 def test_the_adjoint_of_h_counts_every_path_also_those_through_the_skip(kind: str, d: int) -> None:
     cell, parameters, state = made(kind, d)
     x = torch.randn(T, R, B, D, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    tape = Tape()
-    h, _ = scan(cell, parameters, x, state, tape=tape)
+    recorder = AdjointRecorder()
+    h, _ = scan(cell, parameters, x, state, recorder=recorder)
     v = torch.randn(H, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     (h @ v).sum(-1).sum().backward()
     for r in range(R):
@@ -71,7 +71,7 @@ def test_the_adjoint_of_h_counts_every_path_also_those_through_the_skip(kind: st
             kept = unrolled(kind, d, own, x[:, r, b])
             gradients = torch.autograd.grad(kept[-1] @ v, kept)
             norms[:, b] = [gradient.norm().item() for gradient in gradients]
-        np.testing.assert_allclose(tape.log10_adjoint[:, r], np.log10(norms.sum(1)), atol=1e-10)
+        np.testing.assert_allclose(recorder.log10_adjoint[:, r], np.log10(norms.sum(1)), atol=1e-10)
 
 
 def test_a_linear_path_of_skips_takes_t_over_d_factors() -> None:
@@ -82,13 +82,13 @@ def test_a_linear_path_of_skips_takes_t_over_d_factors() -> None:
     zeros = {"W": (H, H), "U": (H, D), "b_x": (H,), "b_h": (H,)}
     parameters = {name: torch.zeros(1, *shape, dtype=torch.float64) for name, shape in zeros.items()}
     parameters["S"] = torch.from_numpy(rho * Q)[None].requires_grad_()
-    tape = Tape()
+    recorder = AdjointRecorder()
     state = (torch.zeros(1, 1, H, dtype=torch.float64),) * d
-    h, _ = scan(cell, parameters, torch.zeros(T, 1, 1, D), state, tape=tape)
+    h, _ = scan(cell, parameters, torch.zeros(T, 1, 1, D), state, recorder=recorder)
     h[..., 0].sum().backward()
     lags = np.arange(T)[::-1]
     expected = np.where(lags % d == 0, lags // d * np.log10(rho), -np.inf)
-    np.testing.assert_allclose(tape.log10_adjoint[:, 0], expected, atol=1e-12)
+    np.testing.assert_allclose(recorder.log10_adjoint[:, 0], expected, atol=1e-12)
 
 
 def test_an_open_gate_hands_the_state_of_d_steps_ago_on_untouched() -> None:

@@ -21,9 +21,9 @@ import pytest
 from harness import cli, status, sweep
 from harness.errors import ResultsError
 from harness.execution import local, preview, sweeping
-from harness.execution.job import How, Outcome
+from harness.execution.job import JobOptions, Outcome
 from harness.execution.progress import Progress
-from harness.execution.sweeping import Wanted
+from harness.execution.sweeping import SweepOptions
 from harness.experiments.setup import Setup
 from harness.registry import read
 from harness.schema import Record
@@ -96,13 +96,13 @@ def test_a_damaged_commit_is_missing_for_all_who_read_and_set_aside_by_who_write
     study_file, tmp_path: Path, how: str, capsys
 ) -> None:
     asked, folder = planned(study_file, "steady", "3"), tmp_path / "r"
-    sweeping.sweep(asked, folder, Wanted(), shown=False)
+    sweeping.sweep(asked, folder, SweepOptions(), shown=False)
     before, path = commits(folder), Journal.open(folder).path(asked.runs[0].run_id)
     path.write_bytes(damaged(before[path.name], how))
     assert path.read_bytes() != before[path.name]
     hurt = commits(folder)
     said = f"damaged commit, to be computed again: {asked.runs[0].run_id}"
-    told, shown = preview.preview(asked, folder, Wanted()), preview.status(asked, Journal.open(folder))
+    told, shown = preview.preview(asked, folder, SweepOptions()), preview.status(asked, Journal.open(folder))
     assert said in told
     assert "3 runs: 2 done, 1 missing, 0 failed" in told
     assert "to do now: 1 runs" in told
@@ -111,7 +111,7 @@ def test_a_damaged_commit_is_missing_for_all_who_read_and_set_aside_by_who_write
     assert len(list(Journal.open(folder).read(sorted(asked.ids)))) == 2
     assert commits(folder) == hurt, "who only reads has changed something"
     capsys.readouterr()
-    again = sweeping.sweep(asked, folder, Wanted())
+    again = sweeping.sweep(asked, folder, SweepOptions())
     assert f"damaged commit set aside, its run is missing: {asked.runs[0].run_id}" in capsys.readouterr().err
     assert (again.computed, again.missing) == (1, 0)
     assert commits(folder) == before
@@ -120,7 +120,7 @@ def test_a_damaged_commit_is_missing_for_all_who_read_and_set_aside_by_who_write
 
 def test_no_single_flipped_bit_of_a_commit_is_read_as_data(study_file, tmp_path: Path) -> None:
     asked = planned(study_file, "steady", "1")
-    sweeping.sweep(asked, tmp_path, Wanted(), shown=False)
+    sweeping.sweep(asked, tmp_path, SweepOptions(), shown=False)
     journal, [run] = Journal.open(tmp_path), asked.runs
     path = journal.path(run.run_id)
     whole = path.read_bytes()
@@ -143,7 +143,7 @@ def test_a_commit_whose_checksum_covers_the_tables_alone_is_still_read(study_fil
     from hashlib import sha256
 
     asked = planned(study_file, "steady", "1")
-    sweeping.sweep(asked, tmp_path, Wanted(), shown=False)
+    sweeping.sweep(asked, tmp_path, SweepOptions(), shown=False)
     journal, [run] = Journal.open(tmp_path), asked.runs
     line, _, body = journal.path(run.run_id).read_bytes().partition(b"\n")
     old = {**json.loads(line), "sha256": sha256(body).hexdigest()}
@@ -155,7 +155,7 @@ def test_a_folder_where_a_commit_should_be_is_a_damaged_commit(study_file, tmp_p
     asked = planned(study_file, "steady", "2")
     Journal.create(tmp_path).path(asked.runs[0].run_id).mkdir()
     assert "2  missing" in preview.status(asked, Journal.open(tmp_path))
-    assert sweeping.sweep(asked, tmp_path, Wanted(), shown=False).missing == 0
+    assert sweeping.sweep(asked, tmp_path, SweepOptions(), shown=False).missing == 0
 
 
 def test_a_damaged_note_of_a_failure_is_no_note(study_file, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_damaged_note_of_a_failure_is_no_note(study_file, tmp_path: Path) -> N
     second.write_text('{"run_id": "' + asked.runs[1].run_id + '"}')
     assert set(journal.failures()) == {asked.runs[2].run_id}
     assert "failed" in preview.status(asked, journal)
-    assert sweeping.sweep(asked, tmp_path, Wanted(), shown=False).computed == 2
+    assert sweeping.sweep(asked, tmp_path, SweepOptions(), shown=False).computed == 2
     assert third.exists()
 
 
@@ -181,7 +181,7 @@ def test_what_a_killed_writer_left_half_written_is_removed_by_the_next_sweep(stu
         half.write_text("half")
     own = tmp_path / ".somebody-elses"
     own.write_text("kept")
-    sweeping.sweep(asked, tmp_path, Wanted(), shown=False)
+    sweeping.sweep(asked, tmp_path, SweepOptions(), shown=False)
     assert [half for half in halves if half.exists()] == []
     assert own.exists()
 
@@ -194,13 +194,13 @@ def test_a_folder_that_is_moved_while_a_sweep_runs_is_an_error_and_keeps_what_it
     study_file, tmp_path: Path, jobs: int
 ) -> None:
     folder, moved = tmp_path / "r", tmp_path / "moved"
-    sweeping.sweep(planned(study_file, "steady", "[0]"), folder, Wanted(), shown=False)
+    sweeping.sweep(planned(study_file, "steady", "[0]"), folder, SweepOptions(), shown=False)
     before = commits(folder)
     with pytest.raises(ResultsError, match="No such file or directory"):
-        sweeping.sweep(planned(study_file, "moving", "[0, 1, 2, 3]"), folder, Wanted(jobs=jobs), shown=False)
+        sweeping.sweep(planned(study_file, "moving", "[0, 1, 2, 3]"), folder, SweepOptions(jobs=jobs), shown=False)
     assert before.items() <= commits(moved).items()
     assert not (moved / "failures").exists()
-    again = sweeping.sweep(planned(study_file, "steady", "[0, 1, 2, 3]"), moved, Wanted(), shown=False)
+    again = sweeping.sweep(planned(study_file, "steady", "[0, 1, 2, 3]"), moved, SweepOptions(), shown=False)
     assert again.missing == 0
     assert before.items() <= commits(moved).items()
 
@@ -210,14 +210,14 @@ def test_a_folder_that_is_deleted_while_a_sweep_runs_is_an_error_and_is_not_made
     study_file, tmp_path: Path, jobs: int
 ) -> None:
     with pytest.raises(ResultsError, match="No such file or directory"):
-        sweeping.sweep(planned(study_file, "deleting", "[0, 1]"), tmp_path / "r", Wanted(jobs=jobs), shown=False)
+        sweeping.sweep(planned(study_file, "deleting", "[0, 1]"), tmp_path / "r", SweepOptions(jobs=jobs), shown=False)
     assert not (tmp_path / "r").exists()
 
 
 def test_on_a_full_disk_a_sweep_stops_and_blames_no_run_and_goes_on_when_there_is_room(
     study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sweeping.sweep(planned(study_file, "steady", "[0]"), tmp_path, Wanted(), shown=False)
+    sweeping.sweep(planned(study_file, "steady", "[0]"), tmp_path, SweepOptions(), shown=False)
     before, asked = commits(tmp_path), planned(study_file, "steady", "[0, 1, 2]")
 
     def full(path: Path, data: bytes) -> None:
@@ -230,11 +230,11 @@ def test_on_a_full_disk_a_sweep_stops_and_blames_no_run_and_goes_on_when_there_i
     with monkeypatch.context() as patched:
         patched.setattr(store, "_write_synced", full)
         with pytest.raises(ResultsError, match=r"cannot keep run .*: No space left on device"):
-            sweeping.sweep(asked, tmp_path, Wanted(), shown=False)
+            sweeping.sweep(asked, tmp_path, SweepOptions(), shown=False)
     assert commits(tmp_path) == before
     assert not list((tmp_path / "failures").glob("*"))
     assert not list((tmp_path / "journal").glob(".*"))
-    after = sweeping.sweep(asked, tmp_path, Wanted(), shown=False)
+    after = sweeping.sweep(asked, tmp_path, SweepOptions(), shown=False)
     assert (after.computed, after.missing) == (2, 0)
 
 
@@ -242,7 +242,7 @@ def test_on_a_full_disk_a_sweep_stops_and_blames_no_run_and_goes_on_when_there_i
 def test_what_the_controller_cannot_write_is_a_message(
     study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    sweeping.sweep(planned(study_file, "steady", "[0]"), tmp_path, Wanted(), shown=False)
+    sweeping.sweep(planned(study_file, "steady", "[0]"), tmp_path, SweepOptions(), shown=False)
     before, swap = commits(tmp_path), os.replace
 
     def full(source: Path, target: Path) -> None:
@@ -253,9 +253,9 @@ def test_what_the_controller_cannot_write_is_a_message(
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full)
         with pytest.raises(ResultsError, match=rf"{part}.*No space left on device"):
-            sweeping.sweep(planned(study_file, "steady", "[0, 1]"), tmp_path, Wanted(), shown=False)
+            sweeping.sweep(planned(study_file, "steady", "[0, 1]"), tmp_path, SweepOptions(), shown=False)
     assert before.items() <= commits(tmp_path).items()
-    assert sweeping.sweep(planned(study_file, "steady", "[0, 1]"), tmp_path, Wanted(), shown=False).missing == 0
+    assert sweeping.sweep(planned(study_file, "steady", "[0, 1]"), tmp_path, SweepOptions(), shown=False).missing == 0
 
 
 @pytest.fixture
@@ -275,37 +275,37 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_disk_that_fills_up_while_a_sweep_runs(study_file, small_disk: Path, jobs: int) -> None:
     folder = small_disk / "r"
-    sweeping.sweep(planned(study_file, "steady", "[0]"), folder, Wanted(), shown=False)
+    sweeping.sweep(planned(study_file, "steady", "[0]"), folder, SweepOptions(), shown=False)
     before = commits(folder)
     with pytest.raises(ResultsError, match="No space left on device"):
-        sweeping.sweep(planned(study_file, "filling", "[0, 1, 2]"), folder, Wanted(jobs=jobs), shown=False)
+        sweeping.sweep(planned(study_file, "filling", "[0, 1, 2]"), folder, SweepOptions(jobs=jobs), shown=False)
     assert before.items() <= commits(folder).items()
     (folder / "junk").unlink()
-    assert sweeping.sweep(planned(study_file, "steady", "[0, 1, 2]"), folder, Wanted(), shown=False).missing == 0
+    assert sweeping.sweep(planned(study_file, "steady", "[0, 1, 2]"), folder, SweepOptions(), shown=False).missing == 0
     assert before.items() <= commits(folder).items()
 
 
 def test_a_read_only_folder_can_be_looked_at_but_not_swept(study_file, small_disk: Path) -> None:
     asked, folder = planned(study_file, "steady", "[0, 1]"), small_disk / "r"
-    sweeping.sweep(asked, folder, Wanted(limit=1), shown=False)
+    sweeping.sweep(asked, folder, SweepOptions(limit=1), shown=False)
     before = commits(folder)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(ResultsError, match="cannot be written: Read-only file system"):
-        sweeping.sweep(asked, folder, Wanted(), shown=False)
+        sweeping.sweep(asked, folder, SweepOptions(), shown=False)
     assert "1  missing" in preview.status(asked, Journal.open(folder))
     assert commits(folder) == before
 
 
 def test_a_clock_that_jumps_back_changes_nothing(study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = planned(study_file, "steady", "4")
-    sweeping.sweep(asked, tmp_path / "steady", Wanted(), shown=False)
-    sweeping.sweep(asked, tmp_path / "jumping", Wanted(limit=2), shown=False)
+    sweeping.sweep(asked, tmp_path / "steady", SweepOptions(), shown=False)
+    sweeping.sweep(asked, tmp_path / "jumping", SweepOptions(limit=2), shown=False)
     for path in (tmp_path / "jumping").rglob("*"):
         os.utime(path, (4e9, 4e9))  # in the year 2096
     back = count(1_000_000_000, -3600)
     with monkeypatch.context() as patched:
         patched.setattr(time, "time", lambda: float(next(back)))
-        again = sweeping.sweep(asked, tmp_path / "jumping", Wanted(timeout=60), shown=False)
+        again = sweeping.sweep(asked, tmp_path / "jumping", SweepOptions(timeout=60), shown=False)
     assert (again.computed, again.missing, again.failed) == (2, 0, {})
     assert commits(tmp_path / "jumping") == commits(tmp_path / "steady")
 
@@ -327,7 +327,7 @@ def test_a_worker_that_dies_without_work_makes_no_suspects(
 
     monkeypatch.setattr(local, "_results", results)
     watch = local.Supervision(
-        "", How(tmp_path, os.getpid()), Journal.create(tmp_path), Progress({}, tmp_path, False), 2
+        "", JobOptions(tmp_path, os.getpid()), Journal.create(tmp_path), Progress({}, tmp_path, False), 2
     )
     assert local.execute([(run,) for run in asked.runs], watch) == {}
     assert calls == [(5, False), (5, False)]

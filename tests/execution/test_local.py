@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.execution import sweeping
-from harness.execution.sweeping import Wanted, parse_where, sweep
+from harness.execution.sweeping import SweepOptions, parse_where, sweep
 from harness.experiments.setup import Setup
 from harness.registry import read
 from harness.schema import Record
@@ -75,25 +75,25 @@ def content(folder: Path) -> dict[str, str]:
 def test_one_job_and_two_give_the_same_tables_bit_for_bit(study_file, tmp_path: Path, engine: str) -> None:
     asked = plan(read(study_file(), ["seeds=3", "model.hidden_size=[7, 19]"]))
     for jobs in (1, 2):
-        assert sweep(asked, tmp_path / str(jobs), Wanted(jobs=jobs, engine=engine), shown=False).failed == {}
+        assert sweep(asked, tmp_path / str(jobs), SweepOptions(jobs=jobs, engine=engine), shown=False).failed == {}
     assert content(tmp_path / "1") == content(tmp_path / "2")
 
 
 def test_a_rerun_does_only_what_is_missing_and_the_tables_are_those_of_one_sweep(study_file, tmp_path: Path) -> None:
     asked = plan(read(study_file()))
-    whole = sweep(asked, tmp_path / "whole", Wanted(engine="torch"), shown=False)
+    whole = sweep(asked, tmp_path / "whole", SweepOptions(engine="torch"), shown=False)
     assert (whole.computed, whole.missing) == (6, 0)
-    first = sweep(asked, tmp_path / "parts", Wanted(limit=2, engine="torch"), shown=False)
+    first = sweep(asked, tmp_path / "parts", SweepOptions(limit=2, engine="torch"), shown=False)
     assert (first.computed, first.missing) == (2, 4)
-    second = sweep(asked, tmp_path / "parts", Wanted(engine="torch"), shown=False)
+    second = sweep(asked, tmp_path / "parts", SweepOptions(engine="torch"), shown=False)
     assert (second.computed, second.missing) == (4, 0)
-    assert sweep(asked, tmp_path / "parts", Wanted(engine="torch"), shown=False).computed == 0
+    assert sweep(asked, tmp_path / "parts", SweepOptions(engine="torch"), shown=False).computed == 0
     assert content(tmp_path / "whole") == content(tmp_path / "parts")
 
 
 def test_shards_share_the_runs_out_and_together_make_the_whole(study_file, tmp_path: Path) -> None:
     asked = planned(study_file, "instant", ["seeds=20"])
-    parts = [sweeping.todo(asked, Wanted(shard=(i, 3)), frozenset(), frozenset()) for i in (1, 2, 3)]
+    parts = [sweeping.todo(asked, SweepOptions(shard=(i, 3)), frozenset(), frozenset()) for i in (1, 2, 3)]
     ids = [run.run_id for part in parts for run in part]
     assert sorted(ids) == sorted(asked.ids)
     assert all(parts)
@@ -103,7 +103,7 @@ def test_an_exception_and_a_killed_worker_are_isolated_and_noted_and_the_rest_is
     study_file, tmp_path: Path
 ) -> None:
     asked = planned(study_file, "poisoned", ["seeds=5"])
-    done = sweep(asked, tmp_path, Wanted(jobs=2, retries=1), shown=False)
+    done = sweep(asked, tmp_path, SweepOptions(jobs=2, retries=1), shown=False)
     expected = {run.run_id: run.seed for run in asked.runs}
     assert {expected[run_id] for run_id in done.failed} == {1, 2}
     assert len(done.failed) == 6
@@ -129,33 +129,33 @@ def test_workers_that_die_before_they_can_say_what_they_are_at_do_not_keep_a_swe
 
     get_reusable_executor().shutdown(wait=True)  # workers of earlier tests have imported the real one
     asked = planned(study_file, "stillborn", ["seeds=1", "sweep=[{model.cell: [rnn, lstm]}]"])
-    done = sweep(asked, tmp_path / "out", Wanted(jobs=2, retries=0), shown=False)
+    done = sweep(asked, tmp_path / "out", SweepOptions(jobs=2, retries=0), shown=False)
     assert set(done.failed) == asked.ids
     get_reusable_executor().shutdown(wait=True)
 
 
 def test_a_forced_run_keeps_its_old_result_until_the_new_one_is_there(study_file, tmp_path: Path) -> None:
-    sweep(planned(study_file, "instant", ["seeds=[0, 1]"]), tmp_path, Wanted(), shown=False)
+    sweep(planned(study_file, "instant", ["seeds=[0, 1]"]), tmp_path, SweepOptions(), shown=False)
     before = Journal.open(tmp_path).done()
     done = sweep(
-        planned(study_file, "poisoned", ["seeds=[0, 1]"]), tmp_path, Wanted(force=True, retries=0), shown=False
+        planned(study_file, "poisoned", ["seeds=[0, 1]"]), tmp_path, SweepOptions(force=True, retries=0), shown=False
     )
     assert Journal.open(tmp_path).done() == before
     assert done.missing == 0
 
 
 def test_failed_runs_wait_until_they_are_asked_for_again(study_file, tmp_path: Path) -> None:
-    sweep(planned(study_file, "poisoned", ["seeds=[0, 1]"]), tmp_path, Wanted(), shown=False)
+    sweep(planned(study_file, "poisoned", ["seeds=[0, 1]"]), tmp_path, SweepOptions(), shown=False)
     healthy = planned(study_file, "instant", ["seeds=[0, 1]"])
-    assert sweep(healthy, tmp_path, Wanted(), shown=False).computed == 0
-    again = sweep(healthy, tmp_path, Wanted(retry_failed=True), shown=False)
+    assert sweep(healthy, tmp_path, SweepOptions(), shown=False).computed == 0
+    again = sweep(healthy, tmp_path, SweepOptions(retry_failed=True), shown=False)
     assert (again.computed, again.failed) == (3, {})
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_fail_fast_stops_at_the_first_run_that_fails_alone(study_file, tmp_path: Path, jobs: int) -> None:
     asked = planned(study_file, "poisoned", ["seeds=[1, 5, 6]"])
-    done = sweep(asked, tmp_path, Wanted(jobs=jobs, fail_fast=True, retries=0), shown=False)
+    done = sweep(asked, tmp_path, SweepOptions(jobs=jobs, fail_fast=True, retries=0), shown=False)
     assert len(done.failed) == 1
     assert {asked.runs[i].seed for i, run in enumerate(asked.runs) if run.run_id in done.failed} == {1}
 
@@ -163,13 +163,13 @@ def test_fail_fast_stops_at_the_first_run_that_fails_alone(study_file, tmp_path:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_other_runs_of_a_pack_are_not_blamed(study_file, tmp_path: Path, jobs: int) -> None:
     asked = planned(study_file, "poisoned", ["seeds=[1, 5, 6]"])
-    done = sweep(asked, tmp_path, Wanted(jobs=jobs, retries=0), shown=False)
+    done = sweep(asked, tmp_path, SweepOptions(jobs=jobs, retries=0), shown=False)
     assert {run.seed for run in asked.runs if run.run_id in done.failed} == {1}
     assert done.missing == len(done.failed) == 3
 
 
 def test_a_deadline_is_a_failure_of_that_run_and_is_not_tried_again(study_file, tmp_path: Path) -> None:
-    done = sweep(planned(study_file, "slow", ["seeds=1"]), tmp_path, Wanted(timeout=0.2), shown=False)
+    done = sweep(planned(study_file, "slow", ["seeds=1"]), tmp_path, SweepOptions(timeout=0.2), shown=False)
     assert len(done.failed) == 3
     assert all("DeadlineError" in error for error in done.failed.values())
     assert {note["attempts"] for note in Journal.open(tmp_path).failures().values()} == {1}
@@ -177,24 +177,24 @@ def test_a_deadline_is_a_failure_of_that_run_and_is_not_tried_again(study_file, 
 
 def test_force_does_again_what_is_done(study_file, tmp_path: Path) -> None:
     asked = planned(study_file, "instant")
-    sweep(asked, tmp_path, Wanted(), shown=False)
+    sweep(asked, tmp_path, SweepOptions(), shown=False)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "journal").glob("*.run")}
-    sweep(asked, tmp_path, Wanted(force=True), shown=False)
+    sweep(asked, tmp_path, SweepOptions(force=True), shown=False)
     assert all(path.stat().st_mtime_ns > then for path, then in before.items())
 
 
 def test_a_filter_takes_columns_and_values(study_file) -> None:
     asked = planned(study_file, "instant")
     chosen = sweeping.todo(
-        asked, Wanted(where=parse_where(["cell=lstm,gru", "seed=1"], asked.study)), frozenset(), frozenset()
+        asked, SweepOptions(where=parse_where(["cell=lstm,gru", "seed=1"], asked.study)), frozenset(), frozenset()
     )
     assert sorted((run.point.columns()["cell"], run.seed) for run in chosen) == [("gru", 1), ("lstm", 1)]
 
 
 def test_a_changed_study_leaves_old_runs_as_orphans(study_file, tmp_path: Path) -> None:
-    sweep(planned(study_file, "instant"), tmp_path, Wanted(), shown=False)
+    sweep(planned(study_file, "instant"), tmp_path, SweepOptions(), shown=False)
     changed = planned(study_file, "instant", ["training.max_updates=7"])
     assert sweeping.counts(changed, Journal.open(tmp_path)) == {"done": 0, "failed": 0, "missing": 6, "orphaned": 6}
-    after = sweep(changed, tmp_path, Wanted(), shown=False)
+    after = sweep(changed, tmp_path, SweepOptions(), shown=False)
     assert after.tables["runs"].num_rows == 6
     assert len(Journal.open(tmp_path).done()) == 12

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ResultsError
-from harness.execution.sweeping import Wanted, sweep
+from harness.execution.sweeping import SweepOptions, sweep
 from harness.registry import read
 from harness.store import tables
 from harness.store.journal import Journal
@@ -37,14 +37,14 @@ def asked(study_file):
 
 
 def test_shards_share_the_runs_and_leave_none(asked) -> None:
-    owners = [[index for index in (1, 2, 3) if Wanted(shard=(index, 3)).owns(run)] for run in asked.runs]
+    owners = [[index for index in (1, 2, 3) if SweepOptions(shard=(index, 3)).owns(run)] for run in asked.runs]
     assert all(len(owner) == 1 for owner in owners)
     assert {owner[0] for owner in owners} == {1, 2, 3}
 
 
 def test_shards_at_the_same_time_in_one_folder_make_the_tables_of_one_sweep(study_file, asked, tmp_path: Path) -> None:
     path = study_file()
-    sweep(asked, tmp_path / "whole", Wanted(), shown=False)
+    sweep(asked, tmp_path / "whole", SweepOptions(), shown=False)
     command = [sys.executable, "-m", "harness.sweep", str(path), "-S", "seeds=4", "-o", str(tmp_path), "-j", "1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     shards = [
@@ -63,9 +63,9 @@ def test_shards_at_the_same_time_in_one_folder_make_the_tables_of_one_sweep(stud
 
 
 def test_folders_of_shards_are_merged_by_copying_their_commits(asked, tmp_path: Path) -> None:
-    sweep(asked, tmp_path / "whole", Wanted(), shown=False)
+    sweep(asked, tmp_path / "whole", SweepOptions(), shown=False)
     for index in (1, 2):
-        swept = sweep(asked, tmp_path / str(index), Wanted(shard=(index, 2)), shown=False)
+        swept = sweep(asked, tmp_path / str(index), SweepOptions(shard=(index, 2)), shown=False)
         assert 0 < swept.missing == len(asked.runs) - swept.computed
     shutil.copytree(tmp_path / "2" / "journal", tmp_path / "1" / "journal", dirs_exist_ok=True)
     merged = Journal.open(tmp_path / "1")

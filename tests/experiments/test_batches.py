@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cells import CELLS
-from harness.experiments.batches import Chunks, Feed
+from harness.experiments.batches import BatchSource, Chunks
 from harness.models import MODELS
 from harness.recurrence.scan import scan
 from harness.study.spec import Training, setting
@@ -74,34 +74,34 @@ def test_the_state_before_a_chunk_is_that_of_the_whole_series_there(window: int 
     model = model_of("lstm")
     replicas = [model.initialise(model.cell, seed) for seed in (1, 2)]
     parameters = {name: torch.from_numpy(np.stack([p[name] for p in replicas])) for name in replicas[0]}
-    feed = Feed(model, Training(batch_size=B, bptt_window=window, bptt_stride=stride), "cpu", [1, 2])
+    batches = BatchSource(model, Training(batch_size=B, bptt_window=window, bptt_stride=stride), "cpu", [1, 2])
     whole = torch.from_numpy(np.stack([model.task.batch(seed, "train", 0, B).inputs for seed in (1, 2)], 1))
-    feed.batch(0)
-    for update in range(feed.chunks.count):
-        inputs, targets = feed.batch(update)
-        start, scored, stop = feed.chunks.span(update)
+    batches.batch(0)
+    for update in range(batches.chunks.count):
+        inputs, targets = batches.batch(update)
+        start, scored, stop = batches.chunks.span(update)
         assert torch.equal(inputs, whole[start:stop])
         assert (targets[: scored - start] == -1).all()
         assert torch.equal(targets[scored - start :], whole[scored:stop])
         expected = model.start(parameters, 2, B)
         if start:
             _, expected = scan(model.cell, parameters, whole[:start], expected)
-        state = feed.state or model.start(parameters, 2, B)
+        state = batches.state or model.start(parameters, 2, B)
         for ours, theirs in zip(state, expected, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
-        _, last = model.outputs(parameters, inputs, targets, feed.state)
-        feed.carry(parameters, inputs, targets, last, update)
-    again, _ = feed.batch(feed.chunks.count)  # a new episode: new data, and the state starts from zero
-    assert feed.state is None
+        _, last = model.outputs(parameters, inputs, targets, batches.state)
+        batches.carry(parameters, inputs, targets, last, update)
+    again, _ = batches.batch(batches.chunks.count)  # a new episode: new data, and the state starts from zero
+    assert batches.state is None
     assert not torch.equal(again, whole[: len(again)])
 
 
 def test_replicas_that_leave_take_their_series_and_state_with_them() -> None:
     model = model_of("rnn")
-    feed = Feed(model, Training(batch_size=B, bptt_window=4), "cpu", [1, 2, 3])
-    feed.batch(0)
-    feed.state = (torch.arange(3.0).view(3, 1, 1).expand(3, B, 5),)
-    feed.keep([2, 0])
-    assert feed.state[0][:, 0, 0].tolist() == [2.0, 0.0]
-    kept, _ = feed.batch(1)
+    batches = BatchSource(model, Training(batch_size=B, bptt_window=4), "cpu", [1, 2, 3])
+    batches.batch(0)
+    batches.state = (torch.arange(3.0).view(3, 1, 1).expand(3, B, 5),)
+    batches.keep([2, 0])
+    assert batches.state[0][:, 0, 0].tolist() == [2.0, 0.0]
+    kept, _ = batches.batch(1)
     assert torch.equal(kept[:, 0], torch.from_numpy(model.task.batch(3, "train", 0, B).inputs[4:8]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.experiments.setup import Setup
-from harness.experiments.theory_check import Finding, report
+from harness.experiments.theory_check import TheoryCheck, report
 from harness.registry import read
 from harness.schema import PROFILES, RUNS, Profile
 from harness.study.plan import Run, plan
@@ -22,9 +22,9 @@ seeds: 2
 """
 
 
-def found(measured: float = 1.0, residual: float | None = 0.1, solved: bool = True) -> Finding:
+def found(measured: float = 1.0, residual: float | None = 0.1, solved: bool = True) -> TheoryCheck:
     profile = Profile("norm", "lag", np.arange(3.0), np.array([1.0, -math.inf, 2.0]), np.array([1.0, math.nan, 2.0]))
-    return Finding(measured, None, residual, solved, [profile], {"initial_sigma_max": 2.0})
+    return TheoryCheck(measured, None, residual, solved, [profile], {"initial_sigma_max": 2.0})
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def found(measured: float = 1.0, residual: float | None = 0.1, solved: bool = Tr
         (found(residual=math.nan), "diverged"),
     ],
 )
-def test_the_outcome_is_the_rules_unless_a_number_is_not_finite(finding: Finding, outcome: str) -> None:
+def test_the_outcome_is_the_rules_unless_a_number_is_not_finite(finding: TheoryCheck, outcome: str) -> None:
     assert finding.outcome == outcome
 
 
@@ -46,7 +46,7 @@ def test_a_record_a_run_in_the_columns_of_the_tables(study_file) -> None:
     runs = plan(read(study_file(STUDY))).runs
     told: list[Run] = []
 
-    def find(run: Run) -> Finding:
+    def find(run: Run) -> TheoryCheck:
         told.append(run)
         return found()
 

@@ -14,7 +14,7 @@ from harness.cells.sizes import matched_width, parameter_counts
 from harness.models import MODELS, readout
 from harness.models.decoder import Decoding, decoder
 from harness.models.model import Model
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.scan import scan
 from harness.study.spec import setting
 from harness.tasks.task import UNSCORED, Batch, Task
@@ -97,10 +97,10 @@ def test_engines_agree_in_values_gradients_and_adjoints(shape: str, cell: str) -
     for engine in ("torch", "numba"):
         model = model_of(shape, cell, engine)
         parameters, inputs, targets = data(model)
-        tape = Tape()
-        outputs, _ = model.outputs(parameters, inputs, targets, None, tape)
+        recorder = AdjointRecorder()
+        outputs, _ = model.outputs(parameters, inputs, targets, None, recorder)
         model.losses(outputs, targets).sum().backward()
-        found.append((outputs.detach(), {n: p.grad for n, p in parameters.items()}, tape.rows()))
+        found.append((outputs.detach(), {n: p.grad for n, p in parameters.items()}, recorder.rows()))
     ours, theirs = found
     torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=1e-10)
     for name, gradient in ours[1].items():
@@ -114,8 +114,8 @@ def test_adjoints_pass_through_the_bottleneck(cell: str) -> None:
     """∂L/∂h_t of the encoder is what autograd finds when the encoder is unrolled by hand."""
     model = model_of("sequence_to_vector_to_sequence", cell)
     parameters, inputs, targets = data(model)
-    tape = Tape()
-    outputs, _ = model.outputs(parameters, inputs, targets, None, tape)
+    recorder = AdjointRecorder()
+    outputs, _ = model.outputs(parameters, inputs, targets, None, recorder)
     model.losses(outputs, targets).sum().backward()
     state, kept = model.start(parameters, R, B), []
     for t in range(T):
@@ -127,7 +127,7 @@ def test_adjoints_pass_through_the_bottleneck(cell: str) -> None:
     begin = (state[0], *[torch.zeros_like(part) for part in state[1:]])
     s, _ = scan(model.cell, decoder(parameters), told, begin, every_step=True)
     model.losses(s @ parameters["V"].mT + parameters["b_y"].unsqueeze(1), targets).sum().backward()
-    for r, row in enumerate(tape.rows()):
+    for r, row in enumerate(recorder.rows()):
         assert len(row["log10_adjoint"]) == 2 * T
         if cell == "rnn":  # h alone: of an LSTM, c carries gradients past h, and autograd by hand sees those too
             by_hand = [np.log10(B * h.grad[r].norm(dim=-1).mean().item()) for h in kept]

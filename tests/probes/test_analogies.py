@@ -69,7 +69,7 @@ class Additive(EncoderDecoder):
 
     deaf = False
 
-    def encode(self, parameters: Any, inputs: Tensor, tape: Any) -> Any:
+    def encode(self, parameters: Any, inputs: Tensor, recorder: Any) -> Any:
         body = TASK.body
         days = [body.meant["".join(TASK.spelled(column))] for column in inputs[:, 0].T.numpy()]
         months = np.eye(12)[[day.month - 1 for day in days]]

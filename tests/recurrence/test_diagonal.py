@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.cells import CELLS
 from harness.cells.elementwise import Elementwise
 from harness.cells.initialisation import initialise
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.scan import scan
 
 ELEMENTWISE = [name for name, cell in CELLS.items() if issubclass(cell, Elementwise)]
@@ -32,16 +32,16 @@ def random(seed: int, *shape: int, dtype=torch.float64):
 
 
 def everything(cell, parameters, engine: str, x, h_0, *, window, every_step: bool) -> dict[str, torch.Tensor]:
-    """States, gradients of all that has one, and what the tape wrote, of L = Σ v·h."""
+    """States, gradients of all that has one, and what the recorder wrote, of L = Σ v·h."""
     x, h_0 = x.clone().requires_grad_(), h_0.clone().requires_grad_()
     own = {key: p.detach().clone().requires_grad_() for key, p in parameters.items()}
-    tape = Tape()
-    h, (last,) = scan(cell, own, x, (h_0,), window=window, every_step=every_step, engine=engine, tape=tape)
+    recorder = AdjointRecorder()
+    h, (last,) = scan(cell, own, x, (h_0,), window=window, every_step=every_step, engine=engine, recorder=recorder)
     (h * random(2, *h.shape, dtype=h.dtype)).sum().backward()
     grads = {key: p.grad for key, p in own.items()} | {"x": x.grad, "h_0": h_0.grad}
     found = {"h": h.detach(), "last": last.detach()}
     found |= {key: torch.zeros(()) if g is None or not g.any() else g for key, g in grads.items()}
-    return found | {name: torch.as_tensor(getattr(tape, name)) for name in ("log10_adjoint", "log10_immediate")}
+    return found | {name: torch.as_tensor(getattr(recorder, name)) for name in ("log10_adjoint", "log10_immediate")}
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -84,12 +84,12 @@ def test_adjoints_of_a_linear_unit_fall_by_exactly_u_a_step_far_below_any_float(
     with torch.no_grad():
         parameters["u"].fill_(u)
         parameters["b_x"].fill_(10.0)
-    tape = Tape()
+    recorder = AdjointRecorder()
     zeros = torch.zeros(1, 2, 3, dtype=dtype)
-    h, _ = scan(cell, parameters, torch.zeros(T, 1, 2, D, dtype=dtype), (zeros,), engine="numba", tape=tape)
+    h, _ = scan(cell, parameters, torch.zeros(T, 1, 2, D, dtype=dtype), (zeros,), engine="numba", recorder=recorder)
     (h / 2).sum().backward()  # ∂L/∂h_T = ½, of B = 2 sequences: a norm of √3 each
     lags = np.arange(T - 1, -1, -1)
-    np.testing.assert_allclose(tape.log10_adjoint[:, 0], np.log10(3) / 2 + lags * np.log10(u), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(recorder.log10_adjoint[:, 0], np.log10(3) / 2 + lags * np.log10(u), rtol=1e-6, atol=1e-6)
 
 
 def test_adjoints_of_an_lru_fall_by_the_modulus_of_its_eigenvalue() -> None:
@@ -97,11 +97,13 @@ def test_adjoints_of_an_lru_fall_by_the_modulus_of_its_eigenvalue() -> None:
     cell, parameters = made("lru", R=1, H=2, T=T)
     with torch.no_grad():
         parameters["nu"].fill_(np.log(-np.log(modulus)))
-    tape = Tape()
+    recorder = AdjointRecorder()
     zeros = torch.zeros(1, 1, 2, dtype=torch.float64)
-    h, _ = scan(cell, parameters, torch.zeros(T, 1, 1, D, dtype=torch.float64), (zeros,), engine="numba", tape=tape)
+    h, _ = scan(
+        cell, parameters, torch.zeros(T, 1, 1, D, dtype=torch.float64), (zeros,), engine="numba", recorder=recorder
+    )
     h.sum().backward()
-    np.testing.assert_allclose(np.diff(tape.log10_adjoint[:, 0]), -np.log10(modulus), atol=1e-9)
+    np.testing.assert_allclose(np.diff(recorder.log10_adjoint[:, 0]), -np.log10(modulus), atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -110,11 +112,11 @@ def test_float32_adjoints_of_two_thousand_steps_are_those_of_float64(name: str) 
     levels = []
     for dtype in (torch.float32, torch.float64):
         cell, parameters = made(name, R=1, H=6, T=T, dtype=dtype)
-        tape = Tape()
+        recorder = AdjointRecorder()
         x, zeros = random(0, T, 1, 3, D, dtype=dtype), torch.zeros(1, 3, 6, dtype=dtype)
-        h, _ = scan(cell, parameters, x, (zeros,), engine="numba", tape=tape)
+        h, _ = scan(cell, parameters, x, (zeros,), engine="numba", recorder=recorder)
         h.sum().backward()
-        levels.append(tape.log10_adjoint)
+        levels.append(recorder.log10_adjoint)
     assert np.isfinite(levels[1][-200:]).all()
     np.testing.assert_allclose(levels[0], levels[1], rtol=1e-4, atol=0.02)
 

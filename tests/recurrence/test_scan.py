@@ -6,7 +6,7 @@ import torch
 
 from harness.cells import CELLS
 from harness.cells.initialisation import initialise
-from harness.recurrence.adjoints import Tape
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.kernels import KERNELS
 from harness.recurrence.scan import scan
 
@@ -59,21 +59,21 @@ def test_adjoints_are_those_of_autograd_and_exactly_zero_before_the_window(
     name: str, window: int | None, engine: str
 ) -> None:
     cell, parameters, tokens, state, weights = setup(name)
-    tape = Tape()
-    h, _ = scan(cell, parameters, tokens, state, window=window, engine=engine, tape=tape)
+    recorder = AdjointRecorder()
+    h, _ = scan(cell, parameters, tokens, state, window=window, engine=engine, recorder=recorder)
     ((h * weights).sum() / B).backward()
     ours = {key: p.grad.clone() for key, p in parameters.items()}
     for p in parameters.values():
         p.grad = None
     K = min(window or T, T)
     expected = autograd_adjoints(cell, parameters, tokens, state, weights, K)
-    np.testing.assert_allclose(tape.log10_adjoint, expected[0], rtol=0, atol=1e-10)
-    assert np.isneginf(tape.log10_adjoint[: T - K]).all()
-    assert np.isfinite(tape.log10_adjoint[T - K :]).all()
+    np.testing.assert_allclose(recorder.log10_adjoint, expected[0], rtol=0, atol=1e-10)
+    assert np.isneginf(recorder.log10_adjoint[: T - K]).all()
+    assert np.isfinite(recorder.log10_adjoint[T - K :]).all()
     if len(state) > 1:
-        np.testing.assert_allclose(tape.log10_adjoint_cell, expected[1], rtol=0, atol=1e-10)
+        np.testing.assert_allclose(recorder.log10_adjoint_cell, expected[1], rtol=0, atol=1e-10)
     else:
-        assert tape.log10_adjoint_cell is None
+        assert recorder.log10_adjoint_cell is None
     for key, p in parameters.items():
         torch.testing.assert_close(ours[key], p.grad, rtol=0, atol=1e-10)
 
@@ -81,11 +81,11 @@ def test_adjoints_are_those_of_autograd_and_exactly_zero_before_the_window(
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_immediate_gradient_of_a_loss_at_the_end_is_seen_at_the_end_alone(engine: str) -> None:
     cell, parameters, tokens, state, weights = setup("rnn")
-    tape = Tape()
-    h, _ = scan(cell, parameters, tokens, state, engine=engine, tape=tape)
+    recorder = AdjointRecorder()
+    h, _ = scan(cell, parameters, tokens, state, engine=engine, recorder=recorder)
     ((h * weights).sum() / B).backward()
-    np.testing.assert_allclose(tape.log10_immediate[-1], weights.norm(dim=-1).mean(-1).log10().numpy(), atol=1e-12)
-    assert np.isneginf(tape.log10_immediate[:-1]).all()
+    np.testing.assert_allclose(recorder.log10_immediate[-1], weights.norm(dim=-1).mean(-1).log10().numpy(), atol=1e-12)
+    assert np.isneginf(recorder.log10_immediate[:-1]).all()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -110,13 +110,13 @@ def test_adjoints_of_a_scaled_orthogonal_linear_cell_fall_by_exactly_rho_a_step_
         tokens = tokens[:steps]
     else:
         parameters["b_x"].data.fill_(10.0)
-    tape = Tape()
-    h, _ = scan(cell, parameters, tokens, state, engine=engine, tape=tape)
+    recorder = AdjointRecorder()
+    h, _ = scan(cell, parameters, tokens, state, engine=engine, recorder=recorder)
     ((h * weights).sum() / B).backward()
-    slopes = np.diff(tape.log10_adjoint, axis=0)
+    slopes = np.diff(recorder.log10_adjoint, axis=0)
     np.testing.assert_allclose(slopes, -np.log10(rho), atol=1e-6)
     expected = weights.double().norm(dim=-1).mean(-1).log10().numpy() + (steps - 1) * np.log10(rho)
-    np.testing.assert_allclose(tape.log10_adjoint[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(recorder.log10_adjoint[0], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -124,10 +124,10 @@ def test_adjoints_of_a_scaled_orthogonal_linear_cell_fall_by_exactly_rho_a_step_
 def test_a_loss_at_every_step_adds_its_immediate_gradients(name: str, engine: str) -> None:
     cell, parameters, tokens, state, _ = setup(name)
     weights = torch.randn(T, R, B, H, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    tape = Tape()
-    h, _ = scan(cell, parameters, tokens, state, every_step=True, engine=engine, tape=tape)
+    recorder = AdjointRecorder()
+    h, _ = scan(cell, parameters, tokens, state, every_step=True, engine=engine, recorder=recorder)
     ((h * weights).sum() / B).backward()
-    np.testing.assert_allclose(tape.log10_immediate, weights.norm(dim=-1).mean(-1).log10().numpy(), atol=1e-12)
+    np.testing.assert_allclose(recorder.log10_immediate, weights.norm(dim=-1).mean(-1).log10().numpy(), atol=1e-12)
     ours = {key: p.grad.clone() for key, p in parameters.items()}
     # the same sum, one loss at a time: adjoints add up linearly
     for p in parameters.values():
@@ -172,10 +172,14 @@ def test_a_sequence_computed_again_in_pieces_has_the_same_gradients_and_adjoints
     found = []
     for kept in (fused.KEPT_BYTES, 5 * fused.KEPT_BYTES / fused.steps_kept(cell, B, 8)):
         monkeypatch.setattr(fused, "KEPT_BYTES", kept)
-        tape = Tape()
-        h, _ = scan(cell, parameters, tokens, state, window=window, every_step=every_step, engine="numba", tape=tape)
+        recorder = AdjointRecorder()
+        h, _ = scan(
+            cell, parameters, tokens, state, window=window, every_step=every_step, engine="numba", recorder=recorder
+        )
         gradients = torch.autograd.grad((h * weights).sum(), [*parameters.values(), *state])
-        found.append((h.detach(), *gradients, *map(torch.as_tensor, (tape.log10_adjoint, tape.log10_immediate))))
+        found.append(
+            (h.detach(), *gradients, *map(torch.as_tensor, (recorder.log10_adjoint, recorder.log10_immediate)))
+        )
     assert fused.steps_kept(cell, B, 8) == 5
     for whole, pieces in zip(*found, strict=True):
         torch.testing.assert_close(whole, pieces, rtol=0, atol=1e-10)
@@ -190,7 +194,7 @@ def test_adjoints_do_not_underflow_between_pieces(monkeypatch) -> None:
     )
     parameters["b_x"].data.fill_(10.0)
     monkeypatch.setattr(fused, "KEPT_BYTES", 400 * fused.KEPT_BYTES / fused.steps_kept(cell, B, 4))
-    tape = Tape()
-    h, _ = scan(cell, parameters, tokens, state, engine="numba", tape=tape)
+    recorder = AdjointRecorder()
+    h, _ = scan(cell, parameters, tokens, state, engine="numba", recorder=recorder)
     ((h * weights).sum() / B).backward()
-    np.testing.assert_allclose(np.diff(tape.log10_adjoint, axis=0), np.log10(2), atol=1e-6)
+    np.testing.assert_allclose(np.diff(recorder.log10_adjoint, axis=0), np.log10(2), atol=1e-6)

@@ -12,7 +12,7 @@ from made_up import Made
 from harness import check, cli, status
 from harness.registry import read
 from harness.report.documents import printed, standing, verdict_document
-from harness.report.presenting import Judged
+from harness.report.presenting import JudgedStudy
 from harness.schema import Record
 from harness.store.journal import Journal
 from harness.study.plan import Plan, plan
@@ -28,7 +28,7 @@ def strictly(text: str) -> Any:
 
 def test_verdicts_are_the_ones_of_the_text_and_infinities_are_null(made: Made) -> None:
     verdicts = [verdict for each in made.study.expect for verdict in judge(each, made.frames.runs, made.planned)]
-    said = strictly(printed(verdict_document(Judged(Plan(made.study, ()), made.frames, verdicts))))
+    said = strictly(printed(verdict_document(JudgedStudy(Plan(made.study, ()), made.frames, verdicts))))
     assert (said["state"], said["sentence"]) == ("fails", "2 of 5 expectations fail.")
     assert [each["state"] for each in said["expectations"]] == [verdict.state for verdict in verdicts]
     groups = [group for each in said["expectations"] for group in each["measured"]]

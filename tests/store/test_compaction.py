@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.execution.sweeping import Wanted, sweep
+from harness.execution.sweeping import SweepOptions, sweep
 from harness.registry import read
 from harness.schema import Record
 from harness.store import compaction, segments, tables
@@ -126,7 +126,7 @@ def half_used(folder: Path) -> tuple[Journal, dict[str, int]]:
     assert found is not None
     path.write_bytes(data[: found[0] + 200] + b"?" + data[found[0] + 201 :])
     assert journal.faulty(RUNS).keys() == {RUNS[1]}
-    journal.set_aside(RUNS[1], "spoiled")
+    journal.quarantine(RUNS[1], "spoiled")
     filled(folder, RUNS[:2], updates=2, replace=True)
     filled(folder, RUNS[5:])
     return journal, {**dict.fromkeys(RUNS, 1), RUNS[0]: 2, RUNS[1]: 2}
@@ -225,7 +225,7 @@ def test_a_full_disk_leaves_the_files_and_the_sweep_is_done_all_the_same(
 
     monkeypatch.setattr(compaction, "write", full)
     asked = plan(read(study_file()))
-    assert sweep(asked, tmp_path / "r", Wanted(), shown=False).missing == 0
+    assert sweep(asked, tmp_path / "r", SweepOptions(), shown=False).missing == 0
     assert set(Journal.open(tmp_path / "r").loose()) == asked.ids
 
 
@@ -339,24 +339,24 @@ def test_a_sweep_that_packs_half_way_and_goes_on_has_the_tables_of_one_that_does
     asked = plan(read(study_file()))
     with monkeypatch.context() as patched:
         patched.setattr(compaction, "LEAST", 1000)
-        sweep(asked, tmp_path / "files", Wanted(), shown=False)
-    sweep(asked, tmp_path / "packed", Wanted(limit=4), shown=False)
+        sweep(asked, tmp_path / "files", SweepOptions(), shown=False)
+    sweep(asked, tmp_path / "packed", SweepOptions(limit=4), shown=False)
     assert len(Journal.open(tmp_path / "packed").segments().ids()) == 4
-    again = sweep(asked, tmp_path / "packed", Wanted(), shown=False)
+    again = sweep(asked, tmp_path / "packed", SweepOptions(), shown=False)
     assert (again.computed, again.missing) == (2, 0)
     assert not Journal.open(tmp_path / "packed").loose()
-    assert sweep(asked, tmp_path / "packed", Wanted(), shown=False).computed == 0
+    assert sweep(asked, tmp_path / "packed", SweepOptions(), shown=False).computed == 0
     assert rows(tmp_path / "packed") == rows(tmp_path / "files")
 
 
 def test_a_sweep_finds_a_damaged_commit_in_a_segment_and_does_it_again(study_file, tmp_path: Path, capsys) -> None:
     asked = plan(read(study_file()))
-    sweep(asked, tmp_path, Wanted(), shown=False)
+    sweep(asked, tmp_path, SweepOptions(), shown=False)
     before, path = rows(tmp_path), one_segment(tmp_path)
     data = bytearray(path.read_bytes())
     data[300] ^= 1
     path.write_bytes(data)
-    again = sweep(asked, tmp_path, Wanted())
+    again = sweep(asked, tmp_path, SweepOptions())
     assert "damaged commit set aside, its run is missing" in capsys.readouterr().err
     assert (again.computed, again.missing) == (1, 0)
     assert rows(tmp_path) == before
@@ -364,9 +364,9 @@ def test_a_sweep_finds_a_damaged_commit_in_a_segment_and_does_it_again(study_fil
 
 def test_packed_folders_are_merged_by_copying_their_commits(study_file, tmp_path: Path) -> None:
     asked = plan(read(study_file()))
-    sweep(asked, tmp_path / "whole", Wanted(), shown=False)
+    sweep(asked, tmp_path / "whole", SweepOptions(), shown=False)
     for name, where in (("a", {"cell": "rnn"}), ("b", {"cell": ["lstm", "gru"]})):
-        sweep(asked, tmp_path / name, Wanted(where=where), shown=False)
+        sweep(asked, tmp_path / name, SweepOptions(where=where), shown=False)
     shutil.copytree(tmp_path / "b" / "journal", tmp_path / "a" / "journal", dirs_exist_ok=True)
     merged = Journal.open(tmp_path / "a")
     assert merged.done() == asked.ids

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StudyError
-from harness.registry import catalogue, read
+from harness.registry import load_registry, read
 from harness.study.json_schema import study_schema
 from harness.study.plan import plan
 
@@ -165,7 +165,7 @@ def test_the_schema_has_the_plug_ins_that_are_named_and_no_others(example) -> No
         done = subprocess.run(code, env=env, check=True, capture_output=True, text=True)
         return json.loads(done.stdout)
 
-    assert schema() == study_schema(catalogue())
+    assert schema() == study_schema(load_registry())
     own = schema("leaky", "slope")
     assert "leaky" in own["properties"]["model"]["properties"]["cell"]["enum"]
     assert "first_symbol" not in own["properties"]["task"]["properties"]["name"]["enum"]

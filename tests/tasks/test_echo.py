@@ -6,7 +6,7 @@ import torch
 from pydantic import ValidationError
 
 from harness.cells.rnn import RNN
-from harness.experiments.batches import Feed
+from harness.experiments.batches import BatchSource
 from harness.experiments.pack import Pack
 from harness.experiments.training import gradient
 from harness.models.sequence_to_sequence import SequenceToSequence
@@ -87,7 +87,7 @@ def test_the_lectures_first_epoch_to_its_digits() -> None:
     training = Training(batch_size=5, bptt_window=20, max_updates=1000)
     model = SequenceToSequence(LECTURE, RELU, 20, "numba")
     pack = Pack.start([model.initialise(RELU, 1)], training, "cpu")
-    feed, right = Feed(model, training, "cpu", [1]), 0
+    feed, right = BatchSource(model, training, "cpu", [1]), 0
     for update in range(1000):
         inputs, targets = feed.batch(update)
         with torch.no_grad():
@@ -105,7 +105,7 @@ def test_of_the_steps_an_update_scores_so_many_have_their_bit_inside_the_window(
     task = echo(lag=lag, series_length=60)
     training = Training(batch_size=1, bptt_window=window, bptt_stride=stride, max_updates=60)
     cell = RNN(cell="rnn", hidden_size=3)
-    feed = Feed(SequenceToSequence(task, cell, window, "torch"), training, "cpu", [0])
+    feed = BatchSource(SequenceToSequence(task, cell, window, "torch"), training, "cpu", [0])
     for update in range(7, 10):  # past the start of the series, where a window is cut short
         _, targets = feed.batch(update)
         scored = np.flatnonzero(targets[:, 0, 0] != UNSCORED)
