@@ -23,7 +23,7 @@ from benchmarks.problem import Problem
 from benchmarks.sizes import CELLS, CENTRE
 from harness.experiments import training
 from harness.experiments.batches import BatchSource
-from harness.experiments.pack import Pack
+from harness.experiments.pack import Replicas
 from harness.experiments.setup import Setup
 from harness.models.sequence_to_vector import SequenceToVector
 from harness.recurrence.kernels import KERNELS
@@ -79,8 +79,8 @@ class Stopwatches:
             (SequenceToVector, "outputs", "readout and loss"),
             (SequenceToVector, "losses", "readout and loss"),
             (training, "gradient", "autograd"),
-            (Pack, "gradient_norms", "clipping"),
-            (Pack, "clip", "clipping"),
+            (Replicas, "gradient_norms", "clipping"),
+            (Replicas, "clip", "clipping"),
             (RMSprop, "step", "optimizer"),
             (training, "gradient_rows", "recording"),
         ]

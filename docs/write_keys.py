@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.registry import load_registry
-from harness.study.spec import Choice, Expectation, Figure, Section
+from harness.study.spec import Choice, Expectation, FigureSpec, Section
 
 HEAD = """\
 # Every key of a study
@@ -32,9 +32,9 @@ def page() -> str:
                 lines += ["", f"`{section}:` as in training."]
                 continue
             lines += _section(section, behind)
-    lines += ["", "## figures", "", "A list; of every kind:", "", *_rows(Figure)]
+    lines += ["", "## figures", "", "A list; of every kind:", "", *_rows(FigureSpec)]
     for name, kind in known.figures.items():
-        lines += ["", f"### kind: {name}", "", _said(kind), "", *_rows(kind, besides=Figure)]
+        lines += ["", f"### kind: {name}", "", _said(kind), "", *_rows(kind, besides=FigureSpec)]
     return "\n".join([*lines, "", "## expect", "", _said(Expectation), "", *_rows(Expectation), ""])
 
 

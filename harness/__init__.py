@@ -18,10 +18,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.api import Plan, Results, Study, Verdicts, load, prepare
+    from harness.api import Results, Study, StudyPlan, Verdicts, load, prepare
     from harness.errors import HarnessError
 
-__all__ = ["HarnessError", "Plan", "Results", "Study", "Verdicts", "load", "prepare"]
+__all__ = ["HarnessError", "Results", "Study", "StudyPlan", "Verdicts", "load", "prepare"]
 
 
 def __getattr__(name: str) -> Any:

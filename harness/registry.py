@@ -16,7 +16,7 @@ from harness.figures.kind import FigureKind
 from harness.schema import RUNS
 from harness.study import validation
 from harness.study.plugins import Group, Named, installed
-from harness.study.spec import Choice, Experiment, Registry, Section, Study, setting_column
+from harness.study.spec import Choice, Experiment, Registry, Section, StudySpec, setting_column
 from harness.tasks import TASKS
 from harness.tasks.task import Task
 from harness.verdicts.expectations import METRICS, expectation_faults
@@ -54,13 +54,13 @@ def load_registry(named: Named | None = None) -> Registry:
     return Registry(experiments, figures, METRICS, faults, FIGURE_PLUGINS.others(found))
 
 
-def faults(study: Study) -> list[tuple[str, int, str]]:
+def faults(study: StudySpec) -> list[tuple[str, int, str]]:
     """What is wrong with the figures and expectations of a study whose settings are right."""
     found = [("figures", index, what) for index, what in figure_faults(study)]
     return found + [("expect", index, what) for index, what in expectation_faults(study)]
 
 
-def read(path: str | Path, overrides: Sequence[str] = ()) -> Study:
+def read(path: str | Path, overrides: Sequence[str] = ()) -> StudySpec:
     """Read a study with all names known."""
     return validation.read(path, overrides, registry=load_registry)
 

@@ -1,4 +1,4 @@
-"""A made-up study with made-up results: real schemas and Study objects, numbers from a generator."""
+"""A made-up study with made-up results: real schemas and StudySpec objects, numbers from a generator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 from harness.figures import FIGURES
 from harness.schema import CODES, CURVES, EXAMPLES, GRADIENTS, RUNS
 from harness.statistics.frames import Frames
-from harness.study.spec import Choice, Experiment, Point, Section, Study, Training, setting
+from harness.study.spec import Choice, Experiment, Point, Section, StudySpec, Training, setting
 
 
 class Order(Section):
@@ -73,7 +73,7 @@ def figures(*settings: Mapping[str, Any]) -> tuple[Any, ...]:
 class Made:
     """A study, its planned runs, and the tables that they left behind."""
 
-    study: Study
+    study: StudySpec
     planned: pd.DataFrame
     tables: Mapping[str, pa.Table]
 
@@ -84,7 +84,7 @@ class Made:
 
 def make(grid: Sequence[Point] = points(), seeds: Sequence[int] = SEEDS, **changes: Any) -> Made:
     """Results of a grid: the RNN fails at T = 100, the LSTM does not; adjoints fall by their rate, with noise."""
-    study = Study(
+    study = StudySpec(
         "made_up",
         "An RNN fails where an LSTM does not.",
         EXPERIMENT,

@@ -8,6 +8,6 @@ What it keeps is what the commands keep, in the same folders: either can go on w
 """
 
 from harness.api.results import Results, Verdicts
-from harness.api.study import Plan, Study, load, prepare
+from harness.api.study import Study, StudyPlan, load, prepare
 
-__all__ = ["Plan", "Results", "Study", "Verdicts", "load", "prepare"]
+__all__ = ["Results", "Study", "StudyPlan", "Verdicts", "load", "prepare"]

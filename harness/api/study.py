@@ -18,9 +18,9 @@ from harness.errors import HarnessError, Place, ResultsError, StudyError, neares
 from harness.registry import load_registry, read
 from harness.study import plan as planning
 from harness.study.matching import ordered
-from harness.study.spec import Study as Asked
+from harness.study.spec import StudySpec
 from harness.study.validation import understand
-from harness.study.yaml_document import Document, parse
+from harness.study.yaml_document import YamlDocument, parse
 from harness.verdicts.expectations import weak_seeds
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Study:
     harness.errors.StudyError: -S 1: model.cell: no cell 'lstmm'; did you mean 'lstm'? ...
     """
 
-    asked: Asked
+    asked: StudySpec
     folder: Path
 
     @classmethod
@@ -80,7 +80,7 @@ class Study:
         return cls._of(document, overrides)
 
     @classmethod
-    def _of(cls, document: Document, overrides: Overrides) -> Study:
+    def _of(cls, document: YamlDocument, overrides: Overrides) -> Study:
         asked = understand(document, texts(overrides), registry=load_registry)
         return cls(asked, Path("results") / asked.name)
 
@@ -94,9 +94,9 @@ class Study:
         """What the study claims."""
         return self.asked.claim
 
-    def plan(self) -> Plan:
+    def plan(self) -> StudyPlan:
         """All runs of the study, with their predicted cost; nothing is computed."""
-        return Plan(self, planning.plan(self.asked))
+        return StudyPlan(self, planning.plan(self.asked))
 
     def run(
         self,
@@ -194,7 +194,7 @@ class Study:
 
 
 @dataclass(frozen=True, repr=False)
-class Plan:
+class StudyPlan:
     """What a study would compute.
 
     >>> plan = harness.Study.from_yaml("studies/first.yaml").plan()

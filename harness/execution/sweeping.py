@@ -27,7 +27,7 @@ from harness.store.compaction import compact
 from harness.store.journal import Journal, replace_file
 from harness.study.matching import matches
 from harness.study.plan import Plan, Run, packs
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 
 NAMED: Mapping[str, object] = {"null": None, "none": None, "full": None, "true": True, "false": False}
 
@@ -230,7 +230,7 @@ def counts(plan: Plan, journal: Journal, faulty: Collection[str] = ()) -> Counte
     )
 
 
-def parse_where(texts: Sequence[str], study: Study) -> dict[str, object]:
+def parse_where(texts: Sequence[str], study: StudySpec) -> dict[str, object]:
     """`cell=lstm` or `sequence_length=50,100` → a condition on columns.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from harness.experiments.pack import Pack
+from harness.experiments.pack import Replicas
 
 if TYPE_CHECKING:
     from harness.experiments.batches import BatchSource
@@ -48,7 +48,7 @@ class Checkpointing:
     every: float = 30.0
     last: float = field(default_factory=monotonic)
 
-    def resume(self, pack: Pack, batches: BatchSource, traces: Sequence[Trace]) -> int:
+    def resume(self, pack: Replicas, batches: BatchSource, traces: Sequence[Trace]) -> int:
         """Put a fresh pack where its runs stood, if all stood at the same update; returns that update."""
         found = [self.store.read(trace.run.run_id) for trace in traces]
         kept = [arrays for arrays in found if arrays is not None and str(arrays["computed_by"]) == self.computed_by]
@@ -62,7 +62,7 @@ class Checkpointing:
             _recall(trace, _part(arrays, "trace"))
         return update
 
-    def now_and_then(self, update: int, pack: Pack, batches: BatchSource, traces: Sequence[Trace]) -> None:
+    def now_and_then(self, update: int, pack: Replicas, batches: BatchSource, traces: Sequence[Trace]) -> None:
         """Write a checkpoint of every replica after `update` updates, if it is time."""
         if monotonic() - self.last < self.every:
             return

@@ -17,7 +17,7 @@ OPTIMIZERS = {"sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop, "adam": to
 
 
 @dataclass
-class Pack:
+class Replicas:
     """Stacked parameters (R, …) and their optimizer.
 
     SGD, RMSprop and Adam act on each number alone, so stacking changes nothing for a replica; `fused` and `foreach`
@@ -28,7 +28,9 @@ class Pack:
     optimizer: torch.optim.Optimizer
 
     @classmethod
-    def start(cls, replicas: Sequence[Mapping[str, npt.NDArray[np.float64]]], training: Training, device: str) -> Pack:
+    def start(
+        cls, replicas: Sequence[Mapping[str, npt.NDArray[np.float64]]], training: Training, device: str
+    ) -> Replicas:
         """Stack the initial parameters of all replicas."""
         dtype = getattr(torch, training.dtype)
         parameters = {

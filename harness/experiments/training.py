@@ -15,7 +15,7 @@ from torch import Tensor
 from harness.cells.cell import Cell, State
 from harness.cells.initialisation import sigma_max, spectral_radius
 from harness.experiments.batches import BatchSource, draw
-from harness.experiments.pack import Pack
+from harness.experiments.pack import Replicas
 from harness.experiments.penalties import add_penalties
 from harness.experiments.schedule import recorded_updates
 from harness.experiments.setup import Setup
@@ -34,7 +34,7 @@ from harness.tasks.task import Part, Task
 
 
 @dataclass(frozen=True)
-class Asked:
+class TrainingSections:
     """The sections of a training run, typed."""
 
     task: Task
@@ -72,10 +72,10 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     Raises:
         DeadlineError: the setup's deadline passed.
     """
-    asked = [Asked(**run.sections) for run in runs]  # type: ignore[arg-type]
+    asked = [TrainingSections(**run.sections) for run in runs]  # type: ignore[arg-type]
     task, training, evaluation, record = asked[0].task, asked[0].training, asked[0].evaluation, asked[0].record
     model = MODELS[task.shape](task, asked[0].model, training.bptt_window, setup.engine_for(asked[0].model))
-    pack = Pack.start(
+    pack = Replicas.start(
         [model.initialise(a.model, run.seed) for a, run in zip(asked, runs, strict=True)], training, setup.device
     )
     traces = [Trace(run) for run in runs]
@@ -124,7 +124,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
 
 
 def gradient(
-    batches: BatchSource, pack: Pack, batch: tuple[Tensor, Tensor], recorder: AdjointRecorder | None
+    batches: BatchSource, pack: Replicas, batch: tuple[Tensor, Tensor], recorder: AdjointRecorder | None
 ) -> tuple[Tensor, Tensor, State]:
     """Losses and gradient norms of the replicas, (R,) each, and the last state; the gradients are left in the pack.
 
@@ -143,7 +143,7 @@ def gradient(
 
 
 def judge(
-    model: Model, pack: Pack, traces: Sequence[Trace], part: Part, index: int, size: int, device: str
+    model: Model, pack: Replicas, traces: Sequence[Trace], part: Part, index: int, size: int, device: str
 ) -> list[tuple[float, float]]:
     """Mean loss and accuracy of each replica on data that it is not trained on."""
     inputs, targets = draw(model.task, [trace.run.seed for trace in traces], part, index, size, device)
@@ -152,7 +152,13 @@ def judge(
 
 
 def evaluate(
-    model: Model, pack: Pack, traces: Sequence[Trace], update: int, asked: Asked, norms: Tensor, device: str
+    model: Model,
+    pack: Replicas,
+    traces: Sequence[Trace],
+    update: int,
+    asked: TrainingSections,
+    norms: Tensor,
+    device: str,
 ) -> None:
     """Add a row to each replica's curve; the first that meets the task's rule sets `solved_at`."""
     longest = asked.training.clip_norm
@@ -168,7 +174,7 @@ def evaluate(
             trace.solved_at = update
 
 
-def measure(model: Model, pack: Pack, i: int) -> dict[str, float | None]:
+def measure(model: Model, pack: Replicas, i: int) -> dict[str, float | None]:
     """ρ and σ₁ of one replica's recurrent matrices, the largest over its gate blocks; nothing where it has none."""
     names = recurrent(model.cell, pack)
     found: list[npt.NDArray[np.float64]] = []
@@ -184,16 +190,16 @@ def measure(model: Model, pack: Pack, i: int) -> dict[str, float | None]:
     }
 
 
-def recurrent(cell: Cell, pack: Pack) -> list[str]:
+def recurrent(cell: Cell, pack: Replicas) -> list[str]:
     """Names of a model's recurrent weights; those of a decoder end in ′."""
     return [name for name in pack.parameters if name.removesuffix("′") in cell.recurrent_weights]
 
 
 def finish(
-    model: Model, pack: Pack, trace: Trace, i: int, update: int, diverged: bool, record: Recording, setup: Setup
+    model: Model, pack: Replicas, trace: Trace, i: int, update: int, diverged: bool, record: Recording, setup: Setup
 ) -> Record:
     """The record of a replica that ends; its final accuracy is that of its last finite parameters."""
-    alone = Pack({name: p[i : i + 1] for name, p in pack.parameters.items()}, pack.optimizer)
+    alone = Replicas({name: p[i : i + 1] for name, p in pack.parameters.items()}, pack.optimizer)
     [(loss, accuracy)] = judge(model, alone, [trace], "final", 0, model.task.final_sequences, setup.device)
     lost = not np.isfinite(loss)
     row = {

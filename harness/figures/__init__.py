@@ -16,7 +16,7 @@ from harness.figures.kind import FigureKind
 from harness.figures.learning import Learning
 from harness.figures.nodes import Nodes
 from harness.figures.phase import Phase
-from harness.figures.profile import Profile
+from harness.figures.profile import ProfileFigure
 from harness.figures.score import Score
 from harness.figures.states import States
 from harness.figures.success import Success
@@ -29,7 +29,7 @@ FIGURES: Mapping[str, type[FigureKind]] = {
     "decay": Decay,
     "heatmap": Heatmap,
     "phase": Phase,
-    "profile": Profile,
+    "profile": ProfileFigure,
     "examples": Examples,
     "codes": Codes,
     "states": States,

@@ -13,13 +13,13 @@ from harness.figures import panels
 from harness.figures.kind import FigureKind
 from harness.study import labels
 from harness.study.matching import ordered
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure
 
     from harness.statistics.frames import Frames
 
@@ -37,12 +37,12 @@ class Codes(FigureKind):
     )
     col: str | None = Field(None, description="setting with a column of panels for each value, side by side")
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         from harness.statistics.frames import select
 
         return codes(select(frames.table("codes"), self.where), names=label_names(study), by=self.by, col=self.col)
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         return (
             "Codes h_T of held-out inputs on their first two principal components, of one run: the one with the lowest "
             "seed. The axes say which share of the codes' variance they hold; panels one below another show the same "
@@ -59,7 +59,7 @@ class Plane:
     shares: tuple[float, float]
 
 
-def label_names(study: Study) -> tuple[str, ...]:
+def label_names(study: StudySpec) -> tuple[str, ...]:
     """What the labels in the table of codes are labels of, by the task's own statement."""
     names: tuple[str, ...] = getattr(study.points[0].sections["task"], "label_names", ())
     return names
@@ -85,7 +85,7 @@ def silhouette(matrix: npt.NDArray[np.float64], groups: list[str]) -> float | No
     return float(silhouette_score(matrix, groups))
 
 
-def codes(frame: pd.DataFrame, *, names: tuple[str, ...], by: tuple[str, ...], col: str | None = None) -> Drawing:
+def codes(frame: pd.DataFrame, *, names: tuple[str, ...], by: tuple[str, ...], col: str | None = None) -> Figure:
     """Draw codes on their first two principal components, a row of panels for each label in `by`.
 
     Args:

@@ -13,11 +13,10 @@ from pydantic import Field
 from harness.errors import HarnessError, nearest
 from harness.figures import panels
 from harness.figures.kind import FigureKind
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
-    from matplotlib.figure import SubFigure
+    from matplotlib.figure import Figure, SubFigure
 
     from harness.statistics.frames import Frames
 
@@ -36,18 +35,18 @@ class Composite(FigureKind):
         None, gt=0, le=20, description="inches on paper (other styles in proportion); null: both columns"
     )
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         named = _named(study)
         return compose(
             self.layout, {name: partial(named[name].draw, frames, study) for name in places(self.layout)}, self.width
         )
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         named = _named(study)
         captions = (named[name].caption(study) for name in places(self.layout))
         return " ".join(f"({letter}) {caption}" for letter, caption in zip(ascii_lowercase, captions, strict=False))
 
-    def misfits(self, study: Study) -> list[str]:
+    def misfits(self, study: StudySpec) -> list[str]:
         known = {name: figure for name, figure in _named(study).items() if not isinstance(figure, Composite)}
         found = [f"where belongs to the figures in the layout, not to '{self.kind}'"] if self.where else []
         if len({len(row) for row in self.layout}) > 1:
@@ -67,7 +66,7 @@ class Composite(FigureKind):
 
 
 @dataclass(frozen=True)
-class Place:
+class PanelPosition:
     """The rows and columns of a layout that one panel fills."""
 
     rows: slice
@@ -79,21 +78,21 @@ class Place:
         return set(inside) == {name} and len(inside) == sum(row.count(name) for row in layout)
 
 
-def places(layout: Sequence[Sequence[str]]) -> dict[str, Place]:
+def places(layout: Sequence[Sequence[str]]) -> dict[str, PanelPosition]:
     """The place of each panel, in reading order."""
     at: dict[str, list[tuple[int, int]]] = {}
     for i, row in enumerate(layout):
         for j, name in enumerate(row):
             at.setdefault(name, []).append((i, j))
     return {
-        name: Place(*(slice(min(held), max(held) + 1) for held in zip(*cells, strict=True)))
+        name: PanelPosition(*(slice(min(held), max(held) + 1) for held in zip(*cells, strict=True)))
         for name, cells in at.items()
     }
 
 
 def compose(
-    layout: Sequence[Sequence[str]], draw: Mapping[str, Callable[[], Drawing]], width: float | None = None
-) -> Drawing:
+    layout: Sequence[Sequence[str]], draw: Mapping[str, Callable[[], Figure]], width: float | None = None
+) -> Figure:
     """Draw figures as panels of one, each with its letter; legends that are all the same become one.
 
     Args:
@@ -131,11 +130,11 @@ def compose(
     return figure
 
 
-def _named(study: Study) -> dict[str, FigureKind]:
+def _named(study: StudySpec) -> dict[str, FigureKind]:
     return {figure.name or figure.kind: figure for figure in study.figures if isinstance(figure, FigureKind)}
 
 
-def _share_legend(figure: Drawing, parts: Sequence[SubFigure]) -> float:
+def _share_legend(figure: Figure, parts: Sequence[SubFigure]) -> float:
     """One legend above all panels if each has the same; the inches that it takes."""
     from harness.figures import style
 

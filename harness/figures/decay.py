@@ -11,7 +11,7 @@ from pydantic import Field
 from harness.figures import panels
 from harness.figures.kind import SEED, FigureKind
 from harness.study import labels
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 from harness.theory.linear import GAMMA, log10_rate
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure
 
     from harness.statistics.frames import Frames
     from harness.statistics.intervals import Band
@@ -46,13 +46,13 @@ class Decay(FigureKind):
         ("rnn",), description="cells in whose panels the linear theory ρ^lag is drawn, at initialisation; [] for none"
     )
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         return decay(
             frames.select(self.where).gradients,
             hue=self.hue, col=self.col, row=self.row, update=self.update, path=self.path, theory=self.theory,
         )  # fmt: skip
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         when = {"first": "at initialisation", "last": "at each run's last record"}.get(str(self.update))
         what = " and ".join(f"‖{SYMBOL[p]}‖" for p in _paths(self.path))
         theory = (
@@ -115,7 +115,7 @@ def decay(
     update: Literal["first", "last"] | int = "first",
     path: Path = "hidden",
     theory: tuple[str, ...] = ("rnn",),
-) -> Drawing:
+) -> Figure:
     """Draw log10 of the adjoint against the lag, one line for each hue, with the linear theory's slope.
 
     Args:

@@ -12,12 +12,12 @@ from pydantic import Field
 from harness.figures import panels
 from harness.figures.kind import FigureKind
 from harness.study import labels
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure
 
     from harness.statistics.frames import Frames
 
@@ -37,12 +37,12 @@ class Examples(FigureKind):
     col: str | None = Field("cell", description="setting with a column of answers for each value")
     rows: int = Field(4, ge=1, description="examples of each kind: right in all columns, in some, in none")
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         from harness.statistics.frames import select
 
         return examples(select(frames.table("examples"), self.where), col=self.col, rows=self.rows)
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         return (
             "Sequences that were kept at the end of training, from the data of the final accuracy: the input, the "
             f"right answer and each network's own. Of those right in all columns, in some and in none, the first "
@@ -52,7 +52,7 @@ class Examples(FigureKind):
 
 
 @dataclass(frozen=True)
-class Asked:
+class AnsweredQuestion:
     """One question: input, right answer, and for each column the network's answer and whether it is right."""
 
     text: str
@@ -69,7 +69,7 @@ class Asked:
 OUTCOMES = ("right", "right in some", "wrong")
 
 
-def asked(kept: pd.DataFrame, levels: Sequence[object], col: str | None) -> list[Asked]:
+def asked(kept: pd.DataFrame, levels: Sequence[object], col: str | None) -> list[AnsweredQuestion]:
     """The questions in the order they were kept; of several answers to one in one column, the first."""
     found: dict[tuple[str, str], list[tuple[str, bool] | None]] = {}
     for i, level in enumerate(levels):
@@ -79,10 +79,10 @@ def asked(kept: pd.DataFrame, levels: Sequence[object], col: str | None) -> list
         ):
             said = found.setdefault((text, target), [None] * len(levels))
             said[i] = said[i] or (answer, bool(right))
-    return [Asked(text, target, tuple(said)) for (text, target), said in found.items()]
+    return [AnsweredQuestion(text, target, tuple(said)) for (text, target), said in found.items()]
 
 
-def examples(kept: pd.DataFrame, *, col: str | None = "cell", rows: int = 4) -> Drawing:
+def examples(kept: pd.DataFrame, *, col: str | None = "cell", rows: int = 4) -> Figure:
     """Draw a table of inputs and answers, the right ones, the mixed ones and the wrong ones apart.
 
     Args:
@@ -146,14 +146,14 @@ def _line(ax: Axes, x: float, y: float, text: str, **font: Any) -> None:
     ax.text(x, y, text, fontsize=style.scaled(style.SMALL), va="baseline", parse_math=False, **font)
 
 
-def _head(questions: Sequence[Asked], i: int, col: str | None, level: object) -> str:
+def _head(questions: Sequence[AnsweredQuestion], i: int, col: str | None, level: object) -> str:
     answers = [each.said[i] for each in questions]
     right = sum(answer is not None and answer[1] for answer in answers)
     name = "network" if col is None else labels.value(col, level) if col == "cell" else labels.title({col: level})
     return f"{name} ({right}/{sum(answer is not None for answer in answers)})"
 
 
-def _cells(each: Asked) -> list[str]:
+def _cells(each: AnsweredQuestion) -> list[str]:
     answers = ["–" if answer is None else f"{'✓' if answer[1] else '✗'} {answer[0]}" for answer in each.said]
     return [each.text, each.target, *answers]
 

@@ -13,7 +13,7 @@ from harness.figures import panels
 from harness.figures.kind import FigureKind
 from harness.study import labels
 from harness.study.matching import ordered
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure
 
     from harness.statistics.frames import Frames
 
@@ -38,10 +38,10 @@ class Heatmap(FigureKind):
         "hidden", description="gradient of the hidden state, or of the cell state (gated cells)"
     )
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         return heatmap(frames.select(self.where).gradients, col=self.col, row=self.row, path=self.path)
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         symbol = "∂L/∂h_t" if self.path == "hidden" else "∂L/∂c_t"
         return (
             f"Batch mean of ‖{symbol}‖ at each time step t (the first input at the left, the end of the sequence at "
@@ -116,7 +116,7 @@ def heatmap(
     col: str | None = "cell",
     row: str | None = None,
     path: Literal["hidden", "cell"] = "hidden",
-) -> Drawing:
+) -> Figure:
     """Draw log10 of the adjoint over time step and update; all panels share the colours.
 
     Args:

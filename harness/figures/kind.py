@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.study import labels
 from harness.study.pooling import pooled
-from harness.study.spec import Figure, Study
+from harness.study.spec import FigureSpec, StudySpec
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure
 
     from harness.statistics.frames import Frames
 
 SEED = 0  # of the generators behind bootstrap bands: the same tables give the same picture
 
 
-class FigureKind(Figure):
+class FigureKind(FigureSpec):
     """Base of the figure kinds. A kind is a file with such a class, and a pure function from a frame to a figure."""
 
     alone: ClassVar[bool] = False  # true where the letters fix the size: such a figure is no panel of another
@@ -27,7 +27,7 @@ class FigureKind(Figure):
         named = (getattr(self, key, None) for key in ("x", "y", "hue", "row", "col"))
         return tuple(name for name in named if name is not None)
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         """The figure of those runs that match `where`.
 
         Raises:
@@ -35,7 +35,7 @@ class FigureKind(Figure):
         """
         raise NotImplementedError
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         """What one sees, and what bands and bars mean."""
         raise NotImplementedError
 
@@ -43,11 +43,11 @@ class FigureKind(Figure):
         """What cannot be drawn from these points of the grid (their settings as columns), in sentences."""
         return []
 
-    def misfits(self, study: Study) -> list[str]:
+    def misfits(self, study: StudySpec) -> list[str]:
         """What does not go together with the study's other figures, in sentences."""
         return []
 
-    def about(self, study: Study) -> str:
+    def about(self, study: StudySpec) -> str:
         """The end of a caption: which runs are shown, and which settings are pooled."""
         parts = [f" Runs with {labels.condition(self.where)}." if self.where else ""]
         together = pooled(study.points, self.where, self.columns())

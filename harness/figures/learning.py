@@ -10,20 +10,20 @@ from pydantic import Field
 from harness.figures import panels
 from harness.figures.kind import SEED, FigureKind
 from harness.study import labels
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure
 
     from harness.statistics.frames import Frames
 
 Quantity = Literal["accuracy", "loss"]
 
 
-class Reference(NamedTuple):
+class ReferenceLevel(NamedTuple):
     """What a quantity is compared with: a column of the runs, its name, and what the caption says of it."""
 
     column: str
@@ -31,9 +31,9 @@ class Reference(NamedTuple):
     words: str
 
 
-REFERENCES: Mapping[Quantity, Reference] = {
-    "accuracy": Reference("chance", "chance", "chance"),
-    "loss": Reference("memoryless_loss", "memoryless", "the best prediction from the present input alone"),
+REFERENCES: Mapping[Quantity, ReferenceLevel] = {
+    "accuracy": ReferenceLevel("chance", "chance", "chance"),
+    "loss": ReferenceLevel("memoryless_loss", "memoryless", "the best prediction from the present input alone"),
 }
 LOST: Mapping[Quantity, str] = {"accuracy": "guessing", "loss": "untrained (its loss before the first update)"}
 
@@ -50,10 +50,10 @@ class Learning(FigureKind):
     def columns(self) -> tuple[str, ...]:
         return tuple(name for name in (self.hue, self.row, self.col) if name is not None)
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         return learning(frames.select(self.where).curves, y=self.y, hue=self.hue, col=self.col, row=self.row)
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         return (
             f"{self.y.capitalize()} on fresh sequences against parameter updates. Thin lines are runs, up to where "
             "they ended; thick lines are means over seeds, bands their bootstrap 95 % intervals. For the mean a run "
@@ -98,7 +98,7 @@ def learning(
     hue: str | None = "cell",
     col: str | None = "sequence_length",
     row: str | None = None,
-) -> Drawing:
+) -> Figure:
     """Draw accuracy or loss against updates, each run thin and the mean over seeds thick, with a bootstrap band.
 
     Args:

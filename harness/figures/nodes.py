@@ -17,14 +17,14 @@ from harness.figures.decay import COLUMN, at_update
 from harness.figures.kind import FigureKind
 from harness.figures.states import main_part, one_run, ranking
 from harness.study import labels
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure
 
     from harness.statistics.frames import Frames
 
@@ -51,14 +51,14 @@ class Nodes(FigureKind):
         ("X", "Y"), min_length=1, description="the gates are those of the unit that best tells the first of these"
     )
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         chosen = frames.select(self.where)
         return nodes(
             chosen.gradients, chosen.extra.get("states"),
             col=self.col, path=self.path, updates=self.updates, keys=self.keys,
         )  # fmt: skip
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         what = "∂L/∂h_t" if self.path == "hidden" else "∂L/∂c_t (of a cell without c: ∂L/∂h_t)"
         return (
             f"The network unrolled over time, inputs below, the loss at the last step. A hidden node is as dark as the "
@@ -104,7 +104,7 @@ def nodes(
     path: Literal["hidden", "cell"] = "hidden",
     updates: Sequence[When] = ("first", "last"),
     keys: Sequence[str] = ("X", "Y"),
-) -> Drawing:
+) -> Figure:
     """Draw the unrolled network with its gradient, a row for each record, a column for each value of `col`.
 
     Args:

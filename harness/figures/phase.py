@@ -13,13 +13,13 @@ from harness.figures.memory_curve import MemoryCurve
 from harness.figures.success import rates
 from harness.study import labels
 from harness.study.matching import canonical
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 from harness.verdicts.metrics import finished
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure
 
     from harness.statistics.frames import Frames
 
@@ -36,11 +36,11 @@ class Phase(FigureKind):
         None, description="the mean field's memory drawn on top; x is a spectral radius, y a length"
     )
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         runs = frames.select(self.where).runs
         return phase(runs, x=self.x, y=self.y, col=self.col, row=self.row, theory=self.theory)
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         return (
             f"Share of runs solved over {labels.axis(self.x)} and {labels.axis(self.y)}; in each cell the runs solved "
             f"of those with a result, diverged ones among them. Empty: not run."
@@ -61,7 +61,7 @@ def phase(
     col: str | None = "cell",
     row: str | None = None,
     theory: MemoryCurve | None = None,
-) -> Drawing:
+) -> Figure:
     """Draw the success rate of each combination of two settings as a coloured cell with 'solved/n' in it.
 
     Args:

@@ -9,12 +9,12 @@ from pydantic import Field
 from harness.figures import panels
 from harness.figures.kind import SEED, FigureKind
 from harness.study import labels
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure
 
     from harness.statistics.frames import Frames
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DASHED: Any = (0, (4, 2))
 
 
-class Profile(FigureKind):
+class ProfileFigure(FigureKind):
     """One quantity of the table of profiles, with its theory dashed."""
 
     kind: Literal["profile"]
@@ -36,13 +36,13 @@ class Profile(FigureKind):
     log: Literal["none", "x", "y", "both"] = Field("none", description="which axes are logarithmic")
     label: str | None = Field(None, description="what the vertical axis says; default: the quantity's name")
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         return profile(
             frames.select(self.where).table("profiles"), self.quantity,
             hue=self.hue, col=self.col, row=self.row, update=self.update, log=self.log, label=self.label,
         )  # fmt: skip
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         return (
             f"{self.label or labels.axis(self.quantity)}: lines are means over seeds, bands their bootstrap 95 % "
             f"intervals. Dashed: what theory says, where it says something.{self.about(study)}"
@@ -59,7 +59,7 @@ def profile(
     update: Literal["first", "last"] | int = "first",
     log: Literal["none", "x", "y", "both"] = "none",
     label: str | None = None,
-) -> Drawing:
+) -> Figure:
     """Draw one quantity against its axis, a line for each hue, and the theory's mean dashed.
 
     Args:

@@ -10,13 +10,13 @@ from harness.errors import HarnessError, ResultsError
 from harness.figures import style
 from harness.figures.kind import FigureKind
 from harness.statistics.frames import Frames
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 
 LARGEST_SVG = 200_000  # bytes; beyond it the report embeds a PNG
 
 
 @dataclass(frozen=True)
-class Drawing:
+class RenderedFigure:
     """One figure as the report shows it: name, caption, the bytes of an SVG or a PNG, and whether it is wide."""
 
     name: str
@@ -30,8 +30,8 @@ class Drawing:
 
 
 def render(
-    study: Study, frames: Frames, folder: Path, formats: Sequence[str] = ("pdf", "png"), look: str = "paper"
-) -> tuple[list[Drawing], list[str]]:
+    study: StudySpec, frames: Frames, folder: Path, formats: Sequence[str] = ("pdf", "png"), look: str = "paper"
+) -> tuple[list[RenderedFigure], list[str]]:
     """Draw the study's figures and write each as `folder`/<name>.<format>.
 
     A figure that cannot be drawn (nothing has run for its `where`) becomes a note, not an error: the others are still
@@ -72,5 +72,5 @@ def render(
                 raise ResultsError(f"{folder}: figures cannot be written: {error.strerror or error}") from None
             svg = style.encode(drawn, "svg")
             image = svg if len(svg) <= LARGEST_SVG else style.encode(drawn, "png")
-            drawings.append(Drawing(name, figure.caption(study), image, drawn.get_figwidth() > chosen.single))
+            drawings.append(RenderedFigure(name, figure.caption(study), image, drawn.get_figwidth() > chosen.single))
     return drawings, notes

@@ -13,13 +13,13 @@ from harness.figures import panels
 from harness.figures.kind import SEED, FigureKind
 from harness.study import labels
 from harness.study.matching import ordered
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 from harness.verdicts.metrics import METRICS, Metric, finished
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure
 
     from harness.statistics.frames import Frames
 
@@ -29,18 +29,20 @@ SHARES = frozenset({"success_rate", "final_accuracy"})  # drawn on the whole of 
 COUNTED = frozenset({"success_rate", "solved_at"})  # a seed alone has no value of these that a dot could show
 
 
-class Reference(NamedTuple):
+class ReferenceScore(NamedTuple):
     """A score to compare with: its name, and its value for each run from the table of runs."""
 
     name: str
     of: Callable[[pd.DataFrame], pd.Series[float]]
 
 
-REFERENCES: Mapping[str, Reference] = {
-    "final_accuracy": Reference("chance", lambda runs: runs["chance"].astype("float64")),
-    "final_loss": Reference("memoryless", lambda runs: runs["memoryless_loss"].astype("float64")),
-    "bits_per_symbol": Reference("memoryless", lambda runs: runs["memoryless_loss"].astype("float64") / math.log(2)),
-    "loss_to_memoryless": Reference("memoryless", lambda runs: runs["memoryless_loss"].astype("float64") * 0 + 1),
+REFERENCES: Mapping[str, ReferenceScore] = {
+    "final_accuracy": ReferenceScore("chance", lambda runs: runs["chance"].astype("float64")),
+    "final_loss": ReferenceScore("memoryless", lambda runs: runs["memoryless_loss"].astype("float64")),
+    "bits_per_symbol": ReferenceScore(
+        "memoryless", lambda runs: runs["memoryless_loss"].astype("float64") / math.log(2)
+    ),
+    "loss_to_memoryless": ReferenceScore("memoryless", lambda runs: runs["memoryless_loss"].astype("float64") * 0 + 1),
 }
 
 
@@ -54,11 +56,11 @@ class Score(FigureKind):
     col: str | None = Field(None, description="setting with a panel for each value, side by side")
     row: str | None = Field(None, description="setting with a panel for each value, one below another")
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         runs = frames.select(self.where).runs
         return score(runs, metric=self.metric, x=self.x, hue=self.hue, col=self.col, row=self.row)
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         metric = METRICS[self.metric]
         dots = "" if self.metric in COUNTED else " Small dots are seeds."
         dotted = {
@@ -100,7 +102,7 @@ def score(
     hue: str | None = "cell",
     col: str | None = None,
     row: str | None = None,
-) -> Drawing:
+) -> Figure:
     """Draw a metric with its intervals and its seeds; series are set apart sideways so that equal ones stay visible.
 
     Args:

@@ -10,7 +10,7 @@ from pydantic import Field
 from harness.figures import panels
 from harness.figures.kind import FigureKind
 from harness.study.matching import ordered
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure
 
     from harness.statistics.frames import Frames
 
@@ -43,14 +43,14 @@ class States(FigureKind):
     per_class: int = Field(2, ge=1, description="sequences of each class")
     units: int = Field(12, ge=1, description="units shown, the best first")
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         chosen = frames.select(self.where)
         panels.demand(chosen.runs, "run matches")
         return states(
             chosen.table("states"), part=self.part, keys=self.keys, per_class=self.per_class, units=self.units
         )
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         return (
             "State of one run (named above) after training: one row a unit, one column a symbol of the input, printed "
             f"below; two sequences side by side belong to one class. Colour is tanh of the state, so that ±{FULL} is "
@@ -97,7 +97,7 @@ def states(
     keys: Sequence[str] = ("X", "Y"),
     per_class: int = 2,
     units: int = 12,
-) -> Drawing:
+) -> Figure:
     """Draw one run's states, a row of panels for each class.
 
     Args:
@@ -183,7 +183,7 @@ def spell(ax: Axes, words: Sequence[str], symbol: str, inches: float) -> None:
             ax.axvline(t - 0.5, color=style.INK, linewidth=style.scaled(0.7))
 
 
-def scale(figure: Drawing, image: ScalarMappable, axes: Sequence[Axes], part: str) -> None:
+def scale(figure: Figure, image: ScalarMappable, axes: Sequence[Axes], part: str) -> None:
     """The colours' scale, labelled with states rather than with their tanh."""
     import numpy as np
 

@@ -9,12 +9,12 @@ from pydantic import Field
 from harness.figures.kind import FigureKind
 from harness.figures.score import score
 from harness.study import labels
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 from harness.verdicts.metrics import finished
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure
 
     from harness.statistics.frames import Frames
 
@@ -28,10 +28,10 @@ class Success(FigureKind):
     col: str | None = Field(None, description="setting with a panel for each value, side by side")
     row: str | None = Field(None, description="setting with a panel for each value, one below another")
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         return success(frames.select(self.where).runs, x=self.x, hue=self.hue, col=self.col, row=self.row)
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         return (
             f"Share of runs solved against {labels.axis(self.x)}; a diverged run counts as not solved. Bars are Wilson "
             f"95 % intervals over runs; n counts the runs behind each point (written beside it where it differs)."
@@ -68,6 +68,6 @@ def success(
     hue: str | None = "cell",
     col: str | None = None,
     row: str | None = None,
-) -> Drawing:
+) -> Figure:
     """Draw success rates with Wilson intervals; arguments and errors are those of `score`."""
     return score(runs, metric="success_rate", x=x, hue=hue, col=col, row=row)

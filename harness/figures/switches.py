@@ -11,12 +11,12 @@ from harness.figures.kind import FigureKind
 from harness.figures.states import heat, matrix, one_run, scale, spell
 from harness.study import labels
 from harness.study.matching import matches
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure
 
     from harness.statistics.frames import Frames
 
@@ -31,12 +31,12 @@ class Switches(FigureKind):
     def columns(self) -> tuple[str, ...]:
         return ("switch",)
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         chosen = frames.select(self.where)
         panels.demand(chosen.runs, "run matches")
         return switches(chosen.table("states"))
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         return (
             "One sequence through one untrained LSTM (the lowest seed), once for each switch; above the cell state c, "
             "below the hidden state h, one row a unit, one column a symbol. Between the two lines the gates are set by "
@@ -57,10 +57,10 @@ class SwitchError(FigureKind):
     def columns(self) -> tuple[str, ...]:
         return ("strength", "switch")
 
-    def draw(self, frames: Frames, study: Study) -> Drawing:
+    def draw(self, frames: Frames, study: StudySpec) -> Figure:
         return switch_error(frames.select(self.where).runs)
 
-    def caption(self, study: Study) -> str:
+    def caption(self, study: StudySpec) -> str:
         return (
             "Largest deviation from what a switch promises, when the gates it sets are σ(±s) instead of 1 and 0: one "
             "point a switch and strength s, bars from the smallest to the largest of the seeds. Dashed: e⁻ˢ. Exact "
@@ -74,7 +74,7 @@ def gates_text(switch: str) -> str:
     return f"{switch}: {told}" if told else "the network's own"
 
 
-def switches(frame: pd.DataFrame) -> Drawing:
+def switches(frame: pd.DataFrame) -> Figure:
     """Draw c and h of one sequence under each switch.
 
     Args:
@@ -118,7 +118,7 @@ def switches(frame: pd.DataFrame) -> Drawing:
     return figure
 
 
-def switch_error(runs: pd.DataFrame) -> Drawing:
+def switch_error(runs: pd.DataFrame) -> Figure:
     """Draw the largest deviation against the strength, a series for each switch.
 
     Args:

@@ -17,7 +17,7 @@ from harness.recurrence.kernels import diagonal
 
 
 @dataclass(frozen=True)
-class Call:
+class DiagonalCall:
     """What a call needs besides tensors; T steps."""
 
     activation: str
@@ -42,7 +42,7 @@ def elementwise(
     T, R, _, H = asked.drive.shape
     turn = asked.drive.new_empty(R, 0) if asked.turn is None else asked.turn
     decay = _rows(asked.decay) if asked.decay.dim() == 4 else asked.decay.view(R, 1, H)
-    call = Call(asked.activation, window, every_step, recorder, T)
+    call = DiagonalCall(asked.activation, window, every_step, recorder, T)
     output, last = _Diagonal.apply(call, decay, turn, _rows(asked.drive), state[0])  # type: ignore[no-untyped-call]
     return (output if every_step else last), (last,)
 
@@ -57,7 +57,7 @@ class _Diagonal(torch.autograd.Function):
     """(decay, turn, drive, h_0) → (h_1 … h_T, empty unless asked for, and h_T)."""
 
     @staticmethod
-    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, call: DiagonalCall, *tensors: Tensor) -> tuple[Tensor, Tensor]:
         decay, turn, drive, initial = (tensor.detach().numpy() for tensor in tensors)
         saved = diagonal.run(decay, turn, drive, initial, call.activation)
         R, B, H = initial.shape
@@ -70,7 +70,7 @@ class _Diagonal(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, every: Tensor | None, last: Tensor | None) -> tuple[Tensor | None, ...]:
-        call: Call = ctx.call
+        call: DiagonalCall = ctx.call
         every = every if call.every_step else None
         found, levels = diagonal.run_back(
             ctx.saved,

@@ -31,7 +31,7 @@ UNSEEN = 64  # steps at once where nothing will go back
 
 
 @dataclass(frozen=True)
-class Call:
+class FusedCall:
     """What a call needs besides tensors.
 
     `piece` is how many steps are computed at once, `level` log₁₀ of the length of ∂L/∂h where that of what the kernel
@@ -69,7 +69,9 @@ def fused(
     tensors = (inputs, W, U, b_x, b_h, *state)
     keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     piece = steps_kept(cell, state[0].shape[1], b_x.element_size()) if keep else UNSEEN
-    call = Call(KERNELS[cell.cell], activation, window, every_step, recorder, keep, piece, log10(2) if halved else 0.0)
+    call = FusedCall(
+        KERNELS[cell.cell], activation, window, every_step, recorder, keep, piece, log10(2) if halved else 0.0
+    )
     output, *final = _Recurrence.apply(call, *tensors)  # type: ignore[no-untyped-call]
     if halved:
         output, final = (output + 1) / 2, [(part + 1) / 2 for part in final]
@@ -93,7 +95,7 @@ class _Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, call: FusedCall, *tensors: Tensor) -> tuple[Tensor, ...]:
         x, W, U, b_x, b_h, *initial = (tensor.detach().numpy() for tensor in tensors)
         weights, state = (W, U, b_x, b_h), tuple(initial)
         starts, seen, saved = [], [], None
@@ -114,7 +116,7 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        call: Call = ctx.call
+        call: FusedCall = ctx.call
         every, final = (gradients[0], gradients[1:]) if call.every_step else (None, gradients)
         T, cut = len(ctx.x), len(ctx.x) - call.window
         R, B, _ = ctx.starts[0][0].shape

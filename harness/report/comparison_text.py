@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from harness.statistics.intervals import Interval
 from harness.statistics.significance import CORRECTED_MEANS, IMPROVEMENT_MEANS, PERMUTATION_MEANS
-from harness.verdicts.comparison import Cell, Comparison
+from harness.verdicts.comparison import ComparedCell, Comparison
 from harness.verdicts.expectations import interval_text
 from harness.verdicts.metrics import Measured
 from harness.verdicts.summary import NARROWEST
@@ -209,7 +209,7 @@ def as_json(found: Comparison, names: tuple[str, str]) -> Mapping[str, Any]:
     return plain
 
 
-def _table(found: Comparison, cells: Sequence[Cell], width: int) -> list[str]:
+def _table(found: Comparison, cells: Sequence[ComparedCell], width: int) -> list[str]:
     """Aligned columns; the first one is wrapped to what the numbers leave."""
     rows = [HEAD, *(_row(found, cell) for cell in cells)]
     sizes = [max(len(row[i]) for row in rows) for i in range(1, len(HEAD))]
@@ -224,7 +224,7 @@ def _table(found: Comparison, cells: Sequence[Cell], width: int) -> list[str]:
     return lines
 
 
-def _row(found: Comparison, cell: Cell) -> tuple[str, ...]:
+def _row(found: Comparison, cell: ComparedCell) -> tuple[str, ...]:
     first, second = (
         f"{found.metric.text(side.value)} {interval_text(found.metric, side)}" for side in (cell.first, cell.second)
     )

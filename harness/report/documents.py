@@ -15,7 +15,7 @@ from harness.verdicts.metrics import METRICS, Measured
 if TYPE_CHECKING:
     from harness.report.presenting import JudgedStudy
 
-Document = Mapping[str, Any]
+JsonDocument = Mapping[str, Any]
 
 
 def standing(verdicts: Sequence[Verdict]) -> str:
@@ -24,7 +24,7 @@ def standing(verdicts: Sequence[Verdict]) -> str:
     return next((state for state in ("fails", "incomplete", "holds") if state in states), "none")
 
 
-def status_document(plan: Plan, journal: Journal) -> Document:
+def status_document(plan: Plan, journal: Journal) -> JsonDocument:
     """What of a plan is done, missing, failed and orphaned, and why; the keys stand in docs/concepts.md."""
     from harness.execution.sweeping import SweepOptions, costs, counts, todo
 
@@ -44,7 +44,7 @@ def status_document(plan: Plan, journal: Journal) -> Document:
     }
 
 
-def verdict_document(judged: JudgedStudy) -> Document:
+def verdict_document(judged: JudgedStudy) -> JsonDocument:
     """The claim, and what the runs say to each expectation; the keys stand in docs/concepts.md."""
     study, outcomes = judged.plan.study, judged.frames.runs["outcome"].value_counts()
     return {
@@ -67,12 +67,12 @@ def verdict_document(judged: JudgedStudy) -> Document:
     }
 
 
-def _groups(verdict: Verdict) -> list[Document]:
+def _groups(verdict: Verdict) -> list[JsonDocument]:
     groups = zip(verdict.names, (verdict.measured, verdict.other), strict=True)
     return [_group(verdict.metric, name, group) for name, group in groups if group is not None]
 
 
-def _group(metric: str, name: str, group: Measured) -> Document:
+def _group(metric: str, name: str, group: Measured) -> JsonDocument:
     return {
         "group": name,
         "value": _number(group.value),
@@ -90,6 +90,6 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def printed(document: Document) -> str:
+def printed(document: JsonDocument) -> str:
     """A document as text; what is no ASCII is escaped, so that any terminal and any pipe takes it."""
     return json.dumps(document, indent=1, allow_nan=False)

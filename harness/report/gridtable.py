@@ -12,7 +12,7 @@ import numpy as np
 from harness.schema import OUTCOMES
 from harness.study import labels
 from harness.study.matching import canonical, ordered
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 from harness.verdicts.expectations import interval_text
 from harness.verdicts.metrics import FINAL_ACCURACY, SOLVED_AT, SUCCESS_RATE, Metric, finished
 
@@ -23,7 +23,7 @@ MEASURES = (SUCCESS_RATE, SOLVED_AT, FINAL_ACCURACY)
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """One cell: its text, and the number by which its column is sorted ("" stands last)."""
 
     text: str
@@ -34,12 +34,12 @@ class Cell:
 class GridRow:
     """One point of the grid: its values on the axes, how its runs ended, and what they measure."""
 
-    point: tuple[Cell, ...]
+    point: tuple[TableCell, ...]
     counts: Mapping[str, int]
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
 
 
-def grid_rows(study: Study, runs: pd.DataFrame, most: int | None = None) -> list[GridRow]:
+def grid_rows(study: StudySpec, runs: pd.DataFrame, most: int | None = None) -> list[GridRow]:
     """A row for each of the first `most` points of the grid, in the study's order, also for those without runs."""
     axes = study.axes()
     ranks = {axis: _ranks(study, axis) for axis in axes}
@@ -49,13 +49,13 @@ def grid_rows(study: Study, runs: pd.DataFrame, most: int | None = None) -> list
         counts = {outcome: int((mine["outcome"] == outcome).sum()) for outcome in OUTCOMES}
         counts["missing"] = len(study.seeds) - len(mine)
         place = tuple(
-            Cell(labels.value(axis, held.get(axis)), str(ranks[axis][canonical(held.get(axis))])) for axis in axes
+            TableCell(labels.value(axis, held.get(axis)), str(ranks[axis][canonical(held.get(axis))])) for axis in axes
         )
         rows.append(GridRow(place, counts, tuple(_cell(metric, finished(mine)) for metric in MEASURES)))
     return rows
 
 
-def points(study: Study, runs: pd.DataFrame, most: int | None = None) -> list[pd.DataFrame]:
+def points(study: StudySpec, runs: pd.DataFrame, most: int | None = None) -> list[pd.DataFrame]:
     """The rows of each of the first `most` points of the grid, in the study's order."""
     there = [axis for axis in study.axes() if axis in runs.columns]
     columns = [[canonical(held) for held in runs[axis]] for axis in there]
@@ -66,7 +66,7 @@ def points(study: Study, runs: pd.DataFrame, most: int | None = None) -> list[pd
     return [runs.iloc[members.get(tuple(canonical(row.get(axis)) for axis in there), [])] for row in held]
 
 
-def choices(study: Study) -> list[tuple[str, list[str]]]:
+def choices(study: StudySpec) -> list[tuple[str, list[str]]]:
     """Each axis with its values, as they are written for people: what the table can be filtered by."""
     rows = [point.columns() for point in study.points]
     return [
@@ -78,7 +78,7 @@ def choices(study: Study) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _ranks(study: Study, axis: str) -> Mapping[object, int]:
+def _ranks(study: StudySpec, axis: str) -> Mapping[object, int]:
     values = ordered(_values([point.columns() for point in study.points], axis), labels.WORD_ORDER)
     return {canonical(held): rank for rank, held in enumerate(values)}
 
@@ -87,10 +87,10 @@ def _values(rows: list[dict[str, Any]], axis: str) -> list[Any]:
     return [row.get(axis) for row in rows]
 
 
-def _cell(metric: Metric, runs: pd.DataFrame) -> Cell:
+def _cell(metric: Metric, runs: pd.DataFrame) -> TableCell:
     if runs.empty:
-        return Cell("–", "")
+        return TableCell("–", "")
     group = metric.measure(runs, np.random.default_rng(0))
     interval, value = interval_text(metric, group), group.value
     order = "" if math.isnan(value) else "Infinity" if value == math.inf else str(value)
-    return Cell(metric.text(value) if interval == "–" else f"{metric.text(value)} {interval}", order)
+    return TableCell(metric.text(value) if interval == "–" else f"{metric.text(value)} {interval}", order)

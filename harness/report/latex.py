@@ -9,7 +9,7 @@ from harness.errors import ResultsError
 from harness.report.gridtable import MEASURES, grid_rows
 from harness.statistics.frames import Frames
 from harness.study import labels
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 from harness.verdicts.expectations import Verdict, overall
 
 # What LaTeX reads as a command, and signs that its fonts have in formulas only. The rest of Unicode passes.
@@ -33,7 +33,7 @@ def escape(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def write(path: Path, study: Study, frames: Frames, verdicts: Sequence[Verdict]) -> None:
+def write(path: Path, study: StudySpec, frames: Frames, verdicts: Sequence[Verdict]) -> None:
     """Write both tables to a file; the same arguments give the same bytes.
 
     Raises:
@@ -45,7 +45,7 @@ def write(path: Path, study: Study, frames: Frames, verdicts: Sequence[Verdict])
         raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def latex(study: Study, frames: Frames, verdicts: Sequence[Verdict]) -> str:
+def latex(study: StudySpec, frames: Frames, verdicts: Sequence[Verdict]) -> str:
     """The table of the grid, labelled `tab:<study>`, and that of the verdicts, `tab:<study>-verdicts`.
 
     Args:
@@ -57,7 +57,7 @@ def latex(study: Study, frames: Frames, verdicts: Sequence[Verdict]) -> str:
     return "\n\n".join([*parts, _verdicts(study, verdicts)] if verdicts else parts) + "\n"
 
 
-def _grid(study: Study, frames: Frames) -> str:
+def _grid(study: StudySpec, frames: Frames) -> str:
     rows = grid_rows(study, frames.runs)
     head = [labels.short(name) for name in study.axes()] + [metric.label for metric in MEASURES] + ["n"]
     body = [
@@ -72,7 +72,7 @@ def _grid(study: Study, frames: Frames) -> str:
     return _table(caption, f"tab:{study.name}", columns, head, body)
 
 
-def _verdicts(study: Study, verdicts: Sequence[Verdict]) -> str:
+def _verdicts(study: StudySpec, verdicts: Sequence[Verdict]) -> str:
     body = []
     for verdict in verdicts:
         text = verdict.text.replace(">=", "≥").replace("<=", "≤") + (f" ({verdict.reason})" if verdict.reason else "")

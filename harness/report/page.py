@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.figures.rendering import Drawing
+from harness.figures.rendering import RenderedFigure
 from harness.report.documents import standing
 from harness.report.gridtable import MEASURES, choices, grid_rows, points
 from harness.report.markup import render
@@ -19,7 +19,7 @@ from harness.statistics.frames import Frames
 from harness.store.journal import replace_file
 from harness.study import labels
 from harness.study.matching import ordered
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.metrics import METRICS
 from harness.verdicts.summary import SYMBOLS
@@ -35,10 +35,10 @@ SHADES = 32  # of a gradient map
 
 def write(
     path: Path,
-    study: Study,
+    study: StudySpec,
     frames: Frames,
     verdicts: Sequence[Verdict],
-    drawings: Sequence[Drawing],
+    drawings: Sequence[RenderedFigure],
     provenance: Mapping[str, Any],
     notes: Sequence[str] = (),
     reasons: Mapping[str, str] | None = None,
@@ -63,10 +63,10 @@ def write(
 
 
 def html(
-    study: Study,
+    study: StudySpec,
     frames: Frames,
     verdicts: Sequence[Verdict],
-    drawings: Sequence[Drawing],
+    drawings: Sequence[RenderedFigure],
     provenance: Mapping[str, Any],
     notes: Sequence[str] = (),
     reasons: Mapping[str, str] | None = None,
@@ -111,7 +111,9 @@ def html(
     return render("report.html.j2", context, scripts, connects=live is not None)
 
 
-def stopped(study: Study, runs: pd.DataFrame, reasons: Mapping[str, str]) -> list[tuple[str, str, str, str, str, str]]:
+def stopped(
+    study: StudySpec, runs: pd.DataFrame, reasons: Mapping[str, str]
+) -> list[tuple[str, str, str, str, str, str]]:
     """Runs that failed or diverged: outcome, settings, seed, updates, run id, reason."""
     axes = study.axes()
     rows = runs[runs["outcome"].isin(["failed", "diverged"])].sort_values(
@@ -143,10 +145,10 @@ def mixed(runs: pd.DataFrame) -> list[str]:
 
 
 def _data(
-    study: Study,
+    study: StudySpec,
     frames: Frames,
     verdicts: Sequence[Verdict],
-    drawings: Sequence[Drawing],
+    drawings: Sequence[RenderedFigure],
     provenance: Mapping[str, Any],
     live: int | None,
 ) -> Mapping[str, Any]:
@@ -181,7 +183,7 @@ def _data(
     }
 
 
-def _embedded(drawing: Drawing) -> Mapping[str, str]:
+def _embedded(drawing: RenderedFigure) -> Mapping[str, str]:
     data = b64encode(drawing.image).decode("ascii")
     return {
         "name": drawing.name,

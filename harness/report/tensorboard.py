@@ -9,12 +9,12 @@ from pathlib import Path
 from harness.errors import HarnessError, ResultsError
 from harness.statistics.frames import Frames
 from harness.study import labels
-from harness.study.spec import Study
+from harness.study.spec import StudySpec
 
 SCALARS = ("accuracy", "loss", "gradient_norm", "spectral_radius_now", "sigma_max")  # columns of curves
 
 
-def write(folder: Path, study: Study, frames: Frames) -> int:
+def write(folder: Path, study: StudySpec, frames: Frames) -> int:
     """Write `folder`/<settings of the point>/<seed>/events.out.tfevents.0 of every run; returns how many.
 
     The step is the number of updates; a value that is not finite has no place on TensorBoard's axes and is left out.

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from harness.errors import Place, nearest
 from harness.study.spec import Choice, Experiment, Point, Section
-from harness.study.yaml_document import Document, KeyPath
+from harness.study.yaml_document import KeyPath, YamlDocument
 
 MOST_POINTS = 1_000_000
 
@@ -21,7 +21,7 @@ MOST_POINTS = 1_000_000
 class Grid:
     """The expansion of one document's sections and sweep for one experiment; problems go to the document's list."""
 
-    document: Document
+    document: YamlDocument
     experiment: Experiment
     report: Any  # (place, what) -> None
     validated: dict[tuple[str, str], Section | None] = field(default_factory=dict)

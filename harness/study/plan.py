@@ -1,4 +1,4 @@
-"""Study → Plan: runs with content-hashed ids, and packs of runs that are trained together."""
+"""StudySpec → Plan: runs with content-hashed ids, and packs of runs that are trained together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
-from harness.study.spec import Point, Scalar, Section, Study, marked
+from harness.study.spec import Point, Scalar, Section, StudySpec, marked
 
 NUMERICS_VERSION = 1  # raised whenever a pinned tiny run changes its numbers
 LARGEST_PACK = 16
@@ -41,7 +41,7 @@ Pack = tuple[Run, ...]
 class Plan:
     """All runs of a study, in the order of its grid, seeds innermost."""
 
-    study: Study
+    study: StudySpec
     runs: tuple[Run, ...]
 
     @cached_property
@@ -49,7 +49,7 @@ class Plan:
         return frozenset(run.run_id for run in self.runs)
 
 
-def plan(study: Study) -> Plan:
+def plan(study: StudySpec) -> Plan:
     """The plan of a study; two plans of the same question have the same ids, wherever and whenever made."""
     runs = []
     for point in study.points:

@@ -165,7 +165,7 @@ class Paper(Section):
     )
 
 
-class Figure(Section):
+class FigureSpec(Section):
     """One figure of a study; each kind adds its own settings in its own file."""
 
     kind: str = Field(description="what kind of figure")
@@ -238,10 +238,10 @@ class Registry:
     """The tables that give names in a study their meaning; `study` itself knows no name."""
 
     experiments: Mapping[str, Experiment]
-    figures: Mapping[str, type[Figure]]
+    figures: Mapping[str, type[FigureSpec]]
     metrics: Mapping[str, object]
     faults: Callable[
-        [Study], Sequence[tuple[str, int, str]]
+        [StudySpec], Sequence[tuple[str, int, str]]
     ]  # what else is wrong: ("figures" or "expect", index, sentence)
     other_figures: tuple[str, ...] = ()  # installed plug-ins, which a study may name as well
 
@@ -263,7 +263,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Study:
+class StudySpec:
     """A question, ready to be planned."""
 
     name: str
@@ -271,7 +271,7 @@ class Study:
     experiment: Experiment
     points: tuple[Point, ...]
     seeds: tuple[int, ...]
-    figures: tuple[Figure, ...]
+    figures: tuple[FigureSpec, ...]
     expect: tuple[Expectation, ...]
     path: str
     source: str
@@ -295,6 +295,9 @@ class Study:
         rows = [point.columns() for point in self.points]
         names = [column.name for column in self.setting_columns() if column.name != "seed"]
         return tuple(name for name in names if len({repr(row[name]) for row in rows if name in row}) > 1)
+
+
+Study = StudySpec  # the name under which plug-ins import it
 
 
 def column_name(key: str, info: FieldInfo) -> str:

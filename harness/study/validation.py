@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from harness.errors import Place, Problem, StudyError, nearest
 from harness.study.grid import Grid, explain
-from harness.study.spec import SLUG, Expectation, Experiment, Figure, Paper, Registry, Section, Study, marked
-from harness.study.yaml_document import Document, load, named, override
+from harness.study.spec import SLUG, Expectation, Experiment, FigureSpec, Paper, Registry, Section, StudySpec, marked
+from harness.study.yaml_document import YamlDocument, load, named, override
 
 HEAD = ("name", "claim", "paper", "experiment", "seeds", "sweep", "figures", "expect")
 MOST_SEEDS = 100_000
@@ -24,7 +24,7 @@ S = TypeVar("S", bound=Section)
 Known = Callable[[Mapping[tuple[str, str], Place]], Registry]
 
 
-def read(path: str | Path, overrides: Sequence[str] = (), *, registry: Known) -> Study:
+def read(path: str | Path, overrides: Sequence[str] = (), *, registry: Known) -> StudySpec:
     """Read and validate a study.
 
     Args:
@@ -39,7 +39,7 @@ def read(path: str | Path, overrides: Sequence[str] = (), *, registry: Known) ->
     return understand(load(Path(path)), overrides, registry=registry)
 
 
-def understand(document: Document, overrides: Sequence[str] = (), *, registry: Known) -> Study:
+def understand(document: YamlDocument, overrides: Sequence[str] = (), *, registry: Known) -> StudySpec:
     """Validate a document that has been parsed; see `read`."""
     known = registry(named(document, overrides))
     takes_list = frozenset(
@@ -58,7 +58,7 @@ def understand(document: Document, overrides: Sequence[str] = (), *, registry: K
 class _Reader:
     """One pass over one document; collects problems instead of stopping at the first."""
 
-    def __init__(self, document: Document, registry: Registry) -> None:
+    def __init__(self, document: YamlDocument, registry: Registry) -> None:
         self.document = document
         self.registry = registry
         self.problems: list[Problem] = list(document.problems)
@@ -66,7 +66,7 @@ class _Reader:
     def report(self, place: Place, what: str) -> None:
         self.problems.append(Problem(place, what))
 
-    def study(self, overrides: tuple[str, ...]) -> Study:
+    def study(self, overrides: tuple[str, ...]) -> StudySpec:
         data = self.document.data
         if not isinstance(data, dict):
             raise StudyError(
@@ -91,7 +91,7 @@ class _Reader:
             self.report(self.document.place("seeds"), f"seeds: {what}; make several studies of it")
         figures = self._figures(data.get("figures"))
         expect = self._expectations(data.get("expect"))
-        study = Study(
+        study = StudySpec(
             name,
             claim,
             experiment,
@@ -153,8 +153,8 @@ class _Reader:
         )
         return (0,)
 
-    def _figures(self, value: Any) -> tuple[Figure, ...]:
-        figures: list[Figure] = []
+    def _figures(self, value: Any) -> tuple[FigureSpec, ...]:
+        figures: list[FigureSpec] = []
         names: set[str] = set()
         for index, item in self._items("figures", value):
             kind = item.get("kind")
@@ -217,7 +217,7 @@ class _Reader:
                 self.report(place, f"{key}: {inner}: {what}" if inner else f"{key}: {what}")
             return None
 
-    def _columns(self, study: Study) -> None:
+    def _columns(self, study: StudySpec) -> None:
         """Columns named in `where`, `per` and `contrast` must be columns of the table of runs."""
         settings = {column.name for column in study.setting_columns()}
         for key, known in (("figures", settings | {"outcome"}), ("expect", settings)):

@@ -26,7 +26,7 @@ UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U
 
 
 @dataclass
-class Document:
+class YamlDocument:
     """Plain data (dict, list, str, int, float, bool, None) and the places of its keys and values."""
 
     source: str
@@ -57,7 +57,7 @@ class Document:
             places[path] = place
 
 
-def load(path: Path) -> Document:
+def load(path: Path) -> YamlDocument:
     """Read a study file.
 
     Raises:
@@ -84,13 +84,13 @@ def load(path: Path) -> Document:
     return parse(text, str(path))
 
 
-def parse(text: str, source: str) -> Document:
+def parse(text: str, source: str) -> YamlDocument:
     """Parse YAML 1.2; unlike PyYAML this reads 1e-3 as a number and refuses duplicate keys.
 
     Raises:
         StudyError: it is not YAML, or much more than it looks: nested too deep, or grown by its aliases.
     """
-    document = Document(source, text)
+    document = YamlDocument(source, text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", YAMLWarning)  # an anchor may be used again
@@ -137,7 +137,7 @@ def _check_events(text: str, source: str) -> None:
             raise StudyError([Problem(place, f"syntax: the tag {str(tag)!r} has no meaning in a study")])
 
 
-def _plain(node: Any, path: KeyPath, document: Document) -> Any:
+def _plain(node: Any, path: KeyPath, document: YamlDocument) -> Any:
     """A ruamel node as plain Python data; places are noted on the way."""
     document.size += 1 + (len(node) if isinstance(node, str) else 0)
     if document.size > MOST_TEXT:
@@ -178,14 +178,14 @@ def _plain(node: Any, path: KeyPath, document: Document) -> Any:
     return None
 
 
-def _check_printable(node: Any, place: Place, document: Document) -> None:
+def _check_printable(node: Any, place: Place, document: YamlDocument) -> None:
     """Escapes can spell what YAML does not let one write: half characters, and what commands a terminal."""
     found = UNPRINTABLE.search(node) if isinstance(node, str) else None
     if found:
         document.problems.append(Problem(place, f"{found.group()!r} is not a printable character"))
 
 
-def named(document: Document, overrides: Sequence[str] = ()) -> dict[tuple[str, str], Place]:
+def named(document: YamlDocument, overrides: Sequence[str] = ()) -> dict[tuple[str, str], Place]:
     """Every word that a document and its overrides give to a setting: {("model.cell", "lstm"): its place, …}.
 
     The base, an axis of a sweep and an override are told by the same name; what is not YAML is left to `override`.
@@ -213,7 +213,7 @@ def _dotted(path: KeyPath) -> str:
     return ".".join(step for step in path if isinstance(step, str) and step != "sweep")
 
 
-def override(document: Document, number: int, text: str, takes_list: frozenset[str]) -> None:
+def override(document: YamlDocument, number: int, text: str, takes_list: frozenset[str]) -> None:
     """Apply `-S key=value` to a document.
 
     The value is YAML. A swept key's axis is replaced in every product that has it, and what the other products have
@@ -259,7 +259,7 @@ def override(document: Document, number: int, text: str, takes_list: frozenset[s
         document.replace((section, inner), value, place)
 
 
-def _products(document: Document) -> list[tuple[KeyPath, dict[str, Any]]]:
+def _products(document: YamlDocument) -> list[tuple[KeyPath, dict[str, Any]]]:
     """The products of the sweep with their paths, whatever of it has the right form."""
     sweep = document.data.get("sweep")
     if isinstance(sweep, dict):

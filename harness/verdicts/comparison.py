@@ -22,7 +22,7 @@ from harness.statistics.significance import (
 from harness.verdicts.metrics import METRICS, Measured, Metric
 from harness.verdicts.pairing import Pairs, cells, pair
 
-State = Literal["no regression", "regression", "incomplete"]
+ComparisonState = Literal["no regression", "regression", "incomplete"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ GATES: Mapping[str, Gate] = {
 
 
 @dataclass(frozen=True)
-class Cell:
+class ComparedCell:
     """One setting in A and in B: `n` pairs, of which `changed` differ in the metric."""
 
     label: str
@@ -88,7 +88,7 @@ class Comparison:
     level: float
     allow_partial: bool
     pairs: Pairs
-    cells: tuple[Cell, ...]
+    cells: tuple[ComparedCell, ...]
     difference: float
     interval: Interval
     p: float
@@ -107,7 +107,7 @@ class Comparison:
         return self.p <= 1 - self.level and self.gate.better * self.difference <= 0
 
     @property
-    def beyond(self) -> tuple[Cell, ...]:
+    def beyond(self) -> tuple[ComparedCell, ...]:
         """The cells that are worse by more than the margin."""
         return tuple(cell for cell in self.cells if cell.beyond)
 
@@ -117,7 +117,7 @@ class Comparison:
         return len(self.pairs.lost) + self.valueless
 
     @property
-    def state(self) -> State:
+    def state(self) -> ComparisonState:
         """The verdict: none on an incomplete sweep unless it was asked for."""
         if self.lacking and not self.allow_partial:
             return "incomplete"
@@ -178,7 +178,7 @@ def compare(
         allow_partial=allow_partial,
         pairs=pairs,
         cells=tuple(
-            Cell(
+            ComparedCell(
                 label=label,
                 n=len(each),
                 changed=int(np.count_nonzero(each)),

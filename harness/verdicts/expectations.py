@@ -16,9 +16,9 @@ from harness.verdicts.metrics import METRICS, Measured, Metric, finished
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRICS", "State", "Verdict", "describe", "expectation_faults", "judge", "overall", "weak_seeds"]
+__all__ = ["METRICS", "Verdict", "VerdictState", "describe", "expectation_faults", "judge", "overall", "weak_seeds"]
 
-State = Literal["holds", "fails", "incomplete", "not asked"]
+VerdictState = Literal["holds", "fails", "incomplete", "not asked"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Verdict:
     """
 
     text: str
-    state: State
+    state: VerdictState
     reason: str
     metric: str
     measured: Measured | None = None

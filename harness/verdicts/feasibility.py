@@ -10,13 +10,13 @@ from harness.figures.kind import FigureKind
 from harness.study import labels
 from harness.study.matching import matches
 from harness.study.pooling import of_settings
-from harness.study.spec import Expectation, Figure, Study
+from harness.study.spec import Expectation, FigureSpec, StudySpec
 from harness.verdicts.metrics import METRICS
 
 Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
 
-def expectation_faults(study: Study) -> list[tuple[int, str]]:
+def expectation_faults(study: StudySpec) -> list[tuple[int, str]]:
     """What is wrong with each expectation: its index in `study.expect`, and a sentence; see also `figure_faults`.
 
     Unknown metrics and columns, a bound without a number, a contrast with one, a condition that no point of the grid
@@ -26,7 +26,7 @@ def expectation_faults(study: Study) -> list[tuple[int, str]]:
     return [(i, what) for i, expectation in enumerate(study.expect) for what in _expectation(expectation, study, rows)]
 
 
-def figure_faults(study: Study) -> list[tuple[int, str]]:
+def figure_faults(study: StudySpec) -> list[tuple[int, str]]:
     """What is wrong with each figure: its index in `study.figures`, and a sentence."""
     rows = grid(study)
     return [(i, what) for i, figure in enumerate(study.figures) for what in _figure(figure, study, rows)]
@@ -61,12 +61,12 @@ def weak_seeds(expectation: Expectation, n: int) -> str | None:
     return f"{n} {'seed' if n == 1 else 'seeds'} cannot carry this: {'; '.join(said)}" if said else None
 
 
-def grid(study: Study) -> list[Mapping[str, Any]]:
+def grid(study: StudySpec) -> list[Mapping[str, Any]]:
     """The settings of each point, one mapping a point."""
     return [point.columns() for point in study.points]
 
 
-def _expectation(expectation: Expectation, study: Study, rows: list[Mapping[str, Any]]) -> Iterator[str]:
+def _expectation(expectation: Expectation, study: StudySpec, rows: list[Mapping[str, Any]]) -> Iterator[str]:
     contrast = expectation.contrast or {}
     wrong = [*_form(expectation), *_unknown(study, [*expectation.where, *expectation.per, *contrast])]
     yield from wrong
@@ -97,7 +97,7 @@ def _form(expectation: Expectation) -> Iterator[str]:
         yield f"at_least {bounds[0]:g} lies above at_most {bounds[1]:g}"
 
 
-def _figure(figure: Figure, study: Study, rows: list[Mapping[str, Any]]) -> Iterator[str]:
+def _figure(figure: FigureSpec, study: StudySpec, rows: list[Mapping[str, Any]]) -> Iterator[str]:
     used = figure.columns() if isinstance(figure, FigureKind) else ()
     yield from figure.misfits(study) if isinstance(figure, FigureKind) else ()
     unknown = list(_unknown(study, [*(name for name in figure.where if name != "outcome"), *used]))
@@ -111,7 +111,7 @@ def _figure(figure: Figure, study: Study, rows: list[Mapping[str, Any]]) -> Iter
         yield from figure.faults(asked)
 
 
-def _unknown(study: Study, names: Iterable[str]) -> Iterator[str]:
+def _unknown(study: StudySpec, names: Iterable[str]) -> Iterator[str]:
     known = [column.name for column in study.setting_columns()]
     for name in dict.fromkeys(names):
         if name not in known:

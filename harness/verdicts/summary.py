@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from textwrap import wrap
 
-from harness.verdicts.expectations import State, Verdict
+from harness.verdicts.expectations import Verdict, VerdictState
 
-SYMBOLS: Mapping[State, str] = {"holds": "✓", "fails": "✗", "incomplete": "…", "not asked": "–"}
+SYMBOLS: Mapping[VerdictState, str] = {"holds": "✓", "fails": "✗", "incomplete": "…", "not asked": "–"}
 HEAD = ("expectation", "measured", "95 % interval", "n")
 NARROWEST = 24
 

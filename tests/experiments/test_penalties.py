@@ -9,7 +9,7 @@ import torch
 from harness.cells import CELLS
 from harness.cells.initialisation import initialise
 from harness.errors import StudyError
-from harness.experiments.pack import Pack
+from harness.experiments.pack import Replicas
 from harness.experiments.penalties import SLOPES, lyapunov_exponents, omega_gradient, orthogonal_gradient
 from harness.experiments.setup import Setup
 from harness.experiments.training import train
@@ -152,7 +152,7 @@ def test_the_orthogonal_penalty_is_summed_over_gate_blocks_and_zero_for_orthogon
 
 
 def test_clipping_by_value_holds_each_number_alone() -> None:
-    pack = Pack.start([{"W": np.zeros((2, 2))}] * 2, Training(), "cpu")
+    pack = Replicas.start([{"W": np.zeros((2, 2))}] * 2, Training(), "cpu")
     pack.parameters["W"].grad = torch.tensor([[[3.0, -0.2], [0.0, 0.5]], [[-9.0, 0.1], [0.5, 0.4]]])
     pack.clip_value(0.5)
     expected = torch.tensor([[[0.5, -0.2], [0.0, 0.5]], [[-0.5, 0.1], [0.5, 0.4]]])

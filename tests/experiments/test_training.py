@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.experiments.pack import Pack
+from harness.experiments.pack import Replicas
 from harness.experiments.setup import Setup
 from harness.experiments.training import train
 from harness.registry import read
@@ -137,7 +137,7 @@ def test_both_precisions_agree_where_float32_can_see(study_file, engine: str) ->
 
 def test_clipping_scales_each_replicas_gradient_alone_to_the_longest_allowed() -> None:
     start = [{"W": np.zeros((2, 2)), "b": np.zeros(2)}] * 3
-    pack = Pack.start(start, Training(optimizer="sgd", learning_rate=1.0), "cpu")
+    pack = Replicas.start(start, Training(optimizer="sgd", learning_rate=1.0), "cpu")
     gradients = {"W": torch.tensor([[[3.0, 0], [0, 0]], [[0.3, 0], [0, 0]], [[0, 0], [0, 0]]]), "b": torch.zeros(3, 2)}
     gradients["b"][0, 1] = 4.0
     for name, p in pack.parameters.items():

@@ -15,7 +15,7 @@ from made_up import Made, figures, make, point
 
 from harness.errors import ResultsError
 from harness.figures import style
-from harness.figures.rendering import Drawing, render
+from harness.figures.rendering import RenderedFigure, render
 from harness.report.gridtable import GridRow, grid_rows
 from harness.report.page import html, stopped, write
 from harness.study import labels
@@ -33,8 +33,8 @@ def verdicts(made: Made) -> list[Verdict]:
 
 
 def page(made: Made, verdicts: list[Verdict], **changes: Any) -> str:
-    svg = Drawing("success", "What one sees. More.", b"<svg/>")
-    png = Drawing("phase", "A map.", b"\x89PNG...", wide=True)
+    svg = RenderedFigure("success", "What one sees. More.", b"<svg/>")
+    png = RenderedFigure("phase", "A map.", b"\x89PNG...", wide=True)
     study, notes = replace(made.study, **changes), ["Figure 'x' is missing."]
     return html(study, made.frames, verdicts, [svg, png], PROVENANCE, notes)
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from harness.cells.rnn import RNN
 from harness.experiments.batches import BatchSource
-from harness.experiments.pack import Pack
+from harness.experiments.pack import Replicas
 from harness.experiments.training import gradient
 from harness.models.sequence_to_sequence import SequenceToSequence
 from harness.study.spec import Training
@@ -86,7 +86,7 @@ def test_the_lectures_network_has_33_parameters_and_torchs_own_first_weights() -
 def test_the_lectures_first_epoch_to_its_digits() -> None:
     training = Training(batch_size=5, bptt_window=20, max_updates=1000)
     model = SequenceToSequence(LECTURE, RELU, 20, "numba")
-    pack = Pack.start([model.initialise(RELU, 1)], training, "cpu")
+    pack = Replicas.start([model.initialise(RELU, 1)], training, "cpu")
     feed, right = BatchSource(model, training, "cpu", [1]), 0
     for update in range(1000):
         inputs, targets = feed.batch(update)

@@ -150,7 +150,7 @@ def backward(decay, turn, drive, states, activation, last, every, strides, first
 
 
 @dataclass(frozen=True, eq=False)
-class Saved:
+class DiagonalSaved:
     """What `run` leaves to `run_back`: the arrays themselves, no copies."""
 
     decay: Array
@@ -160,7 +160,7 @@ class Saved:
     activation: int
 
 
-def run(decay: Array, turn: Array, drive: Array, initial: Array, activation: str) -> Saved:
+def run(decay: Array, turn: Array, drive: Array, initial: Array, activation: str) -> DiagonalSaved:
     """All states of all sequences.
 
     Args:
@@ -190,13 +190,13 @@ def run(decay: Array, turn: Array, drive: Array, initial: Array, activation: str
         raise ValueError(f"kernel diagonal: no activation {activation!r} ({', '.join(ACTIVATIONS)})")
     states = np.empty((R, N + B, H), drive.dtype)
     states[:, :B] = initial
-    saved = Saved(plain(decay), plain(turn), plain(drive), states, ACTIVATIONS.index(activation))
+    saved = DiagonalSaved(plain(decay), plain(turn), plain(drive), states, ACTIVATIONS.index(activation))
     forward(saved.decay, saved.turn, saved.drive, states, saved.activation)
     return saved
 
 
 def run_back(
-    saved: Saved, *, last: Array | None, every: Array | None, window: int, record: bool
+    saved: DiagonalSaved, *, last: Array | None, every: Array | None, window: int, record: bool
 ) -> tuple[tuple[Any, ...], Array | None]:
     """The gradients of decay, turn, drive and h_0; and, with `record`, log₁₀ mean_b ‖B·∂L/∂h_t‖₂ as (T, R).
 
