@@ -105,7 +105,7 @@ def steps_peak(sizes: Sizes) -> None:
 def run_peak(sizes: Sizes) -> None:
     """Print the peak of a process that does a whole run: two updates, evaluation on 512 sequences, final judgement."""
     from harness.experiments.setup import Setup
-    from harness.experiments.training import train
+    from harness.experiments.training.loop import train
     from harness.registry import read
     from harness.study.plan import plan
 

@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 from benchmarks.paired import Contestant
 from benchmarks.problem import Problem
-from harness.experiments import training
 from harness.experiments.setup import Setup
+from harness.experiments.training import loop
 
 WARM = 1  # updates before the clock starts, in every turn
 
@@ -40,7 +40,7 @@ def train_steps(problem: Problem, steps: int) -> float:
     """
     ticks = Ticks(WARM + steps)
     with no_evaluation(), suppress(Enough):
-        for _ in training.train(problem.runs, Setup("numba", listener=ticks)):
+        for _ in loop.train(problem.runs, Setup("numba", listener=ticks)):
             pass
     return (ticks.times[-1] - ticks.times[WARM - 1]) / steps
 
@@ -53,5 +53,5 @@ def contestant(problem: Problem) -> Contestant:
 @contextmanager
 def no_evaluation() -> Iterator[None]:
     """The loop evaluates at update 0 whatever the schedule; eigenvalues of large W would outlast the turn itself."""
-    with patch.object(training, "evaluate", lambda *_: None):
+    with patch.object(loop, "evaluate", lambda *_: None):
         yield

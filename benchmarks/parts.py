@@ -21,10 +21,10 @@ from benchmarks.own import WARM, Enough, Ticks, no_evaluation
 from benchmarks.paired import one_core, spread
 from benchmarks.problem import Problem
 from benchmarks.sizes import CELLS, CENTRE
-from harness.experiments import training
-from harness.experiments.batches import BatchSource
-from harness.experiments.pack import Replicas
 from harness.experiments.setup import Setup
+from harness.experiments.training import loop
+from harness.experiments.training.batches import BatchSource
+from harness.experiments.training.replicas import Replicas
 from harness.models.sequence_to_vector import SequenceToVector
 from harness.recurrence.kernels import KERNELS
 
@@ -78,11 +78,11 @@ class Stopwatches:
             (BatchSource, "batch", "sampling"),
             (SequenceToVector, "outputs", "readout and loss"),
             (SequenceToVector, "losses", "readout and loss"),
-            (training, "gradient", "autograd"),
+            (loop, "gradient", "autograd"),
             (Replicas, "gradient_norms", "clipping"),
             (Replicas, "clip", "clipping"),
             (RMSprop, "step", "optimizer"),
-            (training, "gradient_rows", "recording"),
+            (loop, "gradient_rows", "recording"),
         ]
         with ExitStack() as stack:
             stack.enter_context(patch.dict(KERNELS, {cell: watched}))
@@ -120,7 +120,7 @@ def shares(problem: Problem, steps: int) -> dict[str, float]:
         ticks(done, replicas)
 
     with no_evaluation(), watches.placed(problem.sizes.cell), suppress(Enough):
-        for _ in training.train(problem.runs, Setup("numba", listener=listener)):
+        for _ in loop.train(problem.runs, Setup("numba", listener=listener)):
             pass
     whole = ticks.times[-1] - ticks.times[WARM - 1]
     found = {part: (watches.seconds[part] - at_start.get(part, 0.0)) / whole for part in PARTS}

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.sizes import Sizes
+from harness.experiments.training.settings import Training, TrainingSections
 from harness.models import MODELS
 from harness.models.model import Model
 from harness.registry import read
 from harness.rng import generator
 from harness.study.plan import Run, plan
-from harness.study.spec import Training
 from harness.tasks.task import Batch, Task
 
 STUDY = Path(__file__).parent / "studies" / "step.yaml"
@@ -36,7 +36,7 @@ class Problem:
     @cached_property
     def runs(self) -> tuple[Run, ...]:
         """The pack, as the harness plans it."""
-        asked = {
+        overrides = {
             "model.cell": self.sizes.cell,
             "model.hidden_size": self.sizes.H,
             "task.sequence_length": self.sizes.T,
@@ -44,23 +44,23 @@ class Problem:
             "seeds": self.sizes.R,
             "record.adjoints": self.record,
         }
-        return plan(read(STUDY, [f"{key}={value}" for key, value in asked.items()])).runs
+        return plan(read(STUDY, [f"{key}={value}" for key, value in overrides.items()])).runs
+
+    @property
+    def sections(self) -> TrainingSections:
+        return self.runs[0].sections.typed(TrainingSections)
 
     @property
     def task(self) -> Task:
-        task = self.runs[0].sections["task"]
-        assert isinstance(task, Task)
-        return task
+        return self.sections.task
 
     @property
     def training(self) -> Training:
-        training = self.runs[0].sections["training"]
-        assert isinstance(training, Training)
-        return training
+        return self.sections.training
 
     @cached_property
     def model(self) -> Model:
-        return MODELS[self.task.shape](self.task, self.runs[0].sections["model"], None, "numba")  # type: ignore[arg-type]
+        return MODELS[self.task.shape](self.task, self.sections.model, None, "numba")
 
     def initial(self, seed: int) -> dict[str, npt.NDArray[np.float32]]:
         """W, U, b_x, b_h, V and b_y of one replica before training."""

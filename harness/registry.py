@@ -1,4 +1,4 @@
-"""Gathers the literal tables, so that the doors can hand them to the reader: `study` knows no name by itself."""
+"""Gathers the literal tables and what installed packages bring: `study` itself knows no name."""
 
 from __future__ import annotations
 
@@ -7,57 +7,78 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness import probes
 from harness.cells import CELLS
 from harness.cells.cell import Cell
 from harness.errors import Place, Problem, StudyError, nearest
 from harness.experiments import EXPERIMENTS
 from harness.figures import FIGURES
 from harness.figures.kind import FigureKind
-from harness.schema import RUNS
+from harness.store.columns import RUNS
 from harness.study import validation
-from harness.study.plugins import Group, Named, installed
-from harness.study.spec import Choice, Experiment, Registry, Section, StudySpec, setting_column
+from harness.study.plugins import Group, Named, SectionGroup, installed
+from harness.study.section import Section, setting_column
+from harness.study.spec import Choice, Experiment, Registry, StudySpec
 from harness.tasks import TASKS
 from harness.tasks.task import Task
-from harness.verdicts.expectations import METRICS, expectation_faults
-from harness.verdicts.feasibility import figure_faults
+from harness.verdicts import metrics
+from harness.verdicts.feasibility import expectation_faults, figure_faults
+from harness.verdicts.metrics import METRICS
 
-TASK_PLUGINS = Group("harness.tasks", "task.name", Task, TASKS)
-CELL_PLUGINS = Group("harness.cells", "model.cell", Cell, CELLS)
-FIGURE_PLUGINS = Group("harness.figures", "figures.kind", FigureKind, FIGURES)
-PLUGINS: tuple[Group[Any], ...] = (TASK_PLUGINS, CELL_PLUGINS, FIGURE_PLUGINS)
+TASK_PLUGINS = SectionGroup("harness.tasks", "task.name", Task, TASKS)
+CELL_PLUGINS = SectionGroup("harness.cells", "model.cell", Cell, CELLS)
+FIGURE_PLUGINS = SectionGroup("harness.figures", "figures.kind", FigureKind, FIGURES)
+EXPERIMENT_PLUGINS = Group("harness.experiments", "experiment", Experiment, EXPERIMENTS)
+PLUGINS: tuple[Group[Any], ...] = (
+    TASK_PLUGINS,
+    CELL_PLUGINS,
+    FIGURE_PLUGINS,
+    EXPERIMENT_PLUGINS,
+    metrics.PLUGINS,
+    probes.PLUGINS,
+)
 
 
 def load_registry(named: Named | None = None) -> Registry:
     """All names that a study can use: what is built in, and the plug-ins that it names.
 
+    Args:
+        named: the words that the study gives to its settings; None: what is built in, alone.
+
     Raises:
         StudyError: a plug-in that it names cannot be used.
     """
     if named is None:
-        return Registry(EXPERIMENTS, FIGURES, METRICS, faults)
-    found = installed()
+        return Registry(EXPERIMENTS, FIGURES, METRICS, {"probe": frozenset(probes.PROBES)}, faults)
+    points = installed()
     choices = {
-        group.setting: Choice(group.setting.rpartition(".")[2], group.extended(found, named), group.others(found))
+        group.setting: Choice(group.setting.rpartition(".")[2], group.extended(points, named), group.others(points))
         for group in (TASK_PLUGINS, CELL_PLUGINS)
     }
-    experiments = {name: _with(experiment, choices) for name, experiment in EXPERIMENTS.items()}
+    experiments = {
+        name: _with(experiment, choices) for name, experiment in EXPERIMENT_PLUGINS.extended(points, named).items()
+    }
     problems = [
-        Problem(place, f"{setting}: the plug-in '{word}' has {what}")
+        Problem(place, f"{setting}: the plug-in '{word}' has {clash}")
         for (setting, word), place in named.items()
-        if setting in choices and word in choices[setting].table.keys() - _built_in(setting).keys()
-        for what in _clashes(experiments["training"], setting.partition(".")[0], choices[setting].table[word])
+        for clash in _all_clashes(setting, word, choices, experiments)
     ]
     if problems:
         raise StudyError(problems)
-    figures = FIGURE_PLUGINS.extended(found, named)
-    return Registry(experiments, figures, METRICS, faults, FIGURE_PLUGINS.others(found))
+    return Registry(
+        experiments,
+        FIGURE_PLUGINS.extended(points, named),
+        metrics.PLUGINS.extended(points, named),
+        {"probe": frozenset(probes.PLUGINS.extended(points, named))},
+        faults,
+        {group.setting: group.others(points) for group in PLUGINS},
+    )
 
 
 def faults(study: StudySpec) -> list[tuple[str, int, str]]:
     """What is wrong with the figures and expectations of a study whose settings are right."""
-    found = [("figures", index, what) for index, what in figure_faults(study)]
-    return found + [("expect", index, what) for index, what in expectation_faults(study)]
+    of_figures = [("figures", index, problem) for index, problem in figure_faults(study)]
+    return of_figures + [("expect", index, problem) for index, problem in expectation_faults(study)]
 
 
 def read(path: str | Path, overrides: Sequence[str] = ()) -> StudySpec:
@@ -65,31 +86,39 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> StudySpec:
     return validation.read(path, overrides, registry=load_registry)
 
 
-def _built_in(setting: str) -> Mapping[str, type[Section]]:
-    return next(group.table for group in PLUGINS if group.setting == setting)
-
-
-def _with(experiment: Experiment, choices: Mapping[str, Choice]) -> Experiment:
+def _with(experiment: Experiment[Any], choices: Mapping[str, Choice]) -> Experiment[Any]:
     """An experiment whose sections can be chosen from the extended tables."""
-    sections = {
-        name: choices.get(f"{name}.{behind.key}", behind) if isinstance(behind, Choice) else behind
-        for name, behind in experiment.sections.items()
-    }
-    return replace(experiment, sections=sections)
+    extended = {name: choices.get(f"{name}.{choice.key}", choice) for name, choice in experiment.choices.items()}
+    return replace(experiment, choices=extended)
 
 
-def _clashes(experiment: Experiment, section: str, plugin: type[Section]) -> Iterator[str]:
-    """Settings of a plug-in whose columns would not go into one table of runs with all others."""
+def _all_clashes(
+    setting: str, word: str, choices: Mapping[str, Choice], experiments: Mapping[str, Experiment[Any]]
+) -> Iterator[str]:
+    """Settings of the plug-in that a study names so whose columns would not go into one table with all others."""
+    if setting in choices and word in choices[setting].table:
+        model = choices[setting].table[word]
+        built_in = next(group.table for group in PLUGINS if group.setting == setting)
+        if word not in built_in:
+            yield from _clashes(experiments["training"], setting.partition(".")[0], model)
+    if setting == "experiment" and word in experiments and word not in EXPERIMENTS:
+        for section in experiments[word].sections:
+            for model in experiments[word].models(section):
+                yield from _clashes(experiments[word], section, model)
+
+
+def _clashes(experiment: Experiment[Any], section: str, plugin: type[Section]) -> Iterator[str]:
+    """Settings of a section of a plug-in whose column is measured, another section's, or of another type."""
     measured = {column.name for column in RUNS.columns}
     taken = {
-        setting_column(key, info).name: (name, setting_column(key, info).type)
+        column.name: (name, column.type)
         for name in experiment.sections
         for model in experiment.models(name)
         if model is not plugin
-        for key, info in model.model_fields.items()
+        for column in (setting_column(model, key) for key in model.model_fields)
     }
-    for key, info in plugin.model_fields.items():
-        column = setting_column(key, info)
+    for key in plugin.model_fields:
+        column = setting_column(plugin, key)
         where, kind = taken.get(column.name, (section, column.type))
         if column.name in measured or where != section or kind != column.type:
             there = "is measured" if column.name in measured else f"is a setting of {where} ({kind})"
@@ -102,12 +131,12 @@ def _main(words: Sequence[str]) -> str:
 
     from harness.study.json_schema import study_schema
 
-    found = installed()
+    points = installed()
     named: dict[tuple[str, str], Place] = {}
     for word in words:
-        groups = [group for group in PLUGINS if word in group.others(found)]
+        groups = [group for group in PLUGINS if word in group.others(points)]
         if not groups:
-            every = [name for group in PLUGINS for name in group.others(found)]
+            every = [name for group in PLUGINS for name in group.others(points)]
             raise StudyError([Problem(Place("harness.registry"), f"no plug-in '{word}'{nearest(word, every)}")])
         named |= {(group.setting, word): Place(word) for group in groups}
     return json.dumps(study_schema(load_registry(named or None)), indent=1, ensure_ascii=False)

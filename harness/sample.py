@@ -33,9 +33,9 @@ def main(arguments: list[str]) -> int:
     runs = [run for run in plan(study).runs if matches(run.columns(), where)]
     if not runs:
         raise HarnessError(f"no run of this study has {', '.join(asked.where)}")
-    task = runs[0].sections["task"]
+    task = runs[0].sections.by_name().get("task")
     if not isinstance(task, Characters):
-        raise HarnessError(f"'{runs[0].columns()['task']}' has no text to go on with; the task 'characters' has")
+        raise HarnessError(f"'{runs[0].columns().get('task')}' has no text to go on with; the task 'characters' has")
     if not asked.prompt:
         raise HarnessError("the prompt is empty; a network needs at least one character to go on from")
     journal = Journal.open(cli.results_folder(asked.study, study.name, asked.output))

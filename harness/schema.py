@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,13 +27,53 @@ Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class MetricOptions:
+    """How expectations and comparisons use a measured column; the column is then a metric by its own name.
+
+    Attributes:
+        statistic: over seeds: "iqm" (interquartile mean, with a bootstrap interval) or "largest" (of all runs; a
+            promise or a closed form has no interval).
+        decimals: that are written.
+        better: 1 where higher is better, −1 where lower is, 0 where a change either way is for the worse.
+        margin: how much worse one cell of a grid may become before a comparison calls it a regression, in the column's
+            unit, chosen by how often chance alone exceeds it (docs/comparing.md); None: only the test over the whole
+            grid decides.
+    """
+
+    statistic: Literal["iqm", "largest"]
+    decimals: int
+    better: Literal[-1, 0, 1]
+    margin: float | None = None
+
+
+@dataclass(frozen=True)
 class Column:
-    """One column: its name, arrow type, unit ("" for a pure number) and meaning."""
+    """One column: name, arrow type, unit ("" for a pure number) and meaning, and how it is shown.
+
+    Attributes:
+        label: on an axis, with symbol and unit; "": the name in words, and the unit.
+        short: in a title or a legend; "": the name in words.
+        null: what a null means where it means more than "none".
+        order: words whose order is not that of the alphabet, first to last.
+        sequential: its values lie on a scale: drawn from light to dark.
+        metric: how it is judged, where it is a metric.
+    """
 
     name: str
     type: pa.DataType
     unit: str
     meaning: str
+    label: str = ""
+    short: str = ""
+    null: str = ""
+    order: tuple[str, ...] = ()
+    sequential: bool = False
+    metric: MetricOptions | None = None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether something is said of how it is shown."""
+        return bool(self.label or self.short or self.null or self.order or self.sequential)
 
     def field(self) -> pa.Field:
         return pa.field(self.name, self.type, metadata={"unit": self.unit, "meaning": self.meaning})
@@ -60,107 +100,99 @@ RUN_ID = Column(
     "run_id", pa.string(), "", "hash of the settings that differ from their default, the seed and the numerics version"
 )
 
-RUNS = Table(
-    "runs",
-    "a run",
-    (
-        RUN_ID,
-        Column(
-            "outcome", pa.string(), "", "solved, unsolved, diverged (loss or gradient not finite) or failed (no result)"
-        ),
-        Column("updates", pa.int64(), "updates", "parameter updates made"),
-        Column("solved_at", pa.int64(), "updates", "first evaluation that met the task's rule; null if none did"),
-        Column(
-            "final_accuracy",
-            pa.float64(),
-            "",
-            "accuracy on a stream of its own after the last update: 2048 sequences unless the task says otherwise",
-        ),
-        Column("final_loss", pa.float64(), "nats", "mean loss on the same sequences; of numbers, squared error"),
-        Column("chance", pa.float64(), "", "accuracy of guessing, by the task's own statement"),
-        Column(
-            "memoryless_loss",
-            pa.float64(),
-            "nats",
-            "loss of the best prediction from the present input alone, by the task's own statement; null if unknown",
-        ),
-        Column("parameters", pa.int64(), "", "trained numbers of the whole model"),
-        Column("recurrent_parameters", pa.int64(), "", "trained numbers of the recurrent weights alone"),
-        Column("initial_spectral_radius", pa.float64(), "", "ρ(W) before training, largest over the gate blocks"),
-        Column(
-            "initial_sigma_max",
-            pa.float64(),
-            "",
-            "largest singular value of W before training, largest over the gate blocks",
-        ),
-        Column(
-            "initial_adjoint_slope",
-            pa.float64(),
-            "log10 per step",
-            "(log10_adjoint at t = 1 less that at t = T) / (T − 1) before training; −inf where a window cuts it",
-        ),
-        Column(
-            "initial_adjoint_cell_slope",
-            pa.float64(),
-            "log10 per step",
-            "the same of log10_adjoint_cell; null for cells without a cell state",
-        ),
-        Column(
-            "switch_score",
-            pa.float64(),
-            "",
-            "|2·AUC − 1| of the unit that best tells, before the second X or Y of the kept sequences, that X has been "
-            "seen; null unless states are kept and the task has such symbols",
-        ),
-        Column(
-            "switch_error",
-            pa.float64(),
-            "",
-            "largest deviation of a state from what gates set by hand promise; null but in gate surgery",
-        ),
-        Column(
-            "month_silhouette",
-            pa.float64(),
-            "",
-            "mean silhouette of codes grouped by month; null unless codes of dates were kept",
-        ),
-        Column("weekday_silhouette", pa.float64(), "", "the same, grouped by weekday"),
-        Column(
-            "analogy_month_accuracy",
-            pa.float64(),
-            "",
-            "share of codes moved to another month that are decoded to that month's word; null likewise",
-        ),
-        Column(
-            "analogy_accuracy",
-            pa.float64(),
-            "",
-            "share of codes moved to another month that are decoded to the whole text with that month; null likewise",
-        ),
-        Column(
-            "measured",
-            pa.float64(),
-            "",
-            "the number that an experiment without training is about, in its page's unit; null in training",
-        ),
-        Column("predicted", pa.float64(), "", "what theory says that number is; null where it says nothing"),
-        Column(
-            "residual",
-            pa.float64(),
-            "",
-            "largest |measured − theory| over the run's profiles, as its experiment compares them; null without theory",
-        ),
-        Column("engine", pa.string(), "", "what computed the recurrence: numba (fused kernel) or torch"),
-        Column("device", pa.string(), "", "torch device"),
-        Column("cpu", pa.string(), "", "processor the run was computed on"),
-        Column(
-            "versions",
-            pa.string(),
-            "",
-            "versions of numerics, python, and all that computes; OpenBLAS's kernels",
-        ),
-        Column("seconds", pa.float64(), "s", "the run's share of its pack's training time"),
+# Of the table of runs, whatever the task; what a task measures beside them stands in its file (`Task.measures`), and
+# `harness.store.columns` puts the table together.
+RUN_COLUMNS = (
+    RUN_ID,
+    Column(
+        "outcome", pa.string(), "", "solved, unsolved, diverged (loss or gradient not finite) or failed (no result)"
     ),
+    Column("updates", pa.int64(), "updates", "parameter updates made"),
+    Column("solved_at", pa.int64(), "updates", "first evaluation that met the task's rule; null if none did"),
+    Column(
+        "final_accuracy",
+        pa.float64(),
+        "",
+        "accuracy on a stream of its own after the last update: 2048 sequences unless the task says otherwise",
+    ),
+    Column("final_loss", pa.float64(), "nats", "mean loss on the same sequences; of numbers, squared error"),
+    Column("chance", pa.float64(), "", "accuracy of guessing, by the task's own statement"),
+    Column(
+        "memoryless_loss",
+        pa.float64(),
+        "nats",
+        "loss of the best prediction from the present input alone, by the task's own statement; null if unknown",
+    ),
+    Column("parameters", pa.int64(), "", "trained numbers of the whole model"),
+    Column("recurrent_parameters", pa.int64(), "", "trained numbers of the recurrent weights alone"),
+    Column("initial_spectral_radius", pa.float64(), "", "ρ(W) before training, largest over the gate blocks"),
+    Column(
+        "initial_sigma_max",
+        pa.float64(),
+        "",
+        "largest singular value of W before training, largest over the gate blocks",
+    ),
+    Column(
+        "initial_adjoint_slope",
+        pa.float64(),
+        "log10 per step",
+        "mean change of log10 of the adjoint's norm over one step back in time, before training: (log10_adjoint at "
+        "t = 1 less that at t = T) / (T − 1); −inf where a window cuts it",
+        label="adjoint slope before training (log10 per step)",
+        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05),
+    ),
+    Column(
+        "initial_adjoint_cell_slope",
+        pa.float64(),
+        "log10 per step",
+        "the same of log10_adjoint_cell, ‖∂L/∂c_t‖; null for cells without a cell state",
+        label="cell adjoint slope before training (log10 per step)",
+        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05),
+    ),
+    Column(
+        "switch_score",
+        pa.float64(),
+        "",
+        "|2·AUC − 1| of the unit that best tells, before the second X or Y of the kept sequences, that X has been "
+        "seen; null unless states are kept and the task has such symbols",
+        label="best unit's switch score",
+        metric=MetricOptions("iqm", decimals=2, better=1, margin=0.25),
+    ),
+    Column(
+        "switch_error",
+        pa.float64(),
+        "",
+        "largest deviation of a state from what gates set by hand promise; null but in gate surgery",
+        label="deviation from the switch's promise",
+        metric=MetricOptions("largest", decimals=7, better=-1),
+    ),
+    Column(
+        "measured",
+        pa.float64(),
+        "",
+        "the number that an experiment without training is about, in its page's unit; null in training",
+        label="measured",
+        metric=MetricOptions("iqm", decimals=4, better=0),
+    ),
+    Column("predicted", pa.float64(), "", "what theory says that number is; null where it says nothing"),
+    Column(
+        "residual",
+        pa.float64(),
+        "",
+        "largest |measured − theory| over the run's profiles, as its experiment compares them; null without theory",
+        label="largest deviation from theory",
+        metric=MetricOptions("largest", decimals=7, better=-1),
+    ),
+    Column("engine", pa.string(), "", "what computed the recurrence: numba (fused kernel) or torch"),
+    Column("device", pa.string(), "", "torch device"),
+    Column("cpu", pa.string(), "", "processor the run was computed on"),
+    Column(
+        "versions",
+        pa.string(),
+        "",
+        "versions of numerics, python, and all that computes; OpenBLAS's kernels",
+    ),
+    Column("seconds", pa.float64(), "s", "the run's share of its pack's training time"),
 )
 
 CURVES = Table(
@@ -168,9 +200,22 @@ CURVES = Table(
     "an evaluation of a run",
     (
         RUN_ID,
-        Column("update", pa.int64(), "updates", "parameter updates made before this evaluation"),
+        Column(
+            "update",
+            pa.int64(),
+            "updates",
+            "parameter updates made before this evaluation",
+            label="parameter updates",
+            sequential=True,
+        ),
         Column("sequences", pa.int64(), "", "training sequences seen so far"),
-        Column("loss", pa.float64(), "nats", "mean loss on fresh evaluation sequences; of numbers, squared error"),
+        Column(
+            "loss",
+            pa.float64(),
+            "nats",
+            "mean loss on fresh evaluation sequences; of numbers, squared error",
+            label="loss (nats, or squared error)",
+        ),
         Column("accuracy", pa.float64(), "", "accuracy on the same sequences"),
         Column(
             "gradient_norm",
@@ -264,8 +309,25 @@ PROFILES = Table(
     ),
 )
 
+# What profiles are measured along, where its name alone would not say it; others are settings of their experiment.
+PROFILE_AXES = (
+    Column("lag", pa.float64(), "steps", "steps from t to the loss", label="lag T − t (steps)"),
+    Column("t", pa.float64(), "steps", "time step, from 1", label="time step t"),
+    Column("window", pa.float64(), "steps", "truncation window", label="BPTT window K (steps)", sequential=True),
+    Column("bias", pa.float64(), "", "bias of the unit", label="bias b"),
+)
+
 EXTRA = (STATES, CODES, EXAMPLES, WEIGHTS, PROFILES)  # only where a study asks for them
-TABLES: Mapping[str, Table] = {t.name: t for t in (RUNS, CURVES, GRADIENTS, *EXTRA)}
+OTHER_TABLES = (CURVES, GRADIENTS, *EXTRA)
+
+
+def shown_columns() -> Mapping[str, Column]:
+    """Measured columns of all tables, and the axes of profiles, by name; of two of one name the labelled one."""
+    columns: dict[str, Column] = {}
+    for column in (*RUN_COLUMNS, *(c for table in OTHER_TABLES for c in table.columns), *PROFILE_AXES):
+        if column.name not in columns or column.labelled:
+            columns[column.name] = column
+    return columns
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from harness.experiments.training.settings import Training
 from harness.figures import FIGURES
-from harness.schema import CODES, CURVES, EXAMPLES, GRADIENTS, RUNS
+from harness.schema import CODES, CURVES, EXAMPLES, GRADIENTS
 from harness.statistics.frames import Frames
-from harness.study.spec import Choice, Experiment, Point, Section, StudySpec, Training, setting
+from harness.store.columns import RUNS
+from harness.study.spec import Choice, Experiment, Point, Section, Sections, StudySpec, setting
 
 
 class Order(Section):
@@ -34,14 +36,21 @@ class Gated(Tanh):
     forget_bias: float | Literal["chrono"] | None = setting(None, "bias of the forget gate")
 
 
+@dataclass(frozen=True)
+class MadeUpSections(Sections):
+    task: Order
+    model: Tanh
+    training: Training
+
+
 EXPERIMENT = Experiment(
     "training",
-    {
+    typed=MadeUpSections,
+    choices={
         "task": Choice("name", {"temporal_order": Order}),
         "model": Choice("cell", {"rnn": Tanh, "lstm": Gated}),
-        "training": Training,
     },
-    "harness.experiments.training:run",
+    entry="harness.experiments.training.loop:train",
     cost=lambda sections: 1.0,
 )
 SEEDS = (0, 1, 2, 3)
@@ -54,7 +63,7 @@ Bias = float | Literal["chrono"] | None
 def point(cell: str, T: int, rho: float | None, window: int | None = None, bias: Bias = None) -> Point:
     model = Tanh(spectral_radius=rho) if cell == "rnn" else Gated(spectral_radius=rho, forget_bias=bias)
     training = Training(max_updates=BUDGET, bptt_window=window)
-    return Point("training", {"task": Order(sequence_length=T), "model": model, "training": training})
+    return Point("training", MadeUpSections(task=Order(sequence_length=T), model=model, training=training))
 
 
 def points() -> tuple[Point, ...]:

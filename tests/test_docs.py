@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from harness import sweep
 from harness.rng import generator
-from harness.schema import TABLES
+from harness.store.columns import TABLES
 
 TOP = Path(__file__).parents[1]
 DOCS = TOP / "docs"
@@ -102,7 +102,7 @@ def test_what_is_shown_is_the_package_that_is_tested(block: str, path: str) -> N
 
 def test_the_example_task_is_a_task(monkeypatch, study_file) -> None:
     from harness.experiments.setup import Setup
-    from harness.experiments.training import train
+    from harness.experiments.training.loop import train
     from harness.registry import read
     from harness.study.plan import plan
     from harness.tasks import TASKS

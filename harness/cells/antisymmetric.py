@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import sqrt
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.cells.cell import Draw, PaperCell, State, recurrent, sigmoid
+from harness.cells.initialisation import Weights
 from harness.cells.skew import count, skew
-from harness.study.spec import setting
+from harness.study.section import setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +44,7 @@ class Antisymmetric(PaperCell):
     def shapes(self, H: int, D: int) -> dict[str, tuple[int, ...]]:
         return super().shapes(H, D) | {"L": (count(H),)}
 
-    def paper(self, draw: Draw, *, input_size: int, length: int) -> dict[str, npt.NDArray[Any]]:
+    def paper(self, draw: Draw, *, input_size: int, length: int) -> Weights:
         H, D = self.hidden_size, input_size
         shapes = self.shapes(H, D)
         return {

@@ -1,22 +1,26 @@
-"""What every cell says of itself. A cell *is* its settings, with the paper's equations as one `step`."""
+"""The contract of a cell. A cell *is* its settings, with the paper's equations as one `step` and its initial weights.
+
+A new cell is a subclass in a file of its own: it names its gates, states and recurrent weights, and gives the
+equations as `activations` and `combine`. Whatever it does differently before training it says in `start`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from pydantic import model_validator
 
-from harness.study.spec import Section, setting, wrong
+from harness.cells.initialisation import Weights, scaled_blocks, uniform
+from harness.rng import generator
+from harness.study.section import Section, setting, wrong
 
 if TYPE_CHECKING:
     import numpy as np
-    import numpy.typing as npt
     from torch import Tensor
 
 State = tuple["Tensor", ...]  # (h,) or (h, c), each (R, B, H)
 Draw = Callable[[str], "np.random.Generator"]  # a parameter's name → its own stream
-OF_A_RADIUS = ("gaussian", "orthogonal", "identity", "sparse")
 
 
 class Cell(Section):
@@ -25,31 +29,44 @@ class Cell(Section):
     Parameters are stacked over the R replicas of a pack, gate blocks below one another as in torch.nn:
     W (R, G·H, H) recurrent, U (R, G·H, D) input, b_x and b_h (R, G·H) the two biases. A cell with others says so in
     `shapes`.
+
+    Attributes:
+        gates: names of the G blocks, in torch's order.
+        states: names of the parts of the state, the one that is read out first.
+        recurrent_weights: names of the parameters that carry one state to the next.
+        radius_inits: the values of `init` that have a spectral radius.
+        recurs: whether a state depends on the one before it.
+        fused: whether a compiled kernel computes it; here, so that plans can predict seconds without loading one.
     """
 
-    gates: ClassVar[tuple[str, ...]]  # names of the G blocks, in torch's order
+    gates: ClassVar[tuple[str, ...]]
     states: ClassVar[tuple[str, ...]] = ("h",)
-    recurrent_weights: ClassVar[tuple[str, ...]] = ("W",)  # names of the parameters that carry one state to the next
-    fused: ClassVar[bool] = False  # has a kernel of its own: for plans, which say how long runs take and load none
+    recurrent_weights: ClassVar[tuple[str, ...]] = ("W",)
+    radius_inits: ClassVar[tuple[str, ...]] = ("gaussian", "orthogonal", "identity")
+    recurs: ClassVar[bool] = True
+    fused: ClassVar[bool] = False
 
-    cell: str
-    hidden_size: int = setting(50, "H, the number of hidden units", ge=1)
+    cell: str = setting(..., "which cell", order=("rnn", "lstm", "gru"))
+    hidden_size: int = setting(
+        50, "H, the number of hidden units", label="hidden units H", short="H", sequential=True, ge=1
+    )
     match: Literal["parameters", "recurrent_parameters"] | None = setting(
         None,
         "read hidden_size as that of a simple RNN, and take the width whose number of parameters (or of recurrent "
         "weights) is nearest to that RNN's",
     )
-    init: Literal["torch", "gaussian", "orthogonal", "identity", "lecture"] = setting(
+    init: Literal["torch", "gaussian", "orthogonal", "identity"] = setting(
         "torch",
-        "recurrent weights before training: torch's default, or a block per gate of that kind and radius; lecture: "
-        "torch's default drawn from torch's own stream in the order of the lecture's notebook; paper: all parameters "
-        "as in the cell's paper",
+        "recurrent weights before training: torch's default, or a block per gate of that kind and radius",
         replica=True,
     )
     spectral_radius: float | None = setting(
         None,
         "ρ of each gate block of W before training; null with init: torch, else 1",
         replica=True,
+        label="spectral radius ρ",
+        short="ρ",
+        sequential=True,
         ge=0,
         allow_inf_nan=False,
     )
@@ -66,7 +83,7 @@ class Cell(Section):
         if not cls.recurrent_weights and "torch" in known:  # nothing to set
             return {**data, "init": "torch", "spectral_radius": None}
         init = data.get("init", field.default)
-        if init in OF_A_RADIUS and init in known:
+        if init in cls.radius_inits and init in known:
             return data if data.get("spectral_radius") is not None else {**data, "spectral_radius": 1.0}
         swept = (getattr(info, "context", None) or {}).get("swept", ())
         if "spectral_radius" in swept and data.get("spectral_radius") is not None:
@@ -77,9 +94,50 @@ class Cell(Section):
     def shapes(self, H: int, D: int) -> dict[str, tuple[int, ...]]:
         """Shapes of one replica's trained parameters, at width H and on rows of D numbers."""
         G = len(self.gates)
-        found: dict[str, tuple[int, ...]] = dict.fromkeys(self.recurrent_weights, (G * H, H))
-        found |= {"U": (G * H, D), "b_x": (G * H,)}
-        return found | ({"b_h": (G * H,)} if self.biases == 2 else {})
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(self.recurrent_weights, (G * H, H))
+        shapes |= {"U": (G * H, D), "b_x": (G * H,)}
+        return shapes | ({"b_h": (G * H,)} if self.biases == 2 else {})
+
+    @property
+    def activation(self) -> str:
+        """φ of what becomes the new state: "tanh" unless the cell has a choice."""
+        return "tanh"
+
+    @property
+    def draws_readout(self) -> bool:
+        """Whether `start` draws the readout's V and b_y as well, which a decoder has no use for."""
+        return False
+
+    def start(self, seed: int, *, input_size: int, output_size: int, length: int) -> Weights:
+        """The parameters of one replica before training.
+
+        All are uniform on (−1/√H, 1/√H), torch's default for its recurrent modules; with an `init` that has a spectral
+        radius each gate block of the recurrent weights is drawn anew and scaled to it. Each parameter has a stream of
+        its own, so that one seed gives the same input weights and biases whatever is done to W.
+
+        Args:
+            seed: of the run.
+            input_size: D.
+            output_size: C, for cells whose start draws the readout too (`draws_readout`).
+            length: T, the longest dependency, for chrono initialisation.
+
+        Returns:
+            float64 arrays of the shapes in `shapes`; with `draws_readout` V (C, H) and b_y (C,) beside them.
+        """
+        return self._torch_start(seed, input_size) | self._scaled_blocks(seed)
+
+    def _torch_start(self, seed: int, input_size: int) -> Weights:
+        return uniform(seed, self.shapes(self.hidden_size, input_size), self.hidden_size)
+
+    def _scaled_blocks(self, seed: int) -> Weights:
+        return scaled_blocks(
+            seed,
+            self.recurrent_weights,
+            self.init,
+            self.spectral_radius,
+            gates=len(self.gates),
+            H=self.hidden_size,
+        )
 
     def parametrize(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The parameters that the equations use, from those that are trained: an orthogonal W from its generator.
@@ -131,7 +189,16 @@ class PaperCell(Cell):
             raise wrong("init", f"'{data.get('cell')}' starts as its paper says; set model.init: {' or '.join(known)}")
         return data
 
-    def paper(self, draw: Draw, *, input_size: int, length: int) -> dict[str, npt.NDArray[Any]]:
+    def start(self, seed: int, *, input_size: int, output_size: int, length: int) -> Weights:
+        """Torch's default, in its place with `init: paper` whatever the paper draws, then blocks of a given radius."""
+        weights = self._torch_start(seed, input_size)
+        if self.init == "paper":
+            weights |= self.paper(
+                lambda name: generator(seed, f"initialise {name} paper"), input_size=input_size, length=length
+            )
+        return weights | self._scaled_blocks(seed)
+
+    def paper(self, draw: Draw, *, input_size: int, length: int) -> Weights:
         """Parameters of one replica as the paper draws them; those left out keep torch's default.
 
         Args:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import sqrt
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Literal
 
 from harness.cells.cell import Draw, PaperCell, State, recurrent
-from harness.study.spec import setting
+from harness.cells.initialisation import Weights
+from harness.study.section import setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +31,7 @@ class CoRNN(PaperCell):
     stiffness: float = setting(2.7, "γ", ge=0, allow_inf_nan=False)
     damping: float = setting(4.7, "ε", ge=0, allow_inf_nan=False)
 
-    def paper(self, draw: Draw, *, input_size: int, length: int) -> dict[str, npt.NDArray[Any]]:
+    def paper(self, draw: Draw, *, input_size: int, length: int) -> Weights:
         H, D = self.hidden_size, input_size
         bound = 1 / sqrt(D + 2 * H)
         return {name: draw(name).uniform(-bound, bound, shape) for name, shape in self.shapes(H, D).items()}

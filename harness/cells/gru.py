@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from harness.cells.cell import Cell, State, recurrent, sigmoid
-from harness.study.spec import setting
+from harness.study.section import setting
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.cells.cell import Draw, State
 from harness.cells.elementwise import Diagonal, Elementwise
-from harness.study.spec import setting
+from harness.cells.initialisation import Weights
+from harness.study.section import setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +36,7 @@ class IndRNN(Elementwise):
     def shapes(self, H: int, D: int) -> dict[str, tuple[int, ...]]:
         return super().shapes(H, D) | {"u": (H,)}
 
-    def paper(self, draw: Draw, *, input_size: int, length: int) -> dict[str, npt.NDArray[Any]]:
+    def paper(self, draw: Draw, *, input_size: int, length: int) -> Weights:
         H = self.hidden_size
         return {"u": draw("u").uniform(0, GROWTH ** (1 / length), H), "b_x": np.zeros(H)}
 

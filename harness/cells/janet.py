@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.cells.cell import Draw, PaperCell, State, recurrent, sigmoid
-from harness.study.spec import setting
+from harness.cells.initialisation import Weights, set_forget_bias
+from harness.study.section import setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +32,12 @@ class JANET(PaperCell):
     )
     beta: float = setting(1.0, "β, by how much less is written than is forgotten", allow_inf_nan=False)
 
-    def paper(self, draw: Draw, *, input_size: int, length: int) -> dict[str, npt.NDArray[Any]]:
+    def start(self, seed: int, *, input_size: int, output_size: int, length: int) -> Weights:
+        """As the paper or torch draws them, then the forget gate's bias."""
+        weights = super().start(seed, input_size=input_size, output_size=output_size, length=length)
+        return set_forget_bias(weights, self.gates, self.forget_bias, seed, length)
+
+    def paper(self, draw: Draw, *, input_size: int, length: int) -> Weights:
         H, D = self.hidden_size, input_size
 
         def glorot(name: str, fan_in: int) -> npt.NDArray[Any]:

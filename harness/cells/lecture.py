@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
 from harness.cells.cell import Cell
+from harness.cells.initialisation import Weights
+from harness.study.section import wrong
 
 MODULES = {"rnn": "RNN", "lstm": "LSTM"}
 NAMES = {"U": "weight_ih_l0", "W": "weight_hh_l0", "b_x": "bias_ih_l0", "b_h": "bias_hh_l0"}
 
 
-def initialise(cell: Cell, seed: int, *, input_size: int, output_size: int) -> dict[str, npt.NDArray[np.float64]]:
+def check(init: str, biases: int) -> None:
+    """Refuse `init: lecture` without the two bias vectors that torch's modules have.
+
+    Raises:
+        PydanticCustomError: the cell has one.
+    """
+    if init == "lecture" and biases != 2:
+        raise wrong("init", "the lecture's own draw is that of an rnn or lstm with two biases and a readout")
+
+
+def weights(cell: Cell, seed: int, *, input_size: int, output_size: int) -> Weights:
     """Parameters of a cell and its linear readout as torch.nn makes them after `torch.manual_seed(seed)`.
 
     The notebook makes the RNN and its readout first, then the LSTM and its readout, all from one stream: an LSTM's
     weights are what the stream holds after an RNN of the same width.
-
-    Raises:
-        ValueError: the lecture has no such cell.
     """
     import torch
 
-    if cell.cell not in MODULES or cell.biases != 2:
-        raise ValueError(f"init: lecture knows rnn and lstm with two biases, not {cell.cell}")
     H = cell.hidden_size
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import pi, sqrt
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import model_validator
 
 from harness.cells.cell import Draw, State
 from harness.cells.elementwise import Diagonal, Elementwise
-from harness.study.spec import setting, wrong
+from harness.cells.initialisation import Weights
+from harness.study.section import setting, wrong
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +46,7 @@ class LRU(Elementwise):
         units = H - H // 2
         return super().shapes(H, D) | {"nu": (units,), "theta": (H // 2,), "gamma": (units,)}
 
-    def paper(self, draw: Draw, *, input_size: int, length: int) -> dict[str, npt.NDArray[Any]]:
+    def paper(self, draw: Draw, *, input_size: int, length: int) -> Weights:
         H, D = self.hidden_size, input_size
         shapes = self.shapes(H, D)
         squared = draw("nu").uniform(self.r_min**2, self.r_max**2, shapes["nu"])  # |λ|²: uniform in area

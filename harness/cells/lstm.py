@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import model_validator
+
+from harness.cells import lecture
 from harness.cells.cell import Cell, State, recurrent, sigmoid
-from harness.study.spec import setting
+from harness.cells.initialisation import Weights, set_forget_bias
+from harness.study.section import setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,11 +24,33 @@ class LSTM(Cell):
     fused = True
 
     cell: Literal["lstm"] = setting(..., "which cell")
+    init: Literal["torch", "gaussian", "orthogonal", "identity", "lecture"] = setting(  # type: ignore[assignment]
+        "torch",
+        "recurrent weights before training: torch's default, or a block per gate of that kind and radius; lecture: "
+        "torch's default drawn from torch's own stream in the order of the lecture's notebook",
+        replica=True,
+    )
     forget_bias: float | Literal["chrono"] | None = setting(
         None,
         "b_x + b_h of the forget gate before training; chrono: ln U(1, T−1), input gate: its negative; null: drawn",
         replica=True,
     )
+
+    @property
+    def draws_readout(self) -> bool:
+        return self.init == "lecture"
+
+    @model_validator(mode="after")
+    def _lecture(self) -> LSTM:
+        lecture.check(self.init, self.biases)
+        return self
+
+    def start(self, seed: int, *, input_size: int, output_size: int, length: int) -> Weights:
+        """As every cell, then the forget gate's bias; with `init: lecture` from the notebook's stream, readout too."""
+        if self.init == "lecture":
+            return lecture.weights(self, seed, input_size=input_size, output_size=output_size)
+        weights = super().start(seed, input_size=input_size, output_size=output_size, length=length)
+        return set_forget_bias(weights, self.gates, self.forget_bias, seed, length)
 
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
         i, f, g, o = (z + recurrent(parameters, state[0])).chunk(4, dim=-1)  # each (R, B, H)

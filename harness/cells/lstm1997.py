@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Literal
 
 from harness.cells.cell import Draw, PaperCell, State, recurrent, sigmoid
-from harness.study.spec import setting
+from harness.cells.initialisation import Weights
+from harness.study.section import setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +30,7 @@ class LSTM1997(PaperCell):
         0.0, "bias of the input gates before training with init: paper; the paper's tasks have −1 … −6", replica=True
     )
 
-    def paper(self, draw: Draw, *, input_size: int, length: int) -> dict[str, npt.NDArray[Any]]:
+    def paper(self, draw: Draw, *, input_size: int, length: int) -> Weights:
         H = self.hidden_size
         drawn = {name: draw(name).uniform(-RANGE, RANGE, shape) for name, shape in self.shapes(H, input_size).items()}
         drawn["b_x"][:H] = self.input_bias

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import sqrt
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Literal
 
 from harness.cells.cell import Draw, State, sigmoid
 from harness.cells.elementwise import Diagonal, Elementwise
-from harness.study.spec import setting
+from harness.cells.initialisation import Weights, set_forget_bias
+from harness.study.section import setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +26,7 @@ class Minimal(Elementwise):
 
     init: Literal["paper"] = setting("paper", "as in the paper", replica=True)
 
-    def paper(self, draw: Draw, *, input_size: int, length: int) -> dict[str, npt.NDArray[Any]]:
+    def paper(self, draw: Draw, *, input_size: int, length: int) -> Weights:
         bound = 1 / sqrt(input_size)
         shapes = self.shapes(self.hidden_size, input_size)
         return {name: draw(name).uniform(-bound, bound, shape) for name, shape in shapes.items()}
@@ -67,6 +66,11 @@ class MinLSTM(Minimal):
         "b_x of the forget gate before training; chrono: ln U(1, T−1), input gate: its negative; null: drawn",
         replica=True,
     )
+
+    def start(self, seed: int, *, input_size: int, output_size: int, length: int) -> Weights:
+        """As the paper or torch draws them, then the forget gate's bias."""
+        weights = super().start(seed, input_size=input_size, output_size=output_size, length=length)
+        return set_forget_bias(weights, self.gates, self.forget_bias, seed, length)
 
     def diagonal(self, parameters: Mapping[str, Tensor], z: Tensor) -> Diagonal:
         f, i, n = z.chunk(3, dim=-1)

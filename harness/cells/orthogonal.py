@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import pi, sqrt
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.cells.cell import Draw, PaperCell, State, recurrent
+from harness.cells.initialisation import Weights
 from harness.cells.skew import count, skew
-from harness.study.spec import setting
+from harness.study.section import setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +42,7 @@ class Orthogonal(PaperCell):
         own: dict[str, tuple[int, ...]] = {"L": (count(H),)}
         return super().shapes(H, D) | own | ({"b": (H,)} if self.nonlinearity == "modrelu" else {})
 
-    def paper(self, draw: Draw, *, input_size: int, length: int) -> dict[str, npt.NDArray[Any]]:
+    def paper(self, draw: Draw, *, input_size: int, length: int) -> Weights:
         H, D = self.hidden_size, input_size
         lower = np.zeros((H, H))
         pairs = np.arange(0, H - 1, 2)

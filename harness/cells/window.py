@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.cells.cell import Cell, State
-from harness.study.spec import setting
+from harness.study.section import setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,6 +23,7 @@ class Window(Cell):
     """
 
     recurrent_weights = ()
+    recurs = False
 
     cell: Literal["window"] = setting(..., "which cell")
     biases: Literal[1] = setting(1, "bias vectors: the input's alone")

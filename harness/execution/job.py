@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import traceback
@@ -18,6 +17,7 @@ from harness.execution.environment import prepare, single_threaded
 from harness.store.checkpoints import Checkpoints
 from harness.store.journal import Journal, replace_file
 from harness.study.plan import Pack
+from harness.study.plugins import load_object
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,7 @@ def work(pack: Pack, entry: str, options: JobOptions) -> Outcome:
             single_threaded()
             from harness.experiments.setup import Setup
 
-            module, _, function = entry.partition(":")
-            experiment = getattr(importlib.import_module(module), function)
+            experiment = load_object(entry)
             journal = Journal(options.folder, options.force)
             deadline = None if options.timeout is None else monotonic() + options.timeout * len(pack)
             checkpoints = Checkpoints(options.folder / "checkpoints")

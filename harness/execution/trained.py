@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import HarnessError
+from harness.experiments.training.settings import TrainingSections
 from harness.models import MODELS
 from harness.models.model import Model
 from harness.store.commit import Commit
@@ -47,13 +48,13 @@ def best(runs: Sequence[Run], journal: Journal) -> Trained:
         raise HarnessError(
             f"run {chosen.run_id} kept no parameters; set record: {{weights: true}} in the study and sweep again"
         )
-    sections: Mapping[str, Any] = chosen.sections
-    dtype = getattr(torch, sections["training"].dtype)
+    sections = chosen.sections.typed(TrainingSections)
+    dtype = getattr(torch, sections.training.dtype)
     parameters = {
         row["name"]: torch.as_tensor(np.reshape(row["values"], (1, *row["shape"])), dtype=dtype) for row in rows
     }
     # the torch engine: a step at a time there is nothing that a fused kernel could save
-    model = MODELS[sections["task"].shape](sections["task"], sections["model"], None, "torch")
+    model = MODELS[sections.task.shape](sections.task, sections.model, None, "torch")
     return Trained(chosen, model, parameters, losses[chosen.run_id])
 
 

@@ -8,17 +8,19 @@ does there, raw or clipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import log, tanh
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from harness.experiments.theory_check import TheoryCheck, report
+from harness.experiments.theory_check import TheoryCheck, check_records
 from harness.rng import generator
 from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
-from harness.study.spec import Section, setting, wrong
+from harness.study.section import Section, Sections, setting, wrong
+from harness.study.spec import Experiment
 from harness.theory.fixed_points import attractor, fixed_points, folds, wall, wall_gradient
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ FIRST_W = 0.2  # descent starts this far from w at the most
 
 
 class Cliff(Section):
-    """The unit, and what is asked of it (`cliff:`)."""
+    """The unit, and what is settings of it (`cliff:`)."""
 
     question: Literal["folds", "wall", "descent"] = setting(
         "wall", "folds: where the state jumps; wall: where the error does; descent: where gradient descent ends"
@@ -46,16 +48,23 @@ class Cliff(Section):
     max_updates: int = setting(500, "of descent", unit="updates", ge=2, le=100_000)
 
 
-def error(w: Values, b: Values, asked: Cliff) -> tuple[Values, Values, Values]:
+@dataclass(frozen=True)
+class CliffSections(Sections):
+    """The sections of this experiment."""
+
+    cliff: Cliff
+
+
+def error(w: Values, b: Values, settings: Cliff) -> tuple[Values, Values, Values]:
     """E, ∂E/∂w and ∂E/∂b, elementwise over w and b, by the chain rule from the first step to the last."""
-    x, by_w, by_b = np.full_like(b, asked.start), np.zeros_like(b), np.zeros_like(b)
-    for _ in range(asked.sequence_length):
+    x, by_w, by_b = np.full_like(b, settings.start), np.zeros_like(b), np.zeros_like(b)
+    for _ in range(settings.sequence_length):
         s = _sigmoid(x)
         stretch = w * s * (1 - s)
         x, by_w, by_b = w * s + b, s + stretch * by_w, 1 + stretch * by_b
     s = _sigmoid(x)
-    outer = 2 * (s - asked.target) * s * (1 - s)
-    return (s - asked.target) ** 2, outer * by_w, outer * by_b
+    outer = 2 * (s - settings.target) * s * (1 - s)
+    return (s - settings.target) ** 2, outer * by_w, outer * by_b
 
 
 def counted_folds(w: float, lowest: float, highest: float) -> tuple[float, float]:
@@ -93,16 +102,16 @@ def hysteresis(w: float, biases: Values, settle: int = 1000) -> Values:
     return np.array(followed)
 
 
-def descend(w: float, b: float, asked: Cliff) -> tuple[Values, Values]:
+def descend(w: float, b: float, settings: Cliff) -> tuple[Values, Values]:
     """Gradient descent on E from (w, b): the error before each update, and the length of each step."""
     errors, steps = [], []
-    for _ in range(asked.max_updates):
-        e, by_w, by_b = error(np.array(w), np.array(b), asked)
+    for _ in range(settings.max_updates):
+        e, by_w, by_b = error(np.array(w), np.array(b), settings)
         norm = float(np.hypot(by_w, by_b))
-        scale = 1.0 if asked.clip_norm is None or norm <= asked.clip_norm else asked.clip_norm / norm
-        w, b = w - asked.learning_rate * scale * float(by_w), b - asked.learning_rate * scale * float(by_b)
+        scale = 1.0 if settings.clip_norm is None or norm <= settings.clip_norm else settings.clip_norm / norm
+        w, b = w - settings.learning_rate * scale * float(by_w), b - settings.learning_rate * scale * float(by_b)
         errors.append(float(e))
-        steps.append(asked.learning_rate * scale * norm)
+        steps.append(settings.learning_rate * scale * norm)
     return np.array(errors), np.array(steps)
 
 
@@ -113,23 +122,21 @@ def climb(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     - wall: the bias at which E is steepest; `residual` is the gradient's relative deviation on the predicted wall.
     - descent: the mean error over the last half of the updates; no theory, "solved" if it is below that at the start.
     """
-    questions = {"folds": _folds, "wall": _wall, "descent": _descent}
-
-    def find(run: Run) -> TheoryCheck:
-        asked = run.sections["cliff"]
-        assert isinstance(asked, Cliff)
-        return questions[asked.question](asked, run.seed)
-
-    return report(runs, setup, find, engine="numpy")
+    return check_records(runs, setup, CliffSections, _measure, engine="numpy")
 
 
-def _folds(asked: Cliff, seed: int) -> TheoryCheck:
-    found, theory = counted_folds(asked.w, asked.lowest, asked.highest), folds(asked.w)
-    there = np.linspace(asked.lowest, asked.highest, GRID)
+def _measure(sections: CliffSections, seed: int) -> TheoryCheck:
+    settings = sections.cliff
+    return {"folds": _folds, "wall": _wall, "descent": _descent}[settings.question](settings, seed)
+
+
+def _folds(settings: Cliff, seed: int) -> TheoryCheck:
+    found, theory = counted_folds(settings.w, settings.lowest, settings.highest), folds(settings.w)
+    there = np.linspace(settings.lowest, settings.highest, GRID)
     loop = np.concatenate([there, there[::-1]])
     residual = float(np.abs(np.subtract(found, theory)).max())
-    branches = np.array([*(min(fixed_points(asked.w, b)) for b in there.tolist()),
-                         *(max(fixed_points(asked.w, b)) for b in there[::-1].tolist())])  # fmt: skip
+    branches = np.array([*(min(fixed_points(settings.w, b)) for b in there.tolist()),
+                         *(max(fixed_points(settings.w, b)) for b in there[::-1].tolist())])  # fmt: skip
     return TheoryCheck(
         measured=found[0],
         predicted=theory[0],
@@ -137,50 +144,52 @@ def _folds(asked: Cliff, seed: int) -> TheoryCheck:
         solved=residual <= TOLERANCE,
         profiles=[
             Profile("fold", "rank", np.array([1.0, 2.0]), np.array(found), np.array(theory)),
-            Profile("state", "bias", loop, hysteresis(asked.w, loop), branches),
+            Profile("state", "bias", loop, hysteresis(settings.w, loop), branches),
         ],
     )
 
 
-def _wall(asked: Cliff, seed: int) -> TheoryCheck:
-    predicted = wall(asked.w, asked.start)
+def _wall(settings: Cliff, seed: int) -> TheoryCheck:
+    predicted = wall(settings.w, settings.start)
     away = np.geomspace(1e-9, 0.1, GRID // 4)  # the wall is thinner than any even grid's mesh
-    biases = np.unique([*np.linspace(asked.lowest, asked.highest, GRID), *(predicted - away), *(predicted + away)])
-    errors, by_w, by_b = error(np.full_like(biases, asked.w), biases, asked)
-    exact = wall_gradient(asked.w, asked.start, asked.sequence_length, asked.target)
-    own = error(np.array(asked.w), np.array(predicted), asked)[1:]
+    biases = np.unique(
+        [*np.linspace(settings.lowest, settings.highest, GRID), *(predicted - away), *(predicted + away)]
+    )
+    errors, by_w, by_b = error(np.full_like(biases, settings.w), biases, settings)
+    exact = wall_gradient(settings.w, settings.start, settings.sequence_length, settings.target)
+    own = error(np.array(settings.w), np.array(predicted), settings)[1:]
     residual = max(abs(float(a) / b - 1) for a, b in zip(own, exact, strict=True))
-    ends = np.array([attractor(asked.w, b, asked.start) for b in biases.tolist()])
+    ends = np.array([attractor(settings.w, b, settings.start) for b in biases.tolist()])
     return TheoryCheck(
-        measured=_steepest(asked),
+        measured=_steepest(settings),
         predicted=predicted,
         residual=residual,
         solved=residual <= TOLERANCE,
         profiles=[
-            Profile("error", "bias", biases, errors, (_sigmoid(ends) - asked.target) ** 2),
+            Profile("error", "bias", biases, errors, (_sigmoid(ends) - settings.target) ** 2),
             Profile("gradient_norm", "bias", biases, np.hypot(by_w, by_b)),
         ],
     )
 
 
-def _steepest(asked: Cliff) -> float:
+def _steepest(settings: Cliff) -> float:
     """The bias in the range with the largest |∂E/∂b|, to 10⁻⁹: a grid of ever finer mesh around the best so far."""
-    low, high = asked.lowest, asked.highest
+    low, high = settings.lowest, settings.highest
     while True:
         biases = np.linspace(low, high, 20 * GRID)
-        best = float(biases[np.abs(error(np.full_like(biases, asked.w), biases, asked)[2]).argmax()])
+        best = float(biases[np.abs(error(np.full_like(biases, settings.w), biases, settings)[2]).argmax()])
         mesh = biases[1] - biases[0]
         if mesh < 1e-9:
             return best
         low, high = best - 20 * mesh, best + 20 * mesh
 
 
-def _descent(asked: Cliff, seed: int) -> TheoryCheck:
-    w = asked.w + generator(seed, "first w").uniform(-FIRST_W, FIRST_W)
-    b = wall(w, asked.start) + generator(seed, "first b").uniform(0.05, 0.15)
-    errors, steps = descend(w, b, asked)
-    updates = np.arange(asked.max_updates, dtype=np.float64)
-    late = float(errors[asked.max_updates // 2 :].mean())
+def _descent(settings: Cliff, seed: int) -> TheoryCheck:
+    w = settings.w + generator(seed, "first w").uniform(-FIRST_W, FIRST_W)
+    b = wall(w, settings.start) + generator(seed, "first b").uniform(0.05, 0.15)
+    errors, steps = descend(w, b, settings)
+    updates = np.arange(settings.max_updates, dtype=np.float64)
+    late = float(errors[settings.max_updates // 2 :].mean())
     return TheoryCheck(
         measured=late,
         predicted=None,
@@ -190,53 +199,62 @@ def _descent(asked: Cliff, seed: int) -> TheoryCheck:
     )
 
 
-def complete(sections: Mapping[str, Any]) -> Mapping[str, Any]:
+def complete(sections: CliffSections) -> CliffSections:
     """The sections, if the question has an answer.
 
     Raises:
         PydanticCustomError: if it has none.
     """
-    asked = sections["cliff"]
-    if asked.lowest >= asked.highest:
-        raise wrong("cliff.highest", f"must be above lowest, {asked.lowest:g}")
-    if asked.question == "folds":
-        if asked.w <= 4:
+    settings = sections.cliff
+    if settings.lowest >= settings.highest:
+        raise wrong("cliff.highest", f"must be above lowest, {settings.lowest:g}")
+    if settings.question == "folds":
+        if settings.w <= 4:
             raise wrong("cliff.w", "has folds above 4 only")
-        low, high = folds(asked.w)
-        if not asked.lowest < low < high < asked.highest:
+        low, high = folds(settings.w)
+        if not settings.lowest < low < high < settings.highest:
             raise wrong("cliff.lowest", f"and highest must hold both folds, {low:.4f} and {high:.4f}")
-        if high - low < 2 * (asked.highest - asked.lowest) / GRID:
+        if high - low < 2 * (settings.highest - settings.lowest) / GRID:
             raise wrong("cliff.lowest", f"and highest are too far apart to see two folds {high - low:.2g} apart")
     else:
-        _has_a_wall(asked)
-    if asked.question != "descent" and asked.clip_norm is not None:
+        _has_a_wall(settings)
+    if settings.question != "descent" and settings.clip_norm is not None:
         raise wrong("cliff.clip_norm", "has a meaning only for question: descent")
     return sections
 
 
-def _has_a_wall(asked: Cliff) -> None:
+def _has_a_wall(settings: Cliff) -> None:
     """Refuse a wall that is not there at some w a run may have, is flat or too steep for a float, or out of range."""
-    spread = FIRST_W if asked.question == "descent" else 0.0
-    for w in (asked.w - spread, asked.w + spread):
+    spread = FIRST_W if settings.question == "descent" else 0.0
+    for w in (settings.w - spread, settings.w + spread):
         try:
-            there = wall(w, asked.start)
+            there = wall(w, settings.start)
         except ValueError as reason:
             raise wrong("cliff.w", f"{reason} (asked at w = {w:g})") from None
-        s = float(_sigmoid(asked.start))
-        if asked.sequence_length * log(w * s * (1 - s)) > 600:
+        s = float(_sigmoid(settings.start))
+        if settings.sequence_length * log(w * s * (1 - s)) > 600:
             raise wrong("cliff.sequence_length", f"makes the wall of w = {w:g} steeper than a float can say")
-    if s == asked.target:
+    if s == settings.target:
         raise wrong("cliff.target", "is what the unit says on the wall: the error is flat there")
-    if asked.question == "wall" and not asked.lowest < there < asked.highest:
+    if settings.question == "wall" and not settings.lowest < there < settings.highest:
         raise wrong("cliff.lowest", f"and highest must hold the wall, at {there:.4f}")
 
 
-def cost(sections: Mapping[str, Any]) -> float:
+def cost(sections: CliffSections) -> float:
     """Predicted seconds of one run: numpy calls, a dozen a step."""
-    asked = sections["cliff"]
-    passes = {"folds": 20, "wall": 50, "descent": asked.max_updates}[asked.question]
-    return float(1.5e-5 * asked.sequence_length * passes)
+    settings = sections.cliff
+    passes = {"folds": 20, "wall": 50, "descent": settings.max_updates}[settings.question]
+    return float(1.5e-5 * settings.sequence_length * passes)
 
 
 def _sigmoid(x: Any) -> Any:
     return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+EXPERIMENT = Experiment(
+    "cliff",
+    typed=CliffSections,
+    entry="harness.experiments.cliff:climb",
+    cost=cost,
+    complete=complete,
+)

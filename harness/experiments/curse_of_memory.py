@@ -8,16 +8,18 @@ forward beside the state (real-time recurrent learning), so that all steps are m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.experiments.theory_check import TheoryCheck, report
+from harness.experiments.theory_check import TheoryCheck, check_records
 from harness.rng import generator
 from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
-from harness.study.spec import Section, setting, wrong
+from harness.study.section import Section, Sections, setting, wrong
+from harness.study.spec import Experiment
 from harness.theory.memory import sensitivity_moment, state_moment
 
 if TYPE_CHECKING:
@@ -31,9 +33,16 @@ MOMENTS = 24  # of a run, along time
 class Memory(Section):
     """The unit and its input (`memory:`)."""
 
-    eigenvalue: float = setting(0.9, "λ", gt=0, lt=1)
+    eigenvalue: float = setting(0.9, "λ", label="eigenvalue λ", short="λ", sequential=True, gt=0, lt=1)
     sequence_length: int = setting(100, "T, long enough for a steady state", unit="steps", ge=2, le=100_000)
     sequences: int = setting(10_000, "independent sequences", unit="sequences", ge=100, le=1_000_000)
+
+
+@dataclass(frozen=True)
+class MemorySections(Sections):
+    """The sections of this experiment."""
+
+    memory: Memory
 
 
 def moments(eigenvalue: float, seed: int, sequences: int, times: Sequence[int]) -> tuple[Values, Values]:
@@ -58,16 +67,15 @@ def remember(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
 
     `residual` is the largest relative deviation of the last step's two moments from their steady states.
     """
-    return report(runs, setup, _measure, engine="numpy")
+    return check_records(runs, setup, MemorySections, _measure, engine="numpy")
 
 
-def _measure(run: Run) -> TheoryCheck:
-    asked = run.sections["memory"]
-    assert isinstance(asked, Memory)
-    times = sorted({round(t) for t in np.geomspace(2, asked.sequence_length, MOMENTS).tolist()})
-    squares, sensitivities = moments(asked.eigenvalue, run.seed, asked.sequences, times)
-    finite = [(state_moment(asked.eigenvalue, t), sensitivity_moment(asked.eigenvalue, t)) for t in times]
-    steady = state_moment(asked.eigenvalue), sensitivity_moment(asked.eigenvalue)
+def _measure(sections: MemorySections, seed: int) -> TheoryCheck:
+    settings = sections.memory
+    times = sorted({round(t) for t in np.geomspace(2, settings.sequence_length, MOMENTS).tolist()})
+    squares, sensitivities = moments(settings.eigenvalue, seed, settings.sequences, times)
+    finite = [(state_moment(settings.eigenvalue, t), sensitivity_moment(settings.eigenvalue, t)) for t in times]
+    steady = state_moment(settings.eigenvalue), sensitivity_moment(settings.eigenvalue)
     residual = max(abs(float(squares[-1]) / steady[0] - 1), abs(float(sensitivities[-1]) / steady[1] - 1))
     at = np.array(times, dtype=np.float64)
     return TheoryCheck(
@@ -82,24 +90,33 @@ def _measure(run: Run) -> TheoryCheck:
     )
 
 
-def complete(sections: Mapping[str, Any]) -> Mapping[str, Any]:
+def complete(sections: MemorySections) -> MemorySections:
     """The sections, if the sequences are long enough for a steady state.
 
     Raises:
         PydanticCustomError: if they are not.
     """
-    asked = sections["memory"]
-    there = sensitivity_moment(asked.eigenvalue, asked.sequence_length) / sensitivity_moment(asked.eigenvalue)
+    settings = sections.memory
+    there = sensitivity_moment(settings.eigenvalue, settings.sequence_length) / sensitivity_moment(settings.eigenvalue)
     if 1 - there > SETTLED:
         raise wrong(
             "memory.sequence_length",
-            f"E[(∂h/∂λ)²] at λ = {asked.eigenvalue:g} is at {there:.1%} of its steady state after "
-            f"{asked.sequence_length} steps; take about {10 / (1 - asked.eigenvalue):.0f}",
+            f"E[(∂h/∂λ)²] at λ = {settings.eigenvalue:g} is at {there:.1%} of its steady state after "
+            f"{settings.sequence_length} steps; take about {10 / (1 - settings.eigenvalue):.0f}",
         )
     return sections
 
 
-def cost(sections: Mapping[str, Any]) -> float:
+def cost(sections: MemorySections) -> float:
     """Predicted seconds of one run: a draw and a few passes over the sequences at every step."""
-    asked = sections["memory"]
-    return float(asked.sequence_length * (5e-5 + 2.5e-8 * asked.sequences))
+    settings = sections.memory
+    return float(settings.sequence_length * (5e-5 + 2.5e-8 * settings.sequences))
+
+
+EXPERIMENT = Experiment(
+    "curse_of_memory",
+    typed=MemorySections,
+    entry="harness.experiments.curse_of_memory:remember",
+    cost=cost,
+    complete=complete,
+)

@@ -9,17 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import model_validator
 
+from harness.cells import CELLS
 from harness.cells.cell import Cell, State
-from harness.cells.initialisation import initialise, sigma_max, spectral_radius
+from harness.cells.initialisation import sigma_max, spectral_radius
 from harness.rng import generator
 from harness.schema import Record
 from harness.study.plan import Run
-from harness.study.spec import Section, setting, wrong
+from harness.study.section import Section, Sections, setting, wrong
+from harness.study.spec import Choice, Experiment
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,6 +63,14 @@ class Surgery(Section):
         if not self.first <= self.last <= self.sequence_length:
             raise wrong("last", f"must lie in {self.first} … {self.sequence_length}: from first to sequence_length")
         return self
+
+
+@dataclass(frozen=True)
+class SurgerySections(Sections):
+    """The sections of this experiment."""
+
+    model: Cell
+    surgery: Surgery
 
 
 @dataclass(frozen=True)
@@ -131,11 +141,10 @@ def _record(run: Run, setup: Setup) -> Record:
     import torch
 
     start = perf_counter()
-    cell, surgery = run.sections["model"], run.sections["surgery"]
-    assert isinstance(cell, Cell)
-    assert isinstance(surgery, Surgery)
+    sections = run.sections.typed(SurgerySections)
+    cell, surgery = sections.model, sections.surgery
     T, B, D = surgery.sequence_length, surgery.batch_size, surgery.alphabet
-    initial = initialise(cell, run.seed, input_size=D, length=T)
+    initial = cell.start(run.seed, input_size=D, output_size=1, length=T)
     tokens = generator(run.seed, "symbols").integers(D, size=(T, B))
     parameters = {name: torch.as_tensor(value)[None] for name, value in initial.items()}  # R = 1, float64
     done = operate(cell, parameters, torch.as_tensor(tokens)[:, None], surgery)
@@ -162,13 +171,13 @@ def _record(run: Run, setup: Setup) -> Record:
     return Record(run.run_id, {**row, "seconds": perf_counter() - start}, {"states": states})
 
 
-def has_switches(sections: Mapping[str, Any]) -> Mapping[str, Any]:
+def has_switches(sections: SurgerySections) -> SurgerySections:
     """The sections, if the cell has the gates that are set.
 
     Raises:
         PydanticCustomError: it has not.
     """
-    cell = sections["model"]
+    cell = sections.model
     if cell.gates != ("i", "f", "g", "o") or cell.states != ("h", "c"):
         raise wrong("model.cell", f"'{cell.cell}' is no LSTM: it has not the gates i, f and o to set")
     if cell.match is not None:
@@ -176,6 +185,16 @@ def has_switches(sections: Mapping[str, Any]) -> Mapping[str, Any]:
     return sections
 
 
-def surgery_cost(sections: Mapping[str, Any]) -> float:
+def cost(sections: SurgerySections) -> float:
     """Predicted seconds of one run: a step is a handful of small torch calls."""
-    return 1e-3 * float(sections["surgery"].sequence_length)
+    return 1e-3 * float(sections.surgery.sequence_length)
+
+
+EXPERIMENT = Experiment(
+    "gate_surgery",
+    typed=SurgerySections,
+    choices={"model": Choice("cell", CELLS)},
+    entry="harness.experiments.gate_surgery:surgeries",
+    cost=cost,
+    complete=has_switches,
+)

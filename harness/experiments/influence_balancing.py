@@ -6,16 +6,18 @@ training has: `scan`'s. Nothing is drawn. Planned without torch, which is import
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.cells.rnn import RNN
-from harness.experiments.theory_check import TheoryCheck, report
+from harness.experiments.theory_check import TheoryCheck, check_records
 from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
-from harness.study.spec import Section, setting, wrong
+from harness.study.section import Section, Sections, setting, wrong
+from harness.study.spec import Experiment
 from harness.theory.balancing import first_right_window, truncated_influence
 
 if TYPE_CHECKING:
@@ -30,6 +32,13 @@ class Balancing(Section):
     size: int = setting(23, "n, the number of units", ge=2, le=500)
     positive: int = setting(10, "how many of them θ drives with +1, the others with −1", ge=1)
     longest: int = setting(120, "longest window K; all from 1 on are measured", unit="steps", ge=1, le=2000)
+
+
+@dataclass(frozen=True)
+class BalancingSections(Sections):
+    """The sections of this experiment."""
+
+    balancing: Balancing
 
 
 def truncated_derivatives(size: int, positive: int, windows: Sequence[int]) -> Values:
@@ -60,41 +69,49 @@ def truncated_derivatives(size: int, positive: int, windows: Sequence[int]) -> V
 
 def balance(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     """One record a run: `measured` is the shortest window from which on the sign is right."""
-    return report(runs, setup, _measure, engine="torch")
+    return check_records(runs, setup, BalancingSections, _measure, engine="torch")
 
 
-def _measure(run: Run) -> TheoryCheck:
-    asked = run.sections["balancing"]
-    assert isinstance(asked, Balancing)
-    windows = np.arange(1, asked.longest + 1)
-    measured = truncated_derivatives(asked.size, asked.positive, windows.tolist())
-    theory = np.array([truncated_influence(K, asked.size, asked.positive) for K in windows.tolist()])
+def _measure(sections: BalancingSections, seed: int) -> TheoryCheck:
+    settings = sections.balancing
+    windows = np.arange(1, settings.longest + 1)
+    measured = truncated_derivatives(settings.size, settings.positive, windows.tolist())
+    theory = np.array([truncated_influence(K, settings.size, settings.positive) for K in windows.tolist()])
     wrong_way = np.flatnonzero(measured >= 0)
     residual = float(np.abs(measured - theory).max())
     return TheoryCheck(
         measured=float(wrong_way[-1] + 2),
-        predicted=float(first_right_window(asked.size, asked.positive)),
+        predicted=float(first_right_window(settings.size, settings.positive)),
         residual=residual,
         solved=residual <= TOLERANCE,
         profiles=[Profile("truncated_gradient", "window", windows.astype(np.float64), measured, theory)],
     )
 
 
-def complete(sections: Mapping[str, Any]) -> Mapping[str, Any]:
+def complete(sections: BalancingSections) -> BalancingSections:
     """The sections, if there is something to balance, and a window among them that is long enough.
 
     Raises:
         PydanticCustomError: if not.
     """
-    asked = sections["balancing"]
-    if 2 * asked.positive >= asked.size:
-        raise wrong("balancing.positive", f"must be less than half of size, {asked.size}: the harm must outweigh")
-    needed = first_right_window(asked.size, asked.positive)
-    if asked.longest < needed:
+    settings = sections.balancing
+    if 2 * settings.positive >= settings.size:
+        raise wrong("balancing.positive", f"must be less than half of size, {settings.size}: the harm must outweigh")
+    needed = first_right_window(settings.size, settings.positive)
+    if settings.longest < needed:
         raise wrong("balancing.longest", f"the sign is right from K = {needed} on; let longest reach it")
     return sections
 
 
-def cost(sections: Mapping[str, Any]) -> float:
+def cost(sections: BalancingSections) -> float:
     """Predicted seconds of one run: a step forward and back is a dozen small torch calls."""
-    return 1e-4 * float(sections["balancing"].longest) ** 2
+    return 1e-4 * float(sections.balancing.longest) ** 2
+
+
+EXPERIMENT = Experiment(
+    "influence_balancing",
+    typed=BalancingSections,
+    entry="harness.experiments.influence_balancing:balance",
+    cost=cost,
+    complete=complete,
+)

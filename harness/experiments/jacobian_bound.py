@@ -6,17 +6,19 @@ Planned without torch, which is imported where something is computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from harness.cells.initialisation import sigma_max, spectral_radius
-from harness.experiments.theory_check import TheoryCheck, report
+from harness.experiments.theory_check import TheoryCheck, check_records
 from harness.rng import generator
 from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
-from harness.study.spec import Section, setting, wrong
+from harness.study.section import Section, Sections, setting, wrong
+from harness.study.spec import Experiment
 from harness.theory.linear import GAMMA, jacobian_bound
 
 if TYPE_CHECKING:
@@ -39,17 +41,24 @@ class Bound(Section):
     batch_size: int = setting(4, "trajectories", unit="sequences", ge=1)
 
 
-def recurrent_weights(asked: Bound, seed: int) -> Values:
+@dataclass(frozen=True)
+class BoundSections(Sections):
+    """The sections of this experiment."""
+
+    jacobian: Bound
+
+
+def recurrent_weights(settings: Bound, seed: int) -> Values:
     """W (H, H): Gaussian, all but `incoming` entries of each row zero, of the given deviation or spectral radius."""
-    H = asked.hidden_size
+    H = settings.hidden_size
     W = generator(seed, "initialise W").standard_normal((H, H))
-    if asked.incoming is not None:
+    if settings.incoming is not None:
         order = generator(seed, "initialise W incoming").random((H, H)).argsort(axis=1)
-        W = np.where(order < asked.incoming, W, 0.0)
-    if asked.std is not None:
-        return W * asked.std
-    assert asked.spectral_radius is not None
-    return W * (asked.spectral_radius / spectral_radius(W))
+        W = np.where(order < settings.incoming, W, 0.0)
+    if settings.std is not None:
+        return W * settings.std
+    assert settings.spectral_radius is not None
+    return W * (settings.spectral_radius / spectral_radius(W))
 
 
 def jacobians(nonlinearity: str, W: Values, first: Values, drive: Values) -> Values:
@@ -98,18 +107,17 @@ def bound(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
 
     The bound is held against single steps, γσ₁, and against products of k steps, (γσ₁)ᵏ; below 0 it is kept.
     """
-    return report(runs, setup, _measure, engine="torch")
+    return check_records(runs, setup, BoundSections, _measure, engine="torch")
 
 
-def _measure(run: Run) -> TheoryCheck:
-    asked = run.sections["jacobian"]
-    assert isinstance(asked, Bound)
-    T, B, H = asked.sequence_length, asked.batch_size, asked.hidden_size
-    W = recurrent_weights(asked, run.seed)
-    first = generator(run.seed, "first state").uniform(0, 1, (B, H))
-    steps = jacobians(asked.nonlinearity, W, first, generator(run.seed, "input").standard_normal((T, B, H)))
+def _measure(sections: BoundSections, seed: int) -> TheoryCheck:
+    settings = sections.jacobian
+    T, B, H = settings.sequence_length, settings.batch_size, settings.hidden_size
+    W = recurrent_weights(settings, seed)
+    first = generator(seed, "first state").uniform(0, 1, (B, H))
+    steps = jacobians(settings.nonlinearity, W, first, generator(seed, "input").standard_normal((T, B, H)))
     single, several = log_norms(steps)
-    gamma = GAMMA[asked.nonlinearity]
+    gamma = GAMMA[settings.nonlinearity]
     predicted = jacobian_bound(gamma, sigma_max(W))
     t = np.arange(1, T + 1, dtype=np.float64)
     theory = np.log(predicted) * t
@@ -127,21 +135,30 @@ def _measure(run: Run) -> TheoryCheck:
     )
 
 
-def complete(sections: Mapping[str, Any]) -> Mapping[str, Any]:
+def complete(sections: BoundSections) -> BoundSections:
     """The sections, if they say how large W is, once.
 
     Raises:
         PydanticCustomError: if not.
     """
-    asked = sections["jacobian"]
-    if (asked.std is None) == (asked.spectral_radius is None):
+    settings = sections.jacobian
+    if (settings.std is None) == (settings.spectral_radius is None):
         raise wrong("jacobian.std", "give either std or spectral_radius: one of them sets the size of W")
-    if asked.incoming is not None and asked.incoming > asked.hidden_size:
-        raise wrong("jacobian.incoming", f"a unit has no more than hidden_size weights, {asked.hidden_size}")
+    if settings.incoming is not None and settings.incoming > settings.hidden_size:
+        raise wrong("jacobian.incoming", f"a unit has no more than hidden_size weights, {settings.hidden_size}")
     return sections
 
 
-def cost(sections: Mapping[str, Any]) -> float:
+def cost(sections: BoundSections) -> float:
     """Predicted seconds of one run: two singular value decompositions a step and trajectory."""
-    asked = sections["jacobian"]
-    return float(asked.sequence_length * asked.batch_size * (1e-4 + 1.5e-8 * asked.hidden_size**3))
+    settings = sections.jacobian
+    return float(settings.sequence_length * settings.batch_size * (1e-4 + 1.5e-8 * settings.hidden_size**3))
+
+
+EXPERIMENT = Experiment(
+    "jacobian_bound",
+    typed=BoundSections,
+    entry="harness.experiments.jacobian_bound:bound",
+    cost=cost,
+    complete=complete,
+)

@@ -6,18 +6,20 @@ recorded by `scan`. Planned without torch, which is imported where something is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from harness.cells.initialisation import block, sigma_max, spectral_radius
 from harness.experiments.adjoint_norms import log_adjoint_norms
-from harness.experiments.theory_check import TheoryCheck, report
+from harness.experiments.theory_check import TheoryCheck, check_records
 from harness.rng import generator
 from harness.schema import Profile, Record
 from harness.study.plan import Run
-from harness.study.spec import Section, setting
+from harness.study.section import Section, Sections, setting
+from harness.study.spec import Experiment
 from harness.theory.linear import log_rate
 
 if TYPE_CHECKING:
@@ -35,19 +37,28 @@ class Linear(Section):
     longest: int = setting(200, "longest lag; all from 0 on are measured", unit="steps", ge=2, le=10_000)
 
 
+@dataclass(frozen=True)
+class LinearSections(Sections):
+    """The sections of this experiment."""
+
+    linear: Linear
+
+
 def decay(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     """One record a run: `measured` is the slope of ln ‖v Wᵏ‖ over the lags, by least squares."""
-    return report(runs, setup, _measure, engine="torch")
+    return check_records(runs, setup, LinearSections, _measure, engine="torch")
 
 
-def _measure(run: Run) -> TheoryCheck:
-    asked = run.sections["linear"]
-    assert isinstance(asked, Linear)
-    W = block(asked.init, asked.hidden_size, generator(run.seed, f"initialise W {asked.init}")) * asked.spectral_radius
-    v = generator(run.seed, "adjoint").standard_normal(asked.hidden_size)
-    lags = np.arange(asked.longest + 1, dtype=np.float64)
+def _measure(sections: LinearSections, seed: int) -> TheoryCheck:
+    settings = sections.linear
+    W = (
+        block(settings.init, settings.hidden_size, generator(seed, f"initialise W {settings.init}"))
+        * settings.spectral_radius
+    )
+    v = generator(seed, "adjoint").standard_normal(settings.hidden_size)
+    lags = np.arange(settings.longest + 1, dtype=np.float64)
     norms = log_adjoint_norms(W, np.zeros(len(v)), v / np.linalg.norm(v), len(lags))
-    slope, predicted = float(np.polyfit(lags, norms, 1)[0]), log_rate(asked.spectral_radius)
+    slope, predicted = float(np.polyfit(lags, norms, 1)[0]), log_rate(settings.spectral_radius)
     return TheoryCheck(
         measured=slope,
         predicted=predicted,
@@ -58,7 +69,15 @@ def _measure(run: Run) -> TheoryCheck:
     )
 
 
-def cost(sections: Mapping[str, Any]) -> float:
+def cost(sections: LinearSections) -> float:
     """Predicted seconds of one run: the eigenvalues of W, and a few torch calls a step."""
-    asked = sections["linear"]
-    return float(2e-8 * asked.hidden_size**3 + 5e-4 * asked.longest)
+    settings = sections.linear
+    return float(2e-8 * settings.hidden_size**3 + 5e-4 * settings.longest)
+
+
+EXPERIMENT = Experiment(
+    "linear_decay",
+    typed=LinearSections,
+    entry="harness.experiments.linear_decay:decay",
+    cost=cost,
+)

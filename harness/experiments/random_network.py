@@ -6,20 +6,22 @@ over the same steps. Planned without torch, which is imported where something is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.cells.initialisation import sigma_max, spectral_radius
 from harness.experiments.adjoint_norms import log_adjoint_norms
-from harness.experiments.theory_check import TheoryCheck, report
+from harness.experiments.theory_check import TheoryCheck, check_records
 from harness.probes.benettin import lyapunov_exponents
 from harness.rng import generator
 from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
-from harness.study.spec import Section, setting
+from harness.study.section import Section, Sections, setting
+from harness.study.spec import Experiment
 from harness.theory.spectra import circular_law_exponents, largest_exponent
 
 if TYPE_CHECKING:
@@ -32,10 +34,25 @@ SLOPE = 0.02  # nats per step between λ₁ and the slope of the recorded adjoin
 class Chaos(Section):
     """The network and the steps (`lyapunov:`)."""
 
-    gain: float = setting(2.0, "g: W is Gaussian with standard deviation g/√N", gt=0, le=10)
+    gain: float = setting(
+        2.0,
+        "g: W is Gaussian with standard deviation g/√N",
+        label="gain g",
+        short="g",
+        sequential=True,
+        gt=0,
+        le=10,
+    )
     hidden_size: int = setting(128, "N", ge=2, le=1000)
     transient: int = setting(300, "steps before anything is measured", unit="steps", ge=0, le=100_000)
     sequence_length: int = setting(1000, "T, steps that are measured", unit="steps", ge=20, le=20_000)
+
+
+@dataclass(frozen=True)
+class ChaosSections(Sections):
+    """The sections of this experiment."""
+
+    lyapunov: Chaos
 
 
 def trajectory(W: Values, first: Values, steps: int) -> Values:
@@ -66,19 +83,18 @@ def exponents(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     square deviation of the spectrum's upper nine tenths from the circular law; and that of the backward slope from λ₁.
     "Solved" is a first of at most `TOLERANCE` and a second of at most `SLOPE`.
     """
-    return report(runs, setup, _measure, engine="torch")
+    return check_records(runs, setup, ChaosSections, _measure, engine="torch")
 
 
-def _measure(run: Run) -> TheoryCheck:
-    asked = run.sections["lyapunov"]
-    assert isinstance(asked, Chaos)
-    N, g = asked.hidden_size, asked.gain
-    W = generator(run.seed, "initialise W").standard_normal((N, N)) * (g / sqrt(N))
-    first = trajectory(W, generator(run.seed, "first state").standard_normal(N), asked.transient)[-1]
-    states = trajectory(W, first, asked.sequence_length)
+def _measure(sections: ChaosSections, seed: int) -> TheoryCheck:
+    settings = sections.lyapunov
+    N, g = settings.hidden_size, settings.gain
+    W = generator(seed, "initialise W").standard_normal((N, N)) * (g / sqrt(N))
+    first = trajectory(W, generator(seed, "first state").standard_normal(N), settings.transient)[-1]
+    states = trajectory(W, first, settings.sequence_length)
     found = spectrum(W, states)
-    v = generator(run.seed, "adjoint").standard_normal(N)
-    norms = log_adjoint_norms(W, first, v / np.linalg.norm(v), asked.sequence_length)
+    v = generator(seed, "adjoint").standard_normal(N)
+    norms = log_adjoint_norms(W, first, v / np.linalg.norm(v), settings.sequence_length)
     lags = np.arange(len(norms), dtype=np.float64)
     slope = float(np.polyfit(lags, norms, 1)[0])
     predicted = largest_exponent(g, float(np.mean((1 - states[1:] ** 2) ** 2)))
@@ -105,7 +121,15 @@ def _measure(run: Run) -> TheoryCheck:
     )
 
 
-def cost(sections: Mapping[str, Any]) -> float:
+def cost(sections: ChaosSections) -> float:
     """Predicted seconds of one run: a QR decomposition a step, and a few torch calls."""
-    asked = sections["lyapunov"]
-    return float(asked.sequence_length * (3e-4 + 7e-10 * asked.hidden_size**3))
+    settings = sections.lyapunov
+    return float(settings.sequence_length * (3e-4 + 7e-10 * settings.hidden_size**3))
+
+
+EXPERIMENT = Experiment(
+    "lyapunov",
+    typed=ChaosSections,
+    entry="harness.experiments.random_network:exponents",
+    cost=cost,
+)

@@ -9,17 +9,31 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import monotonic
+from typing import Any, Protocol
 
+import numpy.typing as npt
 from threadpoolctl import threadpool_info
 
 from harness.cells.cell import Cell
 from harness.errors import DeadlineError
-from harness.experiments.checkpoint import Checkpointing, Store
 from harness.study.plan import NUMERICS_VERSION
 
 
 def _silent(done: float, replicas: int) -> None:
     pass
+
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class CheckpointStore(Protocol):
+    """Where runs that have not ended are kept."""
+
+    def read(self, run_id: str) -> Arrays | None:
+        """The arrays of a run's latest checkpoint; None where there is none that can be read."""
+
+    def write(self, run_id: str, update: int, arrays: Arrays) -> None:
+        """Keep where a run stands after `update` updates, in place of what was kept before."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +51,7 @@ class Setup:
     engine: str = "numba"
     device: str = "cpu"
     deadline: float | None = None
-    checkpoints: Store | None = None
+    checkpoints: CheckpointStore | None = None
     listener: Callable[[float, int], None] = _silent
 
     def engine_for(self, cell: Cell) -> str:
@@ -48,12 +62,6 @@ class Setup:
             if has_kernel(cell):
                 return "numba"
         return "torch"
-
-    def checkpointing(self, cell: Cell) -> Checkpointing | None:
-        """What writes and reads the checkpoints of a pack of this cell."""
-        if self.checkpoints is None:
-            return None
-        return Checkpointing(self.checkpoints, f"{self.engine_for(cell)} {self.device} {processor()} {versions()}")
 
     def tick(self, done: float, replicas: int) -> None:
         """Called after every update.
@@ -84,15 +92,15 @@ def processor() -> str:
 @cache
 def versions() -> str:
     """Versions of everything that computes, as "name=version" words, and the kernels that OpenBLAS has chosen."""
-    found = [f"numerics={NUMERICS_VERSION}", f"python={platform.python_version()}"]
+    words = [f"numerics={NUMERICS_VERSION}", f"python={platform.python_version()}"]
     packages = {
         "harness": "vanishing-gradient-harness",
         **{name: name for name in ("torch", "numpy", "numba", "scipy")},
     }
     for name, package in packages.items():
         try:
-            found.append(f"{name}={version(package)}")
+            words.append(f"{name}={version(package)}")
         except PackageNotFoundError:
-            found.append(f"{name}=none")  # a checkout that was not installed
-    found += sorted({f"openblas={pool['architecture']}" for pool in threadpool_info() if pool.get("architecture")})
-    return " ".join(found)
+            words.append(f"{name}=none")  # a checkout that was not installed
+    words += sorted({f"openblas={pool['architecture']}" for pool in threadpool_info() if pool.get("architecture")})
+    return " ".join(words)

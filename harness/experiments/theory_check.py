@@ -1,4 +1,4 @@
-"""How an experiment that trains nothing reports: a number, what theory says it is, and profiles of both."""
+"""What an experiment that trains nothing yields: a measured number, its theory, and profiles of both."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.schema import Profile, Record
 from harness.study.plan import Run
+from harness.study.section import Sections
 
 if TYPE_CHECKING:
     from harness.experiments.setup import Setup
 
+S = TypeVar("S", bound=Sections)
+
 
 @dataclass(frozen=True)
 class TheoryCheck:
-    """What one run found out.
+    """What one run measured, beside what theory says.
 
     Attributes:
         measured: the number that the experiment is about.
@@ -43,27 +46,32 @@ class TheoryCheck:
         return "solved" if self.solved else "unsolved"
 
 
-def report(runs: Sequence[Run], setup: Setup, find: Callable[[Run], TheoryCheck], *, engine: str) -> Iterator[Record]:
+def check_records(
+    runs: Sequence[Run], setup: Setup, kind: type[S], measure: Callable[[S, int], TheoryCheck], *, engine: str
+) -> Iterator[Record]:
     """A record a run.
 
     Args:
-        find: what is done with one run.
+        runs: of one experiment.
+        setup: how they are computed.
+        kind: the experiment's sections.
+        measure: (sections, seed) → what that run measures.
         engine: "torch" or "numpy", whichever computes it.
     """
     for run in runs:
         start = perf_counter()
-        found = find(run)
+        check = measure(run.sections.typed(kind), run.seed)
         row = {
-            "outcome": found.outcome,
+            "outcome": check.outcome,
             "updates": 0,
-            **found.columns,
-            "measured": found.measured,
-            "predicted": found.predicted,
-            "residual": found.residual,
+            **check.columns,
+            "measured": check.measured,
+            "predicted": check.predicted,
+            "residual": check.residual,
             "engine": engine,
             **setup.provenance,
             "device": "cpu",
             "seconds": perf_counter() - start,
         }
-        yield Record(run.run_id, row, {"profiles": [profile.row(0) for profile in found.profiles]})
+        yield Record(run.run_id, row, {"profiles": [profile.row(0) for profile in check.profiles]})
         setup.tick(1.0, 1)

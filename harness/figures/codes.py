@@ -61,7 +61,7 @@ class Plane:
 
 def label_names(study: StudySpec) -> tuple[str, ...]:
     """What the labels in the table of codes are labels of, by the task's own statement."""
-    names: tuple[str, ...] = getattr(study.points[0].sections["task"], "label_names", ())
+    names: tuple[str, ...] = getattr(study.points[0].sections.by_name().get("task"), "label_names", ())
     return names
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, nearest
 from harness.study import labels
-from harness.study.matching import ordered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +36,7 @@ def levels(frame: pd.DataFrame, column: str | None) -> list[Any]:
         return [None]
     if column not in frame.columns:
         raise HarnessError(f"no column '{column}'{nearest(column, map(str, frame.columns))}")
-    return ordered(frame[column].unique(), labels.WORD_ORDER)
+    return labels.levels(column, frame[column].unique())
 
 
 def part(frame: pd.DataFrame, column: str | None, level: object) -> pd.DataFrame:

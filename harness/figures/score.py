@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from harness.errors import HarnessError, nearest
+from harness.errors import HarnessError
 from harness.figures import panels
 from harness.figures.kind import SEED, FigureKind
 from harness.study import labels
-from harness.study.matching import ordered
 from harness.study.spec import StudySpec
-from harness.verdicts.metrics import METRICS, Metric, finished
+from harness.verdicts.metrics import Metric, finished, metric_named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +60,7 @@ class Score(FigureKind):
         return score(runs, metric=self.metric, x=self.x, hue=self.hue, col=self.col, row=self.row)
 
     def caption(self, study: StudySpec) -> str:
-        metric = METRICS[self.metric]
+        metric = metric_named(self.metric)
         dots = "" if self.metric in COUNTED else " Small dots are seeds."
         dotted = {
             "chance": " Dotted: the accuracy of guessing.",
@@ -76,7 +75,11 @@ class Score(FigureKind):
         )
 
     def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        return [] if self.metric in METRICS else [f"no metric '{self.metric}'{nearest(self.metric, METRICS)}"]
+        try:
+            metric_named(self.metric)
+        except HarnessError as error:
+            return [str(error)]
+        return []
 
 
 def scores(runs: pd.DataFrame, *, metric: Metric, by: str) -> pd.DataFrame:
@@ -88,7 +91,7 @@ def scores(runs: pd.DataFrame, *, metric: Metric, by: str) -> pd.DataFrame:
     import pandas as pd
 
     done, rows = finished(runs), []
-    for held in ordered(done[by].unique(), labels.WORD_ORDER):
+    for held in labels.levels(by, done[by].unique()):
         found = metric.measure(panels.part(done, by, held), np.random.default_rng(SEED))
         rows.append((held, found.value, found.low, found.high, found.runs, found.seeds))
     return pd.DataFrame(rows, columns=[by, "value", "low", "high", "runs", "seeds"])
@@ -117,9 +120,7 @@ def score(
 
     from harness.figures import style
 
-    if metric not in METRICS:
-        raise HarnessError(f"no metric '{metric}'{nearest(metric, METRICS)}")
-    measured, done = METRICS[metric], finished(runs)
+    measured, done = metric_named(metric), finished(runs)
     panels.demand(done, "run has a result yet")
     places, hues = panels.levels(done, x), panels.levels(done, hue)
     panels.demand(scores(done, metric=measured, by=x).dropna(subset=["value"]), f"{measured.label} was recorded")

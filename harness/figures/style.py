@@ -24,7 +24,7 @@ from matplotlib.colors import Colormap, to_hex
 from matplotlib.figure import Figure
 
 from harness.errors import HarnessError, nearest
-from harness.study.labels import CELL_ORDER, NULLS
+from harness.study import labels
 from harness.study.matching import canonical
 
 if TYPE_CHECKING:
@@ -38,12 +38,8 @@ INK, FAINT, RULE = "#222222", "#6b6b6b", "#b5b5b5"
 NONE_COLOUR = "#8a8a8a"  # a null among the hues
 ZERO_COLOUR = "#d4d4d4"  # an exact zero on a map: no colour of the scale
 PALETTE: Sequence[str] = tuple(to_hex(colour) for colour in sns.color_palette("colorblind"))
-CELL_COLOURS: Mapping[str, str] = dict(zip(CELL_ORDER, (PALETTE[1], PALETTE[0], PALETTE[2]), strict=True))
-SEQUENTIAL = frozenset({
-    "spectral_radius", "bptt_window", "bptt_stride", "echo_lag", "sequence_length", "hidden_size", "learning_rate",
-    "gain", "eigenvalue", "delay", "window",
-    "update",
-})  # fmt: skip
+# Of a column whose words have an order of their own, the first words have these colours in every figure.
+FIRST_COLOURS: Sequence[str] = (PALETTE[1], PALETTE[0], PALETTE[2])
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 
 
@@ -173,11 +169,12 @@ def colours(column: str | None, levels: Sequence[object]) -> list[str]:
     A cell type has the same colour in every figure; numbers on a scale (ρ, window, T) run from light to dark; other
     levels take the colour-blind safe palette; a null is grey unless it means a value (no BPTT window: the full one).
     """
-    real = [level for level in levels if canonical(level) is not None or column in NULLS]
-    if column == "cell":
-        spare = iter(colour for colour in PALETTE if colour not in CELL_COLOURS.values())
-        table = {str(level): CELL_COLOURS.get(str(level)) or next(spare, INK) for level in real}
-    elif column in SEQUENTIAL and len(real) > 1:
+    real = [level for level in levels if canonical(level) is not None or labels.null(column or "")]
+    fixed = dict(zip(labels.order(column), FIRST_COLOURS, strict=False)) if column == "cell" else {}
+    if fixed:
+        spare = iter(colour for colour in PALETTE if colour not in fixed.values())
+        table = {str(level): fixed.get(str(level)) or next(spare, INK) for level in real}
+    elif labels.sequential(column) and len(real) > 1:
         shades = sns.color_palette("flare", as_cmap=True)
         table = {str(level): to_hex(shades(i / (len(real) - 1))) for i, level in enumerate(real)}
     else:

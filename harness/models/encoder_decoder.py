@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from harness.cells import initialisation
 from harness.cells.cell import Cell, State
 from harness.models.decoder import Decoding
 from harness.models.model import Initial, Model, Parameters
@@ -22,7 +21,8 @@ class EncoderDecoder(Decoding):
     def initialise(self, cell: Cell, seed: int) -> Initial:
         """The encoder's and the readout's as ever; the decoder's from a stream of their own."""
         other = int(generator(seed, "initialise decoder").integers(2**63))
-        own = initialisation.initialise(cell, other, input_size=self.task.output_size + 1, length=self.task.dependency)
+        C = self.task.output_size
+        own = cell.start(other, input_size=C + 1, output_size=C, length=self.task.dependency)
         return {**Model.initialise(self, cell, seed), **{f"{name}′": value for name, value in own.items()}}
 
     def encode(self, parameters: Parameters, inputs: Tensor, recorder: AdjointRecorder | None) -> State:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from harness.cells import initialisation, lecture
 from harness.cells.cell import Cell, State
 from harness.models import readout
 from harness.recurrence.adjoints import AdjointRecorder
@@ -36,17 +35,12 @@ class Model:
     def initialise(self, cell: Cell, seed: int) -> Initial:
         """One replica's parameters; `cell` may differ from the pack's in what sets initial weights.
 
-        The cell's own, V (N·C, H) and b_y (N·C,), both uniform on (−1/√H, 1/√H) as in torch.nn.Linear, or, with a
-        `deviation`, as the cell's weights and biases.
+        The cell's own, V (N·C, H) and b_y (N·C,), both uniform on (−1/√H, 1/√H) as in torch.nn.Linear unless the cell
+        draws them too.
         """
         D, C = self.task.input_size, self.task.answers * self.task.output_size
-        if cell.init == "lecture":
-            return lecture.initialise(cell, seed, input_size=D, output_size=C)
-        parameters = initialisation.initialise(cell, seed, input_size=D, length=self.task.dependency)
-        readout = linear(seed, "V", "b_y", C, cell.hidden_size)
-        if (deviation := getattr(cell, "deviation", None)) is not None:
-            readout = {n: initialisation.normal(seed, n, deviation, p.shape) for n, p in readout.items()}
-        return {**parameters, **readout}
+        weights = cell.start(seed, input_size=D, output_size=C, length=self.task.dependency)
+        return {**linear(seed, "V", "b_y", C, cell.hidden_size), **weights}
 
     def start(self, parameters: Parameters, R: int, B: int) -> State:
         """The state before the first step: zeros."""

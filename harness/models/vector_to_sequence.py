@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from harness.cells import initialisation
 from harness.cells.cell import Cell, State
 from harness.models.decoder import Decoding
 from harness.models.model import Initial, Parameters, linear
@@ -16,7 +15,7 @@ class VectorToSequence(Decoding):
 
     def initialise(self, cell: Cell, seed: int) -> Initial:
         C, H = self.task.output_size, cell.hidden_size
-        own = initialisation.initialise(cell, seed, input_size=C + 1, length=self.task.dependency)
+        own = cell.start(seed, input_size=C + 1, output_size=C, length=self.task.dependency)
         return {
             **{f"{name}′": value for name, value in own.items()},
             **linear(seed, "A", "a", H, self.task.input_size),

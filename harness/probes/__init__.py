@@ -1,15 +1,20 @@
-"""What is measured: functions that the loop calls and that return values; one file a quantity.
+"""What is measured of a network: functions that the loop calls and that return values; one file a quantity.
 
-A *probe* is asked for by `record.probes` and measured at the recorded updates:
-
-    probe(model, parameters, batch, state) → for each replica its rows of the table of profiles
-
-A new one is one file and one line here; "module:function", so that a plan needs no torch.
+A *probe* is named in `record.probes` and measured at the recorded updates; `harness.probes.contract.Probe` says what it
+is called with and what it returns. A new one is one file and one line here ("module:function", so that a plan needs no
+torch), or an entry point of an installed package in the group "harness.probes".
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from harness.study.plugins import Group, load_object
+
+if TYPE_CHECKING:
+    from harness.probes.contract import Probe
 
 PROBES: Mapping[str, str] = {
     "jacobian_singular_values": "harness.probes.jacobians:jacobian_singular_values",
@@ -19,3 +24,16 @@ PROBES: Mapping[str, str] = {
     "saturation": "harness.probes.saturation:saturation",
     "truncation_bias": "harness.probes.truncation:truncation_bias",
 }
+PLUGINS: Group[Any] = Group("harness.probes", "record.probes", Callable, PROBES)  # type: ignore[arg-type]
+
+
+@cache
+def probe_named(name: str) -> Probe:
+    """A probe by its name, built in or brought by an installed package.
+
+    Raises:
+        HarnessError: there is none of that name, or it cannot be loaded.
+    """
+    probe = PLUGINS.named(name)
+    loaded: Probe = load_object(probe) if isinstance(probe, str) else probe
+    return loaded

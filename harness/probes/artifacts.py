@@ -11,28 +11,41 @@ from harness.cells.cell import State
 from harness.models.decoder import Decoding
 from harness.models.model import Model
 from harness.recurrence.scan import drive
-from harness.study.spec import Recording
 from harness.tasks.task import Batch
 
 Rows = Sequence[Mapping[str, object]]
 
 
 @torch.no_grad()
-def artifacts(model: Model, parameters: Mapping[str, Tensor], seed: int, record: Recording) -> dict[str, Rows]:
-    """The rows of the tables that `record` asks for, of one run (R = 1); data from the final stream."""
-    kept: dict[str, Rows] = {}
-    if record.weights:
-        kept["weights"] = [
+def artifacts(
+    model: Model,
+    parameters: Mapping[str, Tensor],
+    seed: int,
+    *,
+    states: int = 0,
+    codes: int = 0,
+    examples: int = 0,
+    weights: bool = False,
+) -> dict[str, Rows]:
+    """Rows of the tables of states, codes, examples and weights of one run (R = 1); data from the final stream.
+
+    Args:
+        states, codes, examples: for how many sequences each; 0: no such table.
+        weights: the parameters themselves.
+    """
+    tables: dict[str, Rows] = {}
+    if weights:
+        tables["weights"] = [
             {"name": name, "shape": list(p.shape[1:]), "values": p.detach().cpu().double().flatten().tolist()}
             for name, p in parameters.items()
         ]
-    if record.states:
-        kept["states"] = state_rows(model, parameters, model.task.batch(seed, "final", 0, record.states))
-    if record.codes:
-        kept["codes"] = code_rows(model, parameters, model.task.batch(seed, "final", 0, record.codes))
-    if record.examples:
-        kept["examples"] = example_rows(model, parameters, model.task.batch(seed, "final", 0, record.examples))
-    return kept
+    if states:
+        tables["states"] = state_rows(model, parameters, model.task.batch(seed, "final", 0, states))
+    if codes:
+        tables["codes"] = code_rows(model, parameters, model.task.batch(seed, "final", 0, codes))
+    if examples:
+        tables["examples"] = example_rows(model, parameters, model.task.batch(seed, "final", 0, examples))
+    return tables
 
 
 def state_rows(model: Model, parameters: Mapping[str, Tensor], batch: Batch) -> Rows:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model
-from harness.probes import PROBES
+from harness.probes import probe_named
 from harness.schema import Profile
 
 
@@ -27,11 +26,10 @@ def profiles_of(
         batch: inputs (T, R, B) or (T, R, B, D) and targets, those of the recorded update.
         state: before the first step, where it was carried.
     """
-    found: list[list[Profile]] = [[] for _ in range(batch[0].shape[1])]
+    profiles: list[list[Profile]] = [[] for _ in range(batch[0].shape[1])]
     frozen = {name: p.detach() for name, p in parameters.items()}
     for name in probes:
-        module, _, function = PROBES[name].partition(":")
-        measured = getattr(importlib.import_module(module), function)(model, frozen, batch, state)
-        for rows, own in zip(found, measured, strict=True):
+        measured = probe_named(name)(model, frozen, batch, state)
+        for rows, own in zip(profiles, measured, strict=True):
             rows += own
-    return found
+    return profiles

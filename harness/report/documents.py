@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.store.journal import Journal
 from harness.study.plan import Plan
 from harness.verdicts.expectations import Verdict, interval_text, overall
-from harness.verdicts.metrics import METRICS, Measured
+from harness.verdicts.metrics import Measured, metric_named
 
 if TYPE_CHECKING:
     from harness.report.presenting import JudgedStudy
@@ -78,8 +78,8 @@ def _group(metric: str, name: str, group: Measured) -> JsonDocument:
         "value": _number(group.value),
         "low": _number(group.low),
         "high": _number(group.high),
-        "text": METRICS[metric].text(group.value),
-        "interval": interval_text(METRICS[metric], group),
+        "text": metric_named(metric).text(group.value),
+        "interval": interval_text(metric_named(metric), group),
         "runs": group.runs,
         "seeds": group.seeds,
     }

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.schema import OUTCOMES
 from harness.study import labels
-from harness.study.matching import canonical, ordered
+from harness.study.matching import canonical
 from harness.study.spec import StudySpec
 from harness.verdicts.expectations import interval_text
 from harness.verdicts.metrics import FINAL_ACCURACY, SOLVED_AT, SUCCESS_RATE, Metric, finished
@@ -72,14 +72,14 @@ def choices(study: StudySpec) -> list[tuple[str, list[str]]]:
     return [
         (
             labels.axis(axis),
-            list(dict.fromkeys(labels.value(axis, held) for held in ordered(_values(rows, axis), labels.WORD_ORDER))),
+            list(dict.fromkeys(labels.value(axis, held) for held in labels.levels(axis, _values(rows, axis)))),
         )
         for axis in study.axes()
     ]
 
 
 def _ranks(study: StudySpec, axis: str) -> Mapping[object, int]:
-    values = ordered(_values([point.columns() for point in study.points], axis), labels.WORD_ORDER)
+    values = labels.levels(axis, _values([point.columns() for point in study.points], axis))
     return {canonical(held): rank for rank, held in enumerate(values)}
 
 

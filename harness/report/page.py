@@ -21,7 +21,7 @@ from harness.study import labels
 from harness.study.matching import ordered
 from harness.study.spec import StudySpec
 from harness.verdicts.expectations import Verdict, overall
-from harness.verdicts.metrics import METRICS
+from harness.verdicts.metrics import metric_named
 from harness.verdicts.summary import SYMBOLS
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def html(
         "state": standing(verdicts),
         "symbols": SYMBOLS,
         "verdicts": [(verdict, list(verdict.rows())) for verdict in verdicts],
-        "metrics": [METRICS[name] for name in dict.fromkeys(verdict.metric for verdict in verdicts)],
+        "metrics": [metric_named(name) for name in dict.fromkeys(verdict.metric for verdict in verdicts)],
         "first": [_embedded(drawing) for drawing in drawings[:1]],
         "others": [_embedded(drawing) for drawing in drawings[1:]],
         "axes": [labels.axis(name) for name in study.axes()],

@@ -12,7 +12,8 @@ import pandas as pd
 import pyarrow as pa
 
 from harness.errors import HarnessError, nearest
-from harness.schema import EXTRA, RUNS, TABLES
+from harness.schema import EXTRA
+from harness.store.columns import RUNS, TABLES
 from harness.study.matching import canonical, choices
 
 Floats = npt.NDArray[np.float64]

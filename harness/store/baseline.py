@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import ResultsError
-from harness.schema import RUNS, SCHEMA_VERSION
+from harness.schema import SCHEMA_VERSION
+from harness.store.columns import RUNS
 from harness.store.journal import replace_file
 
 FILE = f"{RUNS.name}.parquet"

@@ -13,7 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from harness.schema import RUN_ID, RUNS, SCHEMA_VERSION, TABLES, Record
+from harness.schema import RUN_ID, SCHEMA_VERSION, Record
+from harness.store.columns import RUNS, TABLES
 
 BEGINNING = b'{"harness_schema": '  # of every commit: where to look for one among other bytes
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what a spoiled head can lead to

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from harness.errors import ResultsError
-from harness.schema import EXTRA, RUNS, TABLES
+from harness.schema import EXTRA
+from harness.store.columns import RUNS, TABLES
 from harness.store.journal import Journal
 from harness.study.plan import Plan, Run
 

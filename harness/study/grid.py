@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product as cartesian
 from typing import Any
@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from harness.errors import Place, nearest
-from harness.study.spec import Choice, Experiment, Point, Section
+from harness.study.section import Section, Sections, marked
+from harness.study.spec import Choice, Experiment, Point
 from harness.study.yaml_document import KeyPath, YamlDocument
 
 MOST_POINTS = 1_000_000
@@ -22,34 +23,34 @@ class Grid:
     """The expansion of one document's sections and sweep for one experiment; problems go to the document's list."""
 
     document: YamlDocument
-    experiment: Experiment
+    experiment: Experiment[Any]
+    words: Mapping[str, Collection[str]]  # names that settings may hold, by open table: {"probe": …}
     report: Any  # (place, what) -> None
     validated: dict[tuple[str, str], Section | None] = field(default_factory=dict)
 
     def points(self) -> tuple[Point, ...]:
         """All distinct points, in the order of the sweep."""
         base = {name: self._base(name) for name in self.experiment.sections}
-        found: dict[tuple[Section, ...], Point] = {}
+        points: dict[Sections, Point] = {}
         for chosen in self._combinations():
             sections = {name: self._section(name, base[name], chosen) for name in self.experiment.sections}
             complete = {name: section for name, section in sections.items() if section is not None}
             whole = self._complete(complete, chosen) if len(complete) == len(sections) else None
             if whole is not None:
-                found.setdefault(tuple(whole.values()), Point(self.experiment.name, whole))
-        return tuple(found.values())
+                points.setdefault(whole, Point(self.experiment.name, whole))
+        return tuple(points.values())
 
-    def _complete(
-        self, sections: Mapping[str, Section], chosen: Mapping[str, tuple[Any, KeyPath]]
-    ) -> Mapping[str, Section] | None:
+    def _complete(self, sections: Mapping[str, Section], chosen: Mapping[str, tuple[Any, KeyPath]]) -> Sections | None:
         """The sections of a point as the experiment completes them, or None where they cannot go together."""
         try:
-            return self.experiment.complete(sections)
+            completed: Sections = self.experiment.complete(self.experiment.typed(**sections))
         except PydanticCustomError as error:
-            found = error.context or {}
-            key, what = str(found.get("key")), str(found.get("what"))
+            context = error.context or {}
+            key, message = str(context.get("key")), str(context.get("message"))
             _, path = chosen.get(key, (None, tuple(key.split("."))))
-            self.report(self.document.place(*path), f"{key}: {what}")
+            self.report(self.document.place(*path), f"{key}: {message}")
             return None
+        return completed
 
     def unused(self, points: Sequence[Point]) -> tuple[str, ...]:
         """Settings of the base that are null or absent at every point: `forget_bias` where there is no LSTM."""
@@ -62,7 +63,7 @@ class Grid:
         return tuple(
             f"{section}.{key}"
             for section, key in written
-            if points and all(getattr(point.sections[section], key, None) is None for point in points)
+            if points and all(getattr(point.sections.by_name()[section], key, None) is None for point in points)
         )
 
     def _base(self, section: str) -> dict[str, Any]:
@@ -187,9 +188,9 @@ class Grid:
                 swept[key],
                 f"{section}.{key}: has no meaning for '{chosen}', so it cannot be swept there",
             )
-        kept = {key: value for key, value in merged.items() if key in model.model_fields}
+        meaningful = {key: value for key, value in merged.items() if key in model.model_fields}
         try:
-            return model.model_validate(kept, context={"swept": frozenset(swept)})
+            valid = model.model_validate(meaningful, context={"swept": frozenset(swept)})
         except ValidationError as error:
             for key, what in explain(error, model):
                 self.report(
@@ -200,6 +201,18 @@ class Grid:
         except TypeError as error:  # a validator that sees values as they are written meets a mapping for a word
             self.report(self.document.place(section), f"{section}: a setting has a value of a wrong kind: {error}")
             return None
+        return valid if self._known_words(section, valid, place) else None
+
+    def _known_words(self, section: str, valid: Section, place: Callable[[str], Place]) -> bool:
+        """Whether all names in settings that hold names of an open table are in that table; others are reported."""
+        known = True
+        for key, info in type(valid).model_fields.items():
+            table = marked(info, "names")
+            for word in getattr(valid, key) if table else ():
+                if word not in self.words[table]:
+                    self.report(place(key), f"{section}.{key}: no {table} '{word}'{nearest(word, self.words[table])}")
+                    known = False
+        return known
 
 
 def explain(error: ValidationError, model: type[Section]) -> Iterator[tuple[str, str]]:

@@ -1,82 +1,93 @@
-"""How columns and values are written for people: on axes, in legends, panel titles, tables and verdicts."""
+"""How columns and their values are written for people: on axes, in legends, panel titles, tables and verdicts.
+
+What a column is called is declared where the column is: a setting in its section (`setting(label=…)`), a measured
+column in `harness/schema.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
-from harness.study.matching import canonical, choices
+from harness.schema import Column, shown_columns
+from harness.study.matching import canonical, choices, ordered
+from harness.study.section import DECLARED
 
-# What an axis says; a column that is not here is written as its name in words, with its unit from the study.
-AXES: Mapping[str, str] = {
-    "accuracy": "accuracy",
-    "bptt_stride": "BPTT stride K′ (steps)",
-    "bptt_window": "BPTT window K (steps)",
-    "bias": "bias b",
-    "cell": "cell",
-    "delay": "delay T (steps)",
-    "echo_lag": "echo lag n (steps)",
-    "eigenvalue": "eigenvalue λ",
-    "forget_bias": "forget bias",
-    "gain": "gain g",
-    "hidden_size": "hidden units H",
-    "lag": "lag T − t (steps)",
-    "learning_rate": "learning rate",
-    "loss": "loss (nats, or squared error)",
-    "sequence_length": "sequence length T (steps)",
-    "spectral_radius": "spectral radius ρ",
-    "success_rate": "success rate",
-    "t": "time step t",
-    "update": "parameter updates",
-    "window": "BPTT window K (steps)",
-}
 
-# What a panel title or a legend says, where a letter of the papers is shorter.
-SHORT: Mapping[str, str] = {
-    "sequence_length": "T",
-    "spectral_radius": "ρ",
-    "bptt_window": "BPTT window",
-    "hidden_size": "H",
-    "delay": "T",
-    "eigenvalue": "λ",
-    "gain": "g",
-}
+def declared(column: str) -> Column | None:
+    """The declaration of a column: a setting's, or a measured one's; None for a name that nothing declares."""
+    return DECLARED.get(column) or _measured().get(column)
 
-# What a null of a column means, where it means more than "none".
-NULLS: Mapping[str, str] = {"bptt_window": "full"}
 
-CELL_ORDER = ("rnn", "lstm", "gru")
+@cache
+def _measured() -> Mapping[str, Column]:
+    return shown_columns()
 
-# Words whose order is not that of the alphabet: cells, and the lecture's levels.
-WORD_ORDER = (*CELL_ORDER, "easy", "normal", "moderate", "hard", "nightmare")
+
+def words(column: str) -> str:
+    """A column's name in words."""
+    return column.replace("_", " ")
 
 
 def axis(column: str, unit: str = "") -> str:
-    """A column on an axis: 'sequence length T (steps)'."""
-    words = column.replace("_", " ")
-    return AXES.get(column) or (f"{words} ({unit})" if unit else words)
+    """A column on an axis: 'sequence length T (steps)'.
+
+    Args:
+        unit: of what is drawn, where it is not the column's own.
+    """
+    known = declared(column)
+    if known is not None and known.label:
+        return known.label
+    unit = unit or (known.unit if known is not None else "")
+    return f"{words(column)} ({unit})" if unit else words(column)
 
 
 def short(column: str) -> str:
     """A column in a title or a legend: 'T', 'forget bias'."""
-    return SHORT.get(column, column.replace("_", " "))
+    known = declared(column)
+    return known.short if known is not None and known.short else words(column)
 
 
-def value(column: str, held: object) -> str:
+def null(column: str) -> str:
+    """What a null of a column means, where it means more than "none"; else empty."""
+    known = declared(column)
+    return known.null if known is not None else ""
+
+
+def sequential(column: str | None) -> bool:
+    """Whether a column's values lie on a scale."""
+    known = None if column is None else declared(column)
+    return known is not None and known.sequential
+
+
+def order(column: str | None) -> tuple[str, ...]:
+    """Words of a column whose order is not that of the alphabet."""
+    known = None if column is None else declared(column)
+    return known.order if known is not None else ()
+
+
+def levels(column: str | None, values: Iterable[object]) -> list[Any]:
+    """Distinct values of a column in the order in which they are shown."""
+    return ordered(values, order(column))
+
+
+def value(column: str, value: object) -> str:
     """A value of a column: '50', '0.001', 'lstm', and 'none' (or what it means) for a null."""
-    known = canonical(held)
+    known = canonical(value)
     if known is None:
-        return NULLS.get(column, "none")
+        return null(column) or "none"
     return f"{known:.6g}" if isinstance(known, float) else known
 
 
 def title(parts: Mapping[str, Any]) -> str:
     """A panel's title: 'cell = lstm, T = 100'."""
-    return ", ".join(f"{short(column)} = {value(column, held)}" for column, held in parts.items())
+    return ", ".join(f"{short(column)} = {value(column, part)}" for column, part in parts.items())
 
 
 def condition(where: Mapping[str, Any]) -> str:
     """A condition as one reads it in a verdict: 'cell=lstm, sequence_length=50|100'."""
     return ", ".join(
-        f"{column}={'|'.join(value(column, choice) for choice in choices(wanted))}" for column, wanted in where.items()
+        f"{column}={'|'.join(value(column, choice) for choice in choices(expected))}"
+        for column, expected in where.items()
     )

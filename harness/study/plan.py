@@ -10,7 +10,8 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
-from harness.study.spec import Point, Scalar, Section, StudySpec, marked
+from harness.study.section import Sections, marked
+from harness.study.spec import Point, Scalar, StudySpec, no_memory
 
 NUMERICS_VERSION = 1  # raised whenever a pinned tiny run changes its numbers
 LARGEST_PACK = 16
@@ -26,7 +27,7 @@ class Run:
     seed: int
 
     @property
-    def sections(self) -> Mapping[str, Section]:
+    def sections(self) -> Sections:
         return self.point.sections
 
     def columns(self) -> dict[str, Scalar]:
@@ -53,8 +54,7 @@ def plan(study: StudySpec) -> Plan:
     """The plan of a study; two plans of the same question have the same ids, wherever and whenever made."""
     runs = []
     for point in study.points:
-        text = json.dumps(_non_default(point), sort_keys=True, separators=(",", ":"))
-        head = sha256(f"{NUMERICS_VERSION}\n{text}\n".encode())
+        head = sha256(f"{NUMERICS_VERSION}\n{point.key}\n".encode())
         for seed in study.seeds:
             digest = head.copy()
             digest.update(str(seed).encode())
@@ -62,20 +62,12 @@ def plan(study: StudySpec) -> Plan:
     return Plan(study, tuple(runs))
 
 
-def _non_default(point: Point) -> dict[str, Any]:
-    """The settings that differ from their default: what a run's id is the hash of."""
-    settings = {
-        name: section.model_dump(mode="json", exclude_defaults=True) for name, section in point.sections.items()
-    }
-    return {"experiment": point.experiment, **{name: kept for name, kept in settings.items() if kept}}
-
-
 def packs(
     runs: Iterable[Run],
     *,
     jobs: int = 1,
     cost: Mapping[str, float] | None = None,
-    memory: Callable[[Mapping[str, Section]], float] = lambda sections: 0.0,
+    memory: Callable[[Any], float] = no_memory,
     started: Mapping[str, int] | None = None,
 ) -> list[Pack]:
     """Runs grouped into packs, dearest first.
@@ -91,34 +83,34 @@ def packs(
         started: updates made so far by run id; runs of a pack must stand at the same one to go on from there.
     """
     groups: dict[str, list[Run]] = {}
-    keys: dict[int, str] = {}
+    keys: dict[Point, str] = {}
     for run in runs:
-        if id(run.point) not in keys:
-            keys[id(run.point)] = pack_key(run.point)
-        groups.setdefault(f"{keys[id(run.point)]} {(started or {}).get(run.run_id, 0)}", []).append(run)
+        if run.point not in keys:
+            keys[run.point] = pack_key(run.point)
+        groups.setdefault(f"{keys[run.point]} {(started or {}).get(run.run_id, 0)}", []).append(run)
     price = cost or {}
     total = sum(price.get(run.run_id, 1.0) for group in groups.values() for run in group)
-    found: list[Pack] = []
+    all_packs: list[Pack] = []
     for group in groups.values():
         share = sum(price.get(run.run_id, 1.0) for run in group) / total if total else 0.0
         largest = max(1, min(LARGEST_PACK, int(PACK_BYTES / max(memory(group[0].sections), 1.0))))
-        pieces = max(-(-len(group) // largest), min(len(group), round(share * 2 * jobs) if jobs > 1 else 1))
-        found += _even(group, pieces)
-    return sorted(found, key=lambda pack: -sum(price.get(run.run_id, 1.0) for run in pack))
+        parts = max(-(-len(group) // largest), min(len(group), round(share * 2 * jobs) if jobs > 1 else 1))
+        all_packs += _even(group, parts)
+    return sorted(all_packs, key=lambda pack: -sum(price.get(run.run_id, 1.0) for run in pack))
 
 
 def pack_key(point: Point) -> str:
     """Equal for points whose runs may share a pack."""
-    kept = {}
-    for name, section in point.sections.items():
+    shared = {}
+    for name, section in point.sections.by_name().items():
         fields = type(section).model_fields
         replica = {key for key, info in fields.items() if marked(info, "replica")}
-        kept[name] = section.model_dump(mode="json", exclude=replica)
-    return json.dumps([point.experiment, kept], sort_keys=True)
+        shared[name] = section.model_dump(mode="json", exclude=replica)
+    return json.dumps([point.experiment, shared], sort_keys=True)
 
 
-def _even(group: Sequence[Run], pieces: int) -> list[Pack]:
-    """A group cut into `pieces` whose sizes differ by at most one."""
-    size, larger = divmod(len(group), pieces)
-    cuts = [index * size + min(index, larger) for index in range(pieces + 1)]
+def _even(group: Sequence[Run], parts: int) -> list[Pack]:
+    """A group cut into `parts` whose sizes differ by at most one."""
+    size, larger = divmod(len(group), parts)
+    cuts = [index * size + min(index, larger) for index in range(parts + 1)]
     return [tuple(group[start:end]) for start, end in pairwise(cuts)]

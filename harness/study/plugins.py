@@ -1,4 +1,4 @@
-"""Tasks, cells and figure kinds that other installed packages bring, by their entry points.
+"""What other installed packages bring, by their entry points: tasks, cells, experiments, probes, metrics, figure kinds.
 
     [project.entry-points."harness.cells"]      in the other package's pyproject.toml
     leaky = "leaky_cell:Leaky"
@@ -9,82 +9,131 @@ else is installed can neither break a study nor add a column to its tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
-from harness.errors import Place, Problem, StudyError
-from harness.study.spec import Section
+from harness.errors import HarnessError, Place, Problem, StudyError, nearest
+from harness.study.section import Section
 
-S = TypeVar("S", bound=Section)
+T = TypeVar("T")
 
 Installed = tuple[EntryPoint, ...]
-Named = Mapping[tuple[str, str], Place]  # (dotted setting, the word it is given) → where; see study.source.named
+Named = Mapping[tuple[str, str], Place]  # (dotted setting, the word it is given) → where; see yaml_document.named
 
 
 @dataclass(frozen=True)
-class Group(Generic[S]):
-    """One kind of plug-in.
+class Group(Generic[T]):
+    """One kind of plug-in: objects with a name.
 
     Attributes:
         name: of the entry points' group.
-        setting: where a study names one: "model.cell".
-        base: what each must be a subclass of; its key (the setting's last part) is a Literal of the plug-in's name.
+        setting: where a study names one: "record.probes".
+        kind: what each must be an instance of.
         table: what is built in.
     """
 
     name: str
     setting: str
-    base: type[S]
-    table: Mapping[str, type[S]]
+    kind: type[Any]
+    table: Mapping[str, T]
 
     def others(self, installed: Installed) -> tuple[str, ...]:
         """Names of all plug-ins of this kind, loaded or not."""
         return tuple(sorted({point.name for point in installed if point.group == self.name}))
 
-    def extended(self, installed: Installed, named: Named) -> Mapping[str, type[S]]:
+    def extended(self, installed: Installed, named: Named) -> Mapping[str, T]:
         """The table with those plug-ins that a study names.
 
         Raises:
             StudyError: one of these cannot be used; the text says whose it is, and why.
         """
-        found = dict(self.table)
+        table = dict(self.table)
         for (setting, word), place in named.items():
-            points = tuple(point for point in installed if point.group == self.name and point.name == word)
+            points = self._points(installed, word)
             if points and setting == self.setting:
-                found[word] = self._load(word, points, place)
-        return found
+                try:
+                    table[word] = self._load(word, points)
+                except HarnessError as error:
+                    raise StudyError([Problem(place, f"{self.setting}: {error}")]) from error
+        return table
 
-    def _load(self, word: str, points: Iterable[EntryPoint], place: Place) -> type[S]:
-        def wrong(what: str) -> StudyError:
-            return StudyError([Problem(place, f"{self.setting}: {what}")])
+    def named(self, word: str) -> T:
+        """What has this name, built in or installed, wherever it is needed after its study has been read.
 
+        Raises:
+            HarnessError: there is none of that name, or it cannot be used.
+        """
+        if word in self.table:
+            return self.table[word]
+        every = installed()
+        points = self._points(every, word)
+        if not points:
+            kind = self.name.rpartition(".")[2].removesuffix("s")
+            raise HarnessError(f"no {kind} '{word}'{nearest(word, {*self.table, *self.others(every)})}")
+        return self._load(word, points)
+
+    def problem(self, word: str, loaded: Any) -> str:
+        """Why a loaded object is no plug-in of this kind; empty if it is one."""
+        if not isinstance(loaded, self.kind):
+            return f"is no {self.kind.__module__}.{self.kind.__name__}"
+        name = getattr(loaded, "name", word)
+        return "" if name == word else f"calls itself '{name}'; the two names must be the same"
+
+    def _points(self, every: Installed, word: str) -> Installed:
+        return tuple(point for point in every if point.group == self.name and point.name == word)
+
+    def _load(self, word: str, points: Sequence[EntryPoint]) -> T:
         first, *rest = points
         if word in self.table:
-            raise wrong(f"'{word}' is built in, and {owner(first)} brings a plug-in of that name too; one must go")
+            raise HarnessError(
+                f"'{word}' is built in, and {owner(first)} brings a plug-in of that name too; one must go"
+            )
         if rest:
-            raise wrong(f"{' and '.join(map(owner, points))} each bring a plug-in '{word}'; one must go")
+            raise HarnessError(f"{' and '.join(map(owner, points))} each bring a plug-in '{word}'; one must go")
         try:
-            loaded = first.load()
+            loaded: T = first.load()
         except Exception as error:  # whatever somebody else's module does while it is imported
-            raise wrong(
+            raise HarnessError(
                 f"the plug-in '{word}' of {owner(first)} cannot be loaded: {type(error).__name__}: {error}"
             ) from error
-        key = self.setting.rpartition(".")[2]
-        if not isinstance(loaded, type) or not issubclass(loaded, self.base):
-            raise wrong(f"the plug-in '{word}' of {owner(first)} is no {self.base.__module__}.{self.base.__name__}")
-        if get_args(loaded.model_fields[key].annotation) != (word,):
-            raise wrong(f"the plug-in '{word}' of {owner(first)} must declare {key}: Literal['{word}']")
+        problem = self.problem(word, loaded)
+        if problem:
+            raise HarnessError(f"the plug-in '{word}' of {owner(first)} {problem}")
         return loaded
+
+
+@dataclass(frozen=True)
+class SectionGroup(Group[T]):
+    """Plug-ins that are sections, chosen by one of their own keys: tasks, cells, figure kinds."""
+
+    def problem(self, word: str, loaded: Any) -> str:
+        """A plug-in is a subclass of the kind, and its key is a Literal of the plug-in's name."""
+        key = self.setting.rpartition(".")[2]
+        if not isinstance(loaded, type) or not issubclass(loaded, self.kind) or not issubclass(loaded, Section):
+            return f"is no {self.kind.__module__}.{self.kind.__name__}"
+        if get_args(loaded.model_fields[key].annotation) != (word,):
+            return f"must declare {key}: Literal['{word}']"
+        return ""
 
 
 def installed() -> Installed:
     """The entry points of all groups that are the harness's, as they are now; nothing is imported."""
-    found = entry_points()
-    return tuple(point for name in found.groups if name.startswith("harness.") for point in found.select(group=name))
+    points = entry_points()
+    return tuple(point for name in points.groups if name.startswith("harness.") for point in points.select(group=name))
 
 
 def owner(point: EntryPoint) -> str:
     """'leaky-cell 0.1': the distribution that an entry point is of."""
     return f"{point.dist.name} {point.dist.version}" if point.dist else f"an unnamed package ({point.value})"
+
+
+def load_object(text: str) -> Any:
+    """What "module:name" names, imported now."""
+    return EntryPoint(name="", value=text, group="").load()
+
+
+def names(groups: Iterable[Group[Any]], installed: Installed) -> tuple[str, ...]:
+    """Names of all plug-ins of some kinds."""
+    return tuple(name for group in groups for name in group.others(installed))

@@ -84,7 +84,7 @@ class _Reader:
                 self.report(self.document.place(key, key=True), f"{key}: no such key{nearest(key, allowed)}")
         name, claim = self._text("name", SLUG), self._text("claim")
         seeds = self._seeds(data.get("seeds", 1))
-        grid = Grid(self.document, experiment, self.report)
+        grid = Grid(self.document, experiment, self.registry.words, self.report)
         points = grid.points()
         if len(points) * len(seeds) > MOST_RUNS:
             what = f"{len(points):,} points of the grid with {len(seeds):,} seeds each are more than {MOST_RUNS:,} runs"
@@ -121,10 +121,11 @@ class _Reader:
             return None
         return self._model(Paper, value, "paper")
 
-    def _experiment(self, word: Any) -> Experiment:
+    def _experiment(self, word: Any) -> Experiment[Any]:
         known = self.registry.experiments
+        names = self.registry.known("experiment", known)
         if not isinstance(word, str) or word not in known:
-            self.report(self.document.place("experiment"), f"experiment: no experiment '{word}'{nearest(word, known)}")
+            self.report(self.document.place("experiment"), f"experiment: no experiment '{word}'{nearest(word, names)}")
             return known["training"]
         return known[word]
 
@@ -159,7 +160,7 @@ class _Reader:
         for index, item in self._items("figures", value):
             kind = item.get("kind")
             if not isinstance(kind, str) or kind not in self.registry.figures:
-                known = {*self.registry.figures, *self.registry.other_figures}
+                known = self.registry.known("figures.kind", self.registry.figures)
                 where = self.document.place("figures", index, "kind")
                 self.report(where, f"figures: no kind '{kind}'{nearest(kind, known)}")
                 continue
@@ -183,9 +184,8 @@ class _Reader:
                 continue
             if "metric" in item and item["metric"] not in self.registry.metrics:
                 where = self.document.place("expect", index, "metric")
-                self.report(
-                    where, f"expect: no metric '{item['metric']}'{nearest(item['metric'], self.registry.metrics)}"
-                )
+                known = self.registry.known("expect.metric", self.registry.metrics)
+                self.report(where, f"expect: no metric '{item['metric']}'{nearest(item['metric'], known)}")
                 continue
             expectation = self._model(Expectation, item, "expect", index)
             if expectation is not None:

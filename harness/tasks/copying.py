@@ -24,7 +24,15 @@ class Recall(Task):
 
     shape: ClassVar[Shape] = "sequence_to_sequence"
 
-    delay: int = setting(50, "T: what is said again lies T + N steps back", unit="steps", ge=1)
+    delay: int = setting(
+        50,
+        "T: what is said again lies T + N steps back",
+        unit="steps",
+        label="delay T (steps)",
+        short="T",
+        sequential=True,
+        ge=1,
+    )
 
     @property
     def pattern(self) -> tuple[int, int]:

@@ -15,8 +15,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from harness.rng import generator
+from harness.schema import Column, MetricOptions
 from harness.study.spec import setting
 from harness.tasks.task import PADDING, UNSCORED, Batch, Part, Shape, Task
 
@@ -27,6 +29,44 @@ TENTHS = 10
 SKELETON = "MMMEd"  # CLDR's name for: weekday and month shortened, day
 FIRST_YEAR, YEARS = 2000, 28  # the calendar comes round after 28 years: every weekday has met every day of the year
 BLANK = "\x01"  # in no alphabet
+
+
+CODES = MetricOptions("iqm", decimals=3, better=1, margin=0.25)
+MEASURES = (
+    Column(
+        "month_silhouette",
+        pa.float64(),
+        "",
+        "mean silhouette of the codes of dates, grouped by month; null unless codes were recorded",
+        label="silhouette of the months",
+        metric=CODES,
+    ),
+    Column(
+        "weekday_silhouette",
+        pa.float64(),
+        "",
+        "mean silhouette of the codes of dates, grouped by weekday; null likewise",
+        label="silhouette of the weekdays",
+        metric=CODES,
+    ),
+    Column(
+        "analogy_month_accuracy",
+        pa.float64(),
+        "",
+        "share of codes moved to another month that are decoded to that month's word; null likewise",
+        label="months moved",
+        metric=CODES,
+    ),
+    Column(
+        "analogy_accuracy",
+        pa.float64(),
+        "",
+        "share of codes moved to another month that are decoded to the whole text with that month, letter for letter; "
+        "null likewise",
+        label="dates moved",
+        metric=CODES,
+    ),
+)
 
 
 class Dates(Task):
@@ -41,6 +81,8 @@ class Dates(Task):
     """
 
     shape: ClassVar[Shape] = "sequence_to_vector_to_sequence"
+    measures: ClassVar[tuple[Column, ...]] = MEASURES
+    code_measures: ClassVar[str] = "harness.probes.date_codes:code_measures"
     label_names: ClassVar[tuple[str, ...]] = ("month", "weekday", "day")
 
     name: Literal["dates"] = setting(..., "which task", column="task")

@@ -37,7 +37,15 @@ class Echo(Task):
     final_sequences: ClassVar[int] = 64
 
     name: Literal["echo"] = setting(..., "which task", column="task")
-    lag: int = setting(3, "n, how long ago the bit was heard", unit="steps", column="echo_lag", ge=1)
+    lag: int = setting(
+        3,
+        "n, how long ago the bit was heard",
+        unit="steps",
+        column="echo_lag",
+        label="echo lag n (steps)",
+        sequential=True,
+        ge=1,
+    )
     series_length: int = setting(1000, "T, steps of each column of a series", unit="steps", ge=2)
     draw: Literal["stream", "lecture"] = setting(
         "stream",

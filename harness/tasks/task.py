@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.rng import generator
-from harness.study.spec import Section
+from harness.schema import Column
+from harness.study.section import Section
 
 Shape = Literal["sequence_to_vector", "sequence_to_sequence", "vector_to_sequence", "sequence_to_vector_to_sequence"]
 Part = Literal["train", "evaluate", "final"]
@@ -43,6 +44,9 @@ class Task(Section):
         carried: a batch is one long series; it is trained in chunks, and the state is carried from chunk to chunk.
         final_sequences: how many sequences `final_accuracy` is measured on.
         label_names: of `labels`, in their order.
+        measures: columns of the table of runs that this task adds: what it measures of a trained network.
+        code_measures: "module:function" that measures them where codes are recorded: (model, parameters of one run,
+            seed) → {column: value}. Text, because it needs torch and a plan does not.
     """
 
     shape: ClassVar[Shape]
@@ -50,8 +54,15 @@ class Task(Section):
     carried: ClassVar[bool] = False
     final_sequences: ClassVar[int] = 2048
     label_names: ClassVar[tuple[str, ...]] = ()
+    measures: ClassVar[tuple[Column, ...]] = ()
+    code_measures: ClassVar[str] = ""
     switch_keys: ClassVar[tuple[str, ...]] = ()  # a unit may tell that the first has been seen; probes/switches.py
     name: str
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the answer is a sequence that a decoder unrolls from a vector."""
+        return self.shape in ("vector_to_sequence", "sequence_to_vector_to_sequence")
 
     @property
     def length(self) -> int:

@@ -57,10 +57,20 @@ class TemporalOrder(Task):
 
     name: Literal["temporal_order"] = setting(..., "which task", column="task")
     level: Literal["easy", "normal", "moderate", "hard", "nightmare"] | None = setting(
-        None, "one of the lecture's levels; null: scaled to sequence_length"
+        None,
+        "one of the lecture's levels; null: scaled to sequence_length",
+        order=("easy", "normal", "moderate", "hard", "nightmare"),
     )
     symbols: Literal[2, 3] = setting(2, "X/Y symbols in a sequence: 2 (four classes) or 3 (eight)")
-    sequence_length: int | None = setting(None, "T, padding included; a level sets its own", unit="steps", ge=1)
+    sequence_length: int | None = setting(
+        None,
+        "T, padding included; a level sets its own",
+        unit="steps",
+        label="sequence length T (steps)",
+        short="T",
+        sequential=True,
+        ge=1,
+    )
     draw: Literal["fresh", "lecture"] = setting(
         "fresh",
         "fresh: each seed and update draws its own; lecture: the lecture's own stream, the same for all seeds, with "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from harness.errors import HarnessError, nearest
+from harness.errors import HarnessError
 from harness.statistics.intervals import LEVEL, Floats, Interval
 from harness.statistics.significance import (
     chance_of_exceeding,
@@ -19,7 +18,7 @@ from harness.statistics.significance import (
     probability_of_improvement,
     stratified_permutation,
 )
-from harness.verdicts.metrics import METRICS, Measured, Metric
+from harness.verdicts.metrics import METRICS, Measured, Metric, metric_named
 from harness.verdicts.pairing import Pairs, cells, pair
 
 ComparisonState = Literal["no regression", "regression", "incomplete"]
@@ -35,27 +34,6 @@ class Gate:
 
     better: int
     margin: float | None = None
-
-
-# Chosen by how often they fire by chance: docs/comparing.md.
-GATES: Mapping[str, Gate] = {
-    "success_rate": Gate(1, 0.6),
-    "final_accuracy": Gate(1, 0.4),
-    "final_loss": Gate(-1),
-    "bits_per_symbol": Gate(-1, 0.25),
-    "loss_to_memoryless": Gate(-1, 0.1),
-    "solved_at": Gate(-1),
-    "initial_adjoint_slope": Gate(0, 0.05),
-    "initial_adjoint_cell_slope": Gate(0, 0.05),
-    "switch_score": Gate(1, 0.25),
-    "switch_error": Gate(-1),
-    "month_silhouette": Gate(1, 0.25),
-    "weekday_silhouette": Gate(1, 0.25),
-    "analogy_month_accuracy": Gate(1, 0.25),
-    "analogy_accuracy": Gate(1, 0.25),
-    "measured": Gate(0),
-    "residual": Gate(-1),
-}
 
 
 @dataclass(frozen=True)
@@ -141,9 +119,9 @@ def compare(
 
     Args:
         first, second: tables of runs with every setting as a column, the baseline first.
-        metric: a name of METRICS; default: the success rate if a run of either was solved, else the final accuracy,
+        metric: a metric's name; default: the success rate if a run of either was solved, else the final accuracy,
             else the first metric that was recorded.
-        margin: how much worse a cell may be, in the metric's units; default: that of GATES.
+        margin: how much worse a cell may be, in the metric's units; default: that of the metric.
         level: of the test over the grid; p ≤ 1 − level is significant.
         allow_partial: judge although runs of A have no result in B.
         seed: of the generator behind intervals and random patterns.
@@ -153,8 +131,8 @@ def compare(
             a pair.
     """
     pairs = pair(first, second)
-    measure = METRICS[_metric_name(metric, pairs)]
-    gate = GATES[measure.name] if margin is None else Gate(GATES[measure.name].better, margin)
+    measure = metric_named(_metric_name(metric, pairs))
+    gate = Gate(measure.better, measure.margin if margin is None else margin)
     generator = np.random.default_rng(seed)
     found, before, after, valueless = [], [], [], 0
     for label, rows in cells(pairs):
@@ -204,8 +182,6 @@ def compare(
 
 
 def _metric_name(metric: str | None, pairs: Pairs) -> str:
-    if metric is not None and metric not in METRICS:
-        raise HarnessError(f"no metric '{metric}'{nearest(metric, METRICS)}")
     sides = (pairs.first, pairs.second)
     if metric is not None or any((side["outcome"] == "solved").any() for side in sides):
         return metric or "success_rate"

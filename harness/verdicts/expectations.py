@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.study import labels
-from harness.study.matching import ordered
 from harness.study.spec import Expectation
 from harness.verdicts.feasibility import expectation_faults, weak_seeds
-from harness.verdicts.metrics import METRICS, Measured, Metric, finished
+from harness.verdicts.metrics import Measured, Metric, finished, metric_named
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRICS", "Verdict", "VerdictState", "describe", "expectation_faults", "judge", "overall", "weak_seeds"]
+__all__ = ["Verdict", "VerdictState", "describe", "expectation_faults", "judge", "overall", "weak_seeds"]
 
 VerdictState = Literal["holds", "fails", "incomplete", "not asked"]
 
@@ -51,7 +50,7 @@ class Verdict:
 
     def rows(self) -> Iterator[tuple[str, str, str, str]]:
         """What tables show, a row for each measured group: its name (in a contrast), value, interval and n."""
-        metric = METRICS[self.metric]
+        metric = metric_named(self.metric)
         for name, group in zip(self.names, (self.measured, self.other), strict=True):
             if group is not None:
                 yield name, metric.text(group.value), interval_text(metric, group), count_text(group)
@@ -139,7 +138,7 @@ def _combinations(asked: pd.DataFrame, per: tuple[str, ...]) -> list[dict[str, A
         parts = [
             {**part, column: held}
             for part in parts
-            for held in ordered(select(asked, part)[column].unique(), labels.WORD_ORDER)
+            for held in labels.levels(column, select(asked, part)[column].unique())
         ]
     return parts or [{}]
 
@@ -161,7 +160,7 @@ def _measure(metric: Metric, runs: pd.DataFrame, seed: int) -> Measured | None:
 def _bound(
     expectation: Expectation, part: Mapping[str, Any], runs: pd.DataFrame, planned: pd.DataFrame, seed: int
 ) -> Verdict:
-    metric, text = METRICS[expectation.metric], describe(expectation, part)
+    metric, text = metric_named(expectation.metric), describe(expectation, part)
     if planned.empty:
         return Verdict(text, "not asked", "no planned run matches", metric.name)
     there, blocked = _blocked(runs, planned)
@@ -183,7 +182,7 @@ def _contrast(
 ) -> Verdict:
     from harness.statistics.frames import select
 
-    metric, text = METRICS[expectation.metric], describe(expectation, part)
+    metric, text = metric_named(expectation.metric), describe(expectation, part)
     column, pair = next(iter((expectation.contrast or {}).items()))
     names = (labels.value(column, pair[0]), labels.value(column, pair[1]))
     sides = [select(planned, {column: held}) for held in pair]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from harness.errors import nearest
+from harness.errors import HarnessError, nearest
 from harness.figures.kind import FigureKind
 from harness.study import labels
 from harness.study.matching import matches
 from harness.study.pooling import of_settings
 from harness.study.spec import Expectation, FigureSpec, StudySpec
-from harness.verdicts.metrics import METRICS
+from harness.verdicts.metrics import metric_named
 
 Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
@@ -85,8 +85,10 @@ def _expectation(expectation: Expectation, study: StudySpec, rows: list[Mapping[
 def _form(expectation: Expectation) -> Iterator[str]:
     """What is wrong with an expectation whatever the study."""
     bounds = [bound for bound in (expectation.at_least, expectation.at_most) if bound is not None]
-    if expectation.metric not in METRICS:
-        yield f"no metric '{expectation.metric}'{nearest(expectation.metric, METRICS)}"
+    try:
+        metric_named(expectation.metric)
+    except HarnessError as error:
+        yield str(error)
     if expectation.contrast is None and not bounds:
         yield "says nothing: give at_least, at_most or contrast"
     if expectation.contrast is not None and (bounds or len(expectation.contrast) != 1):

@@ -6,13 +6,21 @@ Read whenever a study is read: pandas and scipy are imported where something is 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from harness.schema import Column
+from harness.store.columns import RUNS
+from harness.study import labels
+from harness.study.plugins import Group
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+IQM = "interquartile mean over seeds, bootstrap 95 % interval"
 
 
 @dataclass(frozen=True)
@@ -26,16 +34,49 @@ class Measured:
     seeds: int
 
 
+class Measure(Protocol):
+    """How a group of runs is measured."""
+
+    def __call__(self, runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
+        """Value and 95 % interval of a group of runs.
+
+        Args:
+            runs: rows of the table of runs that have a result, every setting and measurement a column; never empty.
+            generator: source of bootstrap resamples: the same state gives the same interval.
+        """
+
+
+class PerSeed(Protocol):
+    """What each seed of a group scores: what is paired between two groups."""
+
+    def __call__(self, runs: pd.DataFrame) -> pd.Series[float]:
+        """One number a seed, indexed by seed; NaN where a seed has none."""
+
+
 @dataclass(frozen=True)
 class Metric:
-    """One metric: how a group of runs is measured, how a seed scores in a paired test, how its numbers are written."""
+    """One metric: the contract of what an expectation can be about, built in or brought by a package.
+
+    Attributes:
+        name: by which a study's expectations and `--metric` name it.
+        label: on an axis and in a table.
+        meaning: a sentence for people, with the statistic and its interval.
+        measure: of a group of runs.
+        per_seed: of each seed, for paired tests.
+        decimals: that are written.
+        better: 1 where higher is better, −1 where lower is, 0 where a change either way is for the worse.
+        margin: how much worse one cell of a grid may become before a comparison calls it a regression, chosen by how
+            often chance alone exceeds it (docs/comparing.md); None: only the test over the whole grid decides.
+    """
 
     name: str
     label: str
     meaning: str
-    measure: Callable[[pd.DataFrame, np.random.Generator], Measured]
-    per_seed: Callable[[pd.DataFrame], pd.Series[float]]
+    measure: Measure
+    per_seed: PerSeed
     decimals: int
+    better: Literal[-1, 0, 1]
+    margin: float | None = None
 
     def text(self, value: float) -> str:
         """A number of this metric in words: '0.88', '700', '> budget' where the data end before it."""
@@ -88,21 +129,37 @@ def _per_seed(runs: pd.DataFrame, column: str) -> pd.Series[float]:
     return runs[column].astype("float64").groupby(runs["seed"]).mean()
 
 
-def _column(name: str, label: str, meaning: str, decimals: int) -> Metric:
-    """A metric that is a column of the table of runs: a seed's mean, and the interquartile mean over seeds."""
-    return Metric(
-        name,
-        label,
-        f"{meaning}; IQM over seeds, bootstrap 95 % interval",
-        lambda runs, generator: _interquartile(_per_seed(runs, name), runs, generator),
-        lambda runs: _per_seed(runs, name),
-        decimals,
-    )
-
-
 def _largest(runs: pd.DataFrame, column: str) -> Measured:
     largest = float(runs[column].astype("float64").max())
     return Measured(largest, math.nan, math.nan, len(runs), runs["seed"].nunique())
+
+
+def of_column(column: Column) -> Metric:
+    """The metric that a measured column is, as its declaration says.
+
+    Raises:
+        ValueError: the column is none.
+    """
+    options = column.metric
+    if options is None:
+        raise ValueError(f"{column.name} is declared without a metric")
+
+    def measure(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
+        if options.statistic == "largest":
+            return _largest(runs, column.name)
+        return _interquartile(_per_seed(runs, column.name), runs, generator)
+
+    how = "the largest of all runs, without an interval" if options.statistic == "largest" else IQM
+    return Metric(
+        column.name,
+        labels.axis(column.name),
+        f"{column.meaning.partition(';')[0]}; {how}",
+        measure,
+        lambda runs: _per_seed(runs, column.name),
+        options.decimals,
+        options.better,
+        options.margin,
+    )
 
 
 def _loss_ratios(runs: pd.DataFrame) -> pd.Series[float]:
@@ -145,18 +202,20 @@ SUCCESS_RATE = Metric(
     _success_rate,
     _solved,
     2,
+    better=1,
+    margin=0.6,
 )
 FINAL_ACCURACY = Metric(
     "final_accuracy", "final accuracy",
     "interquartile mean over seeds (a seed's mean where several settings are pooled; chance for a diverged run), "
     "bootstrap 95 % interval",
-    _final_accuracy, _accuracies, 3,
+    _final_accuracy, _accuracies, 3, better=1, margin=0.4,
 )  # fmt: skip
 SOLVED_AT = Metric(
     "solved_at", "updates to solve",
     "median number of updates to the first evaluation that met the task's rule, unsolved runs censored (Kaplan–Meier), "
     "95 % interval; a pair is compared by its updates up to the budget",
-    _solved_at, _restricted, 0,
+    _solved_at, _restricted, 0, better=-1,
 )  # fmt: skip
 
 FINAL_LOSS = Metric(
@@ -166,6 +225,7 @@ FINAL_LOSS = Metric(
     lambda runs, generator: _interquartile(_losses(runs), runs, generator),
     _losses,
     3,
+    better=-1,
 )
 BITS = Metric(
     "bits_per_symbol",
@@ -174,6 +234,8 @@ BITS = Metric(
     lambda runs, generator: _interquartile(_losses(runs) / math.log(2), runs, generator),
     lambda runs: _losses(runs) / math.log(2),
     3,
+    better=-1,
+    margin=0.25,
 )
 LOSS_RATIO = Metric(
     "loss_to_memoryless",
@@ -183,73 +245,9 @@ LOSS_RATIO = Metric(
     lambda runs, generator: _interquartile(_loss_ratios(runs), runs, generator),
     _loss_ratios,
     3,
+    better=-1,
+    margin=0.1,
 )
-ADJOINT_SLOPE = _column(
-    "initial_adjoint_slope",
-    "adjoint slope before training (log10 per step)",
-    "mean change of log10 of the adjoint's norm over one step back in time, before training",
-    4,
-)
-CELL_SLOPE = _column(
-    "initial_adjoint_cell_slope",
-    "cell adjoint slope before training (log10 per step)",
-    "mean change of log10 of ||dL/dc|| over one step back in time, before training",
-    4,
-)
-SWITCH_SCORE = _column(
-    "switch_score",
-    "best unit's switch score",
-    "|2·AUC − 1| of the unit that best tells, before the second X or Y comes, that X has been seen (1: always)",
-    2,
-)
-SWITCH_ERROR = Metric(
-    "switch_error",
-    "deviation from the switch's promise",
-    "largest deviation of a state from what the gates set by hand promise, of all runs: a promise has no interval",
-    lambda runs, generator: _largest(runs, "switch_error"),
-    lambda runs: _per_seed(runs, "switch_error"),
-    7,
-)
-MONTH_SILHOUETTE = _column(
-    "month_silhouette",
-    "silhouette of the months",
-    "mean silhouette of the codes of dates, grouped by month",
-    3,
-)
-WEEKDAY_SILHOUETTE = _column(
-    "weekday_silhouette",
-    "silhouette of the weekdays",
-    "mean silhouette of the codes of dates, grouped by weekday",
-    3,
-)
-ANALOGY_MONTH = _column(
-    "analogy_month_accuracy",
-    "months moved",
-    "share of codes moved to another month that are decoded to that month's word",
-    3,
-)
-ANALOGY = _column(
-    "analogy_accuracy",
-    "dates moved",
-    "share of codes moved to another month that are decoded to the whole text with that month, letter for letter",
-    3,
-)
-
-MEASURED = _column(
-    "measured",
-    "measured",
-    "the number that an experiment without training is about",
-    4,
-)
-RESIDUAL = Metric(
-    "residual",
-    "largest deviation from theory",
-    "largest deviation of what was measured from what theory says, of all runs: a closed form has no interval",
-    lambda runs, generator: _largest(runs, "residual"),
-    lambda runs: _per_seed(runs, "residual"),
-    7,
-)
-
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -259,15 +257,17 @@ METRICS: Mapping[str, Metric] = {
         BITS,
         LOSS_RATIO,
         SOLVED_AT,
-        ADJOINT_SLOPE,
-        CELL_SLOPE,
-        SWITCH_SCORE,
-        SWITCH_ERROR,
-        MONTH_SILHOUETTE,
-        WEEKDAY_SILHOUETTE,
-        ANALOGY_MONTH,
-        ANALOGY,
-        MEASURED,
-        RESIDUAL,
+        *(of_column(column) for column in RUNS.columns if column.metric is not None),
     )
 }
+PLUGINS = Group("harness.metrics", "expect.metric", Metric, METRICS)
+
+
+@cache
+def metric_named(name: str) -> Metric:
+    """A metric by its name, built in or brought by an installed package.
+
+    Raises:
+        HarnessError: there is none of that name, or it cannot be loaded.
+    """
+    return PLUGINS.named(name)

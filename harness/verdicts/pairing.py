@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from harness.errors import HarnessError
-from harness.schema import MACHINE, RUNS
+from harness.schema import MACHINE
+from harness.store.columns import RUNS
 from harness.study import labels
-from harness.study.matching import Value, canonical, ordered
+from harness.study.matching import Value, canonical
 from harness.verdicts.metrics import finished
 
 Key = tuple[Value, ...]
@@ -90,7 +91,7 @@ def cells(pairs: Pairs) -> list[tuple[str, list[int]]]:
 
 def label(point: Mapping[str, Value]) -> str:
     """Some settings in words: 'cell=lstm, bptt_window=full'; a null that means no more than "none" is left out."""
-    return labels.condition({name: held for name, held in point.items() if held is not None or name in labels.NULLS})
+    return labels.condition({name: held for name, held in point.items() if held is not None or labels.null(name)})
 
 
 def _settings(runs: pd.DataFrame) -> list[str]:
@@ -136,7 +137,7 @@ def _nothing_in_common(columns: Sequence[str], first: set[Key], second: set[Key]
 
 
 def _some(name: str, held: set[Value]) -> str:
-    words = [labels.value(name, value) for value in ordered(held, labels.WORD_ORDER)]
+    words = [labels.value(name, value) for value in labels.levels(name, held)]
     return ", ".join(words[:6]) + (", …" if len(words) > 6 else "")
 
 

@@ -18,8 +18,8 @@ from benchmarks.peers.torch_module import TorchModule
 from benchmarks.problem import Problem
 from benchmarks.processes import STUDIES
 from benchmarks.sizes import CELLS, Sizes
-from harness.experiments import training
 from harness.experiments.setup import Setup
+from harness.experiments.training import loop
 from harness.registry import read
 from harness.rng import generator
 
@@ -29,7 +29,7 @@ STEPS = 4
 def of_harness(problem: Problem, monkeypatch) -> tuple[np.ndarray, np.ndarray]:
     """Losses (STEPS, R), and log₁₀ adjoints (STEPS, T, R), of THE loop."""
     losses, adjoints = [], []
-    gradient, rows = training.gradient, training.gradient_rows
+    gradient, rows = loop.gradient, loop.gradient_rows
 
     def heard(*arguments):
         found = gradient(*arguments)
@@ -41,10 +41,10 @@ def of_harness(problem: Problem, monkeypatch) -> tuple[np.ndarray, np.ndarray]:
         adjoints.append(np.stack([row["log10_adjoint"] for row in found], axis=1))
         return found
 
-    monkeypatch.setattr(training, "gradient", heard)
-    monkeypatch.setattr(training, "gradient_rows", seen)
+    monkeypatch.setattr(loop, "gradient", heard)
+    monkeypatch.setattr(loop, "gradient_rows", seen)
     with suppress(Enough):
-        list(training.train(problem.runs, Setup("numba", listener=Ticks(STEPS))))
+        list(loop.train(problem.runs, Setup("numba", listener=Ticks(STEPS))))
     return np.stack(losses), np.stack(adjoints)
 
 
@@ -85,16 +85,20 @@ def test_recording_is_what_the_two_problems_differ_in(monkeypatch) -> None:
 def test_the_script_asks_what_the_study_asks() -> None:
     study = read(STUDIES / "peer.yaml")
     sections = study.points[0].sections
-    task, model, asked, evaluation = (sections[name] for name in ("task", "model", "training", "evaluation"))
+    task, model, training, evaluation = sections.task, sections.model, sections.training, sections.evaluation
     assert (task.length, task.input_size, task.output_size) == (script.T, script.D, script.C)
     assert (model.cell, model.hidden_size, model.init) == ("rnn", script.H, "gaussian")
-    assert (asked.optimizer, asked.learning_rate, asked.clip_norm) == ("rmsprop", script.LEARNING_RATE, script.CLIP)
-    assert (asked.batch_size, asked.stop_when_solved) == (script.BATCH, True)
+    assert (training.optimizer, training.learning_rate, training.clip_norm) == (
+        "rmsprop",
+        script.LEARNING_RATE,
+        script.CLIP,
+    )
+    assert (training.batch_size, training.stop_when_solved) == (script.BATCH, True)
     assert (evaluation.every, evaluation.sequences) == (script.EVERY, script.EVALUATED)
-    assert tuple(point.sections["model"].spectral_radius for point in study.points) == script.RADII
+    assert tuple(point.sections.model.spectral_radius for point in study.points) == script.RADII
     assert study.seeds == tuple(script.SEEDS)
     assert f"default={sweeps.PEER_UPDATES})" in Path(script.__file__).read_text()
-    assert asked.max_updates == sweeps.PEER_UPDATES
+    assert training.max_updates == sweeps.PEER_UPDATES
 
 
 def test_the_script_draws_the_task() -> None:
@@ -102,7 +106,7 @@ def test_the_script_draws_the_task() -> None:
     tokens = x.argmax(-1).numpy()
     order = [tuple(column[column < 2]) for column in tokens.T]
     assert [2 * first + second for first, second in order] == y.tolist()
-    ours = read(STUDIES / "peer.yaml").points[0].sections["task"].sample(generator(0, "test"), 5000).inputs
+    ours = read(STUDIES / "peer.yaml").points[0].sections.task.sample(generator(0, "test"), 5000).inputs
     where = {token: set(np.nonzero(np.isin(ours, token))[0]) for token in ((0, 1), (6,), (7,))}
     theirs = script.sample(np.random.default_rng(0), 5000)[0].argmax(-1).numpy()
     assert where == {token: set(np.nonzero(np.isin(theirs, token))[0]) for token in where}

@@ -65,11 +65,11 @@ def test_shares_of_a_step_add_up_to_one() -> None:
 
 
 def test_the_loop_stops_where_it_is_told_and_leaves_nothing_replaced() -> None:
-    from harness.experiments import training
+    from harness.experiments.training import loop
 
-    before = training.evaluate
+    before = loop.evaluate
     assert train_steps(Problem(Sizes(H=5, T=12, B=3, R=2)), 3) > 0
-    assert training.evaluate is before
+    assert loop.evaluate is before
 
 
 def test_a_line_does_not_deviate_and_a_parabola_does() -> None:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from harness.cells import CELLS
 from harness.cells.cell import PaperCell
-from harness.cells.initialisation import initialise
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.scan import scan
 
@@ -24,7 +23,7 @@ Equations = Callable[[dict[str, Any], Any], Any]  # one replica's parameters, in
 def made(name: str, *, H: int = H, T: int = T, **settings: Any) -> tuple[Any, dict[str, Tensor], Tensor]:
     """A cell, float64 parameters of R replicas as its paper draws them, and inputs (T, R, B, D)."""
     cell = CELLS[name](cell=name, hidden_size=H, **settings)
-    replicas = [initialise(cell, seed, input_size=D, length=T) for seed in range(R)]
+    replicas = [cell.start(seed, input_size=D, output_size=1, length=T) for seed in range(R)]
     parameters = {key: torch.from_numpy(np.stack([p[key] for p in replicas])).requires_grad_() for key in replicas[0]}
     x = torch.randn(T, R, B, D, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     return cell, parameters, x

@@ -8,7 +8,6 @@ import torch
 from paper_cells import B, D, H, R, T, adjoints, assert_follows, made, sigmoid
 
 from harness.cells import CELLS
-from harness.cells.initialisation import initialise
 
 
 def matrix(L, gamma: float):
@@ -57,7 +56,7 @@ def test_at_rest_the_gradient_is_that_of_eulers_method() -> None:
 def test_the_start_has_the_papers_variances() -> None:
     H = 200
     cell = CELLS["antisymmetric"](cell="antisymmetric", hidden_size=H, weight_scale=2.0)
-    drawn = initialise(cell, 0, input_size=D, length=T)
+    drawn = cell.start(0, input_size=D, output_size=1, length=T)
     assert drawn["L"].shape == (H * (H - 1) // 2,)
     assert drawn["L"].std() == pytest.approx(2 / np.sqrt(H), rel=0.03)
     assert drawn["U"].std() == pytest.approx(1 / np.sqrt(D), rel=0.05)

@@ -6,7 +6,6 @@ import torch
 
 from harness.cells import CELLS
 from harness.cells.cell import sigmoid
-from harness.cells.initialisation import initialise
 from harness.recurrence.scan import scan
 
 TWINS = {
@@ -59,7 +58,7 @@ def test_a_cell_equals_its_twin_in_torch(name: str) -> None:
 )  # the only bias of others is the input's
 def test_a_cell_without_the_second_bias_has_it_zero(name: str) -> None:
     one, two = (CELLS[name](cell=name, hidden_size=H, biases=biases) for biases in (1, 2))
-    replicas = [initialise(one, seed, input_size=D, length=T) for seed in range(R)]
+    replicas = [one.start(seed, input_size=D, output_size=1, length=T) for seed in range(R)]
     parameters = {key: torch.from_numpy(np.stack([p[key] for p in replicas])) for key in replicas[0]}
     assert "b_h" not in parameters
     x, state = torch.randn(T, R, B, D), (torch.zeros(R, B, H, dtype=torch.float64),) * len(one.states)

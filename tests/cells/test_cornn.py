@@ -8,7 +8,6 @@ import torch
 from paper_cells import B, D, H, R, T, adjoints, assert_follows, made
 
 from harness.cells import CELLS
-from harness.cells.initialisation import initialise
 
 DT, GAMMA, EPSILON = 0.2, 1.3, 0.7
 
@@ -51,7 +50,7 @@ def test_with_neither_stiffness_nor_damping_the_gradient_stays_as_it_is() -> Non
 
 def test_the_start_is_one_linear_layer_of_all_that_the_force_sees() -> None:
     H = 100
-    drawn = initialise(CELLS["cornn"](cell="cornn", hidden_size=H), 0, input_size=D, length=T)
+    drawn = CELLS["cornn"](cell="cornn", hidden_size=H).start(0, input_size=D, output_size=1, length=T)
     layer = torch.nn.Linear(D + 2 * H, H)
     both = np.concatenate([drawn["U"], drawn["W_z"], drawn["W"]], axis=1)
     assert both.shape == layer.weight.shape

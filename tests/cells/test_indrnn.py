@@ -8,7 +8,6 @@ import torch
 from paper_cells import B, D, H, R, T, adjoints, assert_follows, made
 
 from harness.cells import CELLS
-from harness.cells.initialisation import initialise
 
 FUNCTIONS = {"relu": lambda a: np.maximum(a, 0), "tanh": np.tanh}
 
@@ -47,7 +46,7 @@ def test_where_relu_is_linear_the_gradient_of_one_unit_falls_by_its_weight() -> 
 
 
 def test_no_gradient_grows_more_than_twofold_over_the_sequence_before_training() -> None:
-    drawn = initialise(CELLS["indrnn"](cell="indrnn", hidden_size=500), 0, input_size=D, length=T)
+    drawn = CELLS["indrnn"](cell="indrnn", hidden_size=500).start(0, input_size=D, output_size=1, length=T)
     assert drawn["u"].min() >= 0
     assert 1.9 < drawn["u"].max() ** T <= 2
     np.testing.assert_array_equal(drawn["b_x"], 0)

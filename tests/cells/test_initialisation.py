@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.cells import CELLS, lecture
-from harness.cells.initialisation import initialise, sigma_max, spectral_radius
+from harness.cells import CELLS
+from harness.cells.initialisation import sigma_max, spectral_radius
 
 H, D, T = 24, 8, 60
 
@@ -32,7 +32,7 @@ RECURRENT = [
 @pytest.mark.parametrize("init", ["gaussian", "orthogonal", "identity"])
 @pytest.mark.parametrize("rho", [0.5, 1.0, 1.4])
 def test_each_gate_block_has_the_spectral_radius_asked_for(name: str, weights: str, init: str, rho: float) -> None:
-    W = initialise(make(name, init=init, spectral_radius=rho), 3, input_size=D, length=T)[weights]
+    W = make(name, init=init, spectral_radius=rho).start(3, input_size=D, output_size=1, length=T)[weights]
     assert W.shape == (len(CELLS[name].gates) * H, H)
     for block in blocks(W):
         assert spectral_radius(block) == pytest.approx(rho, abs=1e-12)
@@ -44,19 +44,19 @@ def test_each_gate_block_has_the_spectral_radius_asked_for(name: str, weights: s
 def test_a_cell_without_recurrent_weights_has_no_spectral_radius_and_draws_none() -> None:
     cell = make("window", init="orthogonal", spectral_radius=1.4)
     assert (cell.init, cell.spectral_radius) == ("torch", None)
-    assert set(initialise(cell, 3, input_size=D, length=T)) == {"U", "b_x"}
+    assert set(cell.start(3, input_size=D, output_size=1, length=T)) == {"U", "b_x"}
 
 
 def test_a_gaussian_block_of_radius_one_has_a_sigma_near_two() -> None:
     # H = 128: the circular law puts ρ near 1 and the largest singular value of a square Gaussian matrix near 2
     cell = CELLS["rnn"](cell="rnn", hidden_size=128, init="gaussian", spectral_radius=1.0)
-    values = [sigma_max(initialise(cell, seed, input_size=D, length=T)["W"]) for seed in range(5)]
+    values = [sigma_max(cell.start(seed, input_size=D, output_size=1, length=T)["W"]) for seed in range(5)]
     assert 1.7 < np.mean(values) < 2.0
 
 
 @pytest.mark.parametrize("name", [name for name, cell in CELLS.items() if cell.model_fields["init"].default == "torch"])
 def test_torchs_default_is_uniform_within_one_over_root_h(name: str) -> None:
-    parameters = initialise(make(name), 0, input_size=D, length=T)
+    parameters = make(name).start(0, input_size=D, output_size=1, length=T)
     values = np.concatenate([p.ravel() for p in parameters.values()])
     assert abs(values).max() <= 1 / np.sqrt(H)
     assert values.std() == pytest.approx(1 / np.sqrt(3 * H), rel=0.05)
@@ -64,7 +64,8 @@ def test_torchs_default_is_uniform_within_one_over_root_h(name: str) -> None:
 
 def test_one_seed_draws_one_matrix_scaled_to_each_radius() -> None:
     small, large = (
-        initialise(make("rnn", init="gaussian", spectral_radius=rho), 5, input_size=D, length=T) for rho in (0.8, 1.2)
+        make("rnn", init="gaussian", spectral_radius=rho).start(5, input_size=D, output_size=1, length=T)
+        for rho in (0.8, 1.2)
     )
     np.testing.assert_allclose(small["W"] / 0.8, large["W"] / 1.2, rtol=1e-12)
     for name in ("U", "b_x", "b_h"):
@@ -74,7 +75,7 @@ def test_one_seed_draws_one_matrix_scaled_to_each_radius() -> None:
 @pytest.mark.parametrize("biases", [1, 2])
 def test_forget_bias_is_the_sum_of_both_biases(biases: int) -> None:
     drawn, given = (
-        initialise(make("lstm", biases=biases, forget_bias=b), 1, input_size=D, length=T) for b in (None, 1.5)
+        make("lstm", biases=biases, forget_bias=b).start(1, input_size=D, output_size=1, length=T) for b in (None, 1.5)
     )
     total = given["b_x"] + given.get("b_h", 0)
     np.testing.assert_array_equal(total[H : 2 * H], 1.5)
@@ -82,7 +83,7 @@ def test_forget_bias_is_the_sum_of_both_biases(biases: int) -> None:
 
 
 def test_chrono_biases_are_logs_of_lags_up_to_the_length() -> None:
-    parameters = initialise(make("lstm", forget_bias="chrono"), 1, input_size=D, length=T)
+    parameters = make("lstm", forget_bias="chrono").start(1, input_size=D, output_size=1, length=T)
     total = parameters["b_x"] + parameters["b_h"]
     lags = np.exp(total[H : 2 * H])
     assert lags.min() >= 1
@@ -109,7 +110,7 @@ def test_the_lectures_draw_is_torchs_stream_through_the_rnn_then_the_lstm() -> N
     made["lstm"] = (torch.nn.LSTM(8, 4), torch.nn.Linear(4, 4))
     for name, (recurrent, readout) in made.items():
         cell = CELLS[name](cell=name, hidden_size=4, init="lecture")
-        ours = lecture.initialise(cell, 7, input_size=8, output_size=4)
+        ours = cell.start(7, input_size=8, output_size=4, length=T)
         pairs = {"U": recurrent.weight_ih_l0, "W": recurrent.weight_hh_l0, "V": readout.weight}
         pairs |= {"b_x": recurrent.bias_ih_l0, "b_h": recurrent.bias_hh_l0, "b_y": readout.bias}
         assert set(ours) == set(pairs)
@@ -121,5 +122,5 @@ def test_the_lectures_draw_leaves_torchs_own_stream_alone() -> None:
     torch.manual_seed(3)
     expected = torch.rand(3)
     torch.manual_seed(3)
-    lecture.initialise(CELLS["lstm"](cell="lstm", init="lecture"), 7, input_size=8, output_size=4)
+    CELLS["lstm"](cell="lstm", init="lecture").start(7, input_size=8, output_size=4, length=T)
     assert torch.equal(torch.rand(3), expected)

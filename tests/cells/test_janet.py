@@ -8,7 +8,6 @@ import torch
 from paper_cells import D, H, R, T, adjoints, assert_follows, made, sigmoid
 
 from harness.cells import CELLS
-from harness.cells.initialisation import initialise
 
 
 @pytest.mark.parametrize("beta", [0.0, 1.0])
@@ -39,7 +38,7 @@ def test_without_recurrent_weights_the_gradient_is_the_product_of_the_forget_gat
 
 def test_the_start_is_glorots_with_chrono_forget_biases() -> None:
     H = 200
-    drawn = initialise(CELLS["janet"](cell="janet", hidden_size=H), 0, input_size=D, length=T)
+    drawn = CELLS["janet"](cell="janet", hidden_size=H).start(0, input_size=D, output_size=1, length=T)
     lags = np.exp(drawn["b_x"][:H])
     assert lags.min() >= 1
     assert lags.max() <= T - 1
@@ -50,5 +49,5 @@ def test_the_start_is_glorots_with_chrono_forget_biases() -> None:
 
 
 def test_a_forget_bias_of_ones_own_takes_the_place_of_chrono() -> None:
-    drawn = initialise(CELLS["janet"](cell="janet", hidden_size=H, forget_bias=1.5), 0, input_size=D, length=T)
+    drawn = CELLS["janet"](cell="janet", hidden_size=H, forget_bias=1.5).start(0, input_size=D, output_size=1, length=T)
     np.testing.assert_array_equal(drawn["b_x"], [1.5] * H + [0.0] * H)

@@ -9,7 +9,7 @@ from paper_cells import B, D, R, T, adjoints, assert_follows, made, start
 from pydantic import ValidationError
 
 from harness.cells import CELLS
-from harness.cells.initialisation import initialise, spectral_radius
+from harness.cells.initialisation import spectral_radius
 from harness.recurrence.scan import scan
 
 
@@ -79,7 +79,7 @@ def test_the_recorded_matrix_has_lambda_and_its_conjugate_for_eigenvalues(H: int
 def test_the_start_is_uniform_on_the_ring_and_keeps_the_variance_of_the_input() -> None:
     H = 4000
     cell = CELLS["lru"](cell="lru", hidden_size=H, r_min=0.5, r_max=0.9, max_phase=1.0)
-    drawn = initialise(cell, 0, input_size=D, length=T)
+    drawn = cell.start(0, input_size=D, output_size=1, length=T)
     modulus, phase = abs(eigenvalues(drawn)), np.angle(eigenvalues(drawn))
     assert modulus.min() >= 0.5
     assert modulus.max() <= 0.9

@@ -7,7 +7,6 @@ import torch
 from paper_cells import D, H, R, T, adjoints, assert_follows, made, sigmoid
 
 from harness.cells import CELLS
-from harness.cells.initialisation import initialise
 
 
 def equations(p, x):
@@ -35,7 +34,7 @@ def test_without_recurrent_weights_the_gradient_of_the_cell_is_constant_in_time(
 
 def test_weights_start_in_the_papers_range_and_the_input_gates_at_their_bias() -> None:
     cell = CELLS["lstm1997"](cell="lstm1997", hidden_size=H, input_bias=-2.0)
-    drawn = initialise(cell, 0, input_size=D, length=T)
+    drawn = cell.start(0, input_size=D, output_size=1, length=T)
     assert max(abs(drawn[name]).max() for name in ("W", "U")) <= 0.1
     assert abs(drawn["W"]).max() > 0.09
     np.testing.assert_array_equal(drawn["b_x"][:H], -2.0)

@@ -8,7 +8,6 @@ import torch
 from paper_cells import D, H, R, T, adjoints, assert_follows, made, sigmoid
 
 from harness.cells import CELLS
-from harness.cells.initialisation import initialise
 from harness.cells.minimal import share_kept
 
 
@@ -48,7 +47,7 @@ def test_the_gradient_is_the_product_of_what_is_kept(name: str) -> None:
 @pytest.mark.parametrize("name", ["mingru", "minlstm"])
 def test_the_start_is_that_of_a_linear_layer_of_the_inputs(name: str) -> None:
     cell = CELLS[name](cell=name, hidden_size=100)
-    drawn = initialise(cell, 0, input_size=D, length=T)
+    drawn = cell.start(0, input_size=D, output_size=1, length=T)
     layer = torch.nn.Linear(D, 100 * len(cell.gates))
     assert set(drawn) == {"U", "b_x"}
     for key, theirs in (("U", layer.weight), ("b_x", layer.bias)):
@@ -58,7 +57,7 @@ def test_the_start_is_that_of_a_linear_layer_of_the_inputs(name: str) -> None:
 
 def test_chrono_biases_keep_each_unit_for_its_own_lag() -> None:
     cell = CELLS["minlstm"](cell="minlstm", hidden_size=100, forget_bias="chrono")
-    drawn = initialise(cell, 0, input_size=D, length=T)
+    drawn = cell.start(0, input_size=D, output_size=1, length=T)
     kept, _ = kept_and_new("minlstm", {**drawn, "U": 0 * drawn["U"]}, np.zeros(D))
     lags = 1 / (1 - kept)  # σ(ln(s − 1)) = 1 − 1/s: a time-scale of s = 2 … T steps
     assert lags.min() >= 2

@@ -9,7 +9,6 @@ import torch
 from paper_cells import D, H, R, T, adjoints, assert_follows, made
 
 from harness.cells import CELLS
-from harness.cells.initialisation import initialise
 
 FUNCTIONS = {
     "modrelu": lambda a, p: np.sign(a) * np.maximum(np.abs(a) + p["b"], 0),
@@ -73,7 +72,7 @@ def test_where_it_is_linear_no_gradient_changes_its_length() -> None:
 
 @pytest.mark.parametrize("H", [6, 7])
 def test_the_start_rotates_pairs_of_units_by_the_drawn_angles(H: int) -> None:
-    drawn = initialise(CELLS["orthogonal"](cell="orthogonal", hidden_size=H), 0, input_size=D, length=T)
+    drawn = CELLS["orthogonal"](cell="orthogonal", hidden_size=H).start(0, input_size=D, output_size=1, length=T)
     angles = generator_of(drawn["L"], H)[np.arange(0, H - 1, 2) + 1, np.arange(0, H - 1, 2)]
     assert np.count_nonzero(drawn["L"]) == H // 2
     eigenvalues = np.linalg.eigvals(scipy.linalg.expm(generator_of(drawn["L"], H)))
@@ -84,7 +83,7 @@ def test_the_start_rotates_pairs_of_units_by_the_drawn_angles(H: int) -> None:
 
 
 def test_only_modrelu_has_a_bias_of_its_own() -> None:
-    drawn = initialise(CELLS["orthogonal"](cell="orthogonal", nonlinearity="tanh"), 0, input_size=D, length=T)
+    drawn = CELLS["orthogonal"](cell="orthogonal", nonlinearity="tanh").start(0, input_size=D, output_size=1, length=T)
     assert set(drawn) == {"L", "U", "b_x"}
 
 

@@ -10,11 +10,10 @@ from pydantic import ValidationError
 
 from harness.cells import CELLS
 from harness.cells.elementwise import Elementwise
-from harness.cells.initialisation import initialise
 from harness.cells.sizes import matched_width, parameter_counts
 from harness.errors import StudyError
 from harness.experiments.setup import Setup
-from harness.experiments.training import train
+from harness.experiments.training.loop import train
 from harness.recurrence.scan import drive, scan
 from harness.registry import read
 from harness.schema import Record
@@ -138,8 +137,8 @@ def test_a_radius_that_has_no_meaning_cannot_be_swept(study_file) -> None:
 
 @pytest.mark.parametrize("name", [name for name in PAPER_CELLS if name not in ONLY_PAPER])
 def test_other_starts_change_the_recurrent_weights_and_the_forget_bias_stays(name: str) -> None:
-    drawn = initialise(CELLS[name](cell=name, hidden_size=H, init="gaussian"), 0, input_size=D, length=T)
-    paper = initialise(CELLS[name](cell=name, hidden_size=H), 0, input_size=D, length=T)
+    drawn = CELLS[name](cell=name, hidden_size=H, init="gaussian").start(0, input_size=D, output_size=1, length=T)
+    paper = CELLS[name](cell=name, hidden_size=H).start(0, input_size=D, output_size=1, length=T)
     assert not np.allclose(drawn["W"], paper["W"])
     if name == "janet":
         np.testing.assert_array_equal(drawn["b_x"][:H], paper["b_x"][:H])
@@ -157,7 +156,7 @@ def test_a_matched_width_has_the_nearest_number_of_parameters(name: str) -> None
 @pytest.mark.parametrize("name", PAPER_CELLS)
 def test_one_seed_draws_the_same_parameters_again_and_another_seed_others(name: str) -> None:
     cell = CELLS[name](cell=name, hidden_size=H)
-    first, again, other = (initialise(cell, seed, input_size=D, length=T) for seed in (4, 4, 5))
+    first, again, other = (cell.start(seed, input_size=D, output_size=1, length=T) for seed in (4, 4, 5))
     for key in first:
         np.testing.assert_array_equal(first[key], again[key])
     assert any(not np.array_equal(first[key], other[key]) for key in first)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from harness.cells.initialisation import FAN_IN, initialise, spectral_radius
-from harness.cells.rnn import RNN
+from harness.cells.initialisation import spectral_radius
+from harness.cells.rnn import FAN_IN, RNN
 from harness.models.sequence_to_vector import SequenceToVector
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.fused import has_kernel
@@ -20,7 +20,7 @@ H, D, T, R, B = 40, 8, 11, 2, 3
 
 def scanned(engine: str, window: int | None, every_step: bool) -> tuple[list[torch.Tensor], AdjointRecorder]:
     cell = RNN(cell="rnn", nonlinearity="sigmoid", hidden_size=7, init="gaussian", spectral_radius=3.0)
-    drawn = [initialise(cell, seed, input_size=D, length=T) for seed in range(R)]
+    drawn = [cell.start(seed, input_size=D, output_size=1, length=T) for seed in range(R)]
     parameters = {n: torch.as_tensor(np.stack([d[n] for d in drawn])).requires_grad_() for n in drawn[0]}
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(-1, D, (T, R, B), generator=generator)
@@ -79,7 +79,7 @@ def test_a_deviation_is_needed_where_it_has_a_meaning_and_dropped_where_not() ->
 
 def test_a_sigmoid_replica_alone_is_bit_for_bit_that_in_a_pack() -> None:
     cell = RNN(cell="rnn", nonlinearity="sigmoid", hidden_size=19)
-    drawn = [initialise(cell, seed, input_size=D, length=T) for seed in range(5)]
+    drawn = [cell.start(seed, input_size=D, output_size=1, length=T) for seed in range(5)]
     tokens = torch.randint(D, (T, 5, 16), generator=torch.Generator().manual_seed(1))
 
     def gradients(first: int, last: int) -> list[torch.Tensor]:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from harness.cells import CELLS
-from harness.cells.initialisation import initialise
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.scan import scan
 
@@ -18,7 +17,7 @@ KINDS = ["skip", "gated_skip"]
 
 def made(kind: str, d: int, seed: int = 0):
     cell = CELLS[kind](cell=kind, hidden_size=H, skip=d)
-    replicas = [initialise(cell, seed + r, input_size=D, length=T) for r in range(R)]
+    replicas = [cell.start(seed + r, input_size=D, output_size=1, length=T) for r in range(R)]
     parameters = {n: torch.from_numpy(np.stack([p[n] for p in replicas])).requires_grad_() for n in replicas[0]}
     state = (torch.zeros(R, B, H, dtype=torch.float64),) * len(cell.states)
     return cell, parameters, state

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from harness.cells import CELLS
-from harness.cells.initialisation import initialise
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.scan import scan
 
@@ -16,7 +15,7 @@ T, R, B, D, H = 9, 2, 3, 5, 4
 
 def made(k: int):
     cell = CELLS["window"](cell="window", hidden_size=H, inputs=k)
-    replicas = [initialise(cell, r, input_size=D, length=T) for r in range(R)]
+    replicas = [cell.start(r, input_size=D, output_size=1, length=T) for r in range(R)]
     parameters = {n: torch.from_numpy(np.stack([p[n] for p in replicas])).requires_grad_() for n in replicas[0]}
     state = (torch.zeros(R, B, H, dtype=torch.float64),) * len(cell.states)
     x = torch.randn(T, R, B, D, dtype=torch.float64, generator=torch.Generator().manual_seed(1))

@@ -8,7 +8,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.cells.initialisation import initialise
 from harness.cells.lstm import LSTM
 from harness.errors import StudyError
 from harness.experiments.gate_surgery import SWITCHES, Operated, Surgery, operate, surgeries
@@ -31,7 +30,7 @@ seeds: 2
 
 def operated(switch: str, seed: int, size: float = 1.0, strength: float | None = None, hidden: int = 4) -> Operated:
     cell = LSTM(cell="lstm", hidden_size=hidden)
-    drawn = initialise(cell, seed, input_size=D, length=T)
+    drawn = cell.start(seed, input_size=D, output_size=1, length=T)
     parameters = {name: size * torch.as_tensor(value)[None] for name, value in drawn.items()}
     tokens = torch.as_tensor(generator(seed, "symbols").integers(D, size=(T, 1, 3)))
     surgery = Surgery(switch=switch, strength=strength, sequence_length=T, first=FIRST, last=LAST)

@@ -7,11 +7,13 @@ import math
 import numpy as np
 import pytest
 
+from harness.experiments.linear_decay import LinearSections
 from harness.experiments.setup import Setup
-from harness.experiments.theory_check import TheoryCheck, report
+from harness.experiments.theory_check import TheoryCheck, check_records
 from harness.registry import read
-from harness.schema import PROFILES, RUNS, Profile
-from harness.study.plan import Run, plan
+from harness.schema import PROFILES, Profile
+from harness.store.columns import RUNS
+from harness.study.plan import plan
 
 STUDY = """\
 name: small
@@ -22,38 +24,38 @@ seeds: 2
 """
 
 
-def found(measured: float = 1.0, residual: float | None = 0.1, solved: bool = True) -> TheoryCheck:
+def check(measured: float = 1.0, residual: float | None = 0.1, solved: bool = True) -> TheoryCheck:
     profile = Profile("norm", "lag", np.arange(3.0), np.array([1.0, -math.inf, 2.0]), np.array([1.0, math.nan, 2.0]))
     return TheoryCheck(measured, None, residual, solved, [profile], {"initial_sigma_max": 2.0})
 
 
 @pytest.mark.parametrize(
-    ("finding", "outcome"),
+    ("theory_check", "outcome"),
     [
-        (found(), "solved"),
-        (found(solved=False), "unsolved"),
-        (found(residual=None), "solved"),
-        (found(measured=math.nan), "diverged"),
-        (found(measured=math.inf, solved=False), "diverged"),
-        (found(residual=math.nan), "diverged"),
+        (check(), "solved"),
+        (check(solved=False), "unsolved"),
+        (check(residual=None), "solved"),
+        (check(measured=math.nan), "diverged"),
+        (check(measured=math.inf, solved=False), "diverged"),
+        (check(residual=math.nan), "diverged"),
     ],
 )
-def test_the_outcome_is_the_rules_unless_a_number_is_not_finite(finding: TheoryCheck, outcome: str) -> None:
-    assert finding.outcome == outcome
+def test_the_outcome_is_the_rules_unless_a_number_is_not_finite(theory_check: TheoryCheck, outcome: str) -> None:
+    assert theory_check.outcome == outcome
 
 
 def test_a_record_a_run_in_the_columns_of_the_tables(study_file) -> None:
     runs = plan(read(study_file(STUDY))).runs
-    told: list[Run] = []
+    measured: list[tuple[LinearSections, int]] = []
 
-    def find(run: Run) -> TheoryCheck:
-        told.append(run)
-        return found()
+    def measure(sections: LinearSections, seed: int) -> TheoryCheck:
+        measured.append((sections, seed))
+        return check()
 
     ticks: list[float] = []
     setup = Setup(listener=lambda done, replicas: ticks.append(done))
-    records = list(report(runs, setup, find, engine="numpy"))
-    assert told == list(runs)
+    records = list(check_records(runs, setup, LinearSections, measure, engine="numpy"))
+    assert measured == [(run.sections, run.seed) for run in runs]
     assert ticks == [1.0, 1.0]
     for run, record in zip(runs, records, strict=True):
         assert record.run_id == run.run_id

@@ -129,7 +129,7 @@ def test_success_draws_rates_and_wilson_bars(frames: Frames) -> None:
     lines = {each.get_color(): each for each in solid(ax) if len(each.get_xdata()) == 3}
     for cell in ("rnn", "lstm"):
         expected = rates(frames.runs[frames.runs["cell"] == cell], by=["sequence_length"])
-        assert lines[style.CELL_COLOURS[cell]].get_ydata().tolist() == expected["rate"].tolist()
+        assert lines[style.colours("cell", [cell])[0]].get_ydata().tolist() == expected["rate"].tolist()
     ends = np.array([segment[:, 1] for bars in ax.collections for segment in bars.get_segments()])
     table = rates(frames.runs, by=["cell", "sequence_length"])
     assert sorted(ends[:, 0]) == pytest.approx(sorted(table["low"]))
@@ -182,7 +182,7 @@ def test_learning_draws_the_mean_over_seeds_and_every_run(frames: Frames) -> Non
         wide = carried(curves)
         seeds = curves.drop_duplicates("run_id").set_index("run_id")["seed"]
         mean = wide.groupby(seeds.reindex(wide.index)).mean().mean()
-        assert thick[style.CELL_COLOURS[cell]].get_ydata() == pytest.approx(mean.to_numpy())
+        assert thick[style.colours("cell", [cell])[0]].get_ydata() == pytest.approx(mean.to_numpy())
     thin = [each for each in solid(ax) if each.get_linewidth() < 1]
     assert len(thin) == frames.curves.query("sequence_length == 100")["run_id"].nunique()
 

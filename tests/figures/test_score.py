@@ -57,7 +57,7 @@ def test_the_drawn_values_are_those_of_the_table(runs: pd.DataFrame) -> None:
     lines = {each.get_color(): each for each in ax.lines if each.get_linestyle() == "-" and len(each.get_xdata()) == 3}
     for cell in ("rnn", "lstm"):
         table = scores(runs[runs["cell"] == cell], metric=METRICS["bits_per_symbol"], by="sequence_length")
-        assert lines[style.CELL_COLOURS[cell]].get_ydata().tolist() == table["value"].tolist()
+        assert lines[style.colours("cell", [cell])[0]].get_ydata().tolist() == table["value"].tolist()
 
 
 def test_every_seed_is_a_dot(runs: pd.DataFrame) -> None:

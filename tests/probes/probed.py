@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.cells import CELLS
-from harness.experiments.batches import draw
+from harness.experiments.training.batches import draw
 from harness.models import MODELS
 from harness.models.model import Model
 from harness.probes.profiles import profiles_of

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from harness.cells import CELLS
 from harness.cells.elementwise import Elementwise
-from harness.cells.initialisation import initialise
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.scan import scan
 
@@ -21,7 +20,7 @@ D = 4
 def made(name: str, *, R: int, H: int, T: int, dtype=torch.float64, **settings):
     """A cell and its parameters, biases moved off zero, a leaf each."""
     cell = CELLS[name](cell=name, hidden_size=H, **settings)
-    drawn = [initialise(cell, seed, input_size=D, length=T) for seed in range(R)]
+    drawn = [cell.start(seed, input_size=D, output_size=1, length=T) for seed in range(R)]
     stacked = {key: torch.as_tensor(np.stack([d[key] for d in drawn]), dtype=dtype) for key in drawn[0]}
     stacked["b_x"] += torch.linspace(-0.5, 0.5, stacked["b_x"].shape[1], dtype=dtype)
     return cell, {key: value.requires_grad_() for key, value in stacked.items()}

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from harness.cells import CELLS
-from harness.cells.initialisation import initialise
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.kernels import KERNELS
 from harness.recurrence.scan import scan
@@ -18,7 +17,7 @@ def setup(
     name: str, dtype=torch.float64, *, H: int = H, T: int = T, init: str = "gaussian", rho: float = 1.0, **settings
 ):
     cell = CELLS[name](cell=name, hidden_size=H, init=init, spectral_radius=rho, **settings)
-    drawn = [initialise(cell, seed, input_size=D, length=T) for seed in range(R)]
+    drawn = [cell.start(seed, input_size=D, output_size=1, length=T) for seed in range(R)]
     parameters = {
         key: torch.as_tensor(np.stack([d[key] for d in drawn]), dtype=dtype).requires_grad_() for key in drawn[0]
     }

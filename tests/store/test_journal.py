@@ -14,8 +14,9 @@ import pytest
 
 from harness.errors import ResultsError
 from harness.registry import read
-from harness.schema import TABLES, Record
+from harness.schema import Record
 from harness.store import tables
+from harness.store.columns import TABLES
 from harness.store.journal import Journal
 from harness.study.plan import plan
 

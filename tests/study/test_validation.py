@@ -203,7 +203,7 @@ def test_a_list_override_of_a_key_that_is_not_swept_makes_an_axis(study_file) ->
 def test_a_list_is_one_value_of_a_key_that_takes_lists(study_file) -> None:
     study = read(study_file(GOOD), ["record.adjoints=[3, 5]"])
     assert len(study.points) == 5
-    assert study.points[0].sections["record"].adjoints == (3, 5)
+    assert study.points[0].sections.record.adjoints == (3, 5)
 
 
 def test_an_override_can_replace_the_whole_sweep_the_seeds_and_a_setting(study_file) -> None:
@@ -230,7 +230,11 @@ def test_mistakes_in_overrides_name_the_override(study_file) -> None:
     [
         ("training: {bptt_stride: 5}", "F:3:25: training.bptt_stride: has a meaning only where the state is carried"),
         ("record: {codes: 3}", "F:3:17: record.codes: 'temporal_order' has no code"),
-        ("model: {cell: gru, init: lecture}", "F:3:26: model.init: the lecture's own draw is that of an rnn or lstm"),
+        ("model: {cell: gru, init: lecture}", "F:3:26: model.init: no choice 'lecture'; there are (gaussian, identity"),
+        (
+            "model: {cell: lstm, init: lecture, biases: 1}",
+            "F:3:27: model.init: the lecture's own draw is that of an rnn",
+        ),
         ("record: {probes: [saturation, saturation]}", "F:3:18: record.probes: names a probe twice"),
         ("record: {probes: [saturatio]}", "F:3:18: record.probes: no probe 'saturatio'; did you mean 'saturation'? (j"),
         ("model: {cell: window, match: recurrent_parameters}", "F:3:30: model.match: 'window' has no recurrent"),

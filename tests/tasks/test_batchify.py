@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from harness.experiments.batches import Chunks
+from harness.experiments.training.batches import Chunks
 from harness.tasks.batchify import batchify
 
 ALPHABET = np.arange(26)

@@ -6,11 +6,11 @@ import torch
 from pydantic import ValidationError
 
 from harness.cells.rnn import RNN
-from harness.experiments.batches import BatchSource
-from harness.experiments.pack import Replicas
-from harness.experiments.training import gradient
+from harness.experiments.training.batches import BatchSource
+from harness.experiments.training.loop import gradient
+from harness.experiments.training.replicas import Replicas
+from harness.experiments.training.settings import Training
 from harness.models.sequence_to_sequence import SequenceToSequence
-from harness.study.spec import Training
 from harness.tasks.echo import Echo, block
 from harness.tasks.task import UNSCORED
 

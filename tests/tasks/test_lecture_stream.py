@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from harness.errors import HarnessError
 from harness.experiments.setup import Setup
-from harness.experiments.training import train
+from harness.experiments.training.loop import train
 from harness.registry import read
 from harness.study.plan import plan
 from harness.tasks.lecture_stream import LectureStream

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from harness.cells import CELLS
-from harness.models import MODELS
 from harness.models.encoder_decoder import EncoderDecoder
-from harness.probes.analogies import MEASURES, Coded, code_measures, coded, decoded, moved, silhouette
+from harness.probes.date_codes import Coded, code_measures, coded, decoded, moved, silhouette
 from harness.tasks import TASKS
 from harness.tasks.dates import Dates, words
 
@@ -108,7 +107,7 @@ def test_a_decoder_that_does_not_look_at_the_month_scores_zero() -> None:
     assert measured["analogy_accuracy"] == 0
 
 
-def test_a_task_without_dates_has_none_of_these_measures() -> None:
-    task = TASKS["temporal_order"](name="temporal_order", sequence_length=20)
-    model, parameters = model_and_parameters(task, MODELS[task.shape])
-    assert code_measures(model, parameters, 4) == dict.fromkeys(MEASURES)
+def test_what_is_measured_is_what_the_task_declares_as_columns() -> None:
+    model, parameters = model_and_parameters(kind=Additive)
+    assert set(code_measures(model, parameters, 4)) == {column.name for column in Dates.measures}
+    assert [name for name, task in TASKS.items() if task.measures] == ["dates"]

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from harness.cells.cell import State
+from harness.experiments.training.settings import Training
 from harness.models.model import Model, Parameters
-from harness.study.spec import Training
 from harness.tasks.task import UNSCORED, Batch, Part, Task
 
 

@@ -7,30 +7,21 @@ purpose, update) alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.experiments.pack import Replicas
+from harness.cells.cell import Cell
+from harness.experiments.setup import Arrays, CheckpointStore, Setup, processor, versions
+from harness.experiments.training.batches import BatchSource
+from harness.experiments.training.replicas import Replicas
+from harness.experiments.training.trace import Trace
 
-if TYPE_CHECKING:
-    from harness.experiments.batches import BatchSource
-    from harness.experiments.training import Trace
-
-Arrays = Mapping[str, npt.NDArray[Any]]
 PER_STEP = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")
-
-
-class Store(Protocol):
-    """What the loop asks of the place where checkpoints are kept."""
-
-    def read(self, run_id: str) -> Arrays | None: ...
-
-    def write(self, run_id: str, update: int, arrays: Arrays) -> None: ...
 
 
 @dataclass
@@ -43,10 +34,18 @@ class Checkpointing:
         every: seconds between checkpoints: what a kill can cost.
     """
 
-    store: Store
+    store: CheckpointStore
     computed_by: str
     every: float = 30.0
     last: float = field(default_factory=monotonic)
+
+    @classmethod
+    def of(cls, setup: Setup, cell: Cell) -> Checkpointing | None:
+        """What writes and reads the checkpoints of a pack of this cell; None where the setup keeps none."""
+        if setup.checkpoints is None:
+            return None
+        computed_by = f"{setup.engine_for(cell)} {setup.device} {processor()} {versions()}"
+        return cls(setup.checkpoints, computed_by)
 
     def resume(self, pack: Replicas, batches: BatchSource, traces: Sequence[Trace]) -> int:
         """Put a fresh pack where its runs stood, if all stood at the same update; returns that update."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.experiments.checkpoint import Checkpointing
 from harness.experiments.setup import Setup
-from harness.experiments.training import train
+from harness.experiments.training.checkpoint import Checkpointing
+from harness.experiments.training.loop import train
 from harness.registry import read
 from harness.store.checkpoints import Checkpoints
 from harness.study.plan import packs, plan

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from harness.experiments.pack import Replicas
 from harness.experiments.setup import Setup
-from harness.experiments.training import train
+from harness.experiments.training.loop import train
+from harness.experiments.training.replicas import Replicas
+from harness.experiments.training.settings import Training
 from harness.registry import read
 from harness.rng import generator
 from harness.schema import Record
 from harness.study.plan import NUMERICS_VERSION, Run, pack_key, plan
-from harness.study.spec import Training
 
 STUDY = """\
 name: law
@@ -177,10 +177,10 @@ def test_runs_that_differ_in_initial_weights_or_seed_alone_share_a_pack(study_fi
 
 
 def test_seeds_see_the_same_data_in_every_cell_of_the_grid(study_file) -> None:
-    from harness.experiments.batches import draw
+    from harness.experiments.training.batches import draw
 
     runs = runs_of(study_file)
-    inputs, targets = draw(runs[0].sections["task"], [run.seed for run in runs], "train", 3, 5, "cpu")
+    inputs, targets = draw(runs[0].sections.task, [run.seed for run in runs], "train", 3, 5, "cpu")
     for i, run in enumerate(runs):
         for j, other in enumerate(runs):
             assert (run.seed == other.seed) == bool((inputs[:, i] == inputs[:, j]).all())

@@ -17,7 +17,7 @@ from harness.recurrence.scan import drive, scan
 from harness.rng import generator
 
 if TYPE_CHECKING:
-    from harness.study.spec import Training
+    from harness.experiments.training.settings import Training
 
 # φ′ as a function of h = φ(a)
 SLOPES: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -44,7 +44,7 @@ def add_penalties(
         with torch.no_grad():
             h, _ = scan(cell, parameters, inputs, state, every_step=True, engine=model.engine)
         assert last.grad is not None
-        slopes = SLOPES[getattr(cell, "nonlinearity")](h)  # noqa: B009 - `complete` has seen that it is an rnn
+        slopes = SLOPES[cell.activation](h)
         K = min(training.bptt_window or len(h), len(h))
         add(parameters, {"W": training.omega * omega_gradient(parameters["W"], slopes[-K:], last.grad)[1]})
     if training.flossing is not None:

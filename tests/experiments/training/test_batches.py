@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cells import CELLS
-from harness.experiments.batches import BatchSource, Chunks
+from harness.experiments.training.batches import BatchSource, Chunks
+from harness.experiments.training.settings import Training
 from harness.models import MODELS
 from harness.recurrence.scan import scan
-from harness.study.spec import Training, setting
+from harness.study.spec import setting
 from harness.tasks.task import Batch, Task
 
 L, B, C = 11, 3, 4

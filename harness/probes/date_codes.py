@@ -16,7 +16,6 @@ from harness.tasks.dates import Dates, words
 from harness.tasks.task import Part
 
 LEARNT, TESTED = 4096, 1024  # dates behind the mean codes, and dates moved; no date is in both
-MEASURES = ("month_silhouette", "weekday_silhouette", "analogy_month_accuracy", "analogy_accuracy")
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Coded:
 
 
 def code_measures(model: Model, parameters: Parameters, seed: int) -> dict[str, float | None]:
-    """Measures of the codes of one run (R = 1), as columns of the table of runs; null for all tasks but `dates`.
+    """Measures of the codes of one run (R = 1), as columns of the table of runs.
 
     Returns:
         month_silhouette, weekday_silhouette: mean silhouette of the codes of held-out dates grouped by one of the two
@@ -39,8 +38,8 @@ def code_measures(model: Model, parameters: Parameters, seed: int) -> dict[str, 
         analogy_accuracy: share decoded to the right text with its month word replaced, and nothing else changed.
     """
     task = model.task
-    if not isinstance(model, Decoding) or not isinstance(task, Dates):
-        return dict.fromkeys(MEASURES)
+    assert isinstance(model, Decoding)
+    assert isinstance(task, Dates)
     learnt = coded(model, parameters, task, seed, "train", LEARNT)
     tested = coded(model, parameters, task, seed, "final", TESTED)
     onto = (tested.months + generator(seed, "analogies").integers(1, 12, size=TESTED)) % 12

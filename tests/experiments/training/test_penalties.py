@@ -7,16 +7,15 @@ import pytest
 import torch
 
 from harness.cells import CELLS
-from harness.cells.initialisation import initialise
 from harness.errors import StudyError
-from harness.experiments.pack import Replicas
-from harness.experiments.penalties import SLOPES, lyapunov_exponents, omega_gradient, orthogonal_gradient
 from harness.experiments.setup import Setup
-from harness.experiments.training import train
+from harness.experiments.training.loop import train
+from harness.experiments.training.penalties import SLOPES, lyapunov_exponents, omega_gradient, orthogonal_gradient
+from harness.experiments.training.replicas import Replicas
+from harness.experiments.training.settings import Training
 from harness.registry import read
 from harness.schema import Record
 from harness.study.plan import Run, plan
-from harness.study.spec import Training
 
 T, R, B, H, D = 9, 2, 4, 6, 3
 STUDY = """\
@@ -40,7 +39,7 @@ OPTIONS = [
 
 def small(name: str = "rnn", seed: int = 0, **settings: object) -> tuple[object, dict[str, torch.Tensor]]:
     cell = CELLS[name](cell=name, hidden_size=H, **settings)
-    replicas = [initialise(cell, seed + r, input_size=D, length=T) for r in range(R)]
+    replicas = [cell.start(seed + r, input_size=D, output_size=1, length=T) for r in range(R)]
     return cell, {n: torch.as_tensor(np.stack([p[n] for p in replicas])).requires_grad_() for n in replicas[0]}
 
 

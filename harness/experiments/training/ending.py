@@ -1,0 +1,83 @@
+"""The record that a run leaves: its row of the table of runs, and its rows of the others."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.experiments.setup import Setup
+from harness.experiments.training.evaluation import loss_and_accuracy, recurrent_names
+from harness.experiments.training.replicas import Replicas
+from harness.experiments.training.settings import Recording
+from harness.experiments.training.trace import Trace
+from harness.models.model import Model
+from harness.probes.artifacts import artifacts
+from harness.probes.switches import best_switch
+from harness.schema import Record
+from harness.study.plugins import load_object
+
+
+def final_record(
+    model: Model,
+    replicas: Replicas,
+    trace: Trace,
+    i: int,
+    update: int,
+    diverged: bool,
+    record: Recording,
+    setup: Setup,
+) -> Record:
+    """The record of replica i, which ends after `update` updates.
+
+    Its final accuracy is that of the parameters before the update at which it diverged: the last finite ones.
+    """
+    alone = Replicas({name: p[i : i + 1] for name, p in replicas.parameters.items()}, replicas.optimizer)
+    task, seed = model.task, trace.run.seed
+    [(loss, accuracy)] = loss_and_accuracy(model, alone, [seed], "final", 0, task.final_sequences, setup.device)
+    diverged = diverged or not np.isfinite(loss)
+    row = {
+        "outcome": "solved" if trace.solved_at is not None else "diverged" if diverged else "unsolved",
+        "updates": update,
+        "solved_at": trace.solved_at,
+        "final_accuracy": accuracy,
+        "final_loss": loss,
+        "chance": task.chance,
+        "memoryless_loss": task.memoryless_loss,
+        "parameters": sum(p[i].numel() for p in replicas.parameters.values()),
+        "recurrent_parameters": sum(
+            replicas.parameters[name][i].numel() for name in recurrent_names(model.cell, replicas)
+        ),
+        "initial_spectral_radius": trace.curves[0]["spectral_radius_now"],
+        "initial_sigma_max": trace.curves[0]["sigma_max"],
+        "initial_adjoint_slope": slope(trace.gradients[0]["log10_adjoint"]),
+        "initial_adjoint_cell_slope": slope(trace.gradients[0]["log10_adjoint_cell"]),
+        "engine": model.engine,
+        "seconds": trace.seconds,
+        **task_measures(model, alone, seed, record),
+        **setup.provenance,
+    }
+    tables = artifacts(
+        model,
+        alone.parameters,
+        seed,
+        states=record.states,
+        codes=record.codes,
+        examples=record.examples,
+        weights=record.weights,
+    )
+    if record.states and task.switch_keys:
+        row["switch_score"] = best_switch(tables["states"], task.switch_keys)
+    tables |= {"profiles": trace.profiles} if record.probes else {}
+    return Record(trace.run.run_id, row, {"curves": trace.curves, "gradients": trace.gradients, **tables})
+
+
+def task_measures(model: Model, alone: Replicas, seed: int, record: Recording) -> dict[str, float | None]:
+    """What the task itself measures of a trained network, as columns of the table of runs; nothing for most tasks."""
+    if not (record.codes and model.task.code_measures):
+        return {}
+    return dict(load_object(model.task.code_measures)(model, alone.parameters, seed))
+
+
+def slope(log10_adjoint: object) -> float | None:
+    """Mean change of log₁₀‖∂L/∂h_t‖ over one step back in time; None for a sequence of one step, or for none."""
+    levels = np.asarray([] if log10_adjoint is None else log10_adjoint)
+    return float((levels[0] - levels[-1]) / (len(levels) - 1)) if len(levels) > 1 else None

@@ -1,0 +1,86 @@
+"""How good a network is on data that it is not trained on, and how large its recurrent matrices have become."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from harness.cells.cell import Cell
+from harness.cells.initialisation import sigma_max, spectral_radius
+from harness.experiments.training.batches import draw
+from harness.experiments.training.replicas import Replicas
+from harness.experiments.training.settings import TrainingSections
+from harness.experiments.training.trace import Trace
+from harness.models.model import Model
+from harness.tasks.task import Part
+
+
+def loss_and_accuracy(
+    model: Model, replicas: Replicas, seeds: Sequence[int], part: Part, index: int, size: int, device: str
+) -> list[tuple[float, float]]:
+    """Mean loss and accuracy of each replica on `size` sequences of its own seed's data.
+
+    Args:
+        model: of all replicas.
+        replicas: R of them.
+        seeds: R, of their data.
+        part: "evaluate" or "final".
+        index: which draw of that part.
+        size: sequences.
+        device: torch device.
+    """
+    inputs, targets = draw(model.task, seeds, part, index, size, device)
+    losses, accuracies = model.judge(replicas.parameters, inputs, targets)
+    return list(zip(losses.tolist(), accuracies.tolist(), strict=True))
+
+
+def evaluate(
+    model: Model,
+    replicas: Replicas,
+    traces: Sequence[Trace],
+    update: int,
+    sections: TrainingSections,
+    norms: Tensor,
+    device: str,
+) -> None:
+    """Add a row to each replica's curve; the first that meets the task's rule sets `solved_at`.
+
+    Args:
+        norms: ‖∂L/∂θ‖₂ of the update's batch, (R,), before clipping.
+    """
+    longest = sections.training.clip_norm
+    seeds = [trace.run.seed for trace in traces]
+    measured = loss_and_accuracy(model, replicas, seeds, "evaluate", update, sections.evaluation.sequences, device)
+    for i, (trace, (loss, accuracy)) in enumerate(zip(traces, measured, strict=True)):
+        norm = float(norms[i])
+        trace.curves.append({
+            "update": update, "sequences": update * sections.training.batch_size, "loss": loss, "accuracy": accuracy,
+            "gradient_norm": norm, "clipped": longest is not None and norm > longest,
+            **matrix_sizes(model, replicas, i),
+        })  # fmt: skip
+        if trace.solved_at is None and model.task.solved(accuracy):
+            trace.solved_at = update
+
+
+def matrix_sizes(model: Model, replicas: Replicas, i: int) -> dict[str, float | None]:
+    """ρ and σ₁ of one replica's recurrent matrices, the largest over its gate blocks; nothing where it has none."""
+    names = recurrent_names(model.cell, replicas)
+    matrices: list[npt.NDArray[np.float64]] = []
+    for mark in sorted({"′" if name.endswith("′") else "" for name in names}):  # a decoder has weights of its own
+        trained = {name: replicas.parameters[name + mark][i : i + 1].detach() for name in model.cell.recurrent_weights}
+        matrices += [W[0].cpu().double().numpy() for W in model.cell.recurrent_matrices(trained)]
+    blocks = [block for W in matrices for block in np.split(W, len(W) // W.shape[1])]
+    if not blocks:
+        return {"spectral_radius_now": None, "sigma_max": None}
+    return {
+        "spectral_radius_now": max(map(spectral_radius, blocks)),
+        "sigma_max": max(map(sigma_max, blocks)),
+    }
+
+
+def recurrent_names(cell: Cell, replicas: Replicas) -> list[str]:
+    """Names of a model's recurrent weights; those of a decoder end in ′."""
+    return [name for name in replicas.parameters if name.removesuffix("′") in cell.recurrent_weights]

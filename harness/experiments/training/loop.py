@@ -1,0 +1,118 @@
+"""THE training loop: the runs of one pack in, their records out, each as soon as it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from harness.cells.cell import State
+from harness.experiments.setup import Setup
+from harness.experiments.training.batches import BatchSource
+from harness.experiments.training.checkpoint import Checkpointing
+from harness.experiments.training.ending import final_record
+from harness.experiments.training.evaluation import evaluate
+from harness.experiments.training.penalties import add_penalties
+from harness.experiments.training.replicas import Replicas
+from harness.experiments.training.schedule import recorded_updates
+from harness.experiments.training.settings import TrainingSections
+from harness.experiments.training.trace import Trace, timed
+from harness.models import MODELS
+from harness.probes.adjoints import gradient_rows
+from harness.probes.profiles import profiles_of
+from harness.recurrence.adjoints import AdjointRecorder
+from harness.schema import Record
+from harness.study.plan import Run
+
+
+def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
+    """Train a pack of runs that differ in seed and initial weights only.
+
+    A replica leaves when it is solved (where the study stops there), at its budget, or diverged (loss or gradient not
+    finite). What a row calls `update` is the number of updates made before it; the batch of update u is the same
+    whoever draws it.
+
+    Yields:
+        one record a run, as soon as it ends.
+
+    Raises:
+        DeadlineError: the setup's deadline passed.
+    """
+    sections = [run.sections.typed(TrainingSections) for run in runs]
+    shared = sections[0]
+    task, training, record = shared.task, shared.training, shared.record
+    model = MODELS[task.shape](task, shared.model, training.bptt_window, setup.engine_for(shared.model))
+    initial = [model.initialise(own.model, run.seed) for own, run in zip(sections, runs, strict=True)]
+    replicas = Replicas.start(initial, training, setup.device)
+    traces = [Trace(run) for run in runs]
+    batches = BatchSource(model, training, setup.device, [run.seed for run in runs])
+    schedule = recorded_updates(record.adjoints, training.max_updates)
+    checkpoints = Checkpointing.of(setup, model.cell)
+    first = checkpoints.resume(replicas, batches, traces) if checkpoints else 0
+    # One round more than there are updates: the network after the last one is evaluated and recorded as well.
+    for update in range(first, training.max_updates + 1):
+        with timed(traces):
+            # The gradient comes first: a row describes the network before its update, by the batch that changes it.
+            batch = batches.batch(update)
+            recorder = AdjointRecorder() if update in schedule else None
+            losses, norms, last = gradient(batches, replicas, batch, recorder)
+            diverged = ~(torch.isfinite(losses) & torch.isfinite(norms))
+            if update % shared.evaluation.every == 0 or update == training.max_updates:
+                evaluate(model, replicas, traces, update, shared, norms, setup.device)
+
+            # Where a run ends is not known beforehand: its last gradient is taken again, this time with a recorder.
+            ends = [bool(diverged[i]) or trace.ends(update, training) for i, trace in enumerate(traces)]
+            if any(ends) and recorder is None:
+                gradient(batches, replicas, batch, recorder := AdjointRecorder())
+            if recorder is not None:
+                rows = gradient_rows(model, replicas.parameters, batch, batches.state, recorder, record.precision)
+                profiles = profiles_of(record.probes, model, replicas.parameters, batch, batches.state)
+                for trace, row, profile, end in zip(traces, rows, profiles, ends, strict=True):
+                    if end or update in schedule:
+                        trace.gradients.append({"update": update, **row})
+                        trace.profiles += [each.row(update) for each in profile]
+            batches.carry(replicas.parameters, *batch, last, update)
+
+        # Runs that have ended leave before the step: their final parameters are those that were just recorded.
+        for i in [i for i, end in enumerate(ends) if end]:
+            yield final_record(model, replicas, traces[i], i, update, bool(diverged[i]), record, setup)
+        if any(ends):
+            remaining = [i for i, end in enumerate(ends) if not end]
+            traces = [traces[i] for i in remaining]
+            if not traces:
+                return
+            replicas.keep(remaining)
+            batches.keep(remaining)
+            norms = norms[remaining]
+
+        # Clipping comes after the backward pass and after the record: what is recorded is the gradient itself.
+        with timed(traces):
+            if training.clip_norm is not None:
+                replicas.clip(norms, training.clip_norm)
+            if training.clip_value is not None:
+                replicas.clip_value(training.clip_value)
+            replicas.optimizer.step()
+        if checkpoints:
+            checkpoints.now_and_then(update + 1, replicas, batches, traces)
+        setup.tick((update + 1) / (training.max_updates + 1), len(traces))
+
+
+def gradient(
+    batches: BatchSource, replicas: Replicas, batch: tuple[Tensor, Tensor], recorder: AdjointRecorder | None
+) -> tuple[Tensor, Tensor, State]:
+    """Losses and gradient norms of the replicas, (R,) each, and the last state; the gradients are left in `replicas`.
+
+    Penalties are in the gradient and its norm, not in the losses.
+    """
+    inputs, targets = batch
+    model, training = batches.model, batches.training
+    replicas.optimizer.zero_grad()
+    outputs, last = model.outputs(replicas.parameters, inputs, targets, batches.state, recorder)
+    if training.omega is not None:
+        last[0].retain_grad()  # Ω starts from ∂L/∂h_T
+    losses = model.losses(outputs, targets)
+    losses.sum().backward()  # type: ignore[no-untyped-call]
+    if training.penalised:
+        add_penalties(training, model, replicas.parameters, inputs, batches.state, last[0])
+    return losses.detach(), replicas.gradient_norms(), last

@@ -1,0 +1,126 @@
+"""The sections of a study that trains: what `training:`, `evaluation:` and `record:` may say, beside task and model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.cells.cell import Cell
+from harness.study.section import Section, Sections, setting
+from harness.tasks.task import Task
+
+
+class Training(Section):
+    """How parameters change (`training:`)."""
+
+    optimizer: Literal["sgd", "rmsprop", "adam"] = setting(
+        "rmsprop", "torch.optim's optimizer of that name, its other settings at torch's defaults"
+    )
+    learning_rate: float = setting(1e-3, "step size", sequential=True, gt=0, allow_inf_nan=False)
+    batch_size: int = setting(32, "sequences in a training batch", unit="sequences", ge=1)
+    max_updates: int = setting(4000, "budget of parameter updates", unit="updates", ge=0)
+    clip_norm: float | None = setting(
+        None, "gradients longer than this are scaled to it, over all parameters of a run; null: never", gt=0
+    )
+    clip_value: float | None = setting(
+        None, "each number of the gradient is held between minus this and this; null: never", gt=0
+    )
+    omega: float | None = setting(
+        None, "α, weight of Pascanu's Ω, which holds ‖∂L/∂h_t‖ to the length it had a step later; null: none", gt=0
+    )
+    flossing: float | None = setting(
+        None, "weight of the sum of squared finite-time Lyapunov exponents (gradient flossing); null: none", gt=0
+    )
+    flossing_exponents: int = setting(1, "how many Lyapunov exponents flossing drives to zero, largest first", ge=1)
+    orthogonal: float | None = setting(
+        None, "weight of ‖WᵀW − I‖² (Frobenius), summed over the recurrent blocks; null: none", gt=0
+    )
+    bptt_window: int | None = setting(
+        None,
+        "truncation window K: no gradient passes further back than K steps; null is full BPTT",
+        unit="steps",
+        label="BPTT window K (steps)",
+        short="BPTT window",
+        null="full",
+        sequential=True,
+        ge=1,
+    )
+    bptt_stride: int | None = setting(
+        None,
+        "where the loss is at every step: an update every so many steps, through the last bptt_window of them; null: "
+        "as many as the window",
+        unit="steps",
+        label="BPTT stride K′ (steps)",
+        sequential=True,
+        ge=1,
+    )
+    stop_when_solved: bool = setting(True, "end a run at the first evaluation that meets the task's rule")
+    dtype: Literal["float32", "float64"] = setting("float32", "arithmetic of training")
+
+    @property
+    def penalised(self) -> bool:
+        """Whether something is added to the loss."""
+        return any(weight is not None for weight in (self.omega, self.flossing, self.orthogonal))
+
+
+class Evaluation(Section):
+    """When and on how much fresh data a run is judged (`evaluation:`)."""
+
+    every: int = setting(
+        100,
+        "evaluate after every so many updates, and before the first",
+        unit="updates",
+        column="evaluation_every",
+        ge=1,
+    )
+    sequences: int = setting(
+        512, "fresh sequences per evaluation", unit="sequences", column="evaluation_sequences", ge=1
+    )
+
+
+class Every(Section):
+    """A regular schedule: `{every: 10}`."""
+
+    every: int = Field(ge=1, description="record every so many updates")
+
+
+Updates = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False)]
+
+
+class Recording(Section):
+    """What of the gradients is kept (`record:`)."""
+
+    adjoints: Literal["geometric"] | Every | Updates = setting(
+        "geometric",
+        "when adjoints are recorded: geometric (0, 1, 2, 4, …), {every: n} or a list; always first and last",
+        takes_list=True,
+    )
+    precision: Literal["as_trained", "float64"] = setting(
+        "as_trained", "adjoints of the network as trained, or the recorded batch repeated in float64"
+    )
+    states: int = setting(
+        0, "sequences whose states and gates are kept, step by step, at the end of a run", column="record_states", ge=0
+    )
+    codes: int = setting(
+        0, "sequences whose code (the encoder's last state) is kept at the end of a run", column="record_codes", ge=0
+    )
+    examples: int = setting(
+        0, "sequences whose answers are kept as text at the end of a run", column="record_examples", ge=0
+    )
+    probes: Annotated[tuple[str, ...], Field(strict=False)] = setting(
+        (), "what else is measured at the recorded updates, by name (docs/probes.md)", takes_list=True, names="probe"
+    )
+    weights: bool = setting(False, "keep the trained parameters", column="record_weights")
+
+
+@dataclass(frozen=True)
+class TrainingSections(Sections):
+    """The sections of a training run, typed."""
+
+    task: Task
+    model: Cell
+    training: Training
+    evaluation: Evaluation
+    record: Recording

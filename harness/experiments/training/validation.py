@@ -1,0 +1,76 @@
+"""Which settings of a training study go together: task, cell, training options, records."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.cells.cell import Cell
+from harness.cells.rnn import RNN
+from harness.cells.sizes import matched_width
+from harness.experiments.training.settings import Recording, Training, TrainingSections
+from harness.study.section import wrong
+from harness.tasks.task import Task
+
+
+def complete(sections: TrainingSections) -> TrainingSections:
+    """The sections, with the width that `match` asks for.
+
+    Raises:
+        PydanticCustomError: a setting has no meaning for this task, or this cell.
+    """
+    cell, task, training = sections.model, sections.task, sections.training
+    check_truncation(training, task)
+    check_records(sections.record, task)
+    check_start(cell, task)
+    check_options(training, cell, task)
+    if cell.match == "recurrent_parameters" and not cell.recurrent_weights:
+        raise wrong("model.match", f"'{cell.cell}' has no recurrent weights; match: parameters")
+    if cell.match is None:
+        return sections
+    return replace(sections, model=cell.model_copy(update={"hidden_size": matched_width(cell, task)}))
+
+
+def check_truncation(training: Training, task: Task) -> None:
+    """Refuse a window or a stride that this task has no use for."""
+    if training.bptt_stride is not None and not task.carried:
+        raise wrong("training.bptt_stride", f"has a meaning only where the state is carried on, not for '{task.name}'")
+    if training.bptt_stride is not None and training.bptt_stride > (training.bptt_window or task.length):
+        raise wrong("training.bptt_stride", "is longer than bptt_window, so that some steps would never be trained on")
+    if training.bptt_window is not None and task.decodes:
+        raise wrong("training.bptt_window", f"'{task.name}' is trained by full BPTT; leave the window out")
+
+
+def check_records(record: Recording, task: Task) -> None:
+    """Refuse records that this task has nothing for."""
+    if record.codes and task.shape != "sequence_to_vector_to_sequence":
+        raise wrong("record.codes", f"'{task.name}' has no code: it is no encoder–decoder's task")
+    if record.states and task.shape == "vector_to_sequence":
+        raise wrong("record.states", f"'{task.name}' has no input sequence to keep states along")
+    if len(set(record.probes)) < len(record.probes):
+        raise wrong("record.probes", "names a probe twice")
+    if record.probes and task.decodes:
+        raise wrong("record.probes", f"probes follow one recurrence from input to loss; '{task.name}' has a decoder")
+
+
+def check_start(cell: Cell, task: Task) -> None:
+    """Refuse initial weights that are drawn together with a readout that this task does not have."""
+    if cell.draws_readout and task.decodes:
+        raise wrong("model.init", f"'{cell.init}' draws the readout with the cell, which has no meaning for a decoder")
+
+
+def check_options(training: Training, cell: Cell, task: Task) -> None:
+    """Refuse training options that have no meaning for this task, or this cell."""
+    H = cell.hidden_size
+    if training.clip_norm is not None and training.clip_value is not None:
+        raise wrong("training.clip_value", "clip_norm is set as well; take one of the two")
+    if training.omega is not None and not (isinstance(cell, RNN) and task.shape == "sequence_to_vector"):
+        raise wrong("training.omega", "is written for an rnn whose loss sees the last step alone: sequence to vector")
+    if training.flossing is not None and task.decodes:
+        raise wrong("training.flossing", f"'{task.name}' has a decoder, whose recurrence it would not see")
+    if training.flossing is not None and not cell.recurs:
+        raise wrong("training.flossing", f"'{cell.cell}' has no recurrence, hence no exponents")
+    if training.flossing is not None and training.flossing_exponents > H * len(cell.states):
+        raise wrong("training.flossing_exponents", f"is more than the {H * len(cell.states)} numbers of the state")
+    square = [cell.shapes(H, 1)[name][1:] == (H,) for name in cell.recurrent_weights]
+    if training.orthogonal is not None and not (square and all(square)):
+        raise wrong("training.orthogonal", f"'{cell.cell}' has no recurrent blocks of H × H numbers")

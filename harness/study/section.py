@@ -1,0 +1,186 @@
+"""A section of a study (`task:`, `model:`, `training:`, …): a frozen, strict pydantic model whose fields are settings.
+
+A setting is declared once, where it belongs: its default, limits, meaning and unit, and what figures, tables and
+verdicts call it. From that follow its column in the table of runs (`setting_column`), the JSON schema and the docs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from harness.schema import Column
+
+S = TypeVar("S", bound="Sections")
+
+# Columns of all settings of all sections that have been defined in this process, by name. What a column is called is
+# declared where the setting is; every section of a plug-in joins as its module is imported. Labels only: no number
+# depends on what is in here.
+DECLARED: dict[str, Column] = {}
+
+
+class Section(BaseModel):
+    """Base of every section of a study: frozen, strict, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        for key in cls.model_fields:
+            column = setting_column(cls, key)
+            known = DECLARED.get(column.name)
+            if known is None or (column.labelled and not known.labelled):
+                DECLARED[column.name] = column
+
+
+@dataclass(frozen=True)
+class Sections:
+    """The sections of one point of a grid, typed: an experiment declares a subclass with a field for each section."""
+
+    def by_name(self) -> dict[str, Section]:
+        """Section by its key in the study file."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def typed(self, kind: type[S]) -> S:
+        """These sections, known to be those of one experiment.
+
+        Raises:
+            TypeError: they are another experiment's.
+        """
+        if not isinstance(self, kind):
+            raise TypeError(f"sections of {type(self).__name__}, expected {kind.__name__}")
+        return self
+
+
+def setting(
+    default: Any,
+    meaning: str,
+    *,
+    unit: str = "",
+    column: str | None = None,
+    replica: bool = False,
+    takes_list: bool = False,
+    names: str | None = None,
+    label: str = "",
+    short: str = "",
+    null: str = "",
+    order: tuple[str, ...] = (),
+    sequential: bool = False,
+    **limits: Any,
+) -> Any:
+    """A setting of a section.
+
+    Args:
+        default: its value when the study is silent; `...` where the study must give one.
+        meaning: one line for people.
+        unit: of its values, "" for a pure number.
+        column: its column's name in the tables, where the key alone would be ambiguous.
+        replica: runs that differ only here still share a pack (it changes initial weights, nothing else).
+        takes_list: a list is one value of it, not an axis of a sweep.
+        names: its words are names of that open table of the registry ("probe").
+        label: on an axis, with symbol and unit: "sequence length T (steps)"; default: the name in words, and the unit.
+        short: in a title or a legend: "T"; default: the name in words.
+        null: what a null means where it means more than "none": "full".
+        order: words whose order is not that of the alphabet, first to last.
+        sequential: its values lie on a scale: drawn from light to dark.
+        limits: pydantic's: ge, gt, le, lt, allow_inf_nan, …
+
+    What a subclass does not say again (label, short, null, order, sequential) it has from the section that it extends.
+    """
+    marks: dict[str, Any] = {
+        "unit": unit, "column": column, "replica": replica, "takes_list": takes_list, "names": names, "label": label,
+        "short": short, "null": null, "order": list(order), "sequential": sequential,
+    }  # fmt: skip
+    return Field(default, description=meaning, json_schema_extra={k: v for k, v in marks.items() if v}, **limits)
+
+
+def wrong(key: str, message: str) -> PydanticCustomError:
+    """The error that a section's validator raises, so that the reader of the study can point at `key`."""
+    return PydanticCustomError("setting", "{message}", {"key": key, "message": message})
+
+
+def marked(info: FieldInfo, mark: str) -> Any:
+    """What `setting` noted about a field under `mark`, or None."""
+    extra = info.json_schema_extra
+    return extra.get(mark) if isinstance(extra, dict) else None
+
+
+def column_name(key: str, info: FieldInfo) -> str:
+    """The column of a setting: its own key unless `setting(column=…)` names another."""
+    return str(marked(info, "column") or key)
+
+
+@cache
+def setting_column(model: type[Section], key: str) -> Column:
+    """A setting as a column of the table of runs."""
+    info = model.model_fields[key]
+
+    def inherited(mark: str) -> Any:
+        """The mark of the nearest class, from the model to its bases, that gives one."""
+        for base in model.__mro__:
+            field = base.model_fields.get(key) if issubclass(base, BaseModel) and base is not BaseModel else None
+            if field is not None and marked(field, mark):
+                return marked(field, mark)
+        return None
+
+    return Column(
+        column_name(key, info),
+        arrow_type(info.annotation),
+        inherited("unit") or "",
+        info.description or "",
+        label=inherited("label") or "",
+        short=inherited("short") or "",
+        null=inherited("null") or "",
+        order=tuple(inherited("order") or ()),
+        sequential=bool(inherited("sequential")),
+    )
+
+
+def arrow_type(annotation: Any) -> pa.DataType:
+    """The column type of a setting, from its annotation: text where it holds words, or anything but one number."""
+    kinds = set(_kinds(annotation))
+    if kinds <= {bool}:
+        return pa.bool_()
+    if kinds <= {int, bool}:
+        return pa.int64()
+    if kinds <= {float, int, bool}:
+        return pa.float64()
+    return pa.string()
+
+
+def _kinds(annotation: Any) -> Iterator[type]:
+    """The Python types of the values that an annotation allows, null left out."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for branch in get_args(annotation):
+            yield from _kinds(branch)
+    elif origin is Literal:
+        yield from (type(value) for value in get_args(annotation) if value is not None)
+    elif annotation is not NoneType:
+        yield origin or annotation
+
+
+def plain(value: object) -> bool | int | float | str | None:
+    """A setting as one cell of a table; what is not a scalar is written as text."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return repr(value.model_dump()) if isinstance(value, Section) else repr(value)
+
+
+def columns_of(sections: Mapping[str, Section]) -> dict[str, bool | int | float | str | None]:
+    """Every setting of some sections as a column of the table of runs."""
+    return {
+        column_name(key, info): plain(getattr(section, key))
+        for section in sections.values()
+        for key, info in type(section).model_fields.items()
+    }
