@@ -48,7 +48,7 @@ def quick(name: str) -> list[str]:
     page = (PAGES / f"{name}.md").read_text()
     command = re.search(r"^## Quicker\n\n    python -m harness\.sweep ((?:.*\\\n)*.+)$", page, re.MULTILINE)
     assert command, "the page has no quick version"
-    return shlex.split(command[1])
+    return shlex.split(command[1].replace("\\\n", " "))
 
 
 TRAINED = [name for name in NAMES if name not in UNTRAINED]
