@@ -292,5 +292,6 @@ def test_the_citation_says_what_the_package_says() -> None:
     assert str(citation["cff-version"]) == "1.2.0"
     assert citation["version"] == project["version"]
     assert citation["license"] == project["license"] == "MIT"
+    assert f"*{citation['title']}*. Version {citation['version']}. MIT licence." in (TOP / "README.md").read_text()
     assert [author["name"] for author in citation["authors"]] == [author["name"] for author in project["authors"]]
     assert (TOP / project["license-files"][0]).read_text().startswith("MIT License")
