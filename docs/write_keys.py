@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from json import dumps
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from harness.registry import load_registry
@@ -14,28 +16,30 @@ HEAD = """\
 # Every key of a study
 
 Written by `python docs/write_keys.py` from the models behind the grammar (`studies/study.schema.json`); do not edit.
-
-| key | meaning |
-|---|---|
+Each entry gives the values that a key takes, its unit, its default, and its meaning.
 """
+SWEEP = "section.setting: list of values; a product of such axes, or a union of products as a list"
 LIMITS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}
+WIDTH = 120
+SPACE_IN_CODE = "\N{NO-BREAK SPACE}"  # while lines are broken, so that none ends within a code span
 
 
 def page() -> str:
     """The whole page."""
-    known = load_registry()
-    lines = [HEAD.rstrip("\n"), *_top()]
-    for experiment in known.experiments.values():
+    registry = load_registry()
+    lines = [HEAD, *_top()]
+    for experiment in registry.experiments.values():
         lines += ["", f"## experiment: {experiment.name}"]
-        for section, behind in experiment.sections.items():
-            if experiment.name != "training" and section in known.experiments["training"].sections:
+        for section, model in experiment.sections.items():
+            if experiment.name != "training" and section in registry.experiments["training"].sections:
                 lines += ["", f"`{section}:` as in training."]
                 continue
-            lines += _section(section, behind)
-    lines += ["", "## figures", "", "A list; of every kind:", "", *_rows(FigureSpec)]
-    for name, kind in known.figures.items():
-        lines += ["", f"### kind: {name}", "", _said(kind), "", *_rows(kind, besides=FigureSpec)]
-    return "\n".join([*lines, "", "## expect", "", _said(Expectation), "", *_rows(Expectation), ""])
+            lines += _section(section, model)
+    lines += ["", "## figures", "", "A list. Keys of every kind:", "", *_entries(FigureSpec)]
+    for name, kind in registry.figures.items():
+        lines += ["", f"### kind: {name}", "", *_summary(kind), "", *_entries(kind, besides=FigureSpec)]
+    lines += ["", "## expect", "", *_summary(Expectation), "", *_entries(Expectation), ""]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))  # a kind may have no keys of its own
 
 
 def _top() -> Iterator[str]:
@@ -43,52 +47,46 @@ def _top() -> Iterator[str]:
 
     for key, body in study_schema(load_registry())["properties"].items():
         if "description" in body:
-            yield f"| `{key}` | {body['description']} |"
-    yield "| `sweep` | section.setting: list of values; a product of such axes, or a union of products as a list |"
+            yield from _wrapped(f"`{key}`: {body['description']}", bullet=True)
+    yield from _wrapped(f"`sweep`: {SWEEP}", bullet=True)
 
 
-def _section(section: str, behind: Choice | type[Section]) -> Iterator[str]:
-    if not isinstance(behind, Choice):
-        yield from ["", f"### {section}", "", _said(behind), "", *_rows(behind)]
+def _section(section: str, model: Choice | type[Section]) -> Iterator[str]:
+    if not isinstance(model, Choice):
+        yield from ["", f"### {section}", "", *_summary(model), "", *_entries(model)]
         return
-    base = next(iter(behind.table.values())).__mro__
-    shared = next(each for each in base if all(issubclass(model, each) for model in behind.table.values()))
-    yield from ["", f"### {section}", "", f"`{behind.key}` chooses: {', '.join(f'`{word}`' for word in behind.table)}."]
-    common = list(_rows(shared, without=behind.key))
-    if len(common) > 2:
-        yield from ["", "Of all of them:", "", *common]
-    for word, model in behind.table.items():
-        yield from ["", f"#### {section}: {word}", "", _said(model)]
-        own = list(_rows(model, besides=shared, without=behind.key))
-        if len(own) > 2:
-            yield from ["", *own]
+    bases = next(iter(model.table.values())).__mro__
+    shared = next(base for base in bases if all(issubclass(choice, base) for choice in model.table.values()))
+    yield from ["", f"### {section}", ""]
+    yield from _wrapped(f"`{model.key}` chooses: {', '.join(f'`{word}`' for word in model.table)}.")
+    common = list(_entries(shared, without=model.key))
+    if common:
+        yield from ["", "Keys of all of them:", "", *common]
+    for word, choice in model.table.items():
+        yield from ["", f"#### {section}: {word}", "", *_summary(choice)]
+        yield from ["", *_entries(choice, besides=shared, without=model.key)]
 
 
-def _rows(model: type[Section], besides: type[Section] | None = None, without: str = "") -> Iterator[str]:
-    """The settings of a model as a table, without those that another says already."""
+def _entries(model: type[Section], besides: type[Section] | None = None, without: str = "") -> Iterator[str]:
+    """The settings of a model as a list, without those that another model already has."""
     schema = model.model_json_schema()
-    known = besides.model_json_schema()["properties"] if besides else {}
-    yield "| key | default | values | unit | meaning |"
-    yield "|---|---|---|---|---|"
+    listed = besides.model_json_schema()["properties"] if besides else {}
     for key, body in schema["properties"].items():
-        if key == without or (key in known and _said_of(known[key]) == _said_of(body)) or (besides and key == "kind"):
+        repeated = key in listed and _content(listed[key]) == _content(body)
+        if key == without or repeated or (besides and key == "kind"):
             continue
         default = (
-            f"`{dumps(body['default'], ensure_ascii=False)}`"
+            f"default `{dumps(body['default'], ensure_ascii=False)}`"
             if "default" in body
             else ("must be given" if key in schema.get("required", ()) else "")
         )
-        cells = (
-            f"`{key}`",
-            default,
-            _values(body, schema.get("$defs", {})),
-            body.get("unit", ""),
-            body.get("description", ""),
+        facts = (_values(body, schema.get("$defs", {})), body.get("unit", ""), default)
+        yield from _wrapped(
+            f"`{key}` ({'; '.join(filter(None, facts))}): {body.get('description', '')}".removesuffix(": "), bullet=True
         )
-        yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
-def _said_of(body: Mapping[str, Any]) -> tuple[Any, Any]:
+def _content(body: Mapping[str, Any]) -> tuple[Any, Any]:
     return body.get("description"), body.get("default")
 
 
@@ -107,9 +105,24 @@ def _values(body: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     return f"{body.get('type', 'anything')} {limits}".strip()
 
 
-def _said(model: type[Section]) -> str:
-    """The first paragraph of a model's docstring, on one line."""
-    return " ".join((model.__doc__ or "").strip().split("\n\n")[0].split())
+def _summary(model: type[Section]) -> list[str]:
+    """The first paragraph of a model's docstring."""
+    return _wrapped((model.__doc__ or "").strip().split("\n\n")[0])
+
+
+def _wrapped(text: str, *, bullet: bool = False) -> list[str]:
+    """Lines of a paragraph or of a list item; a code span is not broken."""
+    solid = re.sub(r"`[^`]+`", lambda span: span[0].replace(" ", SPACE_IN_CODE), " ".join(text.split()))
+    first, further = ("- ", "  ") if bullet else ("", "")
+    lines = wrap(
+        solid,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [line.replace(SPACE_IN_CODE, " ") for line in lines]
 
 
 if __name__ == "__main__":

@@ -46,9 +46,9 @@ def test_a_study_that_trains_nothing_holds(name: str, tmp_path: Path, capsys) ->
 def quick(name: str) -> list[str]:
     """The arguments of the quick version that the page of a study gives."""
     page = (PAGES / f"{name}.md").read_text()
-    found = re.search(r"^## Quicker\n\n    python -m harness\.sweep (.+)$", page, re.MULTILINE)
-    assert found, "the page has no quick version"
-    return shlex.split(found[1])
+    command = re.search(r"^## Quicker\n\n    python -m harness\.sweep ((?:.*\\\n)*.+)$", page, re.MULTILINE)
+    assert command, "the page has no quick version"
+    return shlex.split(command[1].replace("\\\n", " "))
 
 
 TRAINED = [name for name in NAMES if name not in UNTRAINED]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -46,12 +48,19 @@ def test_the_example_study_is_valid_and_small(tmp_path: Path, capsys) -> None:
 
 
 def test_the_example_of_an_error_is_what_is_printed(tmp_path: Path) -> None:
-    [shown] = re.findall(r"^studies/first.yaml(:\d.+)$", README, re.MULTILINE)
+    [shown] = re.findall(r"^```text\nstudies/first.yaml(:\d.+?)```$", README, re.MULTILINE | re.DOTALL)
     path = tmp_path / "first.yaml"
     path.write_text(STUDY.replace("cell: rnn", "cell: lstmm"))
     with pytest.raises(StudyError) as caught:
         read(path)
-    assert str(caught.value) == f"{path}{shown}"
+    assert str(caught.value) == f"{path}{' '.join(shown.split())}"
+
+
+def test_the_console_script_is_declared() -> None:
+    scripts = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["scripts"]
+    module, _, function = scripts["harness"].partition(":")
+    assert callable(getattr(import_module(module), function))
+    assert "`harness sweep studies/smoke.yaml`" in README
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))

@@ -11,6 +11,7 @@ from benchmarks import gallery
 from harness.cli import DONE, WRONG, guarded
 from harness.figures.kind import FigureKind
 from harness.registry import read
+from harness.tasks import TASKS
 
 TOP = Path(__file__).parents[2]
 PAGES = [TOP / "README.md", *(TOP / "docs").rglob("*.md")]
@@ -30,7 +31,8 @@ figures: [{kind: learning}, {kind: decay, hue: cell}]
 
 
 def test_every_image_is_made_and_shown() -> None:
-    assert {path.stem for path in gallery.GALLERY.iterdir()} == set(gallery.IMAGES) == SHOWN
+    tasks = {f"tasks-{name}" for name in TASKS}  # docs/draw_tasks.py
+    assert {path.stem for path in gallery.GALLERY.iterdir()} == {*gallery.IMAGES, *tasks} == SHOWN
 
 
 @pytest.mark.parametrize("name", gallery.IMAGES)

@@ -36,8 +36,8 @@ def slope(runs: "pd.DataFrame", *, x: str) -> "Figure":
     with style.context():
         figure, [panel] = panels.panels(runs, None, None)
         for place, level in enumerate(places):
-            found = panels.part(runs, x, level)["initial_adjoint_slope"]
-            panel.ax.plot([place] * len(found), found, marker="o", linestyle="none")
+            slopes = panels.part(runs, x, level)["initial_adjoint_slope"]
+            panel.ax.plot([place] * len(slopes), slopes, marker="o", linestyle="none")
         panel.ax.set_xticks(range(len(places)), [labels.value(x, level) for level in places])
         panel.ax.set(xlabel=labels.axis(x), ylabel="log10 per step")
     return figure
