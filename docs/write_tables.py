@@ -1,4 +1,4 @@
-"""Writes docs/tables.md from the declarations of the columns (harness/schema.py): python docs/write_tables.py."""
+"""Writes docs/tables.md from the declarations of the columns (harness/schema.py, and `measures` of a task): python docs/write_tables.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import wrap
 
-from harness.schema import TABLES, Column
+from harness.schema import Column
+from harness.store.columns import TABLES
 
 HEAD = """\
 # The tables
