@@ -1,4 +1,4 @@
-"""Writes docs/tables.md from the declarations of the columns (harness/schema.py, and `measures` of a task): python docs/write_tables.py."""
+"""Writes docs/tables.md from the declarations of the columns (harness/schema.py, a task's `measures`)."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def load_registry(named: Named | None = None) -> Registry:
         experiments,
         FIGURE_PLUGINS.extended(points, named),
         metrics.PLUGINS.extended(points, named),
-        {"probe": frozenset(probes.PLUGINS.extended(points, named))},
+        {"probe": frozenset({*probes.PLUGINS.extended(points, named), *probes.PLUGINS.others(points)})},
         faults,
         {group.setting: group.others(points) for group in PLUGINS},
     )

@@ -47,7 +47,8 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.+?)^```", (DOCS / page).read_text(), re.DOTALL | re.MULTILINE)
 
 
-TASK, CELL, FIGURE = blocks("extending.md", "python")
+SHOWN = ("tasks/first_symbol.py", "cells/leaky.py", "figures/slope.py", "probes/speed.py", "experiments/coin.py")
+TASK, CELL, FIGURE, PROBE, METRIC, EXPERIMENT = blocks("extending.md", "python")
 
 
 def script(name: str) -> ModuleType:
@@ -97,7 +98,7 @@ def test_pages_have_none_of_the_private_vocabulary(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=title)
 def test_paths_and_modules_that_pages_name_exist(page: Path) -> None:
-    shown = {f"harness/{path}" for path in ("tasks/first_symbol.py", "cells/leaky.py", "figures/slope.py")}
+    shown = {f"harness/{path}" for path in SHOWN}
     for path in set(re.findall(r"`((?:harness|tests|benchmarks|docs)/[\w./-]+)`", page.read_text())) - shown:
         assert (TOP / path).exists(), path
     for block in re.findall(r"^```python\n(.+?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
@@ -169,9 +170,12 @@ def test_every_sweep_that_is_shown_could_be_typed(command: str) -> None:
         (TASK, "harness_example/first_symbol.py"),
         (CELL, "harness_example/leaky.py"),
         (FIGURE, "harness_example/slope.py"),
+        (PROBE, "harness_example/speed.py"),
+        (METRIC, "harness_example/updates.py"),
+        (EXPERIMENT, "harness_example/coin.py"),
         (blocks("extending.md", "toml")[0], "pyproject.toml"),
     ],
-    ids=["task", "cell", "figure", "package"],
+    ids=["task", "cell", "figure", "probe", "metric", "experiment", "package"],
 )
 def test_what_is_shown_is_the_package_that_is_tested(block: str, path: str) -> None:
     assert block == (EXAMPLE / path).read_text()

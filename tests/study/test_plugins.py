@@ -10,10 +10,15 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from harness import cli, sweep
 from harness.errors import StudyError
+from harness.experiments.setup import Setup
+from harness.experiments.training.loop import train
 from harness.registry import load_registry, read
+from harness.study import labels
 from harness.study.json_schema import study_schema
 from harness.study.plan import plan
 
@@ -28,7 +33,20 @@ training: {max_updates: 300, learning_rate: 0.01}
 evaluation: {every: 50, sequences: 64}
 sweep: {model.cell: [rnn, leaky]}
 seeds: 2
-figures: [{kind: slope}]
+record: {probes: [state_speed]}
+figures: [{kind: slope}, {kind: profile, quantity: state_speed}]
+expect:
+  - {metric: success_rate, at_least: 0.9}
+  - {metric: most_updates, at_most: 300}
+"""
+COIN = """\
+name: coin
+claim: A coin shows its bias.
+experiment: coin
+coin: {tosses: 400}
+sweep: {coin.bias: [0.2, 0.5]}
+seeds: 3
+figures: [{kind: profile, quantity: share_of_heads, hue: coin_bias}]
 expect: [{metric: success_rate, at_least: 0.9}]
 """
 
@@ -106,9 +124,12 @@ def test_a_study_that_does_not_name_it_is_as_if_it_were_not_there(study_file, in
 
 def test_a_wrong_name_is_told_the_nearest_plug_in(example, study_file) -> None:
     path = study_file(STUDY.replace("[rnn, leaky]", "[rnn, leeky]").replace("slope", "slop"), "own.yaml")
+    path.write_text(path.read_text().replace("most_up", "mst_up").replace("[state_speed]", "[state_spede]"))
     text = told(path)
     assert ":7:27: model.cell: no cell 'leeky'; did you mean 'leaky'? (" in text
-    assert ":9:18: figures: no kind 'slop'; did you mean 'slope'? (" in text
+    assert ":10:18: figures: no kind 'slop'; did you mean 'slope'? (" in text
+    assert ":13:14: expect: no metric 'mst_updates'; did you mean 'most_updates'? (" in text
+    assert ":9:18: record.probes: no probe 'state_spede'; did you mean 'state_speed'? (" in text
 
 
 TINY_OWN = "name: a\nclaim: b.\ntask: {name: temporal_order, sequence_length: 12}\nmodel: {cell: mine}\n"
@@ -178,7 +199,53 @@ def test_two_workers_sweep_a_study_of_plug_ins(example, tmp_path: Path, study_fi
     done = subprocess.run([sys.executable, *command], env=env, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "✓ success_rate" in done.stdout
+    assert "✓ most_updates" in done.stdout
     assert (tmp_path / "out" / "own" / "figures" / "slope.png").exists()
+    assert (tmp_path / "out" / "own" / "figures" / "profile.png").exists()
+
+
+def test_a_package_brings_an_experiment(example, tmp_path: Path, study_file, capsys) -> None:
+    assert sweep.main([str(study_file(COIN, "coin.yaml")), "-o", str(tmp_path / "out"), "-j", "1"]) == cli.DONE
+    runs = pd.read_parquet(tmp_path / "out" / "coin" / "runs.parquet")
+    assert set(runs["coin_bias"]) == {0.2, 0.5}
+    assert (runs["residual"] < 0.15).all()
+    assert (tmp_path / "out" / "coin" / "figures" / "profile.png").exists()
+
+
+OWN_START = """\
+from typing import Literal
+from harness.cells.cell import Cell, recurrent
+from harness.study.section import setting
+
+class Ones(Cell):
+    gates = ("h",)
+    cell: Literal["ones"] = setting(..., "which cell")
+    size: float = setting(1.0, "of every weight", label="weight size s", short="s", replica=True)
+
+    def start(self, seed, *, input_size, output_size, length):
+        weights = super().start(seed, input_size=input_size, output_size=output_size, length=length)
+        return {name: 0 * value + self.size for name, value in weights.items()}
+
+    def activations(self, parameters, state, z):
+        return {"h": (z + recurrent(parameters, state[0])).tanh()}
+
+    def combine(self, state, a):
+        return (a["h"],)
+"""
+
+
+def test_a_new_cell_is_one_file_with_its_own_start_and_labels_and_nothing_else_changes(installed, study_file) -> None:
+    tiny = "name: a\nclaim: b.\ntask: {name: temporal_order, sequence_length: 12}\n"
+    tail = "training: {max_updates: 2}\nevaluation: {every: 1, sequences: 8}\n"
+    alone = read(study_file(tiny + "model: {cell: rnn, hidden_size: 4}\n" + tail))
+    installed("ones", {"harness.cells": {"ones": "ones_cell:Ones"}}, ones_cell=OWN_START)
+    text = tiny + "model: {cell: rnn, hidden_size: 4, size: 0.5}\nsweep: {model.cell: [rnn, ones]}\n" + tail
+    both = read(study_file(text))
+    assert plan(alone).ids < plan(both).ids
+    [own] = [run for run in plan(both).runs if run.columns()["cell"] == "ones"]
+    [record] = train([own], Setup("torch"))
+    assert record.run["initial_spectral_radius"] == pytest.approx(4 * 0.5)  # H·s, of a matrix of equal entries
+    assert (labels.axis("size"), labels.short("size")) == ("weight size s", "s")
 
 
 OLD_PATHS = """\
@@ -197,7 +264,6 @@ def test_the_import_paths_that_plug_ins_were_told_to_use_still_lead_to_the_same_
     exec(OLD_PATHS, old)
     from harness.figures import kind, panels
     from harness.statistics import frames
-    from harness.study import labels
 
     assert old["FigureKind"] is kind.FigureKind
     assert old["panels"].panels is panels.panels
