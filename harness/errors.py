@@ -36,10 +36,10 @@ class Problem:
     """One mistake: where it stands, and what is wrong with the nearest right thing."""
 
     place: Place
-    what: str = field(compare=True)
+    message: str = field(compare=True)
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.what}"
+        return f"{self.place}: {self.message}"
 
 
 class StudyError(HarnessError):

@@ -74,8 +74,8 @@ class MinLSTM(Minimal):
 
     def diagonal(self, parameters: Mapping[str, Tensor], z: Tensor) -> Diagonal:
         f, i, n = z.chunk(3, dim=-1)
-        kept = share_kept(f, i)
-        return Diagonal(kept, (1 - kept) * n)
+        share = share_kept(f, i)
+        return Diagonal(share, (1 - share) * n)
 
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
         f, i, n = z.chunk(3, dim=-1)  # each (R, B, H)

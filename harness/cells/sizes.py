@@ -31,12 +31,12 @@ def matched_width(cell: Cell, task: Task) -> int:
     """The width whose number of `cell.match` is nearest to that of a simple RNN of width `cell.hidden_size`."""
     assert cell.match is not None
     simple = RNN(cell="rnn", hidden_size=cell.hidden_size, biases=cell.biases)
-    wanted = parameter_counts(simple, task, cell.hidden_size)[cell.match]
+    target = parameter_counts(simple, task, cell.hidden_size)[cell.match]
     H, beyond = 1, 2
-    while parameter_counts(cell, task, beyond)[cell.match] <= wanted:
+    while parameter_counts(cell, task, beyond)[cell.match] <= target:
         H, beyond = beyond, 2 * beyond
     while beyond - H > 1:
         middle = (H + beyond) // 2
-        H, beyond = (middle, beyond) if parameter_counts(cell, task, middle)[cell.match] <= wanted else (H, middle)
-    low, high = (abs(parameter_counts(cell, task, width)[cell.match] - wanted) for width in (H, H + 1))
+        H, beyond = (middle, beyond) if parameter_counts(cell, task, middle)[cell.match] <= target else (H, middle)
+    low, high = (abs(parameter_counts(cell, task, width)[cell.match] - target) for width in (H, H + 1))
     return H if low <= high else H + 1

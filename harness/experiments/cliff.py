@@ -131,19 +131,19 @@ def _measure(sections: CliffSections, seed: int) -> TheoryCheck:
 
 
 def _folds(settings: Cliff, seed: int) -> TheoryCheck:
-    found, theory = counted_folds(settings.w, settings.lowest, settings.highest), folds(settings.w)
+    counted, theory = counted_folds(settings.w, settings.lowest, settings.highest), folds(settings.w)
     there = np.linspace(settings.lowest, settings.highest, GRID)
     loop = np.concatenate([there, there[::-1]])
-    residual = float(np.abs(np.subtract(found, theory)).max())
+    residual = float(np.abs(np.subtract(counted, theory)).max())
     branches = np.array([*(min(fixed_points(settings.w, b)) for b in there.tolist()),
                          *(max(fixed_points(settings.w, b)) for b in there[::-1].tolist())])  # fmt: skip
     return TheoryCheck(
-        measured=found[0],
+        measured=counted[0],
         predicted=theory[0],
         residual=residual,
         solved=residual <= TOLERANCE,
         profiles=[
-            Profile("fold", "rank", np.array([1.0, 2.0]), np.array(found), np.array(theory)),
+            Profile("fold", "rank", np.array([1.0, 2.0]), np.array(counted), np.array(theory)),
             Profile("state", "bias", loop, hysteresis(settings.w, loop), branches),
         ],
     )

@@ -92,7 +92,7 @@ def _measure(sections: ChaosSections, seed: int) -> TheoryCheck:
     W = generator(seed, "initialise W").standard_normal((N, N)) * (g / sqrt(N))
     first = trajectory(W, generator(seed, "first state").standard_normal(N), settings.transient)[-1]
     states = trajectory(W, first, settings.sequence_length)
-    found = spectrum(W, states)
+    spectrum_measured = spectrum(W, states)
     v = generator(seed, "adjoint").standard_normal(N)
     norms = log_adjoint_norms(W, first, v / np.linalg.norm(v), settings.sequence_length)
     lags = np.arange(len(norms), dtype=np.float64)
@@ -102,19 +102,19 @@ def _measure(sections: ChaosSections, seed: int) -> TheoryCheck:
     if g < 1:
         theory = circular_law_exponents(g, N)
         upper = slice(0, N - N // 10)
-        off = float(np.sqrt(np.mean((found - theory)[upper] ** 2)))
+        off = float(np.sqrt(np.mean((spectrum_measured - theory)[upper] ** 2)))
     else:
         theory = np.full(N, np.nan)
         theory[0] = predicted
-        off = abs(float(found[0]) - predicted)
-    residual = max(off, abs(slope - float(found[0])))
+        off = abs(float(spectrum_measured[0]) - predicted)
+    residual = max(off, abs(slope - float(spectrum_measured[0])))
     return TheoryCheck(
-        measured=float(found[0]),
+        measured=float(spectrum_measured[0]),
         predicted=predicted,
         residual=residual,
-        solved=off <= TOLERANCE and abs(slope - float(found[0])) <= SLOPE,
+        solved=off <= TOLERANCE and abs(slope - float(spectrum_measured[0])) <= SLOPE,
         profiles=[
-            Profile("lyapunov_exponent", "rank", ranks, found, theory),
+            Profile("lyapunov_exponent", "rank", ranks, spectrum_measured, theory),
             Profile("log_adjoint_norm", "lag", lags, norms, predicted * lags),
         ],
         columns={"initial_spectral_radius": spectral_radius(W), "initial_sigma_max": sigma_max(W)},

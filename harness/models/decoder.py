@@ -37,10 +37,10 @@ class Decoding(Model):
         """Logits (T′, R, B, C), each step told the right symbol before it."""
         first = self.encode(parameters, inputs, recorder)
         begin = torch.full_like(targets[:1], self.task.output_size)
-        told = torch.cat([begin, targets[:-1]])  # UNSCORED is PADDING: a row of zeros
+        previous = torch.cat([begin, targets[:-1]])  # UNSCORED is PADDING: a row of zeros
         own = None if recorder is None else recorder.part()
         s, last = scan(
-            self.cell, decoder(parameters), told, first, every_step=True, engine=self.engine, recorder=own,
+            self.cell, decoder(parameters), previous, first, every_step=True, engine=self.engine, recorder=own,
         )  # fmt: skip
         return read(parameters, s), last
 
@@ -53,17 +53,17 @@ class Decoding(Model):
     def unrolled(self, parameters: Parameters, state: State, steps: int) -> Tensor:
         """Symbols (T′, R, B), each step told its own answer before it; nothing is sampled, the likeliest is taken."""
         h = state[0]
-        said = [torch.full(h.shape[:2], self.task.output_size, dtype=torch.long, device=h.device)]
+        symbols = [torch.full(h.shape[:2], self.task.output_size, dtype=torch.long, device=h.device)]
         own = decoder(parameters)
         for _ in range(steps):
-            s, state = scan(self.cell, own, said[-1][None], state, engine=self.engine)
-            said.append(read(parameters, s).argmax(-1))
-        return torch.stack(said[1:])
+            s, state = scan(self.cell, own, symbols[-1][None], state, engine=self.engine)
+            symbols.append(read(parameters, s).argmax(-1))
+        return torch.stack(symbols[1:])
 
     @torch.no_grad()
     def answers(self, parameters: Parameters, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        said = self.answer(parameters, inputs, len(targets))
-        return said, ((said == targets) | (targets == UNSCORED)).all(0)
+        symbols = self.answer(parameters, inputs, len(targets))
+        return symbols, ((symbols == targets) | (targets == UNSCORED)).all(0)
 
     def right(self, parameters: Parameters, inputs: Tensor, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Exact match: a sequence is right if every symbol up to its end is."""

@@ -82,13 +82,13 @@ class Model:
     def judge(self, parameters: Parameters, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and accuracy of each replica on a whole batch, (R,) each."""
         B = inputs.shape[2]
-        kept = []
+        chunks = []
         for first in range(0, B, AT_ONCE):
             x, y = inputs[:, :, first : first + AT_ONCE], targets[..., first : first + AT_ONCE]
             outputs, _ = self.outputs(parameters, x, y)
-            kept.append((outputs, *self.right(parameters, x, outputs, y)))
-        outputs = torch.cat([each[0] for each in kept], dim=-2)
-        hit, scored = (torch.cat([each[i] for each in kept], dim=-1) for i in (1, 2))
+            chunks.append((outputs, *self.right(parameters, x, outputs, y)))
+        outputs = torch.cat([each[0] for each in chunks], dim=-2)
+        hit, scored = (torch.cat([each[i] for each in chunks], dim=-1) for i in (1, 2))
         return self.losses(outputs, targets), readout.share_right(hit, scored)
 
 

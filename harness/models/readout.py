@@ -38,10 +38,10 @@ def right(kind: Readout, outputs: Tensor, targets: Tensor, tolerance: float = TO
     Args:
         tolerance: a number is right if |ŷ − y| is below it.
     """
-    said = answers(kind, outputs)
+    predicted = answers(kind, outputs)
     if kind == "numbers":
-        return torch.lt((said - targets).abs(), tolerance)
-    return torch.eq(said, targets) | torch.eq(targets, UNSCORED)
+        return torch.lt((predicted - targets).abs(), tolerance)
+    return torch.eq(predicted, targets) | torch.eq(targets, UNSCORED)
 
 
 def answers(kind: Readout, outputs: Tensor) -> Tensor:

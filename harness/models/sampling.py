@@ -37,10 +37,10 @@ def probabilities(logits: Floats, temperature: float = 1.0, top_k: int | None = 
     Of equal logits the one of the lower index comes first. Temperature: Ackley, Hinton & Sejnowski 1985; top-k: Fan,
     Lewis & Dauphin 2018.
     """
-    kept = np.argsort(-logits, kind="stable")[: 1 if temperature == 0 else top_k]
+    likeliest = np.argsort(-logits, kind="stable")[: 1 if temperature == 0 else top_k]
     p = np.zeros(len(logits))
     with np.errstate(over="ignore", under="ignore"):  # τ → 0: the quotient is −∞, its exponential 0
-        p[kept] = np.exp((logits[kept] - logits[kept[0]]) / (temperature or 1.0))
+        p[likeliest] = np.exp((logits[likeliest] - logits[likeliest[0]]) / (temperature or 1.0))
     return np.asarray(p / p.sum())
 
 

@@ -95,12 +95,12 @@ def code_rows(model: Model, parameters: Mapping[str, Tensor], batch: Batch) -> R
 def example_rows(model: Model, parameters: Mapping[str, Tensor], batch: Batch) -> Rows:
     """Inputs, right answers and the network's own, as text."""
     inputs, targets = tensors(batch, parameters)
-    said, hit = model.answers(parameters, inputs, targets)
+    answers, hit = model.answers(parameters, inputs, targets)
     task = model.task
     return [
         {
             "text": "".join(task.spelled(batch.inputs[:, b])), "target": task.answered(batch.targets[..., b]),
-            "answer": task.answered(said[..., 0, b].cpu().numpy()), "right": bool(hit[..., 0, b].all()),
+            "answer": task.answered(answers[..., 0, b].cpu().numpy()), "right": bool(hit[..., 0, b].all()),
         }
         for b in range(inputs.shape[2])
     ]  # fmt: skip

@@ -43,18 +43,18 @@ def code_measures(model: Model, parameters: Parameters, seed: int) -> dict[str, 
     learnt = coded(model, parameters, task, seed, "train", LEARNT)
     tested = coded(model, parameters, task, seed, "final", TESTED)
     onto = (tested.months + generator(seed, "analogies").integers(1, 12, size=TESTED)) % 12
-    said = decoded(model, parameters, task, moved(tested, learnt, onto))
+    texts = decoded(model, parameters, task, moved(tested, learnt, onto))
     names, _ = words("it")
-    wanted = [
+    expected = [
         text.replace(names[old], names[new]) for text, old, new in zip(tested.texts, tested.months, onto, strict=True)
     ]
     return {
         "month_silhouette": silhouette(tested.codes, tested.months),
         "weekday_silhouette": silhouette(tested.codes, tested.weekdays),
         "analogy_month_accuracy": float(
-            np.mean([names[new] in text.split() for text, new in zip(said, onto, strict=True)])
+            np.mean([names[new] in text.split() for text, new in zip(texts, onto, strict=True)])
         ),
-        "analogy_accuracy": float(np.mean([text == want for text, want in zip(said, wanted, strict=True)])),
+        "analogy_accuracy": float(np.mean([text == right for text, right in zip(texts, expected, strict=True)])),
     }
 
 
@@ -91,5 +91,5 @@ def decoded(model: Decoding, parameters: Parameters, task: Dates, codes: npt.NDA
     V = parameters["V"]
     h = torch.as_tensor(codes, dtype=V.dtype, device=V.device).unsqueeze(0)
     state = (h, *[torch.zeros_like(h) for _ in model.cell.states[1:]])
-    said = model.unrolled(parameters, state, task.body.italian.shape[0])
-    return [task.answered(column) for column in said[:, 0].T.cpu().numpy()]
+    symbols = model.unrolled(parameters, state, task.body.italian.shape[0])
+    return [task.answered(column) for column in symbols[:, 0].T.cpu().numpy()]

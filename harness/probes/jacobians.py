@@ -45,15 +45,15 @@ def _profiles(way: Trajectory) -> list[Profile]:
     parts = {"": slice(0, N), **{f"_{name}_path": part for name, part in way.paths().items()}}
     products = {name: Product(B, part.stop - part.start) for name, part in parts.items()}
     at = lags(way.length)
-    found: dict[str, list[Values]] = {name: [] for name in parts}
+    logs_by_part: dict[str, list[Values]] = {name: [] for name in parts}
     for lag in range(1, way.length + 1):
         J = way.jacobian(way.length + 1 - lag)
         for name, part in parts.items():
             products[name].grow(J[:, part, part].swapaxes(-1, -2))
             if lag in at:
-                found[name].append(products[name].log_singular_values())
+                logs_by_part[name].append(products[name].log_singular_values())
     rows: list[Profile] = []
-    for name, by_lag in found.items():
+    for name, by_lag in logs_by_part.items():
         logs = np.stack(by_lag) / log(10)  # (lags, B, N)
         for which, values in (("largest", logs[..., 0]), ("median", _median(logs)), ("smallest", logs[..., -1])):
             rows.append(Profile(f"log10_singular_{which}{name}", "lag", at.astype(np.float64), values.mean(-1)))

@@ -33,6 +33,6 @@ def _spectrum(way: Trajectory) -> Profile:
     B, H = way.states[0][0].shape[1:]
     N = H * len(way.cell.states)
     frame = np.broadcast_to(np.eye(N), (B, N, N))
-    found = lyapunov_exponents(lambda t, Q: way.jacobian(t) @ Q, frame, way.length)
-    logs = np.sort(found, axis=-1)[:, ::-1].mean(0)
+    exponents = lyapunov_exponents(lambda t, Q: way.jacobian(t) @ Q, frame, way.length)
+    logs = np.sort(exponents, axis=-1)[:, ::-1].mean(0)
     return Profile("lyapunov_exponent", "rank", np.arange(1.0, len(logs) + 1), logs)

@@ -45,13 +45,13 @@ def bounds(cell: Cell, parameters: Mapping[str, Tensor], state: State, z: Tensor
     still = tuple(torch.zeros_like(part) for part in state)
     signs = torch.randint(2, (DRAWS, *z.shape), generator=generator).to(z.dtype) * 2 - 1
     near, far = ([cell.activations(parameters, still, FAR * times * sign) for sign in signs] for times in (1, 2))
-    found = {}
+    bounds = {}
     for name in near[0]:
         (low, high), (lower, higher) = (
             (min(float(a[name].min()) for a in seen), max(float(a[name].max()) for a in seen)) for seen in (near, far)
         )
-        found[name] = (low if lower > low - 1e-6 else -torch.inf, high if higher < high + 1e-6 else torch.inf)
-    return found
+        bounds[name] = (low if lower > low - 1e-6 else -torch.inf, high if higher < high + 1e-6 else torch.inf)
+    return bounds
 
 
 @torch.no_grad()

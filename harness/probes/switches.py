@@ -69,5 +69,5 @@ def scores(rows: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> dict[int, 
 def best_switch(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> float | None:
     """The best unit's score of one run, of its cell state where it has one, else of its hidden state; None without."""
     part = "c" if any(row["part"] == "c" for row in rows) else "h"
-    found = [score for score in scores((row for row in rows if row["part"] == part), keys).values() if score == score]
-    return max(found, default=None)
+    known = [score for score in scores((row for row in rows if row["part"] == part), keys).values() if score == score]
+    return max(known, default=None)

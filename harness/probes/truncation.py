@@ -45,13 +45,13 @@ def gradient(model: Model, own: Numbers, window: int) -> Values:
     trained = {name: parameters[name].clone().requires_grad_() for name in names}
     known, exact = {**parameters, **trained}, replace(model, engine="torch", window=window)
     if model.task.carried:
-        said = []
+        chunk_outputs = []
         for first in range(0, len(inputs), window):
-            piece = slice(first, first + window)
-            outputs, last = exact.outputs(known, inputs[piece], targets[piece], state)
+            chunk = slice(first, first + window)
+            outputs, last = exact.outputs(known, inputs[chunk], targets[chunk], state)
             state = tuple(part.detach() for part in last)
-            said.append(outputs)
-        outputs = torch.cat(said)
+            chunk_outputs.append(outputs)
+        outputs = torch.cat(chunk_outputs)
     else:
         outputs, _ = exact.outputs(known, inputs, targets, state)
     grads = torch.autograd.grad(model.losses(outputs, targets).sum(), list(trained.values()), materialize_grads=True)

@@ -38,12 +38,12 @@ def elementwise(
     recorder: AdjointRecorder | None,
 ) -> tuple[Tensor, State]:
     """`scan` of what the input drives, z (T, R, B, G·H): h_T or h_1 … h_T, and the last state; differentiable once."""
-    asked = cell.diagonal(parameters, z)
-    T, R, _, H = asked.drive.shape
-    turn = asked.drive.new_empty(R, 0) if asked.turn is None else asked.turn
-    decay = _rows(asked.decay) if asked.decay.dim() == 4 else asked.decay.view(R, 1, H)
-    call = DiagonalCall(asked.activation, window, every_step, recorder, T)
-    output, last = _Diagonal.apply(call, decay, turn, _rows(asked.drive), state[0])  # type: ignore[no-untyped-call]
+    recurrence = cell.diagonal(parameters, z)
+    T, R, _, H = recurrence.drive.shape
+    turn = recurrence.drive.new_empty(R, 0) if recurrence.turn is None else recurrence.turn
+    decay = _rows(recurrence.decay) if recurrence.decay.dim() == 4 else recurrence.decay.view(R, 1, H)
+    call = DiagonalCall(recurrence.activation, window, every_step, recorder, T)
+    output, last = _Diagonal.apply(call, decay, turn, _rows(recurrence.drive), state[0])  # type: ignore[no-untyped-call]
     return (output if every_step else last), (last,)
 
 
@@ -72,7 +72,7 @@ class _Diagonal(torch.autograd.Function):
     def backward(ctx: Any, every: Tensor | None, last: Tensor | None) -> tuple[Tensor | None, ...]:
         call: DiagonalCall = ctx.call
         every = every if call.every_step else None
-        found, levels = diagonal.run_back(
+        gradients, levels = diagonal.run_back(
             ctx.saved,
             last=None if last is None else last.numpy(),
             every=None if every is None else every.numpy(),
@@ -84,4 +84,4 @@ class _Diagonal(torch.autograd.Function):
             call.recorder.log10_adjoint = levels
             if seen is not None:
                 call.recorder.log10_immediate = immediate_norms(seen, call.T, call.window)
-        return None, *(torch.from_numpy(array) for array in found)
+        return None, *(torch.from_numpy(array) for array in gradients)

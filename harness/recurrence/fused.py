@@ -20,13 +20,12 @@ from harness.recurrence.kernels import KERNELS, Gradients, Kernel
 
 def has_kernel(cell: Cell) -> bool:
     """Whether a fused kernel computes this cell, nonlinearity included; others take the torch path."""
-    activation = getattr(cell, "nonlinearity", "tanh")
     if cell.cell in KERNELS:
-        return activation == "sigmoid" or activation in KERNELS[cell.cell].activations
+        return cell.activation == "sigmoid" or cell.activation in KERNELS[cell.cell].activations
     return isinstance(cell, Elementwise)
 
 
-KEPT_BYTES = 100e6  # of one replica's way forward; a longer sequence is computed again on its way back, piece by piece
+KEPT_BYTES = 100e6  # of one replica's way forward; longer sequences are computed again, segment by segment
 UNSEEN = 64  # steps at once where nothing will go back
 
 
@@ -34,8 +33,8 @@ UNSEEN = 64  # steps at once where nothing will go back
 class FusedCall:
     """What a call needs besides tensors.
 
-    `piece` is how many steps are computed at once, `level` log₁₀ of the length of ∂L/∂h where that of what the kernel
-    computes is 1.
+    `segment` is how many steps are computed at once (a checkpoint segment), `level` log₁₀ of the length of ∂L/∂h where
+    that of what the kernel computes is 1.
     """
 
     kernel: Kernel
@@ -44,7 +43,7 @@ class FusedCall:
     every_step: bool
     recorder: AdjointRecorder | None
     keep: bool
-    piece: int
+    segment: int
     level: float = 0.0
 
 
@@ -61,16 +60,16 @@ def fused(
     """`scan` by a fused kernel: same arguments, same results; differentiable once."""
     W, U, b_x = parameters["W"], parameters["U"], parameters["b_x"]
     b_h = parameters["b_h"] if "b_h" in parameters else torch.zeros_like(b_x)
-    activation = getattr(cell, "nonlinearity", "tanh")
+    activation = cell.activation
     halved = activation == "sigmoid"
     if halved:  # σ(a) = ½ + ½ tanh(a/2): the tanh kernel on s = 2h − 1
         W, U, b_x, b_h, state = W / 4, U / 2, b_x / 2 + W.sum(-1) / 4, b_h / 2, (2 * state[0] - 1,)
         activation = "tanh"
     tensors = (inputs, W, U, b_x, b_h, *state)
     keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    piece = steps_kept(cell, state[0].shape[1], b_x.element_size()) if keep else UNSEEN
+    segment = steps_kept(cell, state[0].shape[1], b_x.element_size()) if keep else UNSEEN
     call = FusedCall(
-        KERNELS[cell.cell], activation, window, every_step, recorder, keep, piece, log10(2) if halved else 0.0
+        KERNELS[cell.cell], activation, window, every_step, recorder, keep, segment, log10(2) if halved else 0.0
     )
     output, *final = _Recurrence.apply(call, *tensors)  # type: ignore[no-untyped-call]
     if halved:
@@ -90,8 +89,9 @@ def steps_kept(cell: Cell, batch: int, itemsize: int) -> int:
 class _Recurrence(torch.autograd.Function):
     """(inputs, parameters, state) → (h_T, c_T …), or with every_step (h_1 … h_T, h_T, c_T …).
 
-    A sequence of more than `piece` steps keeps only the states at the ends of its pieces, and is computed again, from
-    the last piece to the first, on the way back (Chen et al. 2016, "Training deep nets with sublinear memory cost").
+    A sequence of more than `segment` steps keeps only the states at the ends of its segments, and is computed again,
+    from the last segment to the first, on the way back (Chen et al. 2016, "Training deep nets with
+    sublinear memory cost").
     """
 
     @staticmethod
@@ -99,7 +99,7 @@ class _Recurrence(torch.autograd.Function):
         x, W, U, b_x, b_h, *initial = (tensor.detach().numpy() for tensor in tensors)
         weights, state = (W, U, b_x, b_h), tuple(initial)
         starts, seen, saved = [], [], None
-        spans = [slice(start, start + call.piece) for start in range(0, len(x), call.piece)]
+        spans = [slice(start, start + call.segment) for start in range(0, len(x), call.segment)]
         for span in spans:
             starts.append(state)
             states, saved = call.kernel.forward(x[span], state, weights, activation=call.activation)
@@ -108,7 +108,7 @@ class _Recurrence(torch.autograd.Function):
                 seen.append(torch.from_numpy(states[0])[:, 1:].transpose(0, 1))
         if call.keep:
             ctx.call, ctx.x, ctx.weights, ctx.starts, ctx.spans = call, x, weights, starts, spans
-            ctx.last = saved  # of the last piece, which is all there is as a rule; used once
+            ctx.last = saved  # of the last segment, which is all there is as a rule; used once
             ctx.set_materialize_grads(False)
         output = [seen[0] if len(seen) == 1 else torch.cat(seen)] if call.every_step else []
         return *output, *(torch.from_numpy(part) for part in state)
@@ -122,7 +122,7 @@ class _Recurrence(torch.autograd.Function):
         R, B, _ = ctx.starts[0][0].shape
         scales = np.zeros((R, B), np.int64) if len(ctx.spans) > 1 else None
         carried = tuple(None if g is None else g.numpy() for g in final)
-        found: list[Gradients] = []
+        by_segment: list[Gradients] = []
         for start, span in zip(reversed(ctx.starts), reversed(ctx.spans), strict=True):
             stop = min(span.stop, T)
             if stop <= cut:
@@ -130,7 +130,7 @@ class _Recurrence(torch.autograd.Function):
             saved, ctx.last = ctx.last, None
             if saved is None:
                 saved = call.kernel.forward(ctx.x[span], start, ctx.weights, activation=call.activation)[1]
-            found.append(
+            by_segment.append(
                 call.kernel.backward(
                     saved,
                     last=carried,
@@ -141,34 +141,34 @@ class _Recurrence(torch.autograd.Function):
                     scales=scales,
                 )
             )
-            del saved  # its memory serves the next piece
-            carried = found[-1].dstate
+            del saved  # its memory serves the next segment
+            carried = by_segment[-1].dstate
         if call.recorder is not None:
             seen = every if every is not None else final[0]
-            call.recorder.log10_adjoint = _levels([piece.log10_adjoint for piece in found], T, R) + call.level
+            call.recorder.log10_adjoint = _levels([segment.log10_adjoint for segment in by_segment], T, R) + call.level
             if len(ctx.starts[0]) > 1:
-                call.recorder.log10_adjoint_cell = _levels([piece.log10_adjoint_cell for piece in found], T, R)
+                call.recorder.log10_adjoint_cell = _levels([segment.log10_adjoint_cell for segment in by_segment], T, R)
             if seen is not None:
                 call.recorder.log10_immediate = immediate_norms(seen, T, call.window) + call.level
-        return None, *_joined(found, ctx.x, scales, whole=cut <= 0)
+        return None, *_joined(by_segment, ctx.x, scales, whole=cut <= 0)
 
 
-def _levels(pieces: list[Any], T: int, R: int) -> Any:
-    """The levels of all pieces, last piece first, as one (T, R); before the first that was visited: true zeros."""
-    visited = np.concatenate(pieces[::-1])
+def _levels(segments: list[Any], T: int, R: int) -> Any:
+    """The levels of all segments, last segment first, as one (T, R); before the first that was visited: true zeros."""
+    visited = np.concatenate(segments[::-1])
     return np.concatenate([np.full((T - len(visited), R), -np.inf), visited])
 
 
-def _joined(pieces: list[Gradients], x: Any, scales: Any, *, whole: bool) -> list[Tensor | None]:
-    """Gradients of inputs, parameters and initial state, from those of the pieces, last piece first."""
-    first = pieces[-1]
+def _joined(segments: list[Gradients], x: Any, scales: Any, *, whole: bool) -> list[Tensor | None]:
+    """Gradients of inputs, parameters and initial state, from those of the segments, last segment first."""
+    first = segments[-1]
     dx = None
     if first.dx is not None:
         dx = np.zeros_like(x)
-        visited = np.concatenate([piece.dx for piece in reversed(pieces)])
+        visited = np.concatenate([segment.dx for segment in reversed(segments)])
         dx[len(x) - len(visited) :] = visited
     totals = [
-        sum((getattr(piece, name) for piece in pieces[1:]), start=getattr(pieces[0], name))
+        sum((getattr(segment, name) for segment in segments[1:]), start=getattr(segments[0], name))
         for name in ("dW", "dU", "db_x", "db_h")
     ]
     dstate = first.dstate if whole else tuple(np.zeros_like(part) for part in first.dstate)

@@ -82,7 +82,7 @@ def _steps(
     output = torch.stack([s[0] for s in states[1:]]) if every_step else states[-1][0]
     if recorder is not None and output.requires_grad:
         frozen = {name: value.detach() for name, value in parameters.items()}
-        kept = [tuple(part.detach() for part in s) for s in states]
+        constants = [tuple(part.detach() for part in s) for s in states]
         driven = z.detach().requires_grad_()  # autograd refuses a part of a state that hangs on the input alone
         output = output.view_as(output)  # the loss sees this node alone: its gradient is the immediate one
 
@@ -93,7 +93,7 @@ def _steps(
             def step(previous: State, t: int) -> State:
                 return cell.step(frozen, previous, driven[t - 1])
 
-            recorder.log10_adjoint, second = replay(step, kept, immediate, window=window)
+            recorder.log10_adjoint, second = replay(step, constants, immediate, window=window)
             recorder.log10_adjoint_cell = second if "c" in cell.states else None
             recorder.log10_immediate = immediate_norms(gradient, T, window)
 

@@ -25,7 +25,7 @@ class Grid:
     document: YamlDocument
     experiment: Experiment[Any]
     words: Mapping[str, Collection[str]]  # names that settings may hold, by open table: {"probe": …}
-    report: Any  # (place, what) -> None
+    report: Any  # (place, message) -> None
     validated: dict[tuple[str, str], Section | None] = field(default_factory=dict)
 
     def points(self) -> tuple[Point, ...]:
@@ -158,7 +158,7 @@ class Grid:
         self, section: str, base: Mapping[str, Any], chosen: Mapping[str, tuple[Any, KeyPath]]
     ) -> Section | None:
         """One section of one point; what is inherited but has no meaning for the chosen model is dropped."""
-        swept = {key.partition(".")[2]: found for key, found in chosen.items() if key.partition(".")[0] == section}
+        swept = {key.partition(".")[2]: value for key, value in chosen.items() if key.partition(".")[0] == section}
         merged = {**base, **{key: value for key, (value, _) in swept.items()}}
         signature = (section, repr([sorted(merged.items(), key=lambda item: item[0]), sorted(swept)]))
         if signature not in self.validated:
@@ -192,10 +192,10 @@ class Grid:
         try:
             valid = model.model_validate(meaningful, context={"swept": frozenset(swept)})
         except ValidationError as error:
-            for key, what in explain(error, model):
+            for key, message in explain(error, model):
                 self.report(
                     place(key) if key else self.document.place(section),
-                    f"{section}.{key}: {what}" if key else f"{section}: {what}",
+                    f"{section}.{key}: {message}" if key else f"{section}: {message}",
                 )
             return None
         except TypeError as error:  # a validator that sees values as they are written meets a mapping for a word

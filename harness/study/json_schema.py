@@ -26,7 +26,7 @@ def study_schema(registry: Registry) -> dict[str, Any]:
             sections.setdefault(name, []).extend(m for m in experiment.models(name) if m not in sections.get(name, []))
             if isinstance(behind, Choice):
                 choices[name] = behind
-    models: list[type[BaseModel]] = [m for found in sections.values() for m in found]
+    models: list[type[BaseModel]] = [m for models_of_section in sections.values() for m in models_of_section]
     models += [*registry.figures.values(), Expectation, Paper]
     names, generated = models_json_schema([(m, "validation") for m in list(dict.fromkeys(models))], ref_template=REF)
     definitions = generated["$defs"]
@@ -58,9 +58,9 @@ def study_schema(registry: Registry) -> dict[str, Any]:
         "expect": {"type": "array", "items": {**ref(Expectation)}},
     }
     axes: dict[str, Any] = {}
-    for name, found in sections.items():
+    for name, models_of_section in sections.items():
         merged: dict[str, list[Any]] = {}
-        for model in found:
+        for model in models_of_section:
             for key, value in definitions[own(model)].get("properties", {}).items():
                 merged.setdefault(key, [])
                 if value not in merged[key]:

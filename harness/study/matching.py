@@ -30,19 +30,19 @@ def canonical(value: object) -> Value:
         return str(value)
 
 
-def choices(wanted: object) -> Sequence[object]:
+def choices(expected: object) -> Sequence[object]:
     """The values that a condition allows: a list means any of them."""
-    return tuple(wanted) if isinstance(wanted, list | tuple) else (wanted,)
+    return tuple(expected) if isinstance(expected, list | tuple) else (expected,)
 
 
-def same(value: object, wanted: object) -> bool:
+def same(value: object, expected: object) -> bool:
     """Whether a value is the wanted one, or one of the wanted ones."""
-    return canonical(value) in {canonical(choice) for choice in choices(wanted)}
+    return canonical(value) in {canonical(choice) for choice in choices(expected)}
 
 
 def matches(columns: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
     """Whether one row meets every condition; a column that the row does not have is null."""
-    return all(same(columns.get(name), wanted) for name, wanted in where.items())
+    return all(same(columns.get(name), expected) for name, expected in where.items())
 
 
 def ordered(values: Iterable[object], first: Sequence[str] = ()) -> list[Any]:

@@ -9,6 +9,8 @@ from harness.study import labels
 from harness.study.matching import matches
 from harness.study.spec import Point
 
+NOT_SETTINGS = ("seed", "outcome")  # columns that a condition may name and a point does not have
+
 
 def pooled(points: Iterable[Point], where: Mapping[str, Any], used: Iterable[str]) -> list[str]:
     """The columns that differ between points which a figure or a verdict does not tell apart."""
@@ -17,11 +19,11 @@ def pooled(points: Iterable[Point], where: Mapping[str, Any], used: Iterable[str
         row = point.columns()
         if matches(row, of_settings(where)):
             seen = groups.setdefault(tuple(labels.value(name, row.get(name)) for name in used), {})
-            for name, held in row.items():
-                seen.setdefault(name, set()).add(repr(held))
-    return sorted({name for seen in groups.values() for name, held in seen.items() if len(held) > 1})
+            for name, value in row.items():
+                seen.setdefault(name, set()).add(repr(value))
+    return sorted({name for seen in groups.values() for name, value in seen.items() if len(value) > 1})
 
 
 def of_settings(where: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a condition that a point can meet."""
-    return {name: wanted for name, wanted in where.items() if name not in ("seed", "outcome")}  # a point has neither
+    return {name: expected for name, expected in where.items() if name not in NOT_SETTINGS}

@@ -63,8 +63,8 @@ class _Reader:
         self.registry = registry
         self.problems: list[Problem] = list(document.problems)
 
-    def report(self, place: Place, what: str) -> None:
-        self.problems.append(Problem(place, what))
+    def report(self, place: Place, message: str) -> None:
+        self.problems.append(Problem(place, message))
 
     def study(self, overrides: tuple[str, ...]) -> StudySpec:
         data = self.document.data
@@ -87,8 +87,10 @@ class _Reader:
         grid = Grid(self.document, experiment, self.registry.words, self.report)
         points = grid.points()
         if len(points) * len(seeds) > MOST_RUNS:
-            what = f"{len(points):,} points of the grid with {len(seeds):,} seeds each are more than {MOST_RUNS:,} runs"
-            self.report(self.document.place("seeds"), f"seeds: {what}; make several studies of it")
+            message = (
+                f"{len(points):,} points of the grid with {len(seeds):,} seeds each are more than {MOST_RUNS:,} runs"
+            )
+            self.report(self.document.place("seeds"), f"seeds: {message}; make several studies of it")
         figures = self._figures(data.get("figures"))
         expect = self._expectations(data.get("expect"))
         study = StudySpec(
@@ -107,8 +109,8 @@ class _Reader:
         )
         self._columns(study)
         if not self.problems:  # where points are missing because something is wrong, what selects them proves nothing
-            for key, index, what in self.registry.faults(study):
-                self.report(self.document.place(key, index), f"{key}: {what}")
+            for key, index, message in self.registry.faults(study):
+                self.report(self.document.place(key, index), f"{key}: {message}")
         if self.problems:
             raise StudyError(self.problems)
         return study
@@ -133,9 +135,9 @@ class _Reader:
         value = self.document.data.get(key)
         if isinstance(value, str) and re.fullmatch(pattern, value, re.DOTALL):
             return value
-        what = "must be given" if value is None else f"{value!r} will not do"
+        message = "must be given" if value is None else f"{value!r} will not do"
         hint = "letters, digits, - and _, at most 100" if pattern == SLUG else "a sentence or two"
-        self.report(self.document.place(key), f"{key}: {what} ({hint})")
+        self.report(self.document.place(key), f"{key}: {message} ({hint})")
         return "study"
 
     def _seeds(self, value: Any) -> tuple[int, ...]:
@@ -177,7 +179,7 @@ class _Reader:
         return tuple(figures)
 
     def _expectations(self, value: Any) -> tuple[Expectation, ...]:
-        found: list[Expectation] = []
+        expectations: list[Expectation] = []
         for index, item in self._items("expect", value):
             if not isinstance(item.get("metric", ""), str):
                 self.report(self.document.place("expect", index, "metric"), "expect: metric: must be a name")
@@ -194,8 +196,8 @@ class _Reader:
                     self.report(
                         self.document.place("expect", index), "expect: give either at_least/at_most or a contrast"
                     )
-                found.append(expectation)
-        return tuple(found)
+                expectations.append(expectation)
+        return tuple(expectations)
 
     def _items(self, key: str, value: Any) -> Sequence[tuple[int, Mapping[str, Any]]]:
         if value is None:
@@ -212,9 +214,9 @@ class _Reader:
         try:
             return model.model_validate(item)
         except ValidationError as error:
-            for inner, what in explain(error, model):
-                place = self.document.place(key, *index, *([inner] if inner else []), key="no such" in what)
-                self.report(place, f"{key}: {inner}: {what}" if inner else f"{key}: {what}")
+            for inner, message in explain(error, model):
+                place = self.document.place(key, *index, *([inner] if inner else []), key="no such" in message)
+                self.report(place, f"{key}: {inner}: {message}" if inner else f"{key}: {message}")
             return None
 
     def _columns(self, study: StudySpec) -> None:

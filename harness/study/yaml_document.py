@@ -101,13 +101,13 @@ def parse(text: str, source: str) -> YamlDocument:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source, 1, 1)
-        what = re.sub(r"\s+", " ", (error.problem or "not YAML").strip())
-        raise StudyError([Problem(place, f"syntax: {what}")]) from None
+        message = re.sub(r"\s+", " ", (error.problem or "not YAML").strip())
+        raise StudyError([Problem(place, f"syntax: {message}")]) from None
     except StudyError:
         raise
     except Exception as error:  # a tag that does not fit its value is told by a KeyError, an AttributeError, …
-        what = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise StudyError([Problem(Place(source, 1, 1), f"syntax: {what}")]) from None
+        message = (str(error).splitlines() or [""])[0] or type(error).__name__
+        raise StudyError([Problem(Place(source, 1, 1), f"syntax: {message}")]) from None
     document.values[()] = Place(source, 1, 1)
     document.data = _plain(tree, (), document)
     return document
@@ -141,8 +141,8 @@ def _plain(node: Any, path: KeyPath, document: YamlDocument) -> Any:
     """A ruamel node as plain Python data; places are noted on the way."""
     document.size += 1 + (len(node) if isinstance(node, str) else 0)
     if document.size > MOST_TEXT:
-        what = f"syntax: more than {MOST_TEXT:,} values and characters, once its aliases are written out"
-        raise StudyError([Problem(document.place(*path), what)])
+        message = f"syntax: more than {MOST_TEXT:,} values and characters, once its aliases are written out"
+        raise StudyError([Problem(document.place(*path), message)])
     if len(path) > DEEPEST:
         raise StudyError([Problem(document.place(*path), f"syntax: nested deeper than {DEEPEST} levels")])
     if isinstance(node, Mapping):
@@ -180,9 +180,9 @@ def _plain(node: Any, path: KeyPath, document: YamlDocument) -> Any:
 
 def _check_printable(node: Any, place: Place, document: YamlDocument) -> None:
     """Escapes can spell what YAML does not let one write: half characters, and what commands a terminal."""
-    found = UNPRINTABLE.search(node) if isinstance(node, str) else None
-    if found:
-        document.problems.append(Problem(place, f"{found.group()!r} is not a printable character"))
+    match = UNPRINTABLE.search(node) if isinstance(node, str) else None
+    if match:
+        document.problems.append(Problem(place, f"{match.group()!r} is not a printable character"))
 
 
 def named(document: YamlDocument, overrides: Sequence[str] = ()) -> dict[tuple[str, str], Place]:
@@ -190,15 +190,15 @@ def named(document: YamlDocument, overrides: Sequence[str] = ()) -> dict[tuple[s
 
     The base, an axis of a sweep and an override are told by the same name; what is not YAML is left to `override`.
     """
-    found: dict[tuple[str, str], Place] = {}
+    words: dict[tuple[str, str], Place] = {}
     for path, word in _words(document.data, ()):
-        found.setdefault((_dotted(path), word), document.place(*path))
+        words.setdefault((_dotted(path), word), document.place(*path))
     for number, text in enumerate(overrides, start=1):
         key, _, value = text.partition("=")
         with suppress(StudyError):
             for path, word in _words(parse(value, f"-S {number}").data, (key.strip(),)):
-                found.setdefault((_dotted(path), word), Place(f"-S {number}"))
-    return found
+                words.setdefault((_dotted(path), word), Place(f"-S {number}"))
+    return words
 
 
 def _words(node: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
@@ -231,9 +231,9 @@ def override(document: YamlDocument, number: int, text: str, takes_list: frozens
     try:
         parsed = parse(value_text, str(place))
     except StudyError as error:
-        document.problems += [Problem(place, problem.what) for problem in error.problems]
+        document.problems += [Problem(place, problem.message) for problem in error.problems]
         return
-    document.problems += [Problem(place, problem.what) for problem in parsed.problems]
+    document.problems += [Problem(place, problem.message) for problem in parsed.problems]
     if not isinstance(document.data, dict):
         return
     value = parsed.data

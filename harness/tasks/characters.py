@@ -115,7 +115,7 @@ def divided(text: str) -> Corpus:
     cuts = {part: text[len(text) * low // 10 : len(text) * high // 10] for part, (low, high) in TENTHS.items()}
     counts = Counter(cuts["train"])
     alphabet = "".join(sorted(c for c, count in counts.items() if count >= OFTEN and c != OTHER)) + OTHER
-    return Corpus(alphabet, {part: tokens(piece, alphabet) for part, piece in cuts.items()})
+    return Corpus(alphabet, {part: tokens(cut, alphabet) for part, cut in cuts.items()})
 
 
 def tokens(text: str, alphabet: str) -> Symbols:

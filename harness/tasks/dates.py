@@ -116,10 +116,10 @@ class Dates(Task):
 
     def batch(self, seed: int, part: Part, index: int, size: int) -> Batch:
         """Dates of the part, and one of the four English forms for each, with replacement."""
-        draw, held = generator(seed, part, index), self.body
-        days = draw.choice(held.parts[part], size)
-        forms = draw.integers(len(held.english), size=size)
-        return Batch(held.english[forms, :, days].T, held.italian[:, days])
+        draw, body = generator(seed, part, index), self.body
+        days = draw.choice(body.parts[part], size)
+        forms = draw.integers(len(body.english), size=size)
+        return Batch(body.english[forms, :, days].T, body.italian[:, days])
 
     def spelled(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
         return ["" if token == PADDING else self.body.read[token] for token in inputs.tolist()]
@@ -225,9 +225,9 @@ def tokens(texts: Sequence[str], alphabet: str, other: int) -> Tokens:
 def finished(texts: Sequence[str], alphabet: str) -> Tokens:
     """Texts as tokens (T_out, N), each with the end symbol after it and UNSCORED after that."""
     T = max(map(len, texts)) + 1
-    made = tokens([text.ljust(T, BLANK) for text in texts], alphabet, UNSCORED)
-    made[list(map(len, texts)), np.arange(len(texts))] = len(alphabet)
-    return made
+    tokens_of_texts = tokens([text.ljust(T, BLANK) for text in texts], alphabet, UNSCORED)
+    tokens_of_texts[list(map(len, texts)), np.arange(len(texts))] = len(alphabet)
+    return tokens_of_texts
 
 
 def split(texts: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:

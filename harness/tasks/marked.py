@@ -106,13 +106,13 @@ def rows(numbers: Numbers, marks: Marks, *, ends: bool) -> npt.NDArray[np.float3
     """
     T, B = numbers.shape
     columns = np.arange(B)
-    made = np.zeros((T, B, 2), np.float32)
-    made[..., 0] = numbers
+    rows = np.zeros((T, B, 2), np.float32)
+    rows[..., 0] = numbers
     if ends:
-        made[T - 1, :, 1] = made[marks.starts, columns, 1] = -1
-    made[marks.steps, columns, 1] = 1
-    made[np.arange(T)[:, None] < marks.starts] = 0
-    return made
+        rows[T - 1, :, 1] = rows[marks.starts, columns, 1] = -1
+    rows[marks.steps, columns, 1] = 1
+    rows[np.arange(T)[:, None] < marks.starts] = 0
+    return rows
 
 
 def chosen(numbers: Numbers, marks: Marks) -> Numbers:

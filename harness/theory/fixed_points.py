@@ -37,10 +37,10 @@ def attractor(w: float, b: float, start: float) -> float:
 
     Args and raises: as `fixed_points`.
     """
-    found = fixed_points(w, b)
+    points = fixed_points(w, b)
     if w * _sigmoid(start) + b > start:
-        return min(x for x in found if x > start)
-    return max((x for x in found if x <= start), default=start)
+        return min(x for x in points if x > start)
+    return max((x for x in points if x <= start), default=start)
 
 
 def folds(w: float) -> tuple[float, float]:

@@ -148,8 +148,8 @@ def _quadrature() -> tuple[Values, Values]:
     from scipy.special import roots_hermitenorm
 
     nodes, weights = roots_hermitenorm(NODES)
-    kept = weights / weights.sum() > LEAST_WEIGHT
-    return np.asarray(nodes[kept]), np.asarray(weights[kept] / weights[kept].sum())
+    weighty = weights / weights.sum() > LEAST_WEIGHT
+    return np.asarray(nodes[weighty]), np.asarray(weights[weighty] / weights[weighty].sum())
 
 
 def _mean(f: Callable[[Values], Values], q: float) -> float:

@@ -49,15 +49,15 @@ class Checkpointing:
 
     def resume(self, pack: Replicas, batches: BatchSource, traces: Sequence[Trace]) -> int:
         """Put a fresh pack where its runs stood, if all stood at the same update; returns that update."""
-        found = [self.store.read(trace.run.run_id) for trace in traces]
-        kept = [arrays for arrays in found if arrays is not None and str(arrays["computed_by"]) == self.computed_by]
-        updates = {int(arrays["update"]) for arrays in kept}
-        if len(kept) < len(traces) or len(updates) != 1:
+        read = [self.store.read(trace.run.run_id) for trace in traces]
+        usable = [arrays for arrays in read if arrays is not None and str(arrays["computed_by"]) == self.computed_by]
+        updates = {int(arrays["update"]) for arrays in usable}
+        if len(usable) < len(traces) or len(updates) != 1:
             return 0
         [update] = updates
-        pack.restore([_part(arrays, "pack") for arrays in kept])
-        batches.restore(update, [_part(arrays, "feed") for arrays in kept])
-        for trace, arrays in zip(traces, kept, strict=True):
+        pack.restore([_part(arrays, "pack") for arrays in usable])
+        batches.restore(update, [_part(arrays, "feed") for arrays in usable])
+        for trace, arrays in zip(traces, usable, strict=True):
             _recall(trace, _part(arrays, "trace"))
         return update
 

@@ -53,8 +53,8 @@ def add_penalties(
             first = tuple(part[r : r + 1, :1] for part in state)
             one = inputs[:, r : r + 1, :1]  # the first sequence of the batch stands for all
             exponents = lyapunov_exponents(cell, alone, one, first, training.flossing_exponents)
-            found = torch.autograd.grad(exponents.square().sum(), list(alone.values()), allow_unused=True)
-            for p, g in zip(parameters.values(), found, strict=True):
+            gradients = torch.autograd.grad(exponents.square().sum(), list(alone.values()), allow_unused=True)
+            for p, g in zip(parameters.values(), gradients, strict=True):
                 if g is not None:
                     p.grad[r] += training.flossing * g[0]  # type: ignore[index]
     if training.orthogonal is not None:

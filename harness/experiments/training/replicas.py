@@ -73,12 +73,12 @@ class Replicas:
 
     def standing(self, i: int) -> dict[str, npt.NDArray[Any]]:
         """Parameters and optimizer state of one replica."""
-        found = {}
+        arrays = {}
         for name, p in self.parameters.items():
-            found[name] = p[i].detach().cpu().numpy()
+            arrays[name] = p[i].detach().cpu().numpy()
             for key, value in self.optimizer.state.get(p, {}).items():
-                found[f"{name} {key}"] = (value[i] if value.dim() > 0 else value).cpu().numpy()
-        return found
+                arrays[f"{name} {key}"] = (value[i] if value.dim() > 0 else value).cpu().numpy()
+        return arrays
 
     def restore(self, replicas: Sequence[Mapping[str, npt.NDArray[Any]]]) -> None:
         """Take over where these replicas stood."""

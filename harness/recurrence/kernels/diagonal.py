@@ -184,8 +184,8 @@ def run(decay: Array, turn: Array, drive: Array, initial: Array, activation: str
         raise ValueError(f"kernel diagonal: shapes of decay, turn, drive, initial: {shapes} do not go together")
     types = {array.dtype for array in (decay, turn, drive, initial)}
     if len(types) > 1 or not types <= {np.dtype(np.float32), np.dtype(np.float64)}:
-        found = ", ".join(sorted(map(str, types)))
-        raise ValueError(f"kernel diagonal: types {found}; all float32, or all float64")
+        given = ", ".join(sorted(map(str, types)))
+        raise ValueError(f"kernel diagonal: types {given}; all float32, or all float64")
     if activation not in ACTIVATIONS:
         raise ValueError(f"kernel diagonal: no activation {activation!r} ({', '.join(ACTIVATIONS)})")
     states = np.empty((R, N + B, H), drive.dtype)

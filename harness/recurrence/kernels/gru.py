@@ -18,7 +18,7 @@ from .scaling import arrive, level, restore, settle, shift
 RESET, Z, N = range(3)  # torch's order
 
 
-def kept(R, N, H, exact):
+def saved_shapes(R, N, H, exact):
     """The shapes of what backward needs beside the states: r and z, n, m; in float64 the arguments of r, z and n."""
     return (R, N, 2, H), (R, N, H), (R, N, H), (R if exact else 0, N, 2, H), (R if exact else 0, N, H)
 
@@ -63,8 +63,8 @@ def step(product, bias, gates, pre, m, n, flat_n, flat_pre_n, h_before, h):
 
 
 @compiled
-def forward(symbols, inputs, W, U, b_x, b_h, initial, states, kept, relu):
-    """Fill `states` (h,) and `kept` (gates, n, m, pre, pre_n)."""
+def forward(symbols, inputs, W, U, b_x, b_h, initial, states, saved, relu):
+    """Fill `states` (h,) and `saved` (gates, n, m, pre, pre_n)."""
     R, GH, D = U.shape
     B, H = initial[0].shape[1:]
     T = states[0].shape[1] // B - 1
@@ -74,14 +74,14 @@ def forward(symbols, inputs, W, U, b_x, b_h, initial, states, kept, relu):
     product = np.empty((B, 3, H), W.dtype)
     product_rows = product.reshape(B, GH)
     for r in range(R):
-        h, gates, n, m = states[0][r], kept[0][r], kept[1][r], kept[2][r]
+        h, gates, n, m = states[0][r], saved[0][r], saved[1][r], saved[2][r]
         rows = gates.reshape(T * B, 2 * H)
         flat_gates, flat_n = gates.reshape(gates.size), n.reshape(n.size)
         b_m = b_h[r, 2 * H :]
-        exact = kept[3].size > 0
-        pre = kept[3][r] if exact else gates
+        exact = saved[3].size > 0
+        pre = saved[3][r] if exact else gates
         flat_pre = pre.reshape(pre.size) if exact else flat_gates[:0]
-        flat_pre_n = kept[4][r].reshape(n.size) if exact else flat_n[:0]
+        flat_pre_n = saved[4][r].reshape(n.size) if exact else flat_n[:0]
         copied(initial[0][r], h[:B])
         transposed(W[r], W_t)
         symbol_rows(U[r], table)
@@ -156,7 +156,7 @@ def deltas(adjoint, gates, pre, n, pre_n, m, h_before, delta_x, delta_h, carry):
 
 @compiled
 def backward(
-    symbols, inputs, W, U, states, kept, relu, last, every, strides, scales, carried, first, slots, gradients, levels
+    symbols, inputs, W, U, states, saved, relu, last, every, strides, scales, carried, first, slots, gradients, levels
 ):
     """Fill `gradients`, from step T down to step `first`, and `levels` unless they are empty.
 
@@ -178,8 +178,8 @@ def backward(
     carry = np.empty((B, H), W.dtype)
     squares = np.empty(B, np.float64)
     for r in range(R - 1, -1, -1):  # forward's last replica first: it is still in the cache
-        h, gates, n, m = states[0][r], kept[0][r], kept[1][r], kept[2][r]
-        pre, pre_n = (kept[3][r], kept[4][r]) if kept[3].size else (gates, n)
+        h, gates, n, m = states[0][r], saved[0][r], saved[1][r], saved[2][r]
+        pre, pre_n = (saved[3][r], saved[4][r]) if saved[3].size else (gates, n)
         copied(last[0][r], adjoint)
         carry.fill(0)
         exponents = scales[r]
@@ -228,4 +228,4 @@ def backward(
                     shift(dinitial[0][r, b], exponents[b])
 
 
-KERNEL = Kernel("gru", 3, 1, ("tanh",), kept, forward, backward)
+KERNEL = Kernel("gru", 3, 1, ("tanh",), saved_shapes, forward, backward)

@@ -54,7 +54,7 @@ class Kernel:
     gates: int
     states: int
     activations: tuple[str, ...]
-    kept: Callable[..., tuple[tuple[int, ...], ...]]
+    saved_shapes: Callable[..., tuple[tuple[int, ...], ...]]
     compiled_forward: Callable[..., None]
     compiled_backward: Callable[..., None]
 
@@ -99,7 +99,7 @@ class Kernel:
         symbols = np.empty((0, 0, 0), np.int64) if real else plain(x)
         inputs = plain(x.swapaxes(0, 1)).reshape(R, T * B, D) if real else np.empty((0, 0, 0), W.dtype)
         states = tuple(np.empty((R, (T + 1) * B, H), W.dtype) for _ in initial)
-        buffer = Buffer(self.kept(R, T * B, H, W.dtype == np.float64), W.dtype)
+        buffer = Buffer(self.saved_shapes(R, T * B, H, W.dtype == np.float64), W.dtype)
         relu = activation == "relu"
         self.compiled_forward(symbols, inputs, W, U, b_x, b_h, initial, states, buffer.arrays, relu)
         saved = Saved(symbols, inputs, W, U, states, buffer, relu, (T, R, B, H, D))
@@ -174,8 +174,8 @@ class Kernel:
     def check(self, name: str, array: Array, shape: tuple[int, ...], dtype: Any) -> None:
         """Raise ValueError unless `array` has this shape and type."""
         if array.shape != shape or array.dtype != dtype:
-            found, expected = f"{array.dtype} {array.shape}", f"{np.dtype(dtype)} {shape}"
-            raise ValueError(f"kernel {self.name}: {name}: {found}, expected {expected}")
+            actual, expected = f"{array.dtype} {array.shape}", f"{np.dtype(dtype)} {shape}"
+            raise ValueError(f"kernel {self.name}: {name}: {actual}, expected {expected}")
 
     def pack(self, name: str, arrays: tuple[Array, ...], shape: tuple[int, ...], dtype: Any) -> tuple[Array, ...]:
         """The cell's state-like arrays, as compiled code takes them."""

@@ -19,7 +19,7 @@ from .scaling import arrive, level, restore, settle, shift
 I, F, G, O = range(4)  # noqa: E741 - the papers' names, in torch's order
 
 
-def kept(R, N, H, exact):
+def saved_shapes(R, N, H, exact):
     """The shapes of what backward needs beside the states: the gates, and in float64 their arguments."""
     return (R, N, 4, H), (R if exact else 0, N, 4, H)
 
@@ -60,8 +60,8 @@ def step(gates, c_before, c, h, flat_c, tanh_c, flat_tanh):
 
 
 @compiled
-def forward(symbols, inputs, W, U, b_x, b_h, initial, states, kept, relu):
-    """Fill `states` (h, c) and `kept` (gates, pre)."""
+def forward(symbols, inputs, W, U, b_x, b_h, initial, states, saved, relu):
+    """Fill `states` (h, c) and `saved` (gates, pre)."""
     R, GH, D = U.shape
     B, H = initial[0].shape[1:]
     T = states[0].shape[1] // B - 1
@@ -73,7 +73,7 @@ def forward(symbols, inputs, W, U, b_x, b_h, initial, states, kept, relu):
     tanh_c = np.empty((B, H), W.dtype)
     flat_tanh = tanh_c.reshape(B * H)
     for r in range(R):
-        h, c, gates, pre = states[0][r], states[1][r], kept[0][r], kept[1]
+        h, c, gates, pre = states[0][r], states[1][r], saved[0][r], saved[1]
         rows = gates.reshape(T * B, GH)
         flat_c, flat_gates = c.reshape(c.size), gates.reshape(gates.size)
         flat_pre = pre[r].reshape(gates.size) if pre.size else flat_gates[:0]
@@ -143,7 +143,7 @@ def deltas(adjoint, cell, gates, pre, c_before, tanh_c, delta):
 
 @compiled
 def backward(
-    symbols, inputs, W, U, states, kept, relu, last, every, strides, scales, carried, first, slots, gradients, levels
+    symbols, inputs, W, U, states, saved, relu, last, every, strides, scales, carried, first, slots, gradients, levels
 ):
     """Fill `gradients`, from step T down to step `first`, and `levels` unless they are empty.
 
@@ -166,8 +166,8 @@ def backward(
     squares = np.empty(B, np.float64)
     squares_cell = np.empty(B, np.float64)
     for r in range(R - 1, -1, -1):  # forward's last replica first: it is still in the cache
-        h, c, gates = states[0][r], states[1][r], kept[0][r]
-        pre = kept[1][r] if kept[1].size else gates
+        h, c, gates = states[0][r], states[1][r], saved[0][r]
+        pre = saved[1][r] if saved[1].size else gates
         flat_c = c.reshape(c.size)
         copied(last[0][r], adjoint)
         copied(last[1][r], cell)
@@ -220,4 +220,4 @@ def backward(
                 shift(dinitial[1][r, b], exponents[b])
 
 
-KERNEL = Kernel("lstm", 4, 2, ("tanh",), kept, forward, backward)
+KERNEL = Kernel("lstm", 4, 2, ("tanh",), saved_shapes, forward, backward)

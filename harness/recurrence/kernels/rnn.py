@@ -14,7 +14,7 @@ from .nonlinearities import tanh, tanh_slope
 from .scaling import arrive, level, restore, settle, shift
 
 
-def kept(R, N, H, exact):
+def saved_shapes(R, N, H, exact):
     """The shapes of what backward needs beside the states: in float64 the arguments a_t."""
     return ((R if exact else 0, N, H),)
 
@@ -36,12 +36,12 @@ def activate(product, x, pre, relu):
 
 
 @compiled
-def forward(symbols, inputs, W, U, b_x, b_h, initial, states, kept, relu):
-    """Fill `states` (h,) and `kept` (pre,)."""
+def forward(symbols, inputs, W, U, b_x, b_h, initial, states, saved, relu):
+    """Fill `states` (h,) and `saved` (pre,)."""
     R, H, D = U.shape
     B = initial[0].shape[1]
     T = states[0].shape[1] // B - 1
-    (pre,) = kept
+    (pre,) = saved
     W_t = np.empty((H, H), W.dtype)
     table = np.empty((D + 1, H), W.dtype)
     bias = np.empty(H, W.dtype)
@@ -96,7 +96,7 @@ def deltas(adjoint, pre, h, delta, relu):
 
 @compiled
 def backward(
-    symbols, inputs, W, U, states, kept, relu, last, every, strides, scales, carried, first, slots, gradients, levels
+    symbols, inputs, W, U, states, saved, relu, last, every, strides, scales, carried, first, slots, gradients, levels
 ):
     """Fill `gradients`, from step T down to step `first`, and `levels` unless they are empty.
 
@@ -107,7 +107,7 @@ def backward(
     R, H, D = U.shape
     B = last[0].shape[1]
     T = states[0].shape[1] // B - 1
-    (pre,) = kept
+    (pre,) = saved
     delta = np.empty((slots * B, H), W.dtype)
     part = np.empty((H, H), W.dtype)
     part_U = np.empty((H, D), W.dtype)
@@ -160,4 +160,4 @@ def backward(
                 shift(dinitial[0][r, b], exponents[b])
 
 
-KERNEL = Kernel("rnn", 1, 1, ("tanh", "relu"), kept, forward, backward)
+KERNEL = Kernel("rnn", 1, 1, ("tanh", "relu"), saved_shapes, forward, backward)
