@@ -231,9 +231,9 @@ def override(document: YamlDocument, number: int, text: str, takes_list: frozens
     try:
         parsed = parse(value_text, str(place))
     except StudyError as error:
-        document.problems += [Problem(place, problem.what) for problem in error.problems]
+        document.problems += [Problem(place, problem.message) for problem in error.problems]
         return
-    document.problems += [Problem(place, problem.what) for problem in parsed.problems]
+    document.problems += [Problem(place, problem.message) for problem in parsed.problems]
     if not isinstance(document.data, dict):
         return
     value = parsed.data
