@@ -18,7 +18,6 @@ import pytest
 from harness import __main__, check, cli, status, sweep
 from harness.cli import guarded
 from harness.report import __main__ as report
-from harness.store.location import results_folder
 
 EXPECTING = """\
 name: tiny
@@ -138,13 +137,6 @@ def test_a_folder_of_another_schema_version_is_refused_unchanged(command, study_
 def test_what_reads_results_says_how_to_make_them(command, study_file, tmp_path: Path, capsys) -> None:
     assert call(command, study_file(EXPECTING), "-o", tmp_path / "out") == cli.USAGE_ERROR
     assert "python -m harness.sweep" in capsys.readouterr().err
-
-
-def test_results_lie_where_the_study_lies_below_studies() -> None:
-    assert results_folder("studies/spectral.yaml", "x", None) == Path("results/spectral")
-    assert results_folder("studies/lecture/course.yaml", "x", None) == Path("results/lecture/course")
-    assert results_folder("elsewhere/own.yaml", "mine", None) == Path("results/mine")
-    assert results_folder("studies/spectral.yaml", "x", "out") == Path("out/x")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, cli.INTERRUPTED), (signal.SIGTERM, cli.TERMINATED)])

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ResultsError
 from harness.execution.options import SweepOptions
 from harness.execution.sweeping import sweep
 from harness.registry import read
 from harness.store import tables
 from harness.store.journal import Journal
-from harness.store.locks import controller_lock
 from harness.study.plan import plan
 
 ROOT = Path(__file__).parents[2]
@@ -75,27 +73,3 @@ def test_folders_of_shards_are_merged_by_copying_their_commits(study_plan, tmp_p
     merged = Journal.open(tmp_path / "1")
     tables.refresh(merged, study_plan)
     assert rows(tmp_path / "1") == rows(tmp_path / "whole")
-
-
-def test_a_whole_sweep_and_a_shard_exclude_each_other_and_say_who_holds_the_folder(tmp_path: Path) -> None:
-    Journal.create(tmp_path)
-    with controller_lock(tmp_path, "1-of-2"):
-        with controller_lock(tmp_path, "2-of-2"):
-            pass
-        with (
-            pytest.raises(ResultsError, match=f"held shard 1-of-2 by process {os.getpid()}"),
-            controller_lock(tmp_path),
-        ):
-            pass
-        with pytest.raises(ResultsError, match="held shard 1-of-2"), controller_lock(tmp_path, "1-of-2"):
-            pass
-    with (
-        controller_lock(tmp_path),
-        pytest.raises(ResultsError, match="another sweep is writing here"),
-        controller_lock(tmp_path, "1-of-2"),
-    ):
-        pass
-    with controller_lock(tmp_path, "1-of-2"):
-        pass
-    with controller_lock(tmp_path):
-        pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from harness.registry import read
 from harness.schema import TABLES, Record
 from harness.store import tables
 from harness.store.journal import Journal
-from harness.store.locks import controller_lock
 from harness.study.plan import plan
 
 
@@ -101,28 +99,6 @@ def test_a_read_only_folder_says_so(tmp_path: Path) -> None:
 def test_a_folder_without_results_says_how_to_make_them(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="no results here yet"):
         Journal.open(tmp_path)
-
-
-def _hold(folder: Path, ready, release) -> None:
-    with controller_lock(Journal.create(folder).folder):
-        ready.set()
-        release.wait(30)
-
-
-def test_a_second_controller_reports_the_holder_and_a_dead_ones_lock_is_free(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready, release = context.Event(), context.Event()
-    holder = context.Process(target=_hold, args=(tmp_path, ready, release))
-    holder.start()
-    try:
-        assert ready.wait(30)
-        with pytest.raises(ResultsError, match=f"held by process {holder.pid}"), controller_lock(tmp_path):
-            pass
-    finally:
-        holder.kill()
-        holder.join()
-    with controller_lock(tmp_path):
-        pass
 
 
 def test_a_column_that_is_not_declared_is_refused(tmp_path: Path) -> None:
