@@ -63,8 +63,8 @@ def drawn(path: Path, folder: Path, name: str) -> Figure:
     """
     from harness.figures.kind import FigureKind
     from harness.registry import read
-    from harness.report.presenting import judge_folder
     from harness.study.plan import plan
+    from harness.verdicts.judging import judge_folder
 
     study = read(path)
     judged = judge_folder(plan(study), folder)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-from harness.execution.environment import SINGLE
+from harness.execution.environment import THREADS
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = Path(__file__).resolve().parent / "studies"
@@ -28,7 +28,7 @@ def seconds(command: Sequence[str | Path]) -> float:
 
 def output(command: Sequence[str | Path]) -> str:
     """Standard output of a Python process that starts as a user's would: our own thread settings are not passed on."""
-    ours = {*SINGLE, "MKL_CBWR", "XLA_FLAGS"}
+    ours = {*THREADS, "MKL_CBWR", "XLA_FLAGS"}
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     done = subprocess.run(
         [sys.executable, *map(str, command)], cwd=ROOT, env=environment, capture_output=True, text=True, check=False

@@ -26,8 +26,8 @@ def planning(asked: Plan, folder: Path) -> Numbers:
 
 def previewing(asked: Plan, folder: Path) -> Numbers:
     """What `-n` says."""
+    from harness.execution.options import SweepOptions
     from harness.execution.preview import preview
-    from harness.execution.sweeping import SweepOptions
 
     return {"characters": len(preview(asked, folder, SweepOptions(jobs=2)))}
 
@@ -48,8 +48,8 @@ def sweeping(asked: Plan, folder: Path, limit: int | None = None) -> Numbers:
 
         return call
 
-    for name in ("execute", "packs", "_describe"):
-        setattr(sweeping, name, timed(name.strip("_"), getattr(sweeping, name)))
+    for name in ("execute", "packs", "write_plan"):
+        setattr(sweeping, name, timed(name, getattr(sweeping, name)))
     sweeping.compact = lambda journal: 0
     swept = sweeping.sweep(asked, folder, sweeping.SweepOptions(jobs=2, limit=limit), shown=False)
     return {**spent, "runs_a_second": swept.computed / spent["execute"], "missing": swept.missing}
@@ -82,10 +82,10 @@ def looking(asked: Plan, folder: Path) -> Numbers:
 
 def telling(asked: Plan, folder: Path) -> Numbers:
     """`harness.status`: every checksum is verified."""
-    from harness.execution.preview import status
     from harness.store.journal import Journal
+    from harness.store.status import Status
 
-    return {"characters": len(status(asked, Journal.open(folder)))}
+    return {"characters": len(Status.of(asked, Journal.open(folder)).text())}
 
 
 def deriving(asked: Plan, folder: Path) -> Numbers:
@@ -104,14 +104,16 @@ def packing(asked: Plan, folder: Path) -> Numbers:
     """Compaction."""
     from harness.store.compaction import compact
     from harness.store.journal import Journal
+    from harness.store.locks import controller_lock
 
-    with Journal.create(folder).lock():
-        return {"packed": compact(Journal.create(folder))}
+    journal = Journal.create(folder)
+    with controller_lock(folder):
+        return {"packed": compact(journal)}
 
 
 def checking(asked: Plan, folder: Path) -> Numbers:
     """`harness.check`."""
-    from harness.report.presenting import judge_folder
+    from harness.verdicts.judging import judge_folder
 
     return {"verdicts": len(judge_folder(asked, folder).verdicts)}
 

@@ -11,7 +11,7 @@ from time import monotonic
 
 from benchmarks import fixed, growth, parts, step, sweeps
 from benchmarks.measurement import Effort, Measurement, Say, Section
-from harness.execution.sweeping import commit
+from harness.execution.provenance import harness_commit
 from harness.experiments.setup import processor, versions
 
 Measure = Callable[[Effort, Say], tuple[list[Measurement], list[str]]]
@@ -33,7 +33,7 @@ def run(name: str, effort: Effort, say: Say) -> Section:
     rows, notes = SECTIONS[name](effort, say)
     say(f"{name}: {monotonic() - start:.0f} s")
     machine = f"{processor()}, {os.cpu_count()} cores, {sys.platform}"
-    words = f"commit={commit()} {versions()} jax={_version('jax')}"
+    words = f"commit={harness_commit()} {versions()} jax={_version('jax')}"
     return Section(machine, words, datetime.now(UTC).date().isoformat(), tuple(notes), tuple(rows))
 
 

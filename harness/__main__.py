@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     command, *rest = arguments
     if command not in COMMANDS:
         print(f"no command '{command}'{nearest(command, COMMANDS)}", file=sys.stderr)
-        return cli.WRONG
+        return cli.USAGE_ERROR
     return int(import_module(COMMANDS[command]).main(rest))
 
 

@@ -1,4 +1,4 @@
-"""python -m harness.check STUDY: the expectations, judged from what is kept; exit 3 if one does not hold."""
+"""python -m harness.check STUDY: the expectations, judged from the results so far; exit 3 if one does not hold."""
 
 from __future__ import annotations
 
@@ -7,28 +7,25 @@ from harness import cli
 
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
-    made = cli.parser(
-        "check", "Judge a study's expectations from what is kept; exit 3 if one does not hold, 1 if runs are missing."
+    parser = cli.study_parser(
+        "check",
+        "Judge a study's expectations from the results so far; exit 3 if one does not hold, 1 if runs are missing.",
     )
-    made.add_argument("--junit", metavar="FILE", help="write the verdicts as JUnit XML too")
-    made.add_argument("--json", action="store_true", help="print one JSON document instead")
-    asked = made.parse_args(arguments)
+    parser.add_argument("--junit", metavar="FILE", help="write the verdicts as JUnit XML too")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    parsed = parser.parse_args(arguments)
     from harness.registry import read
-    from harness.report.presenting import judge_folder
+    from harness.store.location import results_folder
     from harness.study.plan import plan
+    from harness.verdicts.documents import verdict_document
+    from harness.verdicts.judging import judge_folder
 
-    study = read(asked.study, asked.overrides)
-    folder = cli.results_folder(asked.study, study.name, asked.output)
-    judged = judge_folder(plan(study), folder)
-    if asked.json:
-        from harness.report.documents import printed, verdict_document
-
-        print(printed(verdict_document(judged)))
-    else:
-        print(judged.text())
-    if asked.junit:
-        judged.write_junit(asked.junit)
-    return cli.NOT_HELD if judged.broken else cli.FAILED if judged.incomplete else cli.DONE
+    study = read(parsed.study, parsed.overrides)
+    judged = judge_folder(plan(study), results_folder(parsed.study, study.name, parsed.output))
+    print(cli.json_text(verdict_document(judged)) if parsed.json else judged.text())
+    if parsed.junit:
+        judged.write_junit(parsed.junit)
+    return cli.EXPECTATION_FAILED if judged.broken else cli.FAILED if judged.incomplete else cli.DONE
 
 
 if __name__ == "__main__":

@@ -1,25 +1,35 @@
-"""What all doors share: arguments that name a study and a results folder, and how an error leaves the program."""
+"""What all commands share: arguments for a study and its results folder, exit codes, and how errors are reported."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import wraps
 from io import TextIOWrapper
-from pathlib import Path
+from typing import Any, TypeVar
 
 from harness.errors import HarnessError, nearest
 
-DONE, FAILED, WRONG, NOT_HELD, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
-STYLES, FORMATS = ("paper", "talk", "notebook"), ("pdf", "png", "svg")  # as in analysis.style, which is slow to load
+DONE, FAILED, USAGE_ERROR, EXPECTATION_FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+STYLES, FORMATS = ("paper", "talk", "notebook"), ("pdf", "png", "svg")  # as in figures.style, which is slow to load
+
+Value = TypeVar("Value")
 
 
-def parser(command: str, what: str, *, optional: bool = False) -> argparse.ArgumentParser:
-    """A parser with the arguments that every door takes; `optional`: the door can do without a study."""
-    made = argparse.ArgumentParser(prog=f"python -m harness.{command}", description=what, allow_abbrev=False)
-    made.add_argument("study", metavar="STUDY", nargs="?" if optional else None, help="the study's YAML file")
-    made.add_argument(
+def study_parser(command: str, description: str, *, study_optional: bool = False) -> argparse.ArgumentParser:
+    """A parser with the arguments of every command that takes a study.
+
+    Args:
+        command: the command's name.
+        description: what `--help` says of it.
+        study_optional: the command can also be called without a study.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m harness.{command}", description=description, allow_abbrev=False)
+    parser.add_argument("study", metavar="STUDY", nargs="?" if study_optional else None, help="the study's YAML file")
+    parser.add_argument(
         "-S",
         dest="overrides",
         metavar="KEY=VALUE",
@@ -27,21 +37,21 @@ def parser(command: str, what: str, *, optional: bool = False) -> argparse.Argum
         default=[],
         help="override a setting; a list makes an axis",
     )
-    made.add_argument(
+    parser.add_argument(
         "-o", dest="output", metavar="DIR", help="results go to DIR/<name> (default: results/<path under studies/>)"
     )
-    return made
+    return parser
 
 
-def looks(made: argparse.ArgumentParser) -> None:
-    """Add what the figures look like, for those doors that draw them."""
-    made.add_argument(
+def add_figure_options(parser: argparse.ArgumentParser) -> None:
+    """Add style and formats, for the commands that draw figures."""
+    parser.add_argument(
         "--style",
         choices=STYLES,
         default=STYLES[0],
         help="what the figures are for: sets their width and the size of text and lines (default: paper)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--format",
         dest="formats",
         type=_formats,
@@ -52,49 +62,56 @@ def looks(made: argparse.ArgumentParser) -> None:
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    asked = tuple(dict.fromkeys(text.split(",")))
-    unknown = [each for each in asked if each not in FORMATS]
+    formats = tuple(dict.fromkeys(text.split(",")))
+    unknown = [name for name in formats if name not in FORMATS]
     if unknown:
         raise argparse.ArgumentTypeError(f"no format '{unknown[0]}'{nearest(unknown[0], FORMATS)}")
-    return asked
+    return formats
 
 
-def results_folder(study: str, name: str, output: str | None) -> Path:
-    """Where a study's results are: DIR/<name>, or results/<path under studies/>."""
-    if output is not None:
-        return Path(output) / name
-    path = Path(study).resolve()
-    if "studies" in path.parts[:-1] and path.stem.strip("."):  # a file called ...yaml would lie above results/
-        below = path.parts[len(path.parts) - 1 - path.parts[::-1].index("studies") + 1 :]
-        return Path("results", *below).with_suffix("")
-    return Path("results") / name
+def argument(check: Callable[[str], Value]) -> Callable[[str], Value]:
+    """A check of the library as the type of an argument: its HarnessError becomes a usage error of that argument."""
+
+    @wraps(check)  # argparse puts the function's name into its own messages
+    def parse(text: str) -> Value:
+        try:
+            return check(text)
+        except HarnessError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
 
 
-def run(door: Callable[[list[str]], int]) -> None:
-    """Call a door and leave with its exit code; what a user can mend is one message, not a traceback."""
+def json_text(document: Mapping[str, Any]) -> str:
+    """A document as `--json` prints it; other than ASCII is escaped, so that any terminal and any pipe takes it."""
+    return json.dumps(document, indent=1, allow_nan=False)
+
+
+def run(command: Callable[[list[str]], int]) -> None:
+    """Call a command and leave with its exit code; a mistake of the user is one message, not a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a path need not be text, a terminal need not know τ
+            stream.reconfigure(errors="backslashreplace")  # a path may not be text, a terminal may not have τ
     try:
-        code = guarded(door, sys.argv[1:])
-    except BrokenPipeError:  # the reader of our output has gone, which is its right
+        code = guarded(command, sys.argv[1:])
+    except BrokenPipeError:  # the reader of our output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE
     sys.exit(code)
 
 
-def guarded(door: Callable[[list[str]], int], arguments: list[str]) -> int:
-    """A door's exit code; HarnessError, and what the machine refuses, becomes a message on stderr and code 2."""
+def guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """A command's exit code; HarnessError, and an error of the system, becomes a message on stderr and code 2."""
     try:
-        return door(arguments)
+        return command(arguments)
     except HarnessError as error:
         print(error, file=sys.stderr)
-        return WRONG
+        return USAGE_ERROR
     except BrokenPipeError:
         raise
     except OSError as error:
         print(f"{error.filename or 'the system refuses'}: {error.strerror or error}", file=sys.stderr)
-        return WRONG
+        return USAGE_ERROR
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED

@@ -1,22 +1,22 @@
-"""Everything that can go wrong by the user's or the machine's hand, in one tree.
+"""All errors that a user or the machine can cause, in one tree.
 
     HarnessError                 one line for the terminal, exit code 2
-    ├── StudyError               the study is wrong: every problem at once, each with its place
+    ├── StudyError               the study is wrong: all problems at once, each with file, line and column
     ├── ResultsError             the results folder cannot be used: other schema, read-only, held by another process
     └── DeadlineError            a run exceeded its deadline (recorded as a failure, not shown as a traceback)
 
-Mistakes inside the harness itself are ordinary Python exceptions and keep their traceback.
+Errors of the harness itself are ordinary Python exceptions and keep their traceback.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 
 class HarnessError(Exception):
-    """What a user can mend; its text is the whole message."""
+    """An error that the user can correct; its text is the whole message."""
 
 
 @dataclass(frozen=True, order=True)
@@ -33,17 +33,17 @@ class Place:
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One mistake: where it stands, and what is wrong with the nearest right thing."""
+    """One mistake: its place, what is wrong, and the nearest valid name."""
 
     place: Place
-    message: str = field(compare=True)
+    message: str
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
 
 
 class StudyError(HarnessError):
-    """All the mistakes of a study, in the order in which they stand in the file."""
+    """All mistakes of a study, in the order of the file."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: Sequence[Problem] = sorted(set(problems))
@@ -55,7 +55,7 @@ class ResultsError(HarnessError):
 
 
 class DeadlineError(HarnessError):
-    """A run took longer than it was given."""
+    """A run took longer than its time limit."""
 
 
 def nearest(word: object, choices: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""python -m harness.papers: published results, what we measured of them, and whether they hold."""
+"""python -m harness.papers: published results, the measurements that repeat them, and whether they hold."""
 
 from __future__ import annotations
 
@@ -10,35 +10,38 @@ from harness import cli
 
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m harness.papers",
         description="List the published results that studies repeat: source, tag, what was measured, holds or not.",
         allow_abbrev=False,
     )
-    made.add_argument("studies", nargs="?", default="studies", metavar="FOLDER", help="where studies are (studies)")
-    made.add_argument("-o", dest="output", metavar="DIR", help="results are in DIR/<name> (default: results/…)")
-    made.add_argument("--markdown", metavar="FILE", help="write the page docs/papers.md too")
-    asked = made.parse_args(arguments)
+    parser.add_argument("studies", nargs="?", default="studies", metavar="FOLDER", help="where studies are (studies)")
+    parser.add_argument("-o", dest="output", metavar="DIR", help="results are in DIR/<name> (default: results/…)")
+    parser.add_argument("--markdown", metavar="FILE", help="write the page docs/papers.md too")
+    parsed = parser.parse_args(arguments)
     from harness.errors import HarnessError
     from harness.registry import read
     from harness.report.literature import markdown, reproduction, text
-    from harness.store.journal import replace_file
+    from harness.store.files import replace_file
+    from harness.store.location import results_folder
     from harness.study.plan import plan
 
-    if not Path(asked.studies).is_dir():
-        raise HarnessError(f"{asked.studies}: no such folder; give the one that your studies are in")
-    found = []
-    for path in sorted(Path(asked.studies).rglob("*.yaml")):
+    if not Path(parsed.studies).is_dir():
+        raise HarnessError(f"{parsed.studies}: no such folder; give the one that your studies are in")
+    reproductions = []
+    for path in sorted(Path(parsed.studies).rglob("*.yaml")):
         study = read(path)
         if study.paper is not None:
-            folder = cli.results_folder(str(path), study.name, asked.output)
-            found.append(reproduction(plan(study), study.paper, path, folder))
-    print(text(found))
-    if asked.markdown:
-        target = Path(asked.markdown)
-        replace_file(target, markdown(found, target.with_suffix("")).encode())
-    states = {each.state for each in found}
-    return cli.NOT_HELD if "fails" in states else cli.FAILED if states & {"incomplete", "not run"} else cli.DONE
+            folder = results_folder(str(path), study.name, parsed.output)
+            reproductions.append(reproduction(plan(study), study.paper, path, folder))
+    print(text(reproductions))
+    if parsed.markdown:
+        target = Path(parsed.markdown)
+        replace_file(target, markdown(reproductions, target.with_suffix("")).encode())
+    states = {each.state for each in reproductions}
+    return (
+        cli.EXPECTATION_FAILED if "fails" in states else cli.FAILED if states & {"incomplete", "not run"} else cli.DONE
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from harness import cli
 
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
-    asked = _parser().parse_args(arguments)
+    parsed = _parser().parse_args(arguments)
     from harness.execution.environment import prepare
 
     prepare()
@@ -18,58 +18,58 @@ def main(arguments: list[str]) -> int:
     from math import log
 
     from harness.errors import HarnessError
-    from harness.execution.sweeping import parse_where
+    from harness.execution.options import conditions
     from harness.registry import read
     from harness.store.journal import Journal
+    from harness.store.location import results_folder
     from harness.study.matching import matches
     from harness.study.plan import plan
     from harness.tasks.characters import OTHER, Characters
 
-    study = read(asked.study, asked.overrides)
-    try:
-        where = parse_where(asked.where, study)
-    except HarnessError as error:
-        raise HarnessError(str(error).replace("--filter", "--where", 1)) from None
+    study = read(parsed.study, parsed.overrides)
+    where = conditions(parsed.where, study, "--where")
     runs = [run for run in plan(study).runs if matches(run.columns(), where)]
     if not runs:
-        raise HarnessError(f"no run of this study has {', '.join(asked.where)}")
+        raise HarnessError(f"no run of this study has {', '.join(parsed.where)}")
     task = runs[0].sections.by_name().get("task")
     if not isinstance(task, Characters):
-        raise HarnessError(f"'{runs[0].columns().get('task')}' has no text to go on with; the task 'characters' has")
-    if not asked.prompt:
-        raise HarnessError("the prompt is empty; a network needs at least one character to go on from")
-    journal = Journal.open(cli.results_folder(asked.study, study.name, asked.output))
+        raise HarnessError(f"'{runs[0].columns().get('task')}' has no text to continue; the task 'characters' has")
+    if not parsed.prompt:
+        raise HarnessError("the prompt is empty; a network needs at least one character to continue")
+    journal = Journal.open(results_folder(parsed.study, study.name, parsed.output))
     from harness.execution.trained import best
     from harness.models.sampling import continuation, probabilities, read_on
 
     trained = best(runs, journal)
-    about = ", ".join(f"{name}={trained.run.columns().get(name)}" for name in (*study.axes(), "seed"))
-    print(f"run {trained.run.run_id} ({about}): {trained.final_loss / log(2):.2f} bits per character", file=sys.stderr)
-    prompt = task.tokens(asked.prompt)
-    unknown = sorted({c for c, known in zip(asked.prompt, task.spelled(prompt), strict=True) if c != known})
+    settings = ", ".join(f"{name}={trained.run.columns().get(name)}" for name in (*study.axes(), "seed"))
+    print(
+        f"run {trained.run.run_id} ({settings}): {trained.final_loss / log(2):.2f} bits per character", file=sys.stderr
+    )
+    prompt = task.tokens(parsed.prompt)
+    unknown = sorted({c for c, known in zip(parsed.prompt, task.spelled(prompt), strict=True) if c != known})
     if unknown:
         print(f"note: not in the alphabet, read as {OTHER}: {' '.join(map(repr, unknown))}", file=sys.stderr)
-    if asked.suggest is not None:
-        p = probabilities(read_on(trained.model, trained.parameters, prompt)[0], asked.temperature, asked.top_k)
-        for token in (-p).argsort(kind="stable")[: asked.suggest].tolist():
+    if parsed.suggest is not None:
+        p = probabilities(read_on(trained.model, trained.parameters, prompt)[0], parsed.temperature, parsed.top_k)
+        for token in (-p).argsort(kind="stable")[: parsed.suggest].tolist():
             print(f"{task.alphabet[token]!r}  {p[token]:.3f}")
         return cli.DONE
-    drawn = continuation(
-        trained.model, trained.parameters, prompt, temperature=asked.temperature, top_k=asked.top_k, seed=asked.seed
+    tokens = continuation(
+        trained.model, trained.parameters, prompt, temperature=parsed.temperature, top_k=parsed.top_k, seed=parsed.seed
     )
-    print(asked.prompt, end="")
-    for token in islice(drawn, asked.length):
+    print(parsed.prompt, end="")
+    for token in islice(tokens, parsed.length):
         print(task.alphabet[token], end="", flush=True)
     print()
     return cli.DONE
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = cli.parser(
+    parser = cli.study_parser(
         "sample",
         "Continue a prompt with the best network of a study of characters: the run with the lowest final loss.",
     )
-    add = made.add_argument
+    add = parser.add_argument
     add("prompt", metavar="PROMPT", help="the text to continue")
     add("--length", type=count, default=300, metavar="N", help="characters to add (default 300)")
     add(
@@ -79,11 +79,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="T",
         help="0: the likeliest always; 1: as learnt (default)",
     )
-    add("--top-k", type=some, metavar="K", help="only ever one of the K likeliest")
+    add("--top-k", type=positive, metavar="K", help="draw only from the K likeliest")
     add("--seed", type=count, default=0, metavar="S", help="of the draws (default 0)")
     add("--where", action="append", default=[], metavar="COLUMN=VALUE[,VALUE]", help="only runs with these values")
-    add("--suggest", type=some, metavar="K", help="print the K likeliest next characters and stop")
-    return made
+    add("--suggest", type=positive, metavar="K", help="print the K likeliest next characters and stop")
+    return parser
 
 
 def count(text: str) -> int:
@@ -93,7 +93,7 @@ def count(text: str) -> int:
     return value
 
 
-def some(text: str) -> int:
+def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")

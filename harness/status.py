@@ -7,24 +7,21 @@ from harness import cli
 
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
-    made = cli.parser("status", "Say what of a study is done, missing, failed or orphaned, and what is still to come.")
-    made.add_argument("--json", action="store_true", help="print one JSON document instead")
-    asked = made.parse_args(arguments)
+    parser = cli.study_parser(
+        "status", "Say what of a study is done, missing, failed or orphaned, and what is still to come."
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+    parsed = parser.parse_args(arguments)
     from harness.registry import read
     from harness.store.journal import Journal
+    from harness.store.location import results_folder
+    from harness.store.status import Status
     from harness.study.plan import plan
 
-    study = read(asked.study, asked.overrides)
-    folder = cli.results_folder(asked.study, study.name, asked.output)
-    planned, journal = plan(study), Journal.open(folder)
-    if asked.json:
-        from harness.report.documents import printed, status_document
-
-        print(printed(status_document(planned, journal)))
-    else:
-        from harness.execution.preview import status
-
-        print(status(planned, journal))
+    study = read(parsed.study, parsed.overrides)
+    journal = Journal.open(results_folder(parsed.study, study.name, parsed.output))
+    status = Status.of(plan(study), journal)
+    print(cli.json_text(status.document()) if parsed.json else status.text())
     return cli.DONE
 
 

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from harness import __main__, check, cli, status, sweep
-from harness.cli import guarded, results_folder
+from harness.cli import guarded
 from harness.report import __main__ as report
 
 EXPECTING = """\
@@ -33,11 +33,11 @@ expect:
 """
 
 
-def call(door, *arguments: str | Path) -> int:
-    return guarded(door.main, [str(argument) for argument in arguments])
+def call(command, *arguments: str | Path) -> int:
+    return guarded(command.main, [str(argument) for argument in arguments])
 
 
-def test_a_sweep_tells_claim_verdicts_and_where_everything_lies(study_file, tmp_path: Path, capsys) -> None:
+def test_a_sweep_prints_claim_verdicts_and_the_places_of_its_files(study_file, tmp_path: Path, capsys) -> None:
     code = call(sweep, study_file(EXPECTING), "-o", tmp_path / "out", "-j", "1", "--engine", "torch")
     shown = capsys.readouterr()
     assert code == cli.DONE
@@ -53,7 +53,7 @@ def test_a_sweep_tells_claim_verdicts_and_where_everything_lies(study_file, tmp_
     assert "harness.sweep" in json.loads((folder / "provenance.json").read_text())["command"]
 
 
-def test_the_doors_repeat_verdicts_status_and_report_from_the_tables(study_file, tmp_path: Path, capsys) -> None:
+def test_the_commands_repeat_verdicts_status_and_report_from_the_results(study_file, tmp_path: Path, capsys) -> None:
     path, out = study_file(EXPECTING), tmp_path / "out"
     common = (path, "-o", out)
     assert call(sweep, *common, "-j", "1", "--engine", "torch", "-q") == cli.DONE
@@ -72,8 +72,8 @@ def test_the_doors_repeat_verdicts_status_and_report_from_the_tables(study_file,
 def test_an_expectation_that_does_not_hold_is_exit_code_3(study_file, tmp_path: Path, capsys) -> None:
     path = study_file(EXPECTING.replace("at_most: 0.5", "at_least: 0.5"))
     common = (path, "-o", tmp_path / "out")
-    assert call(sweep, *common, "-j", "1", "--engine", "torch") == cli.NOT_HELD
-    assert call(check, *common) == cli.NOT_HELD
+    assert call(sweep, *common, "-j", "1", "--engine", "torch") == cli.EXPECTATION_FAILED
+    assert call(check, *common) == cli.EXPECTATION_FAILED
     assert "✗ success_rate" in capsys.readouterr().out
 
 
@@ -93,7 +93,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(study_file, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["-S", "model.cell=lstmm"], "-S 1: model.cell: no cell 'lstmm'; did you mean 'lstm'?"),
         (["--filter", "sell=rnn"], "--filter: no column 'sell'; did you mean 'cell'?"),
@@ -102,10 +102,10 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(study_file, tmp_path: Path
     ids=str,
 )
 def test_a_mistake_is_a_message_and_exit_code_2_and_nothing_is_written(
-    study_file, tmp_path: Path, capsys, arguments: list[str], said: str
+    study_file, tmp_path: Path, capsys, arguments: list[str], message: str
 ) -> None:
-    assert call(sweep, study_file(EXPECTING), "-o", tmp_path / "out", *arguments) == cli.WRONG
-    assert said in capsys.readouterr().err
+    assert call(sweep, study_file(EXPECTING), "-o", tmp_path / "out", *arguments) == cli.USAGE_ERROR
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -113,37 +113,30 @@ def test_a_mistake_is_a_message_and_exit_code_2_and_nothing_is_written(
 def test_a_wrong_option_is_exit_code_2(study_file, arguments: list[str], capsys) -> None:
     with pytest.raises(SystemExit) as caught:
         sweep.main([str(study_file(EXPECTING)), *arguments])
-    assert caught.value.code == cli.WRONG
+    assert caught.value.code == cli.USAGE_ERROR
     assert "error" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("door", [sweep, status, check, report])
-def test_a_study_that_is_a_directory_is_told_so(door, study_file, tmp_path: Path, capsys) -> None:
-    assert call(door, study_file(EXPECTING).parent, "-o", tmp_path / "out") == cli.WRONG
+@pytest.mark.parametrize("command", [sweep, status, check, report])
+def test_a_study_that_is_a_directory_is_reported(command, study_file, tmp_path: Path, capsys) -> None:
+    assert call(command, study_file(EXPECTING).parent, "-o", tmp_path / "out") == cli.USAGE_ERROR
     assert "is a directory" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("door", [sweep, status, check, report])
-def test_a_folder_of_another_schema_version_is_refused_unchanged(door, study_file, tmp_path: Path, capsys) -> None:
+@pytest.mark.parametrize("command", [sweep, status, check, report])
+def test_a_folder_of_another_schema_version_is_refused_unchanged(command, study_file, tmp_path: Path, capsys) -> None:
     marker = tmp_path / "out" / "tiny" / "store.json"
     marker.parent.mkdir(parents=True)
     marker.write_text('{"harness_schema": 99}')
-    assert call(door, study_file(EXPECTING), "-o", tmp_path / "out") == cli.WRONG
+    assert call(command, study_file(EXPECTING), "-o", tmp_path / "out") == cli.USAGE_ERROR
     assert "holds schema version 99" in capsys.readouterr().err
     assert [path.name for path in marker.parent.iterdir()] == ["store.json"]
 
 
-@pytest.mark.parametrize("door", [status, check, report])
-def test_what_reads_results_says_how_to_make_them(door, study_file, tmp_path: Path, capsys) -> None:
-    assert call(door, study_file(EXPECTING), "-o", tmp_path / "out") == cli.WRONG
+@pytest.mark.parametrize("command", [status, check, report])
+def test_what_reads_results_says_how_to_make_them(command, study_file, tmp_path: Path, capsys) -> None:
+    assert call(command, study_file(EXPECTING), "-o", tmp_path / "out") == cli.USAGE_ERROR
     assert "python -m harness.sweep" in capsys.readouterr().err
-
-
-def test_results_lie_where_the_study_lies_below_studies() -> None:
-    assert results_folder("studies/spectral.yaml", "x", None) == Path("results/spectral")
-    assert results_folder("studies/lecture/course.yaml", "x", None) == Path("results/lecture/course")
-    assert results_folder("elsewhere/own.yaml", "mine", None) == Path("results/mine")
-    assert results_folder("studies/spectral.yaml", "x", "out") == Path("out/x")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, cli.INTERRUPTED), (signal.SIGTERM, cli.TERMINATED)])
@@ -189,14 +182,14 @@ def test_workers_die_with_a_controller_that_is_killed_and_the_rest_is_done_later
 def _alive(folder: Path) -> list[int]:
     """Processes that a sweep's markers name and that still run."""
     marked = [int(path.stem.rpartition("-")[2]) for path in (folder / "tiny" / "working").glob("*.json")]
-    found = []
+    alive = []
     for pid in marked:
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
             continue
-        found.append(pid)
-    return found
+        alive.append(pid)
+    return alive
 
 
 def test_the_package_itself_lists_its_commands(capsys) -> None:
@@ -224,6 +217,6 @@ def _module(command: str) -> Any:
     return import_module(__main__.COMMANDS[command])
 
 
-def test_an_unknown_command_is_told_the_nearest(capsys) -> None:
-    assert __main__.main(["sweeep", "studies/first.yaml"]) == cli.WRONG
+def test_an_unknown_command_is_reported_with_the_nearest(capsys) -> None:
+    assert __main__.main(["sweeep", "studies/first.yaml"]) == cli.USAGE_ERROR
     assert "no command 'sweeep'; did you mean 'sweep'?" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The door: exit codes, files, and baselines that are small and say the same."""
+"""The command: exit codes, files, and baselines that are small and say the same."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ def changed(results: Path, folder: Path, rows: slice = slice(None), **columns: o
     return folder
 
 
-def test_a_baseline_is_identical_to_the_results_it_was_kept_from(results: Path, tmp_path: Path, capsys) -> None:
-    kept = tmp_path / "reference" / "easy"
-    assert call(results, "--save", kept) == cli.DONE
-    assert [path.name for path in kept.iterdir()] == ["runs.parquet"]
-    assert (kept / "runs.parquet").stat().st_size < (results / "runs.parquet").stat().st_size / 2
+def test_a_baseline_is_identical_to_the_results_it_was_saved_from(results: Path, tmp_path: Path, capsys) -> None:
+    baseline = tmp_path / "reference" / "easy"
+    assert call(results, "--save", baseline) == cli.DONE
+    assert [path.name for path in baseline.iterdir()] == ["runs.parquet"]
+    assert (baseline / "runs.parquet").stat().st_size < (results / "runs.parquet").stat().st_size / 2
     capsys.readouterr()
-    assert call(kept, results) == cli.DONE
+    assert call(baseline, results) == cli.DONE
     assert "Identical: 8 runs, bit for bit" in capsys.readouterr().out
-    assert call(results, kept) == cli.DONE
+    assert call(results, baseline) == cli.DONE
 
 
 def test_a_baseline_of_a_baseline_is_itself(results: Path, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_baseline_of_a_baseline_is_itself(results: Path, tmp_path: Path) -> No
 
 def test_a_regression_is_exit_code_3(results: Path, tmp_path: Path, capsys) -> None:
     solved = changed(results, tmp_path / "solved", outcome="solved")
-    assert call(solved, results) == cli.NOT_HELD
+    assert call(solved, results) == cli.EXPECTATION_FAILED
     assert "Regression:" in capsys.readouterr().out
     assert call(results, solved) == cli.DONE
 
@@ -84,25 +84,25 @@ def test_an_incomplete_sweep_is_exit_code_1(results: Path, tmp_path: Path, capsy
 
 def test_what_cannot_be_compared_is_exit_code_2(results: Path, tmp_path: Path, capsys) -> None:
     other = changed(results, tmp_path / "other", hidden_size=7)
-    assert call(results, other) == cli.WRONG
+    assert call(results, other) == cli.USAGE_ERROR
     assert "hidden_size is 5 in A and 7 in B" in capsys.readouterr().err
 
 
 def test_a_folder_without_a_table_a_broken_one_and_another_schema_are_refused(
     results: Path, tmp_path: Path, capsys
 ) -> None:
-    assert call(results, tmp_path / "nowhere") == cli.WRONG
+    assert call(results, tmp_path / "nowhere") == cli.USAGE_ERROR
     assert "no runs.parquet here" in capsys.readouterr().err
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "runs.parquet").write_bytes(b"PAR1 and nothing else")
-    assert call(results, broken) == cli.WRONG
+    assert call(results, broken) == cli.USAGE_ERROR
     assert "is no parquet file" in capsys.readouterr().err
     newer = changed(results, tmp_path / "newer")
     table = pq.ParquetFile(newer / "runs.parquet").read()
     marked = table.replace_schema_metadata({"harness_schema": str(SCHEMA_VERSION + 1)})
     pq.write_table(marked, newer / "runs.parquet")
-    assert call(results, newer) == cli.WRONG
+    assert call(results, newer) == cli.USAGE_ERROR
     assert f"schema version {SCHEMA_VERSION + 1}" in capsys.readouterr().err
 
 
@@ -111,12 +111,12 @@ def test_what_is_printed_and_what_is_written(results: Path, tmp_path: Path, caps
     assert json.loads(capsys.readouterr().out)["identical"] is True
     assert call(results, results, "--markdown", "-") == cli.DONE
     assert capsys.readouterr().out.startswith("### ✅ Identical")
-    junit, page = tmp_path / "found.xml", tmp_path / "found.md"
+    junit, page = tmp_path / "verdict.xml", tmp_path / "verdict.md"
     assert call(results, results, "--junit", junit, "--markdown", page) == cli.DONE
     assert ElementTree.parse(junit).getroot().get("failures") == "0"
     assert page.read_text(encoding="utf-8").startswith("### ✅")
     assert "Identical" in capsys.readouterr().out
-    assert call(results, results, "--junit", tmp_path / "no" / "folder.xml") == cli.WRONG
+    assert call(results, results, "--junit", tmp_path / "no" / "folder.xml") == cli.USAGE_ERROR
 
 
 @pytest.mark.parametrize(
@@ -126,4 +126,4 @@ def test_what_is_printed_and_what_is_written(results: Path, tmp_path: Path, caps
 def test_wrong_arguments_are_exit_code_2(wrong: tuple[str, ...], capsys) -> None:
     with pytest.raises(SystemExit) as left:
         compare.main(["a", *wrong])
-    assert left.value.code == cli.WRONG
+    assert left.value.code == cli.USAGE_ERROR

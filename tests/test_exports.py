@@ -1,4 +1,4 @@
-"""The report's other forms: styles, formats, LaTeX, TensorBoard, as a user asks for them."""
+"""The report's other forms: styles, formats, LaTeX, TensorBoard."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ figures: [{kind: learning, y: loss}]
 """
 
 
-def call(door, *arguments: str | Path) -> int:
-    return guarded(door.main, [str(argument) for argument in arguments])
+def call(command, *arguments: str | Path) -> int:
+    return guarded(command.main, [str(argument) for argument in arguments])
 
 
-def test_a_report_is_written_in_every_form_that_is_asked_for(study_file, tmp_path: Path) -> None:
+def test_a_report_is_written_in_every_requested_form(study_file, tmp_path: Path) -> None:
     common = (study_file(STUDY), "-o", tmp_path / "out")
     assert call(sweep, *common, "-j", "1", "--engine", "torch", "-q", "--format", "svg,pdf") == cli.DONE
     figures = tmp_path / "out" / "small" / "figures"
@@ -46,13 +46,13 @@ def test_learning_curves_go_to_tensorboard(study_file, tmp_path: Path) -> None:
     assert sorted(path.parent.name for path in (tmp_path / "events").rglob("events*")) == ["seed_0", "seed_1"]
 
 
-@pytest.mark.parametrize("door", [report, sweep])
+@pytest.mark.parametrize("command", [report, sweep])
 @pytest.mark.parametrize(
-    ("option", "said"),
+    ("option", "message"),
     [(("--format", "pgn"), "did you mean 'png'"), (("--format", ""), "no format ''"), (("--style", "poster"), "paper")],
 )
-def test_a_form_that_there_is_not_is_refused(door, option: tuple[str, str], said: str, study_file, capsys) -> None:
+def test_an_unknown_form_is_refused(command, option: tuple[str, str], message: str, study_file, capsys) -> None:
     with pytest.raises(SystemExit) as caught:
-        door.main([str(study_file(STUDY)), *option])
-    assert caught.value.code == cli.WRONG
-    assert said in capsys.readouterr().err
+        command.main([str(study_file(STUDY)), *option])
+    assert caught.value.code == cli.USAGE_ERROR
+    assert message in capsys.readouterr().err

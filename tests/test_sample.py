@@ -1,4 +1,4 @@
-"""The door that continues a prompt: what it prints, which run it takes, and what it says when it cannot."""
+"""The command that continues a prompt: its output, the run that it takes, and its errors."""
 
 from __future__ import annotations
 
@@ -38,64 +38,64 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def said(capsys: pytest.CaptureFixture[str], path: Path, *arguments: str, code: int = cli.DONE) -> tuple[str, str]:
-    """What the door prints, on stdout and on stderr."""
+def printed(capsys: pytest.CaptureFixture[str], path: Path, *arguments: str, code: int = cli.DONE) -> tuple[str, str]:
+    """The command's output, on stdout and on stderr."""
     assert guarded(sample.main, [str(path), "-o", str(path.parent / "out"), *arguments]) == code
     shown = capsys.readouterr()
     return shown.out, shown.err
 
 
 def test_the_prompt_is_continued_by_so_many_characters(trained: Path, capsys) -> None:
-    text, about = said(capsys, trained, "The ", "--length", "25")
+    text, about = printed(capsys, trained, "The ", "--length", "25")
     assert text.startswith("The ")
     assert len(text) == len("The ") + 25 + len("\n")
     assert "bits per character" in about
 
 
 def test_the_same_seed_gives_the_same_text_and_another_seed_another(trained: Path, capsys) -> None:
-    texts = [said(capsys, trained, "The ", "--length", "40", "--seed", seed)[0] for seed in ("1", "1", "2")]
+    texts = [printed(capsys, trained, "The ", "--length", "40", "--seed", seed)[0] for seed in ("1", "1", "2")]
     assert texts[0] == texts[1] != texts[2]
 
 
 def test_temperature_0_is_top_1(trained: Path, capsys) -> None:
-    coldest = said(capsys, trained, "The ", "--length", "20", "--temperature", "0", "--seed", "5")
-    assert coldest == said(capsys, trained, "The ", "--length", "20", "--top-k", "1")
+    coldest = printed(capsys, trained, "The ", "--length", "20", "--temperature", "0", "--seed", "5")
+    assert coldest == printed(capsys, trained, "The ", "--length", "20", "--top-k", "1")
 
 
 def test_suggestions_are_the_likeliest_first_and_all_of_them_sum_to_one(trained: Path, capsys) -> None:
-    lines = said(capsys, trained, "The ", "--suggest", "1000")[0].splitlines()
+    lines = printed(capsys, trained, "The ", "--suggest", "1000")[0].splitlines()
     shares = [float(line.split()[-1]) for line in lines]
     assert shares == sorted(shares, reverse=True)
     assert sum(shares) == pytest.approx(1, abs=len(lines) * 5e-4)
-    first = said(capsys, trained, "The ", "--suggest", "1")[0].splitlines()
+    first = printed(capsys, trained, "The ", "--suggest", "1")[0].splitlines()
     assert first == lines[:1]
-    coldest, _ = said(capsys, trained, "The ", "--length", "1", "--temperature", "0")
+    coldest, _ = printed(capsys, trained, "The ", "--length", "1", "--temperature", "0")
     assert first[0].startswith(repr(coldest[len("The ")]))
 
 
-def test_the_run_with_the_lowest_final_loss_of_those_asked_for_is_taken(trained: Path, capsys) -> None:
+def test_the_selected_run_with_the_lowest_final_loss_is_taken(trained: Path, capsys) -> None:
     planned, journal = plan(read(trained)), Journal.open(trained.parent / "out" / "reading")
     losses = {c.run_id: c.tables["runs"]["final_loss"][0].as_py() for c in journal.read(planned.ids)}
     assert len(losses) == 4
     for cell in ("rnn", "lstm"):
         own = {run.run_id: losses[run.run_id] for run in planned.runs if run.columns()["cell"] == cell}
-        assert min(own, key=lambda run_id: own[run_id]) in said(capsys, trained, "x", "--where", f"cell={cell}")[1]
+        assert min(own, key=lambda run_id: own[run_id]) in printed(capsys, trained, "x", "--where", f"cell={cell}")[1]
     assert best(planned.runs, journal).final_loss == min(losses.values())
 
 
-def test_the_network_made_anew_has_the_loss_that_the_trained_one_had(trained: Path) -> None:
+def test_the_rebuilt_network_has_the_loss_of_the_trained_one(trained: Path) -> None:
     planned, journal = plan(read(trained)), Journal.open(trained.parent / "out" / "reading")
-    found = best(planned.runs, journal)
+    rebuilt = best(planned.runs, journal)
     from harness.probes.artifacts import tensors
 
-    batch = found.model.task.batch(found.run.seed, "final", 0, found.model.task.final_sequences)
-    loss, _ = found.model.judge(found.parameters, *tensors(batch, found.parameters))
-    assert float(loss) == pytest.approx(found.final_loss, rel=1e-6)
+    batch = rebuilt.model.task.batch(rebuilt.run.seed, "final", 0, rebuilt.model.task.final_sequences)
+    loss, _ = rebuilt.model.judge(rebuilt.parameters, *tensors(batch, rebuilt.parameters))
+    assert float(loss) == pytest.approx(rebuilt.final_loss, rel=1e-6)
 
 
-def test_characters_that_the_network_does_not_know_are_said_and_read_as_one(trained: Path, capsys) -> None:
-    known, quiet = said(capsys, trained, f"a{OTHER}", "--length", "5")
-    strange, note = said(capsys, trained, "a☃", "--length", "5")
+def test_unknown_characters_are_reported_and_read_as_one(trained: Path, capsys) -> None:
+    known, quiet = printed(capsys, trained, f"a{OTHER}", "--length", "5")
+    strange, note = printed(capsys, trained, "a☃", "--length", "5")
     assert strange.removeprefix("a☃") == known.removeprefix(f"a{OTHER}")
     assert "'☃'" in note
     assert "note" not in quiet
@@ -106,32 +106,32 @@ def test_characters_that_the_network_does_not_know_are_said_and_read_as_one(trai
     [
         (["The ", "--where", "sell=rnn"], "--where: no column 'sell'; did you mean 'cell'?"),
         (["The ", "--where", "cell=gru"], "no run of this study has cell=gru"),
-        (["The ", "-S", "seeds=[7]"], "none of the 2 runs asked for is done yet"),
+        (["The ", "-S", "seeds=[7]"], "none of these 2 runs is done yet"),
         (["The ", "-S", "record.weights=false"], "record: {weights: true}"),
         ([""], "the prompt is empty"),
     ],
     ids=str,
 )
-def test_what_cannot_be_continued_is_said_in_a_sentence(
+def test_what_cannot_be_continued_is_reported_in_a_sentence(
     trained: Path, capsys, arguments: list[str], sentence: str
 ) -> None:
     if "record.weights=false" in arguments:
         folder = ["-o", str(trained.parent / "out"), "-S", "record.weights=false"]
         assert guarded(sweep.main, [str(trained), *folder, "-j", "1", "--engine", "torch", "-q"]) == cli.DONE
-    assert sentence in said(capsys, trained, *arguments, code=cli.WRONG)[1]
+    assert sentence in printed(capsys, trained, *arguments, code=cli.USAGE_ERROR)[1]
 
 
-def test_without_results_it_is_said_how_to_make_them(tmp_path: Path, capsys) -> None:
+def test_without_results_the_error_names_the_command_that_computes_them(tmp_path: Path, capsys) -> None:
     path = tmp_path / "reading.yaml"
     path.write_text(READING)
-    assert "python -m harness.sweep" in said(capsys, path, "The ", code=cli.WRONG)[1]
+    assert "python -m harness.sweep" in printed(capsys, path, "The ", code=cli.USAGE_ERROR)[1]
 
 
 def test_a_task_without_text_is_refused(study_file, capsys) -> None:
-    assert "'temporal_order' has no text to go on with" in said(capsys, study_file(), "The ", code=cli.WRONG)[1]
+    assert "'temporal_order' has no text to continue" in printed(capsys, study_file(), "The ", code=cli.USAGE_ERROR)[1]
 
 
-def test_diverged_networks_say_nothing(trained: Path, monkeypatch) -> None:
+def test_diverged_networks_are_refused(trained: Path, monkeypatch) -> None:
     planned, journal = plan(read(trained)), Journal.open(trained.parent / "out" / "reading")
     monkeypatch.setattr("harness.execution.trained._loss", lambda commit: float("inf"))
     with pytest.raises(HarnessError, match="diverged"):
@@ -142,5 +142,5 @@ def test_diverged_networks_say_nothing(trained: Path, monkeypatch) -> None:
 def test_a_wrong_option_is_exit_code_2(trained: Path, option: list[str], capsys) -> None:
     with pytest.raises(SystemExit) as caught:
         sample.main([str(trained), "The ", *option])
-    assert caught.value.code == cli.WRONG
+    assert caught.value.code == cli.USAGE_ERROR
     assert "error" in capsys.readouterr().err

@@ -1,10 +1,10 @@
-"""The door for notebooks and scripts: a study is read, planned, run and looked at from Python.
+"""The Python API, for notebooks and scripts: read a study, plan it, run it, and look at its results.
 
     study = harness.Study.from_yaml("studies/first.yaml", {"seeds": 3})
     results = study.run(n_jobs=2)
     results.figure("success")
 
-What it keeps is what the commands keep, in the same folders: either can go on where the other stopped.
+Results are those of the commands, in the same folders: either can go on where the other stopped.
 """
 
 from harness.api.results import Results, Verdicts

@@ -1,4 +1,4 @@
-"""Values and tables as text and as HTML; everything that a study says is escaped."""
+"""Values and tables as text and as HTML; every text of a study is escaped."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ MOST_ROWS = 40
 
 def listed(values: Iterable[object]) -> str:
     """'10, 20, 50', at most twelve of them."""
-    words = [shown(value) for value in values]
-    more = f", … ({len(words)} in all)" if len(words) > MOST_VALUES else ""
-    return ", ".join(words[:MOST_VALUES]) + more
+    texts = [shown(value) for value in values]
+    more = f", … ({len(texts)} in all)" if len(texts) > MOST_VALUES else ""
+    return ", ".join(texts[:MOST_VALUES]) + more
 
 
 def shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Looking: tables, verdicts and figures of what a study has measured."""
+"""Tables, verdicts and figures of what a study has measured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from harness.api.display import paragraph, table
-from harness.api.study import Study
 from harness.errors import HarnessError, Place, nearest
 from harness.figures.kind import FigureKind
 from harness.registry import FIGURE_PLUGINS
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from harness.report.presenting import JudgedStudy
+    from harness.study.spec import StudySpec
+    from harness.verdicts.judging import JudgedStudy
 
 
 class Verdicts(tuple[Verdict, ...]):
@@ -34,7 +34,7 @@ class Verdicts(tuple[Verdict, ...]):
 
     @property
     def hold(self) -> bool:
-        """Whether every expectation that was asked for holds."""
+        """Whether every expectation holds; one that an override has left without runs is not judged."""
         return all(verdict.state in ("holds", "not asked") for verdict in self)
 
     def __repr__(self) -> str:
@@ -53,7 +53,11 @@ class Verdicts(tuple[Verdict, ...]):
 
 @dataclass(frozen=True, repr=False)
 class Results:
-    """What a study has measured, and what that says to its expectations; made by `Study.run` and `harness.load`.
+    """What a study has measured, and the verdicts on its expectations; from `Study.run` and `harness.load`.
+
+    Args:
+        folder: the results folder.
+        judged: the plan, the tables and the verdicts.
 
     >>> results = harness.load("results/first")
     >>> len(results.runs), results.verdicts.hold
@@ -64,13 +68,17 @@ class Results:
     'Figure'
     """
 
-    study: Study
     folder: Path
     judged: JudgedStudy
 
     @property
+    def study(self) -> StudySpec:
+        """The study, typed and frozen."""
+        return self.judged.plan.study
+
+    @property
     def runs(self) -> pd.DataFrame:
-        """A row a run: its settings and what came out; docs/tables.md says what the columns mean."""
+        """A row a run: its settings and its measurements; docs/tables.md has the meaning of each column."""
         return self.judged.frames.runs
 
     @property
@@ -94,61 +102,62 @@ class Results:
         wide = self.judged.frames.gradients
         if not long:
             return wide
-        chosen = ("run_id", *self.study.asked.axes(), "seed", "update") if columns is None else columns
+        chosen = ("run_id", *self.study.axes(), "seed", "update") if columns is None else columns
         for name in chosen:
             if name not in wide.columns:
                 raise HarnessError(f"columns: no column '{name}'{nearest(name, map(str, wide.columns))}")
         return frames.long(wide, chosen)
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table that only some studies ask for: "states", "codes", "examples" or "weights".
+        """A table that only some studies record: "states", "codes", "examples" or "weights".
 
         Raises:
-            HarnessError: this study has not.
+            HarnessError: this study does not record it.
         """
         return self.judged.frames.table(name)
 
     @property
     def verdicts(self) -> Verdicts:
-        """The study's expectations, judged; there is no verdict where runs are missing."""
+        """The verdicts on the study's expectations; incomplete where runs are missing."""
         return Verdicts(self.judged.verdicts)
 
     @property
     def failures(self) -> dict[str, str]:
         """run_id → error, of the runs that have no result."""
         from harness.store.journal import Journal
+        from harness.store.status import Status
 
-        notes = Journal.open(self.folder).failures()
-        return {run_id: str(note["error"]) for run_id, note in notes.items() if run_id in self.judged.plan.ids}
+        return dict(Status.of(self.judged.plan, Journal.open(self.folder), verify=False).failed)
 
     def figure(self, name: str, **settings: Any) -> Figure:
         """One of the study's figures by its name, or a figure of any kind, as a matplotlib Figure.
 
         Args:
-            name: a figure of the study, whose settings are taken over, or a kind: "success", "decay", …
+            name: a figure of the study, whose settings are the defaults, or a kind: "success", "decay", …
             settings: of that kind, as in a study: x, hue, row, col, where, …
 
         Raises:
             HarnessError: there is no such figure, setting or column, or nothing to draw.
         """
-        own = {figure.name or figure.kind: figure for figure in self.study.asked.figures}
-        given = own[name].model_dump(exclude_unset=True) if name in own else {"kind": name}
-        found = installed()
-        kinds = FIGURE_PLUGINS.extended(found, {(FIGURE_PLUGINS.setting, given["kind"]): Place(f"figure '{name}'")})
-        if given["kind"] not in kinds:
-            known = {*own, *kinds, *FIGURE_PLUGINS.others(found)}
+        own = {figure.name or figure.kind: figure for figure in self.study.figures}
+        defaults = own[name].model_dump(exclude_unset=True) if name in own else {"kind": name}
+        plugins, place = installed(), Place(f"figure '{name}'")
+        kinds = FIGURE_PLUGINS.extended(plugins, {(FIGURE_PLUGINS.setting, defaults["kind"]): place})
+        if defaults["kind"] not in kinds:
+            known = {*own, *kinds, *FIGURE_PLUGINS.others(plugins)}
             raise HarnessError(f"no figure '{name}'{nearest(name, known)}")
-        kind = kinds[given["kind"]]
+        kind = kinds[defaults["kind"]]
         try:
-            figure: FigureKind = kind.model_validate({**given, **settings})
+            figure: FigureKind = kind.model_validate({**defaults, **settings})
         except ValidationError as error:
-            raise HarnessError("\n".join(f"figure '{name}': {k}: {what}" for k, what in explain(error, kind))) from None
+            problems = explain(error, kind)
+            raise HarnessError("\n".join(f"{place}: {key}: {problem}" for key, problem in problems)) from None
         others = (each for label, each in own.items() if label != (figure.name or figure.kind))
-        asked = replace(self.study.asked, figures=(figure, *others))  # a figure of panels shows the others
-        wrong = [f"figure '{name}': {what}" for index, what in figure_faults(asked) if index == 0]
-        if wrong:
-            raise HarnessError("\n".join(wrong))
-        return figure.draw(self.judged.frames, asked)
+        study = replace(self.study, figures=(figure, *others))  # a figure of panels draws the others
+        faults = [f"{place}: {fault}" for index, fault in figure_faults(study) if index == 0]
+        if faults:
+            raise HarnessError("\n".join(faults))
+        return figure.draw(self.judged.frames, study)
 
     def report(self) -> Path:
         """Write figures/ and report.html, as `python -m harness.report` does; the report's path.

@@ -1,23 +1,24 @@
-"""Asking: a study from a file, a text or a mapping; its plan; running it."""
+"""A study from a file, a text or a mapping; its plan; running it; and loading what has been computed."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from argparse import ArgumentTypeError
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import cli, sweep
 from harness.api.display import listed, paragraph, shown, table
+from harness.api.results import Results
 from harness.errors import HarnessError, Place, ResultsError, StudyError, nearest
+from harness.execution.options import SweepOptions
 from harness.registry import load_registry, read
-from harness.study import plan as planning
+from harness.store.location import results_folder
 from harness.study.matching import ordered
+from harness.study.plan import Plan, plan
 from harness.study.spec import StudySpec
 from harness.study.validation import understand
 from harness.study.yaml_document import YamlDocument, parse
@@ -26,18 +27,16 @@ from harness.verdicts.expectations import weak_seeds
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.api.results import Results
-
 Overrides = Mapping[str, Any] | Sequence[str]
 
 
 @dataclass(frozen=True, repr=False)
 class Study:
-    """A question, read and found right; made by `from_yaml`, `from_text` or `from_dict`.
+    """A valid study; from `from_yaml`, `from_text` or `from_dict`.
 
     Args:
-        asked: the study itself, typed and frozen.
-        folder: where its results are, unless another folder is named.
+        spec: the study itself, typed and frozen.
+        folder: its results folder, unless a call names another.
 
     >>> study = harness.Study.from_yaml("studies/first.yaml")
     >>> study.name, len(study.plan())
@@ -48,7 +47,7 @@ class Study:
     harness.errors.StudyError: -S 1: model.cell: no cell 'lstmm'; did you mean 'lstm'? ...
     """
 
-    asked: StudySpec
+    spec: StudySpec
     folder: Path
 
     @classmethod
@@ -57,14 +56,14 @@ class Study:
 
         Args:
             path: the file.
-            overrides: settings to ask instead, {"training.max_updates": 500}, or texts as after -S on the command
+            overrides: other values of settings, {"training.max_updates": 500}, or texts as after -S on the command
                 line; a list makes an axis.
 
         Raises:
-            HarnessError: the file cannot be read, or is wrong; every mistake is told with its place.
+            HarnessError: the file cannot be read, or is wrong; errors report file, line and column.
         """
-        asked = read(path, texts(overrides))
-        return cls(asked, cli.results_folder(str(path), asked.name, None))
+        spec = read(path, texts(overrides))
+        return cls(spec, results_folder(str(path), spec.name, None))
 
     @classmethod
     def from_text(cls, text: str, overrides: Overrides = ()) -> Study:
@@ -76,27 +75,27 @@ class Study:
         """The study that a mapping is, with the keys of the YAML file; see `from_yaml`."""
         document = parse(json.dumps(settings, indent=1, ensure_ascii=False, default=_plain), "<dict>")
         document.keys.clear()
-        document.values = {(): Place("<dict>")}  # lines of a text that nobody has seen would tell nothing
+        document.values = {(): Place("<dict>")}  # the lines of this text mean nothing to the user, who wrote a mapping
         return cls._of(document, overrides)
 
     @classmethod
     def _of(cls, document: YamlDocument, overrides: Overrides) -> Study:
-        asked = understand(document, texts(overrides), registry=load_registry)
-        return cls(asked, Path("results") / asked.name)
+        spec = understand(document, texts(overrides), registry=load_registry)
+        return cls(spec, Path("results") / spec.name)
 
     @property
     def name(self) -> str:
         """The study's name."""
-        return self.asked.name
+        return self.spec.name
 
     @property
     def claim(self) -> str:
         """What the study claims."""
-        return self.asked.claim
+        return self.spec.claim
 
     def plan(self) -> StudyPlan:
         """All runs of the study, with their predicted cost; nothing is computed."""
-        return StudyPlan(self, planning.plan(self.asked))
+        return StudyPlan(self, plan(self.spec))
 
     def run(
         self,
@@ -126,17 +125,24 @@ class Study:
             limit: at most so many runs.
             retries: how often a failed run is tried again.
             timeout: seconds that a run may take.
-            retry_failed: take up again what failed before.
-            force: do again what is done.
-            progress: tell on stderr how far it is.
+            retry_failed: compute again what failed before.
+            force: compute again what is done.
+            progress: report progress on stderr.
 
         Raises:
             HarnessError: an argument is wrong, the folder cannot be used, or torch came first (see `prepare`).
-            KeyboardInterrupt: interrupted; what had finished is kept, and the same call goes on from there.
+            KeyboardInterrupt: interrupted; finished runs are kept, and the same call goes on from there.
         """
-        self._check(n_jobs, engine, device, where or {})
-        from harness.execution import sweeping
+        options = SweepOptions(
+            jobs=n_jobs, engine=engine, device=device, where=where or {}, limit=limit, retries=retries,
+            timeout=timeout, retry_failed=retry_failed, force=force,
+        )  # fmt: skip
+        known = [column.name for column in self.spec.setting_columns()]
+        for name in options.where:
+            if name not in known:
+                raise HarnessError(f"where: no column '{name}'{nearest(name, known)}")
         from harness.execution.local import workers
+        from harness.execution.sweeping import sweep
 
         if _torch_came_first() and workers(n_jobs) == 1:
             raise HarnessError(
@@ -145,47 +151,28 @@ class Study:
                 "n_jobs=2"
             )
         prepare()
-        wanted = sweeping.SweepOptions(
-            jobs=n_jobs, engine=engine, device=device, where=where or {}, limit=limit, retries=retries,
-            timeout=timeout, retry_failed=retry_failed, force=force,
-        )  # fmt: skip
-        place = self.folder if folder is None else Path(folder)
-        sweeping.sweep(self.plan().planned, place, wanted, shown=progress, command=("harness.Study.run",))
-        return self.results(place)
+        target = self.folder if folder is None else Path(folder)
+        sweep(plan(self.spec), target, options, shown=progress, command=("harness.Study.run",))
+        return self.results(target)
 
     def results(self, folder: str | Path | None = None) -> Results:
-        """What has been computed so far.
+        """The results so far.
 
         Raises:
             HarnessError: there are no results in the folder.
         """
-        from harness.api.results import Results
-        from harness.report.presenting import judge_folder
+        from harness.verdicts.judging import judge_folder
 
-        place = self.folder if folder is None else Path(folder)
-        return Results(self, place, judge_folder(planning.plan(self.asked), place))
-
-    def _check(self, n_jobs: int, engine: str, device: str, where: Mapping[str, Any]) -> None:
-        """What the command line refuses is refused here too."""
-        try:
-            sweep.jobs(str(n_jobs))
-            sweep.device(device)
-        except (ArgumentTypeError, ValueError) as error:
-            raise HarnessError(f"n_jobs={n_jobs!r}, device={device!r}: {error}") from None
-        if engine not in ("numba", "torch"):
-            raise HarnessError(f"engine={engine!r}: no such engine{nearest(engine, ('numba', 'torch'))}")
-        known = [column.name for column in self.asked.setting_columns()]
-        for name in where:
-            if name not in known:
-                raise HarnessError(f"where: no column '{name}'{nearest(name, known)}")
+        target = self.folder if folder is None else Path(folder)
+        return Results(target, judge_folder(plan(self.spec), target))
 
     def _axes(self) -> list[tuple[str, str]]:
-        points = [point.columns() for point in self.asked.points]
-        axes = [(name, listed(ordered(p[name] for p in points if name in p))) for name in self.asked.axes()]
-        return [*axes, ("seeds", listed(self.asked.seeds))]
+        points = [point.columns() for point in self.spec.points]
+        axes = [(name, listed(ordered(p[name] for p in points if name in p))) for name in self.spec.axes()]
+        return [*axes, ("seeds", listed(self.spec.seeds))]
 
     def __repr__(self) -> str:
-        runs = len(self.asked.points) * len(self.asked.seeds)
+        runs = len(self.spec.points) * len(self.spec.seeds)
         axes = "; ".join(f"{name}: {values}" for name, values in self._axes())
         return f"Study {self.name}: {self.claim}\n{runs} runs; {axes}"
 
@@ -195,7 +182,11 @@ class Study:
 
 @dataclass(frozen=True, repr=False)
 class StudyPlan:
-    """What a study would compute.
+    """The runs that a study would compute.
+
+    Args:
+        study: the study.
+        planned: its plan, as the commands make it.
 
     >>> plan = harness.Study.from_yaml("studies/first.yaml").plan()
     >>> plan.runs[["cell", "seed"]].values.tolist()
@@ -203,7 +194,7 @@ class StudyPlan:
     """
 
     study: Study
-    planned: planning.Plan
+    planned: Plan
 
     def __len__(self) -> int:
         return len(self.planned.runs)
@@ -213,26 +204,24 @@ class StudyPlan:
         """A row a run: run_id, the settings that differ, the seed, and the predicted seconds of one core."""
         import pandas as pd
 
-        from harness.execution.sweeping import costs
-
-        price, kept = costs(self.planned, self.planned.runs), ["run_id", *self.study.asked.axes(), "seed", "seconds"]
-        rows = [{"run_id": r.run_id, **r.columns(), "seconds": price[r.run_id]} for r in self.planned.runs]
-        return pd.DataFrame([{name: row.get(name) for name in kept} for row in rows], columns=kept)
+        seconds = self.planned.costs(self.planned.runs)
+        columns = ["run_id", *self.study.spec.axes(), "seed", "seconds"]
+        rows = [{"run_id": r.run_id, **r.columns(), "seconds": seconds[r.run_id]} for r in self.planned.runs]
+        return pd.DataFrame([{name: row.get(name) for name in columns} for row in rows], columns=columns)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the number of seeds cannot carry, whatever comes out."""
-        said = [weak_seeds(each, len(self.study.asked.seeds)) for each in self.study.asked.expect]
-        return tuple(dict.fromkeys(sentence for sentence in said if sentence))
+        """A sentence for each expectation that has too few seeds, whatever they measure."""
+        sentences = [weak_seeds(each, len(self.study.spec.seeds)) for each in self.study.spec.expect]
+        return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
 
     def __repr__(self) -> str:
         from harness.execution.preview import preview
-        from harness.execution.sweeping import SweepOptions
 
         return preview(self.planned, self.study.folder, SweepOptions(), self.warnings)
 
     def _repr_html_(self) -> str:
-        axes = self.study.asked.axes()
+        axes = self.study.spec.axes()
         cells: dict[tuple[str, ...], list[float]] = {}
         for row in self.runs.to_dict("records"):
             cells.setdefault(tuple(shown(row[name]) for name in axes), []).append(row["seconds"])
@@ -242,32 +231,35 @@ class StudyPlan:
 
 
 def load(folder: str | Path) -> Results:
-    """The results in a folder, with the study that was asked there last.
+    """The results in a folder, judged by the study that was swept there last.
 
     Raises:
-        HarnessError: there are none, or their study is no longer a valid one.
+        HarnessError: there are no results, or their study is no longer valid.
     """
-    from harness.store.journal import Journal, read_json
+    from harness.store.files import read_json
+    from harness.store.journal import Journal
 
-    place = Path(folder)
-    Journal.open(place)
+    target = Path(folder)
+    Journal.open(target)
+    note = target / "plan.json"
     try:
-        kept = read_json(place / "plan.json")
-        text, path, overrides = str(kept["source"]), str(kept["study"]), [str(each) for each in kept["overrides"]]
+        document = read_json(note)
+        text, path = str(document["source"]), str(document["study"])
+        overrides = [str(each) for each in document["overrides"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ResultsError(f"{place / 'plan.json'}: cannot be read ({error}); a sweep of the study writes it") from None
+        raise ResultsError(f"{note}: cannot be read ({error}); a sweep of the study writes it") from None
     try:
-        asked = understand(parse(text, path), overrides, registry=load_registry)
+        spec = understand(parse(text, path), overrides, registry=load_registry)
     except StudyError as error:
-        raise ResultsError(f"{place / 'plan.json'}: the study that it holds is not valid any more:\n{error}") from None
-    return Study(asked, place).results()
+        raise ResultsError(f"{note}: the study that it holds is not valid any more:\n{error}") from None
+    return Study(spec, target).results()
 
 
 def prepare() -> None:
-    """Fix the arithmetic of this process; `Study.run` does it, too late only if torch has been imported by then.
+    """Fix the arithmetic of this process; `Study.run` does so too, but too late if torch has been imported by then.
 
-    One thread for every numerical library, and MKL_CBWR: without it a product's last bit can change with where an
-    array lies in memory. Set for the whole process, so other code in it runs on one thread too.
+    One thread for every numerical library, and MKL_CBWR: without it the last bit of a product can depend on the
+    alignment of an array in memory. This holds for the whole process: other code in it runs on one thread, too.
     """
     from harness.execution import environment
 
@@ -282,7 +274,7 @@ def _torch_came_first() -> bool:
 
 
 def texts(overrides: Overrides) -> tuple[str, ...]:
-    """Overrides as they stand after -S; JSON is YAML."""
+    """Overrides as texts after -S; JSON is YAML."""
     if isinstance(overrides, str):
         raise HarnessError(f"overrides: a mapping or a list of texts, not one text: ['{overrides}']")
     if not isinstance(overrides, Mapping):
@@ -291,7 +283,7 @@ def texts(overrides: Overrides) -> tuple[str, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON has no word for: numpy's numbers and arrays, ranges."""
+    """Values that JSON does not know: numpy's numbers and arrays, ranges."""
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, Iterable):

@@ -1,1 +1,1 @@
-"""Where it runs: each pack is a job of one thread; what fails is noted, and the rest goes on."""
+"""Where runs are computed: each pack is a job of one thread; failures are noted, and the other jobs go on."""

@@ -1,4 +1,4 @@
-"""What must be true of a process before it computes: one thread, and arithmetic that ignores memory alignment."""
+"""The state of a process that computes: one thread, and arithmetic that does not depend on memory alignment."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import os
 import threading
 from time import sleep
 
-SINGLE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def prepare() -> None:
-    """Set what must be set before torch or numpy load; call it first, in the controller (workers inherit it).
+    """Set the environment; call it before torch or numpy load, in the controller (workers inherit it).
 
-    Without MKL_CBWR the products of a slice differ in the last bit with its alignment in memory, so that a run in a
-    pack would differ from the same run alone.
+    Without MKL_CBWR the last bit of a matrix product depends on the alignment of its operands in memory (measured on
+    torch 2.13 at odd sizes), so that a run in a pack would differ from the same run alone.
     """
     os.environ.setdefault("MKL_CBWR", "AVX2")
-    for name in SINGLE:
+    for name in THREADS:
         os.environ[name] = "1"
 
 
@@ -30,12 +30,12 @@ def single_threaded() -> None:
 
 
 def die_with(parent: int) -> None:
-    """In a worker: exit when the controller is gone, whatever killed it; loky's workers would go on."""
+    """In a worker: exit when the controller has ended, whatever killed it; loky's workers would go on."""
     if os.getpid() == parent or any(thread.name == "watch parent" for thread in threading.enumerate()):
         return
 
     def watch() -> None:
-        while os.getppid() == parent:  # not /proc: a killed parent can stay there as a zombie
+        while os.getppid() == parent:  # not /proc, where a killed parent can stay as a zombie
             sleep(0.5)
         os._exit(1)
 

@@ -1,4 +1,4 @@
-"""One job: a pack, computed in whatever process this is; every record is committed as soon as it is there."""
+"""One job: a pack, computed in this process; every run is committed as soon as its record is complete."""
 
 from __future__ import annotations
 
@@ -15,14 +15,22 @@ from time import monotonic
 from harness.errors import DeadlineError, ResultsError
 from harness.execution.environment import prepare, single_threaded
 from harness.store.checkpoints import Checkpoints
-from harness.store.journal import Journal, replace_file
+from harness.store.files import replace_file
+from harness.store.journal import Journal
 from harness.study.plan import Pack
 from harness.study.plugins import load_object
 
 
 @dataclass(frozen=True)
 class JobOptions:
-    """How jobs are computed, as opposed to what."""
+    """How the jobs of a sweep are computed.
+
+    Args:
+        folder: the results folder.
+        controller: the process that supervises; workers end with it.
+        engine, device, timeout, force: as in SweepOptions.
+        shard: the name of the controller's shard; empty for the whole folder.
+    """
 
     folder: Path
     controller: int
@@ -30,38 +38,37 @@ class JobOptions:
     device: str = "cpu"
     timeout: float | None = None
     force: bool = False
-    shard: str = ""  # of several controllers on one folder: which
+    shard: str = ""
 
     @property
     def markers(self) -> Path:
-        """Where the workers of this controller say what they are at."""
+        """The folder in which the workers of this controller note their progress."""
         return self.folder / "working" / self.shard
 
 
-Done = dict[str, tuple[str, float]]  # run_id → its outcome, and the share of its budget that it used
+Done = dict[str, tuple[str, float]]  # run_id → outcome, and the share of its budget that was used
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job."""
+    """How a job ended."""
 
     done: Done = field(default_factory=dict)
-    failed: tuple[str, ...] = ()  # the pack's runs that have no record
+    failed: tuple[str, ...] = ()  # ids of the pack's runs without a record
     error: str = ""
     trace: str = ""
-    final: bool = False  # trying again would not help (a deadline)
-    folder: bool = False  # not the run's fault: the results folder is full, read-only or gone
+    final: bool = False  # another attempt would fail too (a deadline)
+    folder: bool = False  # the results folder failed, not the run: it is full, read-only or gone
 
 
 def work(pack: Pack, entry: str, options: JobOptions) -> Outcome:
-    """Compute a pack. An exception becomes an outcome: one raised in a worker would end the whole sweep's generator."""
+    """Compute a pack. An exception becomes an outcome: raised in a worker it would end the generator of outcomes."""
     done: Done = {}
     by_id = {run.run_id: run for run in pack}
     try:
-        with marker(
-            options.markers, pack, done
-        ) as listener:  # first of all: what dies while it imports is a suspect too
-            prepare()  # a worker of a cluster inherits nothing
+        # The marker comes first: a worker that is killed while it imports torch must be a suspect, too.
+        with marker(options.markers, pack, done) as listener:
+            prepare()  # a worker of a cluster inherits no environment
             single_threaded()
             from harness.experiments.setup import Setup
 
@@ -85,7 +92,7 @@ def work(pack: Pack, entry: str, options: JobOptions) -> Outcome:
 
 @contextmanager
 def marker(markers: Path, pack: Pack, done: Done) -> Iterator[Listener]:
-    """A file that says what this process is at: the controller reads progress from it, and suspects if it dies."""
+    """A file that names the runs of this process: the controller reads its progress, and if it dies, its suspects."""
     path = markers / f"{gethostname()}-{os.getpid()}.json"
     try:
         markers.mkdir(exist_ok=True)
@@ -102,7 +109,7 @@ def marker(markers: Path, pack: Pack, done: Done) -> Iterator[Listener]:
 
 @dataclass
 class Listener:
-    """Notes a pack's progress, at most twice a second."""
+    """Writes a pack's progress into its marker, at most twice a second."""
 
     path: Path
     runs: list[str]

@@ -1,4 +1,4 @@
-"""Jobs in parallel on this machine, by joblib's loky processes; supervision of those that fail or die."""
+"""Jobs in parallel on this machine, in processes of joblib's loky; supervision of those that fail or are killed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,30 @@ from harness.execution import cluster
 from harness.execution.environment import die_with
 from harness.execution.job import JobOptions, Outcome, work
 from harness.execution.progress import Progress
-from harness.store.journal import Journal, read_json
+from harness.store.files import read_json
+from harness.store.journal import Journal
 from harness.study.plan import Pack, Run
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, treated as Ctrl-C is, with its own exit code."""
+    """SIGTERM, treated like Ctrl-C, with an exit code of its own."""
 
 
 @dataclass
 class Supervision:
-    """What to do with jobs that fail, and how often what has been tried."""
+    """How jobs are retried, and the attempts and failures so far.
+
+    Args:
+        entry: "module:function" of the experiment.
+        options: of every job.
+        journal: the commits.
+        progress: is informed of every run that ends.
+        jobs: processes; 1: in this process.
+        retries: further attempts that a failed run has.
+        fail_fast: stop at the first run that failed for good.
+        scheduler: address of a dask scheduler that runs the jobs instead.
+        after: called after each job.
+    """
 
     entry: str
     options: JobOptions
@@ -40,61 +53,65 @@ class Supervision:
     retries: int = 1
     fail_fast: bool = False
     scheduler: str | None = None
-    after: Callable[[], None] = lambda: None  # called after each job: time to refresh the tables
+    after: Callable[[], None] = lambda: None
     attempts: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def execute(packs: Sequence[Pack], watch: Supervision) -> dict[str, str]:
-    """Compute all packs, dearest first, and return {run_id: error} of the runs that failed for good.
+def execute(packs: Sequence[Pack], supervision: Supervision) -> dict[str, str]:
+    """Compute all packs, the most expensive first, and return {run_id: error} of the runs that failed for good.
 
-    A pack that raised is tried again as single runs. When a worker is killed the whole pool breaks; the packs that
-    were in work then are suspects: the others are finished first, then each suspect's runs alone, so that one
-    poisoned run can take nothing else with it. Never in this process, unless one job was asked for.
+    A pack that raised is tried again as single runs. When a worker is killed the whole pool breaks, and the packs that
+    were being computed are suspects: the others are finished first, then the runs of each suspect alone, so that a run
+    that kills its process takes no other with it. Runs are computed in this process only where `jobs` is 1.
     """
     waiting, suspects = list(packs), list[Pack]()
-    barren = 0  # breakages in a row without a job done or a suspect
+    unexplained = 0  # breakages in a row without a finished job or a suspect
     while waiting or suspects:
-        now, alone = (waiting, False) if waiting else ([suspects.pop(0)], True)
-        waiting, open_packs = [], {pack[0].run_id: pack for pack in now}
+        batch, alone = (waiting, False) if waiting else ([suspects.pop(0)], True)
+        waiting, open_packs = [], {pack[0].run_id: pack for pack in batch}
         try:
-            for pack, outcome in _results(now, watch, alone):
+            for pack, outcome in _results(batch, supervision, alone):
                 del open_packs[pack[0].run_id]
-                barren = 0
-                waiting += _settle(pack, outcome, watch)
-                watch.after()
-                if watch.failed and watch.fail_fast:
-                    return watch.failed
+                unexplained = 0
+                waiting += _settle(pack, outcome, supervision)
+                supervision.after()
+                if supervision.failed and supervision.fail_fast:
+                    return supervision.failed
         except BrokenExecutor as error:
-            at_work, unbegun = _split(open_packs.values(), watch)
-            barren = 0 if at_work else barren + 1
-            if barren and (alone or barren > watch.retries):  # they always die before they can say what they are at
-                at_work, unbegun = unbegun, []
-            waiting += unbegun
-            for pack in at_work:
-                gone = Outcome({}, tuple(run.run_id for run in pack), f"worker killed: {_first_line(error)}")
-                suspects += _settle(pack, gone, watch)
-            if watch.failed and watch.fail_fast:
-                return watch.failed
-    return watch.failed
+            begun, not_begun = _split(open_packs.values(), supervision)
+            unexplained = 0 if begun else unexplained + 1
+            # workers that are always killed before they can write a marker would otherwise be restarted for ever
+            if unexplained and (alone or unexplained > supervision.retries):
+                begun, not_begun = not_begun, []
+            waiting += not_begun
+            for pack in begun:
+                killed = Outcome({}, tuple(run.run_id for run in pack), f"worker killed: {_first_line(error)}")
+                suspects += _settle(pack, killed, supervision)
+            if supervision.failed and supervision.fail_fast:
+                return supervision.failed
+    return supervision.failed
 
 
-def _results(packs: Sequence[Pack], watch: Supervision, alone: bool) -> Iterator[tuple[Pack, Outcome]]:
-    """Outcomes as they come. A single suspect still gets a worker of its own unless the sweep is sequential by wish."""
-    if watch.scheduler:
-        yield from cluster.results(packs, watch.entry, watch.options, watch.scheduler, watch.progress.say)
+def _results(packs: Sequence[Pack], supervision: Supervision, alone: bool) -> Iterator[tuple[Pack, Outcome]]:
+    """Outcomes as they come. A single suspect still gets a worker of its own, unless `jobs` is 1."""
+    if supervision.scheduler:
+        yield from cluster.results(
+            packs, supervision.entry, supervision.options, supervision.scheduler, supervision.progress.say
+        )
         return
-    if watch.jobs == 1:
+    if supervision.jobs == 1:
         for pack in packs:
-            yield pack, work(pack, watch.entry, watch.options)
+            yield pack, work(pack, supervision.entry, supervision.options)
         return
     by_first = {pack[0].run_id: pack for pack in packs}
-    tasks = (delayed(_named)(pack, watch.entry, watch.options) for pack in packs)
-    jobs = watch.jobs if not alone else 2  # n_jobs=1 would run it here
-    dying = {"initializer": die_with, "initargs": (watch.options.controller,)}  # those without a job yet, too
-    with warnings.catch_warnings(), parallel_config(backend="loky", inner_max_num_threads=1, **dying):
-        warnings.filterwarnings("ignore", message="A worker stopped while some jobs")  # supervision sees it instead
-        warnings.filterwarnings("ignore", message=".*still being processed by the workers")  # --fail-fast means that
+    tasks = (delayed(_named)(pack, supervision.entry, supervision.options) for pack in packs)
+    jobs = supervision.jobs if not alone else 2  # with n_jobs=1 joblib would compute it in this process
+    # in the initializer, so that workers without a job end with the controller, too
+    initializer = {"initializer": die_with, "initargs": (supervision.options.controller,)}
+    with warnings.catch_warnings(), parallel_config(backend="loky", inner_max_num_threads=1, **initializer):
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs")  # `execute` handles it
+        warnings.filterwarnings("ignore", message=".*still being processed by the workers")  # as --fail-fast intends
         parallel = Parallel(n_jobs=jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered")
         with closing(parallel(tasks)) as results:
             for first, outcome in results:
@@ -105,52 +122,54 @@ def _named(pack: Pack, entry: str, options: JobOptions) -> tuple[str, Outcome]:
     return pack[0].run_id, work(pack, entry, options)
 
 
-def _settle(pack: Pack, outcome: Outcome, watch: Supervision) -> list[Pack]:
-    """Note what ended; return what is to be tried again, as single runs.
+def _settle(pack: Pack, outcome: Outcome, supervision: Supervision) -> list[Pack]:
+    """Note the runs that ended; return those to be tried again, as single runs.
 
     Raises:
-        ResultsError: runs can no longer be kept; another attempt would be in vain too.
+        ResultsError: runs can no longer be committed; another attempt would fail too.
     """
     if outcome.folder:
         raise ResultsError(outcome.error)
     runs = {run.run_id: run for run in pack}
     for run_id, (name, share) in outcome.done.items():
-        watch.progress.ended(run_id, name, share)
+        supervision.progress.ended(run_id, name, share)
     again: list[Pack] = []
     for run_id in outcome.failed:
-        if watch.journal.has(run_id):  # it was kept before its worker died
-            watch.progress.ended(run_id, "kept")
+        if supervision.journal.has(run_id):  # it was committed before its worker was killed
+            supervision.progress.ended(run_id, "committed")
             continue
-        if len(pack) > 1:  # which run it was is not known: that of the pack is nobody's attempt
+        if len(pack) > 1:  # the run at fault is not known, so that this counts as no run's attempt
             again.append((runs[run_id],))
             continue
-        watch.attempts[run_id] += 1
-        if watch.attempts[run_id] <= watch.retries and not outcome.final:
+        supervision.attempts[run_id] += 1
+        if supervision.attempts[run_id] <= supervision.retries and not outcome.final:
             again.append((runs[run_id],))
             continue
-        watch.failed[run_id] = outcome.error
-        watch.progress.ended(run_id, "failed")
-        watch.journal.fail(run_id, runs[run_id].columns(), outcome.error, outcome.trace, watch.attempts[run_id])
-        watch.progress.say(f"failed: {_describe(runs[run_id])}: {outcome.error}")
+        supervision.failed[run_id] = outcome.error
+        supervision.progress.ended(run_id, "failed")
+        supervision.journal.fail(
+            run_id, runs[run_id].columns(), outcome.error, outcome.trace, supervision.attempts[run_id]
+        )
+        supervision.progress.say(f"failed: {_describe(runs[run_id])}: {outcome.error}")
     return again
 
 
-def _split(packs: Iterable[Pack], watch: Supervision) -> tuple[list[Pack], list[Pack]]:
-    """After a breakage: packs that were in work (by the markers their workers left) and packs that were not begun."""
-    committed, marked = watch.journal.done(), set[str]()
-    for path in watch.options.markers.glob("*.json"):
+def _split(packs: Iterable[Pack], supervision: Supervision) -> tuple[list[Pack], list[Pack]]:
+    """After a breakage: packs that were being computed (by the markers of their workers), and packs not begun."""
+    committed, marked = supervision.journal.done(), set[str]()
+    for path in supervision.options.markers.glob("*.json"):
         with suppress(OSError, ValueError, KeyError, TypeError):
             marked |= set(read_json(path)["runs"])
             path.unlink()
-    at_work, waiting = list[Pack](), list[Pack]()
+    begun, not_begun = list[Pack](), list[Pack]()
     for pack in packs:
-        rest = tuple(run for run in pack if run.run_id not in committed and run.run_id not in watch.failed)
+        rest = tuple(run for run in pack if run.run_id not in committed and run.run_id not in supervision.failed)
         for run in pack:
             if run.run_id in committed:
-                watch.progress.ended(run.run_id, "kept")
+                supervision.progress.ended(run.run_id, "committed")
         if rest:
-            (at_work if any(run.run_id in marked for run in rest) else waiting).append(rest)
-    return at_work, waiting
+            (begun if any(run.run_id in marked for run in rest) else not_begun).append(rest)
+    return begun, not_begun
 
 
 def _describe(run: Run) -> str:
@@ -168,13 +187,13 @@ def _first_line(error: BaseException) -> str:
 
 
 def workers(jobs: int) -> int:
-    """-1 is all cores, as joblib has it."""
+    """The number of processes; -1 is all cores, as in joblib."""
     return int(cpu_count()) if jobs == -1 else jobs
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM interrupts like Ctrl-C; whatever ends a sweep early, its workers are gone afterwards."""
+    """SIGTERM interrupts like Ctrl-C; whatever ends a sweep early, its workers are ended, too."""
 
     def stop(number: int, frame: FrameType | None) -> Any:
         raise Terminated
@@ -193,7 +212,7 @@ def interruptible() -> Iterator[None]:
 
 
 def clear_markers(markers: Path) -> None:
-    """Markers of a sweep that was killed; call it while holding the lock."""
+    """Remove the markers of a killed sweep; call it only under the controller's lock."""
     markers.parent.mkdir(exist_ok=True)
-    for path in markers.glob("**/*.json"):  # the whole folder's holder has those of all shards
+    for path in markers.glob("**/*.json"):  # without a shard this removes the markers of all shards, too
         path.unlink(missing_ok=True)

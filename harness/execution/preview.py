@@ -1,15 +1,17 @@
-"""What a sweep would do (`-n`), and what one has done (`harness.status`)."""
+"""What a sweep would do: the plan that `-n` prints."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from harness.execution.local import workers
-from harness.execution.progress import clock
-from harness.execution.sweeping import SweepOptions, costs, counts, todo
+from harness.execution.options import SweepOptions
 from harness.store.journal import Journal
+from harness.store.status import Status, clock
 from harness.study.plan import Plan, packs
 from harness.study.spec import Point
 
@@ -17,68 +19,62 @@ MOST_ROWS = 40
 
 
 def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[str] = ()) -> str:
-    """The plan as text; nothing is written."""
-    journal = Journal.open(folder) if (folder / "store.json").exists() else None
-    faulty = journal.faulty(sorted(journal.done() & plan.ids)) if journal else {}
-    done = journal.done() - faulty.keys() if journal else frozenset()
-    failed = frozenset(journal.failures()) if journal else frozenset()
-    runs = todo(plan, options, done, failed)
-    axes = plan.study.axes()
-    price = costs(plan, runs)
-    jobs = workers(options.jobs)
-    packed = packs(runs, jobs=jobs, cost=price, memory=plan.study.experiment.memory)
-    lines = [f"{plan.study.name}: {plan.study.claim}", ""]
-    cells = {id(point): _cell(point, axes) for point in plan.study.points}
-    rows: dict[tuple[str, ...], Counter[str]] = {}
-    for run in plan.runs:
-        row = rows.setdefault(cells[id(run.point)], Counter())
-        row["runs"] += 1
-        row["done"] += run.run_id in done
-        row["milliseconds"] += round(1000 * price.get(run.run_id, 0.0))
-    table = [(*axes, "runs", "done", "cost")]
-    table += [
-        (*key, str(row["runs"]), str(row["done"]), clock(row["milliseconds"] / 1000))
-        for key, row in list(rows.items())[:MOST_ROWS]
-    ]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines += ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
-    if len(rows) > MOST_ROWS:
-        lines.append(f"… and {len(rows) - MOST_ROWS} more cells of the grid")
-    total = sum(price.values())
-    have = counts(plan, journal, faulty) if journal else Counter(missing=len(plan.runs))
-    others = f"; {have['orphaned']} other runs in the folder are left alone" if have["orphaned"] else ""
-    lines += [
-        "",
-        f"{len(plan.runs)} runs: {have['done']} done, {have['missing']} missing, {have['failed']} failed{others}",
-        f"to do now: {len(runs)} runs in {len(packed)} packs",
-        f"cost: about {clock(total / jobs)} with {jobs} job{'s' * (jobs > 1)}, less where runs end early",
-        f"results: {folder}",
-        *_damage(faulty),
-    ]
-    return "\n".join([*lines, *(f"warning: {sentence}" for sentence in warnings)])
+    """The plan as text; nothing is written.
 
+    Args:
+        plan: whose runs.
+        folder: the results folder; it need not exist.
+        options: of the sweep.
+        warnings: sentences that are printed below the plan.
 
-def status(plan: Plan, journal: Journal) -> str:
-    """What is done, missing, failed and orphaned, and the cost still to come."""
-    faulty = journal.faulty(sorted(journal.done() & plan.ids))
-    have = counts(plan, journal, faulty)
-    runs = todo(plan, SweepOptions(), journal.done() - faulty.keys(), frozenset(journal.failures()))
+    Raises:
+        ResultsError: the folder cannot be read, or holds another schema version.
+    """
+    exists = (folder / "store.json").exists()
+    status = Status.of(plan, Journal.open(folder)) if exists else Status(plan, folder)
+    runs = options.select(plan, status.done, frozenset(status.failed))
+    seconds, jobs = plan.costs(runs), workers(options.jobs)
+    packed = packs(runs, jobs=jobs, cost=seconds, memory=plan.study.experiment.memory)
+    counts = status.counts()
+    others = f"; {counts['orphaned']} other runs in the folder are left alone" if counts["orphaned"] else ""
     lines = [
-        f"{plan.study.name}: {len(plan.runs)} runs in {journal.folder}",
-        *(f"{have[name]:8d}  {name}" for name in ("done", "missing", "failed", "orphaned")),
-        f"still to come: about {clock(sum(costs(plan, runs).values()))} of one core",
+        f"{plan.study.name}: {plan.study.claim}",
+        "",
+        *_grid(plan, status, seconds),
+        "",
+        f"{len(plan.runs)} runs: {counts['done']} done, {counts['missing']} missing, {counts['failed']} failed{others}",
+        f"to do now: {len(runs)} runs in {len(packed)} packs",
+        f"cost: about {clock(sum(seconds.values()) / jobs)} with {jobs} job{'s' * (jobs > 1)}, "
+        "less where runs end early",
+        f"results: {folder}",
+        *status.damage(),
+        *(f"warning: {sentence}" for sentence in warnings),
     ]
-    failures = journal.failures()
-    lines += [f"failed {run_id}: {note['error']}" for run_id, note in failures.items() if run_id in plan.ids]
-    lines += _damage(faulty)
-    lines += [f"damaged commit set aside: {run_id}" for run_id in journal.damaged()]
     return "\n".join(lines)
 
 
-def _cell(point: Point, axes: Sequence[str]) -> tuple[str, ...]:
+def _grid(plan: Plan, status: Status, seconds: dict[str, float]) -> list[str]:
+    """A table with a row for each combination of values on the axes: runs, runs done, and the cost of this sweep."""
+    axes = plan.study.axes()
+    rows: dict[tuple[str, ...], Counter[str]] = {}
+    for point, runs in groupby(plan.runs, key=attrgetter("point")):
+        row = rows.setdefault(_values(point, axes), Counter())
+        for run in runs:
+            row["runs"] += 1
+            row["done"] += run.run_id in status.done
+            row["milliseconds"] += round(1000 * seconds.get(run.run_id, 0.0))
+    table = [(*axes, "runs", "done", "cost")]
+    table += [
+        (*values, str(row["runs"]), str(row["done"]), clock(row["milliseconds"] / 1000))
+        for values, row in list(rows.items())[:MOST_ROWS]
+    ]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
+    if len(rows) > MOST_ROWS:
+        lines.append(f"… and {len(rows) - MOST_ROWS} more cells of the grid")
+    return lines
+
+
+def _values(point: Point, axes: Sequence[str]) -> tuple[str, ...]:
     columns = point.columns()
     return tuple("–" if columns.get(axis) is None else str(columns[axis]) for axis in axes)
-
-
-def _damage(faulty: Mapping[str, str]) -> list[str]:
-    return [f"damaged commit, to be computed again: {run_id}: {why}" for run_id, why in faulty.items()]

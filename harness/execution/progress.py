@@ -1,4 +1,4 @@
-"""How far a sweep is, by predicted cost: runs differ too much for a count of them to say."""
+"""The progress of a sweep, by predicted cost: runs differ too much for their number to be a measure."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from harness.store.journal import read_json
+from harness.store.files import read_json
+from harness.store.status import clock
 
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 
 
 @dataclass
 class Progress:
-    """A bar on a terminal, a line now and then elsewhere, nothing when quiet.
+    """A bar on a terminal, a line every ten seconds elsewhere, nothing if not `shown`.
 
-    The estimate of the time left takes every unfinished run to its full budget at the pace measured so far, so it is
-    an upper bound where runs can end early, and says so.
+    The time left is estimated from the pace so far, with every unfinished run taken to its full budget: where runs can
+    end early it is an upper bound, and is printed as one.
     """
 
     cost: Mapping[str, float]
@@ -60,19 +61,19 @@ class Progress:
         self._bar.close()
 
     def ended(self, run_id: str, outcome: str, share: float = 1.0) -> None:
-        """A run has ended after a share of its budget; what it did not use is neither spent nor still to come."""
+        """Count a run that has ended after a share of its budget; the rest is neither spent nor still to come."""
         cost = self.left.pop(run_id, None)
         if cost is not None:
             self.spent += cost * share
             self.outcomes[outcome] += 1
 
     def say(self, text: str) -> None:
-        """A line above the bar, on stderr."""
+        """Print a line above the bar, on stderr."""
         if self.shown:
             tqdm.write(text, file=sys.stderr)
 
     def text(self) -> str:
-        """One line: share done, runs by outcome, time taken, time left."""
+        """One line: share of the cost, runs by outcome, time taken, time left."""
         running = 0.0
         for path in self.markers.glob("*.json"):
             with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -102,10 +103,3 @@ class Progress:
             elif monotonic() - last >= LINE_EVERY:
                 last = monotonic()
                 print(self.text(), file=sys.stderr, flush=True)
-
-
-def clock(seconds: float) -> str:
-    """90 → 1:30; 4000 → 1:06:40."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

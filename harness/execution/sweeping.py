@@ -1,93 +1,57 @@
-"""A sweep: what of a plan is missing is computed, committed and put into the tables."""
+"""A sweep: the missing runs of a plan are computed, committed and put into the tables."""
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
-import subprocess
-import sys
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from platform import platform
 from time import monotonic
 
-from harness.errors import HarnessError, ResultsError, nearest
+from harness.errors import ResultsError
 from harness.execution import cluster
 from harness.execution.job import JobOptions
 from harness.execution.local import Supervision, clear_markers, execute, interruptible, workers
+from harness.execution.options import SweepOptions
 from harness.execution.progress import Progress
+from harness.execution.provenance import write_plan, write_provenance
 from harness.store import tables
 from harness.store.checkpoints import Checkpoints
 from harness.store.compaction import compact
-from harness.store.journal import Journal, replace_file
-from harness.study.matching import matches
-from harness.study.plan import Plan, Run, packs
-from harness.study.spec import StudySpec
+from harness.store.journal import Journal
+from harness.store.locks import controller_lock
+from harness.store.status import Status
+from harness.study.plan import Plan, packs
 
-NAMED: Mapping[str, object] = {"null": None, "none": None, "full": None, "true": True, "false": False}
-
-
-@dataclass(frozen=True)
-class SweepOptions:
-    """How a sweep is to be done, as opposed to what is asked."""
-
-    jobs: int = 1
-    engine: str = "numba"
-    device: str = "cpu"
-    retries: int = 1
-    timeout: float | None = None
-    fail_fast: bool = False
-    retry_failed: bool = False
-    force: bool = False
-    limit: int | None = None
-    where: Mapping[str, object] = field(default_factory=dict)
-    shard: tuple[int, int] = (1, 1)
-    scheduler: str | None = None
-
-    @property
-    def shard_name(self) -> str:
-        """I-of-N, or nothing for the whole."""
-        return "" if self.shard[1] == 1 else f"{self.shard[0]}-of-{self.shard[1]}"
-
-    def owns(self, run: Run) -> bool:
-        """Whether a run belongs to this shard: by its id, whatever else is in the study."""
-        return int(run.run_id, 16) % self.shard[1] == self.shard[0] - 1
+REFRESH_SECONDS = 5.0  # between two refreshes of the tables, at least
+REFRESH_SHARE = 1 / 50  # of the time of a sweep, at most, that refreshing the tables takes
 
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What a sweep has done."""
+    """What a sweep has done.
+
+    Args:
+        tables: of the whole plan, as they were written.
+        status: of the whole plan, other shards' runs included.
+        failed: run_id → error, of the runs of this shard that have no result.
+        computed: how many runs this sweep has added.
+        seconds: how long it took.
+    """
 
     tables: tables.Tables
+    status: Status
     failed: Mapping[str, str]
     computed: int
-    missing: int  # of the whole plan, other shards' included
     seconds: float
 
-
-def todo(plan: Plan, options: SweepOptions, done: frozenset[str], failed: frozenset[str]) -> list[Run]:
-    """The runs that this sweep is to compute, in the plan's order."""
-    chosen = [
-        run for run in plan.runs if options.owns(run) and (not options.where or matches(run.columns(), options.where))
-    ]
-    if not options.force:
-        skip = done if options.retry_failed else done | failed
-        chosen = [run for run in chosen if run.run_id not in skip]
-    return chosen[: options.limit]
-
-
-def costs(plan: Plan, runs: Sequence[Run]) -> dict[str, float]:
-    """Predicted seconds of each run."""
-    by_point: dict[int, float] = {}
-    for run in runs:
-        if id(run.point) not in by_point:
-            by_point[id(run.point)] = plan.study.experiment.cost(run.sections)
-    return {run.run_id: by_point[id(run.point)] for run in runs}
+    @property
+    def missing(self) -> int:
+        """How many runs of the whole plan have no result, failed ones included."""
+        return len(self.status.plan.runs) - len(self.status.done)
 
 
 def sweep(
@@ -95,12 +59,19 @@ def sweep(
 ) -> SweepResult:
     """Compute what is missing of a plan, and write its tables.
 
+    Args:
+        plan: whose runs.
+        folder: the results folder, created if need be.
+        options: how it is run.
+        shown: report progress on stderr.
+        command: as provenance.json notes it.
+
     Raises:
-        ResultsError: the folder cannot be used, or no longer (disk full, folder moved); what had finished stays.
-        KeyboardInterrupt: interrupted; what had finished is kept, and in the tables.
+        ResultsError: the folder cannot be used, or no longer (disk full, folder moved); committed runs stay.
+        KeyboardInterrupt: interrupted; committed runs stay, and are in the tables.
     """
-    if options.scheduler:
-        options = replace(options, jobs=cluster.size(options.scheduler))
+    # the scheduler is asked first: where none answers, no folder is created
+    jobs = cluster.size(options.scheduler) if options.scheduler else workers(options.jobs)
     journal = Journal.create(folder)
     job = JobOptions(
         folder.resolve(),
@@ -112,13 +83,13 @@ def sweep(
         options.shard_name,
     )
     try:
-        with journal.lock(options.shard_name), interruptible():
+        with controller_lock(folder, options.shard_name), interruptible():
             clear_markers(job.markers)
-            if not options.shard_name:  # else it may be another shard's, which is at work
+            if not options.shard_name:  # otherwise it may be another shard's, which is at work
                 journal.clear_temporaries()
-            result = _locked(plan, journal, options, job, shown, command)
+            result = _sweep_locked(plan, journal, options, job, jobs, shown, command)
             if not options.shard_name:
-                with suppress(OSError):  # what it would pack is as good as it is; the next sweep tries again
+                with suppress(OSError):  # files that are not packed are as good as segments; the next sweep tries again
                     compact(journal)
             return result
     except OSError as error:
@@ -126,125 +97,68 @@ def sweep(
         raise ResultsError(f"{where}: {error.strerror or error}; runs that are kept stay as they are") from None
 
 
-def _locked(
-    plan: Plan, journal: Journal, options: SweepOptions, job: JobOptions, shown: bool, command: Sequence[str]
+def _sweep_locked(
+    plan: Plan,
+    journal: Journal,
+    options: SweepOptions,
+    job: JobOptions,
+    jobs: int,
+    shown: bool,
+    command: Sequence[str],
 ) -> SweepResult:
-    start, folder = monotonic(), journal.folder
-    mine = frozenset(run.run_id for run in plan.runs if options.owns(run))
-    damaged = journal.faulty(sorted(journal.done() & mine))
-    for run_id, why in damaged.items():
-        journal.quarantine(run_id, why)
-    done, failed = journal.done() & plan.ids, frozenset(journal.failures())
-    runs = todo(plan, options, done, failed)
-    _describe(plan, folder, runs, command)
-    prepare = plan.study.experiment.prepare
-    if runs and prepare and options.engine == "numba" and options.device == "cpu":
-        prepare([point.sections for point in {id(run.point): run.point for run in runs}.values()])
-    refreshed, spent = monotonic(), 0.0
-    with Progress(costs(plan, runs), job.markers, shown) as progress:
-        for run_id, why in damaged.items():
-            progress.say(f"damaged commit set aside, its run is missing: {run_id}: {why}")
+    """The sweep proper, while no other controller works on the same runs."""
+    start, folder, experiment = monotonic(), journal.folder, plan.study.experiment
 
-        def refresh() -> None:
-            """Keep the tables fresh, but never spend more than a fiftieth of the time on it."""
-            nonlocal refreshed, spent
-            if monotonic() - refreshed > max(5.0, 50 * spent):
-                before = monotonic()
-                tables.refresh(journal, plan)
-                refreshed = monotonic()
-                spent = refreshed - before
+    # Every checksum of this shard is verified before anything is computed: a damaged commit would otherwise count as
+    # done, and be noticed only when its run is missing in the tables.
+    own = frozenset(run.run_id for run in plan.runs if options.owns(run))
+    damaged = journal.damaged(sorted(journal.done() & own))
+    for run_id, reason in damaged.items():
+        journal.quarantine(run_id, reason)
+    before = Status.of(plan, journal, verify=False)
+    runs = options.select(plan, before.done, frozenset(before.failed))
 
-        jobs = workers(options.jobs)
-        watch = Supervision(
-            plan.study.experiment.entry, job, journal, progress, jobs, options.retries, options.fail_fast,
-            options.scheduler, refresh,
+    # The notes are written before the first run: a sweep that is killed leaves results that can be explained.
+    write_plan(plan, folder)
+    if runs or not (folder / "provenance.json").exists():
+        write_provenance(folder, command)
+
+    # Kernels are compiled here, once, or loaded from numba's cache: otherwise every worker would compile them.
+    if runs and experiment.prepare and options.engine == "numba" and options.device == "cpu":
+        experiment.prepare([point.sections for point, _ in groupby(runs, key=attrgetter("point"))])
+
+    with Progress(plan.costs(runs), job.markers, shown) as progress:
+        for run_id, reason in damaged.items():
+            progress.say(f"damaged commit quarantined, its run is missing: {run_id}: {reason}")
+        supervision = Supervision(
+            experiment.entry, job, journal, progress, jobs, options.retries, options.fail_fast, options.scheduler,
+            _refresher(plan, journal),
         )  # fmt: skip
         try:
-            memory, started = plan.study.experiment.memory, Checkpoints(folder / "checkpoints").started()
-            execute(packs(runs, jobs=jobs, cost=progress.cost, memory=memory, started=started), watch)
-            clear_markers(job.markers)  # workers of a cluster that were killed leave theirs, and halves of files
+            started = Checkpoints(folder / "checkpoints").started()
+            execute(packs(runs, jobs=jobs, cost=progress.cost, memory=experiment.memory, started=started), supervision)
+            clear_markers(job.markers)  # killed workers of a cluster leave theirs, and half-written files
             if not options.shard_name:
                 journal.clear_temporaries()
-        finally:
+        finally:  # also after an interrupt, so that the tables have every run that was committed
             derived = tables.refresh(journal, plan)
-    have = journal.done() & plan.ids
-    failures = {run_id: str(note["error"]) for run_id, note in journal.failures().items() if run_id in mine}
-    computed = len(runs) if options.force else len(have & mine - done)
-    return SweepResult(derived, failures, computed, len(plan.runs) - len(have), monotonic() - start)
+
+    after = Status.of(plan, journal, verify=False)
+    failed = {run_id: error for run_id, error in after.failed.items() if run_id in own}
+    computed = len(runs) if options.force else len(after.done & own - before.done)
+    return SweepResult(derived, after, failed, computed, monotonic() - start)
 
 
-def _describe(plan: Plan, folder: Path, runs: Sequence[Run], command: Sequence[str]) -> None:
-    """Write plan.json (what was asked) and provenance.json (on what it ran)."""
-    study = plan.study
-    asked = {
-        "name": study.name,
-        "claim": study.claim,
-        "study": study.path,
-        "overrides": list(study.overrides),
-        "ids": sorted(plan.ids),
-        "source": study.source,
-    }
-    replace_file(folder / "plan.json", json.dumps(asked, indent=1).encode())
-    if runs or not (folder / "provenance.json").exists():
-        replace_file(folder / "provenance.json", json.dumps(provenance(command), indent=1).encode())
+def _refresher(plan: Plan, journal: Journal) -> Callable[[], None]:
+    """A function to call after each job: it refreshes the tables, if little time has gone into that so far."""
+    refreshed, spent = monotonic(), 0.0
 
+    def refresh() -> None:
+        nonlocal refreshed, spent
+        if monotonic() - refreshed > max(REFRESH_SECONDS, spent / REFRESH_SHARE):
+            start = monotonic()
+            tables.refresh(journal, plan)
+            refreshed = monotonic()
+            spent = refreshed - start
 
-def provenance(command: Sequence[str]) -> dict[str, str | int]:
-    """On what a sweep runs: versions and CPU are in the table of runs, the rest is here."""
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(command) if command else shlex.join([Path(sys.executable).name, *sys.argv]),
-        "commit": commit(),
-        "platform": platform(),
-        "cores": os.cpu_count() or 1,
-        "threads per job": 1,
-    }
-
-
-def commit() -> str:
-    """The commit of the harness's own working tree, with "+" where it had changes; "unknown" outside one."""
-    file = Path(__file__).resolve()
-    here = file.parent
-    try:
-        # an installed harness may lie inside somebody else's repository
-        subprocess.run(["git", "ls-files", "--error-unmatch", file.name], cwd=here, capture_output=True, check=True)
-        head = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, check=True
-        )
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
-
-
-def counts(plan: Plan, journal: Journal, faulty: Collection[str] = ()) -> Counter[str]:
-    """Runs done, missing (a faulty commit is none), failed, and orphaned (committed, but not of this plan)."""
-    done, failed = journal.done() - frozenset(faulty), frozenset(journal.failures())
-    return Counter(
-        done=len(done & plan.ids),
-        failed=len(failed & plan.ids - done),
-        missing=len(plan.ids - done - failed),
-        orphaned=len(done - plan.ids),
-    )
-
-
-def parse_where(texts: Sequence[str], study: StudySpec) -> dict[str, object]:
-    """`cell=lstm` or `sequence_length=50,100` → a condition on columns.
-
-    Raises:
-        HarnessError: not of that form, or no such column.
-    """
-    found: dict[str, object] = {}
-    known = {column.name for column in study.setting_columns()}
-    for text in texts:
-        name, equals, values = text.partition("=")
-        if not equals or not name.strip() or not values.strip():
-            raise HarnessError(f"--filter '{text}' is not column=value or column=value,value")
-        if name.strip() not in known:
-            raise HarnessError(f"--filter: no column '{name.strip()}'{nearest(name.strip(), known)}")
-        if name.strip() in found:
-            raise HarnessError(f"--filter: {name.strip()} is there twice; give its values as one list: value,value")
-        found[name.strip()] = [NAMED.get(v.strip(), v.strip()) for v in values.split(",")]
-    return found
+    return refresh

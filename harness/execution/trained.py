@@ -1,4 +1,4 @@
-"""A network that a sweep has trained, made anew from the parameters that it kept."""
+"""A network that a sweep has trained, rebuilt from its committed parameters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from harness.study.plan import Run
 
 @dataclass(frozen=True)
 class Trained:
-    """A run, its model, its parameters as of one replica, each (1, …), and the loss that it was judged by."""
+    """A run, its model, its parameters with one replica, each (1, …), and its final loss."""
 
     run: Run
     model: Model
@@ -34,11 +34,11 @@ def best(runs: Sequence[Run], journal: Journal) -> Trained:
     """The network of the run with the lowest final loss; of equal ones, the first of the plan.
 
     Raises:
-        HarnessError: no run is done, none ended with a finite loss, or its parameters were not kept.
+        HarnessError: no run is done, none ended with a finite loss, or its parameters were not recorded.
     """
     commits = {commit.run_id: commit for commit in journal.read(run.run_id for run in runs)}
     if not commits:
-        raise HarnessError(f"none of the {len(runs)} runs asked for is done yet; python -m harness.sweep makes them")
+        raise HarnessError(f"none of these {len(runs)} runs is done yet; python -m harness.sweep computes them")
     losses = {run.run_id: _loss(commits[run.run_id]) for run in runs if run.run_id in commits}
     chosen = min((run for run in runs if run.run_id in losses), key=lambda run: losses[run.run_id])
     if not isfinite(losses[chosen.run_id]):
@@ -46,14 +46,14 @@ def best(runs: Sequence[Run], journal: Journal) -> Trained:
     rows = _rows(commits[chosen.run_id], "weights")
     if not rows:
         raise HarnessError(
-            f"run {chosen.run_id} kept no parameters; set record: {{weights: true}} in the study and sweep again"
+            f"run {chosen.run_id} recorded no parameters; set record: {{weights: true}} in the study and sweep again"
         )
     sections = chosen.sections.typed(TrainingSections)
     dtype = getattr(torch, sections.training.dtype)
     parameters = {
         row["name"]: torch.as_tensor(np.reshape(row["values"], (1, *row["shape"])), dtype=dtype) for row in rows
     }
-    # the torch engine: a step at a time there is nothing that a fused kernel could save
+    # the torch engine: sampling takes one step at a time, where a fused kernel saves nothing
     model = MODELS[sections.task.shape](sections.task, sections.model, None, "torch")
     return Trained(chosen, model, parameters, losses[chosen.run_id])
 

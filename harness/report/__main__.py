@@ -1,4 +1,4 @@
-"""python -m harness.report STUDY: figures, verdicts and report again, from what is kept; --all: a page over all."""
+"""python -m harness.report STUDY: figures, verdicts and report again, from the results so far; --all: an index."""
 
 from __future__ import annotations
 
@@ -10,55 +10,60 @@ from harness import cli
 
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
-    made = cli.parser("report", "Draw a study's figures and write its report again, from what is kept.", optional=True)
-    made.add_argument("--all", action="store_true", help="write an index page over all results instead: DIR/index.html")
-    made.add_argument("--live", action="store_true", help="serve the report on this machine alone while a sweep runs")
-    made.add_argument("--port", type=port, default=0, metavar="N", help="with --live: the port (default: a free one)")
-    cli.looks(made)
-    made.add_argument("--latex", metavar="FILE", help="also write the grid and the verdicts as LaTeX tables")
-    made.add_argument(
+    parser = cli.study_parser(
+        "report", "Draw a study's figures and write its report again, from the results so far.", study_optional=True
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="write an index page over all results instead: DIR/index.html"
+    )
+    parser.add_argument("--live", action="store_true", help="serve the report on this machine alone while a sweep runs")
+    parser.add_argument("--port", type=port, default=0, metavar="N", help="with --live: the port (default: a free one)")
+    cli.add_figure_options(parser)
+    parser.add_argument("--latex", metavar="FILE", help="also write the grid and the verdicts as LaTeX tables")
+    parser.add_argument(
         "--tensorboard", metavar="DIR", help="also write the learning curves as TensorBoard's event files"
     )
-    asked = made.parse_args(arguments)
-    exported = asked.latex or asked.tensorboard
-    if asked.all and (asked.study or asked.overrides or asked.live or exported):
-        made.error("--all is about every study: it goes with -o alone")
-    if not asked.all and asked.study is None:
-        made.error("which study? give its YAML file, or --all")
-    if asked.live and exported:
-        made.error("--live shows results while they come; --latex and --tensorboard write them when they are there")
-    if asked.port and not asked.live:
-        made.error("--port goes with --live")
-    if asked.all:
+    parsed = parser.parse_args(arguments)
+    exports = parsed.latex or parsed.tensorboard
+    if parsed.all and (parsed.study or parsed.overrides or parsed.live or exports):
+        parser.error("--all is about every study: it goes with -o alone")
+    if not parsed.all and parsed.study is None:
+        parser.error("which study? give its YAML file, or --all")
+    if parsed.live and exports:
+        parser.error("--live shows results while they come; --latex and --tensorboard write them when they are there")
+    if parsed.port and not parsed.live:
+        parser.error("--port goes with --live")
+    if parsed.all:
         from harness.report.index import write_index
 
-        target, count = write_index(Path(asked.output or "results"))
+        target, count = write_index(Path(parsed.output or "results"))
         print(f"{target}: {count} {'study' if count == 1 else 'studies'}")
         return cli.DONE
     from harness.registry import read
+    from harness.store.location import results_folder
     from harness.study.plan import plan
 
-    study = read(asked.study, asked.overrides)
-    folder = cli.results_folder(asked.study, study.name, asked.output)
-    if asked.live:
+    study = read(parsed.study, parsed.overrides)
+    folder = results_folder(parsed.study, study.name, parsed.output)
+    if parsed.live:
         from harness.report.serving import serve
 
-        serve(plan(study), folder, asked.port, say=lambda text: print(text, flush=True))
+        serve(plan(study), folder, parsed.port, say=lambda text: print(text, flush=True))
         return cli.DONE
     from harness.report.presenting import present
 
-    presented = present(plan(study), folder, asked.formats, asked.style)
-    print(presented.screen())
-    if asked.latex:
+    report = present(plan(study), folder, parsed.formats, parsed.style)
+    print(report.screen())
+    if parsed.latex:
         from harness.report import latex
 
-        latex.write(Path(asked.latex), study, presented.judged.frames, presented.judged.verdicts)
-        print(f"latex     {asked.latex}")
-    if asked.tensorboard:
+        latex.write(Path(parsed.latex), study, report.judged.frames, report.judged.verdicts)
+        print(f"latex     {parsed.latex}")
+    if parsed.tensorboard:
         from harness.report import tensorboard
 
-        tensorboard.write(Path(asked.tensorboard), study, presented.judged.frames)
-        print(f"events    {asked.tensorboard}")
+        tensorboard.write(Path(parsed.tensorboard), study, report.judged.frames)
+        print(f"events    {parsed.tensorboard}")
     return cli.DONE
 
 

@@ -15,7 +15,8 @@ from urllib.parse import quote
 from harness.errors import ResultsError
 from harness.report.markup import render
 from harness.schema import OUTCOMES
-from harness.store.journal import Journal, read_file, read_json, replace_file
+from harness.store.files import read_file, read_json, replace_file
+from harness.store.journal import Journal
 from harness.study.spec import SLUG
 from harness.verdicts.summary import SYMBOLS
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from textwrap import fill
 
 from harness.errors import ResultsError
-from harness.report.presenting import judge_folder
 from harness.study.plan import Plan
 from harness.study.spec import Paper
 from harness.verdicts.expectations import Verdict, overall
+from harness.verdicts.judging import judge_folder
 from harness.verdicts.summary import SYMBOLS, summary
 
 WIDTH = 100

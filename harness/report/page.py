@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.figures.rendering import RenderedFigure
-from harness.report.documents import standing
 from harness.report.gridtable import MEASURES, choices, grid_rows, points
 from harness.report.markup import render
 from harness.schema import MACHINE, OUTCOMES
 from harness.statistics.frames import Frames
-from harness.store.journal import replace_file
+from harness.store.files import replace_file
 from harness.study import labels
 from harness.study.matching import ordered
 from harness.study.spec import StudySpec
+from harness.verdicts.documents import standing
 from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.metrics import metric_named
 from harness.verdicts.summary import SYMBOLS

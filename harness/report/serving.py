@@ -1,6 +1,6 @@
-"""The report while a sweep runs: the same page, served on loopback, made again when runs have been committed.
+"""The report while a sweep runs: the same page, served on loopback, and rendered again when runs have ended.
 
-Nothing is written, so that it never meets what the sweep itself writes.
+Nothing is written, so that it cannot interfere with the sweep.
 """
 
 from __future__ import annotations
@@ -18,78 +18,81 @@ from time import monotonic, time
 from typing import Any
 
 from harness.errors import ResultsError
-from harness.execution.sweeping import costs
 from harness.figures.rendering import render
 from harness.report.page import html
-from harness.report.presenting import failure_reasons, judge_folder, provenance
-from harness.store.journal import Journal, read_json
+from harness.report.presenting import provenance
+from harness.store.files import read_json
+from harness.store.journal import Journal
+from harness.store.status import Status
 from harness.study.plan import Plan
+from harness.verdicts.judging import judge_folder
 
 HOST = "127.0.0.1"
-SHARE = 0.1  # of the time, at most, that goes into making pages
-OLD = 120.0  # seconds after which what a worker noted is no longer believed: it has died
-SOON = 3.0  # seconds before which there is no estimate of the time left
+SHARE = 0.1  # of the time, at most, that rendering takes
+MARKER_SECONDS = 120.0  # a worker's marker that is older is ignored: the worker was killed
+ESTIMATE_SECONDS = 3.0  # from the start, before the pace is known well enough for an estimate of the time left
 
 
 @dataclass
 class Live:
-    """A results folder that is being filled: its newest page, and how far it is."""
+    """The newest page and the progress of a results folder that is being filled."""
 
     plan: Plan
     folder: Path
     text: bytes = b""
-    number: int = 0
-    spent: float = 0.0
-    seen: tuple[frozenset[str], frozenset[str]] | None = None
+    number: int = 0  # of the page
+    spent: float = 0.0  # seconds that it took to render
+    ended: tuple[frozenset[str], frozenset[str]] | None = None  # ids of runs done and failed when it was rendered
     start: float = field(default_factory=monotonic)
-    made: float = 0.0
-    open_cost: float | None = None  # predicted seconds of what was open when this began
+    rendered: float = 0.0  # when the page was
+    first_cost: float | None = None  # predicted seconds of the runs that were open at the first look
 
     def refresh(self) -> bool:
-        """Make the page again if runs have ended since, and not more than `SHARE` of the time goes into it."""
-        if self.number and monotonic() - self.made < self.spent / SHARE:
+        """Render the page again if runs have ended since, and at most `SHARE` of the time has gone into it."""
+        if self.number and monotonic() - self.rendered < self.spent / SHARE:
             return False
-        journal = Journal.open(self.folder)
-        seen = journal.done() & self.plan.ids, frozenset(journal.failures()) & self.plan.ids
-        if seen == self.seen:
+        status = self._status()
+        ended = status.done, frozenset(status.failed)
+        if ended == self.ended:
             return False
         before = monotonic()
         self.text = live_page(self.plan, self.folder, self.number + 1).encode("utf-8", errors="backslashreplace")
-        self.number, self.seen, self.made = self.number + 1, seen, monotonic()
-        self.spent = self.made - before
+        self.number, self.ended, self.rendered = self.number + 1, ended, monotonic()
+        self.spent = self.rendered - before
         return True
 
     def progress(self) -> Mapping[str, Any]:
-        """How far the sweep is; `seconds_left` takes every open run to its full budget at the pace since the start."""
-        journal = Journal.open(self.folder)
-        done, failures = journal.done() & self.plan.ids, failure_reasons(self.plan, self.folder)
-        left = costs(self.plan, [run for run in self.plan.runs if run.run_id not in done | failures.keys()])
-        working = {run_id: share for run_id, share in self._working().items() if run_id in left}
-        open_cost = sum(left.values()) - sum(left[run_id] * share for run_id, share in working.items())
-        self.open_cost = open_cost if self.open_cost is None else self.open_cost
-        elapsed, gone = monotonic() - self.start, self.open_cost - open_cost
-        known = working and gone > 0 and elapsed > SOON
+        """Counts of runs, and `seconds_left`: every open run taken to its full budget, at the pace since the start."""
+        status = self._status()
+        counts, open_runs = status.counts(), self.plan.costs(status.remaining)
+        working = {run_id: share for run_id, share in self._working().items() if run_id in open_runs}
+        cost = sum(open_runs.values()) - sum(open_runs[run_id] * share for run_id, share in working.items())
+        self.first_cost = cost if self.first_cost is None else self.first_cost
+        elapsed, computed = monotonic() - self.start, self.first_cost - cost
+        known = working and computed > 0 and elapsed > ESTIMATE_SECONDS
         return {
             "study": self.plan.study.name,
             "planned": len(self.plan.runs),
-            "done": len(done),
-            "missing": len(left),
-            "failed": len(failures),
+            **{name: counts[name] for name in ("done", "missing", "failed")},
             "running": len(working),
-            "seconds_left": round(open_cost * elapsed / gone) if known else None,
-            "last_failure": self._last_failure(failures),
+            "seconds_left": round(cost * elapsed / computed) if known else None,
+            "last_failure": self._last_failure(status.failed),
             "page": self.number,
         }
 
+    def _status(self) -> Status:
+        """Checksums are not verified: the page asks every two seconds."""
+        return Status.of(self.plan, Journal.open(self.folder), verify=False)
+
     def _working(self) -> Mapping[str, float]:
-        """What workers are at, with the share of its budget that each run has used."""
-        found: dict[str, float] = {}
+        """The runs that workers compute now, and the share of its budget that each has used."""
+        shares: dict[str, float] = {}
         for path in (self.folder / "working").rglob("*.json"):
             with suppress(OSError, ValueError, KeyError, TypeError):
-                if time() - path.stat().st_mtime < OLD:
+                if time() - path.stat().st_mtime < MARKER_SECONDS:
                     note = read_json(path)
-                    found |= {str(run_id): min(1.0, float(note["share"])) for run_id in note["runs"]}
-        return found
+                    shares |= {str(run_id): min(1.0, float(note["share"])) for run_id in note["runs"]}
+        return shares
 
     def _last_failure(self, failures: Mapping[str, str]) -> str | None:
         journal, last = Journal.open(self.folder), None
@@ -99,24 +102,25 @@ class Live:
 
 
 def live_page(plan: Plan, folder: Path, number: int) -> str:
-    """The report of what there is so far, as text.
+    """The report of the results so far, as text.
 
     Raises:
         ResultsError: the folder has no results.
     """
     judged = judge_folder(plan, folder)
     with TemporaryDirectory() as nowhere:
-        drawings, notes = render(plan.study, judged.frames, Path(nowhere) / "figures", ())
-    reasons = failure_reasons(plan, folder)
+        figures, notes = render(plan.study, judged.frames, Path(nowhere) / "figures", ())
+    reasons = Status.of(plan, Journal.open(folder), verify=False).failed
     return html(
-        plan.study, judged.frames, judged.verdicts, drawings, provenance(folder), notes, reasons, live=number
+        plan.study, judged.frames, judged.verdicts, figures, provenance(folder), notes, reasons, live=number
     )  # fmt: skip
 
 
 def server(live: Live, port: int = 0) -> ThreadingHTTPServer:
-    """A server of two things, bound to loopback: `/`, the page, and `/progress.json`, how far the sweep is.
+    """A server of two addresses, bound to loopback: `/` is the page, and `/progress.json` the progress of the sweep.
 
     Args:
+        live: page and progress.
         port: 0 takes any that is free.
 
     Raises:
@@ -133,7 +137,7 @@ def server(live: Live, port: int = 0) -> ThreadingHTTPServer:
         def do_GET(self) -> None:
             own = self.headers.get("Host") in hosts
             entry = table.get(self.path.partition("?")[0])
-            if not own:  # a page from elsewhere whose name was bound to this address
+            if not own:  # DNS rebinding: a page from elsewhere whose name was bound to this address
                 self.send_error(HTTPStatus.FORBIDDEN)
             elif entry is None:
                 self.send_error(HTTPStatus.NOT_FOUND)
@@ -157,21 +161,24 @@ def server(live: Live, port: int = 0) -> ThreadingHTTPServer:
                 self.wfile.write(data)
 
         def log_message(self, *args: object) -> None:
-            """A page that asks every two seconds would fill the terminal."""
+            """No log: the page asks every two seconds, which would fill the terminal."""
 
     try:
-        made = ThreadingHTTPServer((HOST, port), Handler)
+        bound = ThreadingHTTPServer((HOST, port), Handler)
     except OSError as error:
         raise ResultsError(f"port {port}: {error.strerror or error}; choose another with --port") from None
-    hosts |= {f"{name}:{made.server_port}" for name in (HOST, "localhost")}
-    return made
+    hosts |= {f"{name}:{bound.server_port}" for name in (HOST, "localhost")}
+    return bound
 
 
 def serve(plan: Plan, folder: Path, port: int = 0, say: Callable[[str], None] = print) -> None:
     """Serve the live report until interrupted.
 
     Args:
-        say: is told the address, once.
+        plan: whose runs count.
+        folder: the results folder.
+        port: 0 takes any that is free.
+        say: receives the address, once.
 
     Raises:
         ResultsError: the folder has no results yet, or the port is taken.

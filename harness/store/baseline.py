@@ -1,4 +1,4 @@
-"""The table of runs by itself: read from any results folder, and kept small enough to be committed."""
+"""The table of runs alone, read from a results folder, and made small enough to be put under version control."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pyarrow.parquet as pq
 from harness.errors import ResultsError
 from harness.schema import SCHEMA_VERSION
 from harness.store.columns import RUNS
-from harness.store.journal import replace_file
+from harness.store.files import replace_file
 
 FILE = f"{RUNS.name}.parquet"
-LEFT_OUT = ("seconds",)  # a timing of one machine
+EXCLUDED = ("seconds",)  # a timing of one machine
 
 
 def read(folder: Path) -> pa.Table:
     """The table of runs of a results folder or of a baseline.
 
     Raises:
-        ResultsError: there is none, it cannot be read, or it is of another schema version.
+        ResultsError: it does not exist, cannot be read, or is of another schema version.
     """
     path = folder / FILE
     try:
@@ -42,14 +42,14 @@ def read(folder: Path) -> pa.Table:
     return table
 
 
-def keep(folder: Path, target: Path) -> Path:
-    """Keep what a comparison needs of a results folder: settings and measurements, no timings, no gradients.
+def save(folder: Path, target: Path) -> Path:
+    """Save what a comparison needs of a results folder: settings and measurements, no timings, no gradients.
 
-    Meanings of columns are left out (docs/tables.md has them), and measurements that no run has.
+    The meanings of columns are left out (they are in docs/tables.md), and measurements that no run has.
 
     Args:
         folder: a results folder.
-        target: the baseline's folder, made if need be; its table is replaced whole.
+        target: the baseline's folder, created if need be; its table is replaced whole.
 
     Returns:
         the file written.
@@ -60,12 +60,12 @@ def keep(folder: Path, target: Path) -> Path:
     table = read(folder)
     measured = {column.name for column in RUNS.columns}
     empty = {name for name in measured & set(table.column_names) if table[name].null_count == len(table)}
-    table = table.drop_columns([name for name in table.column_names if name in {*LEFT_OUT, *empty}])
-    plain = [pa.field(field.name, field.type) for field in table.schema]
-    table = table.cast(pa.schema(plain))
+    table = table.drop_columns([name for name in table.column_names if name in {*EXCLUDED, *empty}])
+    without_meanings = [pa.field(field.name, field.type) for field in table.schema]
+    table = table.cast(pa.schema(without_meanings))
     sink = pa.BufferOutputStream()
-    small = {"compression": "zstd", "use_dictionary": False, "write_statistics": False, "store_schema": False}
-    with pq.ParquetWriter(sink, table.schema, **small) as writer:
+    smallest = {"compression": "zstd", "use_dictionary": False, "write_statistics": False, "store_schema": False}
+    with pq.ParquetWriter(sink, table.schema, **smallest) as writer:
         writer.write_table(table)
         writer.add_key_value_metadata({"harness_schema": str(SCHEMA_VERSION)})
     path = target / FILE

@@ -17,7 +17,7 @@ from harness.schema import RUN_ID, SCHEMA_VERSION, Record
 from harness.store.columns import RUNS, TABLES
 
 BEGINNING = b'{"harness_schema": '  # of every commit: where to look for one among other bytes
-MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what a spoiled head can lead to
+MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what a damaged head can lead to
 
 
 @dataclass(frozen=True)
@@ -36,38 +36,38 @@ def encode(record: Record, settings: Mapping[str, Any]) -> bytes:
         ValueError: a row has a column that no table declares.
     """
     rows: dict[str, Sequence[Mapping[str, object]]] = {RUNS.name: [record.run], **record.rows}
-    streams = {
+    serialised = {
         name: _serialise(name, [{RUN_ID.name: record.run_id, **row} for row in table_rows])
         for name, table_rows in rows.items()
     }
-    body = b"".join(streams.values())
+    body = b"".join(serialised.values())
     head = {
         "harness_schema": SCHEMA_VERSION,
         "run_id": record.run_id,
         "settings": dict(settings),
-        "tables": {name: len(stream) for name, stream in streams.items()},
+        "tables": {name: len(data) for name, data in serialised.items()},
     }
     head["sha256"] = _checksum(head, body)
     return json.dumps(head).encode() + b"\n" + body
 
 
 def checked(data: bytes, run_id: str) -> tuple[Mapping[str, Any], bytes]:
-    """A commit's head and body, if it is this run's and whole.
+    """A commit's head and body, if it is of this run and undamaged.
 
     Raises:
         ValueError, or another of MALFORMED: it is not.
     """
     line, _, body = data.partition(b"\n")
     head = json.loads(line)
-    kept = head.pop("sha256")
+    checksum = head.pop("sha256")
     # the first commits' checksums were of the body alone
-    if head["run_id"] != run_id or kept not in (_checksum(head, body), sha256(body).hexdigest()):
+    if head["run_id"] != run_id or checksum not in (_checksum(head, body), sha256(body).hexdigest()):
         raise ValueError("checksum does not match")
     return head, body
 
 
 def decode(data: bytes, run_id: str) -> Commit:
-    """A commit, if it is this run's and whole.
+    """A commit, if it is of this run and undamaged.
 
     Raises:
         ValueError, or another of MALFORMED: it is not.
@@ -99,9 +99,9 @@ def length_at(data: Any, start: int) -> tuple[str, int]:
 def _serialise(table: str, rows: Sequence[Mapping[str, object]]) -> bytes:
     schema = TABLES[table].schema()
     known = {field.name for field in schema}
-    stray = {key for row in rows for key in row} - known
-    if stray:
-        raise ValueError(f"{table}: no column for {sorted(stray)}; columns are declared in harness/schema.py")
+    undeclared = {key for row in rows for key in row} - known
+    if undeclared:
+        raise ValueError(f"{table}: no column for {sorted(undeclared)}; columns are declared in harness/schema.py")
     columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:

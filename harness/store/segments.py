@@ -1,9 +1,9 @@
 """Many commits in one file, for folders where a file a run would be too many.
 
 A segment is the bytes of commits one after another, an index (run, start, length) sorted by run, and a trailer with the
-index' SHA-256. It is never changed: a newer one, by its number, or a file of a run's own takes a commit's place, and an
-empty file `<segment>.<run_id>.quarantined` says that a commit in it is damaged. Where the index is damaged the commits
-are found by their own heads. Only `compaction` writes segments.
+SHA-256 of the index. It is never changed: a commit is superseded by that in a segment of a higher number, or by a file
+of its own, and an empty file `<segment>.<run_id>.struck` quarantines a damaged commit in it. Where the index is damaged
+the commits are recovered by their own heads. Only `compaction` writes segments.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from stat import S_ISREG
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.store.commit import BEGINNING, MALFORMED, length_at
+from harness.store.files import temporary_beside
 
 SUFFIX, QUARANTINED = ".segment", ".struck"
-PACKABLE = re.compile(r"[0-9a-f]{16}")  # as plan makes run ids: 64 bits of a hash
-TRAILER = struct.Struct("<Q32s8s")  # where the index begins, its SHA-256, MAGIC
+PACKABLE = re.compile(r"[0-9a-f]{16}")  # run ids as `study.plan` gives them: 64 bits of a hash
+TRAILER = struct.Struct("<Q32s8s")  # start of the index, its SHA-256, MAGIC
 MAGIC = b"segment1"
 NUMBER = np.dtype("<u8")
 
@@ -37,11 +37,11 @@ Index = npt.NDArray[np.uint64]  # (3, commits): run, start and length, sorted by
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """One segment: where in it which commit lies."""
+    """One segment and the place of each commit in it."""
 
     path: Path
     index: Index
-    sound: bool  # its index is as it was written
+    intact: bool  # the index matches its checksum
     quarantined: frozenset[str] = frozenset()
 
     def ids(self) -> frozenset[str]:
@@ -50,16 +50,16 @@ class Segment:
     def find(self, run_id: str) -> tuple[int, int] | None:
         """Start and length of a run's commit."""
         run = np.uint64(int(run_id, 16))
-        at = int(np.searchsorted(self.index[0], run))
-        if at == self.index.shape[1] or self.index[0, at] != run or run_id in self.quarantined:
+        column = int(np.searchsorted(self.index[0], run))
+        if column == self.index.shape[1] or self.index[0, column] != run or run_id in self.quarantined:
             return None
-        return int(self.index[1, at]), int(self.index[2, at])
+        return int(self.index[1, column]), int(self.index[2, column])
 
     def read(self, run_id: str) -> bytes:
         """The bytes of a run's commit, unchecked.
 
         Raises:
-            FileNotFoundError: it has none here, or the segment is gone.
+            FileNotFoundError: the run has no commit here, or the segment no longer exists.
         """
         place = self.find(run_id)
         if place is None:
@@ -71,32 +71,35 @@ class Segment:
 
 @dataclass
 class Segments:
-    """The segments of one folder, newest first, as they were when last looked at."""
+    """The segments of one folder, newest first, as they were at the last `refresh`."""
 
     folder: Path
     names: frozenset[str] = frozenset()
     segments: tuple[Segment, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        self.look()
+        self.refresh()
 
-    def look(self) -> None:
-        """See what is there. Who wants every commit looks for files of their own before this, not after.
+    def refresh(self) -> None:
+        """List and open the segments again.
+
+        A reader of every commit lists the files of single runs before this, not after: compaction moves commits from
+        files to segments.
 
         Raises:
             PermissionError: a segment may not be read.
         """
         while True:
             self.names = _listing(self.folder)
-            loaded = [_open(self.folder / name) for name in sorted(self.names, reverse=True) if name.endswith(SUFFIX)]
-            if _listing(self.folder) == self.names:  # else one may have taken another's place meanwhile
+            opened = [_open(self.folder / name) for name in sorted(self.names, reverse=True) if name.endswith(SUFFIX)]
+            if _listing(self.folder) == self.names:  # otherwise one may have replaced another in the meantime
                 break
         quarantined: dict[str, set[str]] = {}
         for name in self.names:
             if name.endswith(QUARANTINED):
                 segment, _, run_id = name.removesuffix(QUARANTINED).rpartition(".")
                 quarantined.setdefault(segment, set()).add(run_id)
-        self.segments = tuple(replace(s, quarantined=frozenset(quarantined.get(s.path.name, ()))) for s in loaded)
+        self.segments = tuple(replace(s, quarantined=frozenset(quarantined.get(s.path.name, ()))) for s in opened)
 
     def ids(self) -> frozenset[str]:
         """All runs that have a commit here."""
@@ -109,24 +112,24 @@ class Segments:
         return None
 
     def place(self, run_id: str) -> tuple[str, int]:
-        """Where a run lies, to read many in the order of the disk."""
+        """Segment and start of a run's commit: a sort key, to read many commits in the order of the disk."""
         segment = self.find(run_id)
-        found = segment.find(run_id) if segment else None
-        return (segment.path.name, found[0]) if segment and found else ("", 0)
+        place = segment.find(run_id) if segment else None
+        return (segment.path.name, place[0]) if segment and place else ("", 0)
 
     def read(self, run_id: str) -> bytes:
         """The bytes of a run's commit, unchecked.
 
         Raises:
-            FileNotFoundError: there is none, also after another look.
+            FileNotFoundError: the run has no commit in the segments that exist now.
         """
         while True:
             if segment := self.find(run_id):
-                with suppress(FileNotFoundError):  # packed anew since the last look
+                with suppress(FileNotFoundError):  # compacted again since the last refresh
                     return segment.read(run_id)
             elif _listing(self.folder) == self.names:
                 raise FileNotFoundError(run_id)
-            self.look()
+            self.refresh()
 
     def quarantine(self, run_id: str) -> None:
         """Take a damaged commit out of the index."""
@@ -134,21 +137,20 @@ class Segments:
             (self.folder / f"{segment.path.name}.{run_id}{QUARANTINED}").touch()
 
 
-def write(path: Path, records: Iterable[tuple[str, bytes]]) -> frozenset[str]:
+def write(path: Path, commits: Iterable[tuple[str, bytes]]) -> frozenset[str]:
     """Write a segment, whole or not at all; its name ends in the hash of its content.
 
     Args:
         path: its folder and the beginning of its name, up to the hash.
-        records: runs and the bytes of their commits.
+        commits: run ids and the bytes of their commits.
 
     Returns:
-        the runs that are in it now; without any there is no segment.
+        the runs that are in it now; without any no segment is written.
     """
-    temporary = path.with_name(f".{path.name}-{uuid4().hex}")
     entries, digest = [], sha256()
-    try:
+    with temporary_beside(path) as temporary:
         with temporary.open("wb") as file:
-            for run_id, data in records:
+            for run_id, data in commits:
                 entries.append((int(run_id, 16), file.tell(), len(data)))
                 file.write(data)
                 digest.update(data)
@@ -159,9 +161,6 @@ def write(path: Path, records: Iterable[tuple[str, bytes]]) -> frozenset[str]:
             os.fsync(file.fileno())
         if entries:
             os.replace(temporary, path.with_name(f"{path.name}-{digest.hexdigest()[:16]}{SUFFIX}"))
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return frozenset(f"{run:016x}" for run, _, _ in entries)
 
 
@@ -172,21 +171,21 @@ def _listing(folder: Path) -> frozenset[str]:
 
 
 def _open(path: Path) -> Segment:
-    """A segment; what is none, or cannot be read, is one without commits."""
+    """A segment; one without commits in place of what is no segment or cannot be read."""
     try:
-        found = path.stat()
-        if S_ISREG(found.st_mode):
-            return _load(path, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
-    except PermissionError:  # says nothing about the data
+        status = path.stat()
+        if S_ISREG(status.st_mode):
+            return _load(path, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+    except PermissionError:  # this says nothing about the data
         raise
     except OSError:
         pass
-    return Segment(path, _index(()), sound=False)
+    return Segment(path, _index(()), intact=False)
 
 
 @lru_cache(maxsize=4096)
 def _load(path: Path, identity: tuple[int, ...]) -> Segment:
-    """The index of a segment, by its trailer or by the commits' own heads; `identity` is what it was when read."""
+    """The index of a segment, by its trailer or by the commits' own heads; a changed file has another `identity`."""
     with path.open("rb") as file, suppress(ValueError, struct.error):
         end = identity[2] - TRAILER.size
         file.seek(max(0, end))
@@ -196,12 +195,12 @@ def _load(path: Path, identity: tuple[int, ...]) -> Segment:
             data = file.read(end - start)
             index = np.frombuffer(data, NUMBER).reshape(3, -1)
             if sha256(data).digest() == digest and index[1:].max(initial=0) <= start:
-                return Segment(path, index, sound=True)
-    return Segment(path, _recovered(path), sound=False)
+                return Segment(path, index, intact=True)
+    return Segment(path, _recovered(path), intact=False)
 
 
 def _recovered(path: Path) -> Index:
-    found: dict[str, tuple[int, int]] = {}
+    places: dict[str, tuple[int, int]] = {}
     with path.open("rb") as file, suppress(ValueError), mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         start = data.find(BEGINNING)
         while start >= 0:
@@ -209,9 +208,9 @@ def _recovered(path: Path) -> Index:
             with suppress(*MALFORMED):
                 run_id, length = length_at(data, start)
                 if PACKABLE.fullmatch(run_id):
-                    found[run_id] = start, length
+                    places[run_id] = start, length
             start = data.find(BEGINNING, start + length)
-    return _index([(int(run_id, 16), *place) for run_id, place in found.items()])
+    return _index([(int(run_id, 16), *place) for run_id, place in places.items()])
 
 
 def _index(entries: Sequence[tuple[int, int, int]]) -> Index:

@@ -3,80 +3,84 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock
 
 from harness.errors import ResultsError
 from harness.schema import EXTRA
 from harness.store.columns import RUNS, TABLES
+from harness.store.files import temporary_beside
 from harness.store.journal import Journal
+from harness.store.locks import derived_lock
 from harness.study.plan import Plan, Run
 
 Tables = Mapping[str, pa.Table]
 
-ASKED_FOR = frozenset(table.name for table in EXTRA)  # not there unless a study asks for them
-JOIN = 1000  # pieces; each alone costs kilobytes beside its data
+OPTIONAL = frozenset(table.name for table in EXTRA)  # written only where a study records them
+JOIN = 1000  # tables of single commits; each costs kilobytes beside its data
 
 
 @dataclass
-class Growing:
-    """A table that grows by a commit's rows at a time."""
+class TableBuilder:
+    """A table that grows by the rows of one commit at a time."""
 
     schema: pa.Schema
     joined: list[pa.Table] = field(default_factory=list)
-    pieces: list[pa.Table] = field(default_factory=list)
+    single: list[pa.Table] = field(default_factory=list)
 
     def add(self, rows: pa.Table) -> None:
-        """Take rows of a commit; a column that it has not is null: commits may be older than a column."""
+        """Append the rows of a commit; a column that it lacks is null: a commit may be older than a column."""
         if not rows.schema.equals(self.schema):
             columns = [
                 rows[f.name].cast(f.type) if f.name in rows.column_names else pa.nulls(len(rows), f.type)
                 for f in self.schema
             ]
             rows = pa.Table.from_arrays(columns, schema=self.schema)
-        self.pieces.append(rows)
-        if len(self.pieces) == JOIN:
-            self.joined.append(pa.concat_tables(self.pieces).combine_chunks())
-            self.pieces = []
+        self.single.append(rows)
+        if len(self.single) == JOIN:
+            self.joined.append(pa.concat_tables(self.single).combine_chunks())
+            self.single = []
 
     def table(self) -> pa.Table:
-        return pa.concat_tables([self.schema.empty_table(), *self.joined, *self.pieces]).combine_chunks()
+        return pa.concat_tables([self.schema.empty_table(), *self.joined, *self.single]).combine_chunks()
 
 
 def derive(journal: Journal, plan: Plan) -> Tables:
     """The tables of a plan's runs, in the plan's order; orphans (of an older version of the study) are left out."""
-    growing = {name: Growing(table.schema()) for name, table in TABLES.items()}
-    done: dict[str, int] = {}  # run → its row of what was measured
+    builders = {name: TableBuilder(table.schema()) for name, table in TABLES.items()}
+    row_of: dict[str, int] = {}  # run id → its row in the table of runs
     for commit in journal.read(run.run_id for run in plan.runs):
-        done[commit.run_id] = len(done)
+        row_of[commit.run_id] = len(row_of)
         for name in TABLES.keys() & commit.tables.keys():
-            growing[name].add(commit.tables[name])
-    for run_id in sorted(journal.failures().keys() & plan.ids - done.keys()):
-        done[run_id] = len(done)
+            builders[name].add(commit.tables[name])
+    # a failed run has no commit but is a row, so that a verdict cannot overlook it
+    for run_id in sorted(journal.failures().keys() & plan.ids - row_of.keys()):
+        row_of[run_id] = len(row_of)
         row = {"run_id": run_id, "outcome": "failed"}
-        growing[RUNS.name].add(pa.Table.from_pylist([row], schema=RUNS.schema()))
-    runs = [run for run in plan.runs if run.run_id in done]
-    measured = growing.pop(RUNS.name).table().take(pa.array([done[run.run_id] for run in runs], pa.int64()))
+        builders[RUNS.name].add(pa.Table.from_pylist([row], schema=RUNS.schema()))
+    runs = [run for run in plan.runs if run.run_id in row_of]
+    measured = builders.pop(RUNS.name).table().take(pa.array([row_of[run.run_id] for run in runs], pa.int64()))
     tables = {RUNS.name: _with_settings(measured, runs, plan)}
-    for name, grown in growing.items():
-        if grown.pieces or grown.joined or name not in ASKED_FOR:
-            tables[name] = grown.table()
+    for name, builder in builders.items():
+        if builder.single or builder.joined or name not in OPTIONAL:
+            tables[name] = builder.table()
     return tables
 
 
 def _with_settings(measured: pa.Table, runs: Sequence[Run], plan: Plan) -> pa.Table:
-    """What was measured, a row a run, and the settings of these runs."""
-    points = {id(run.point): run.point for run in runs}
-    rows = {key: row for row, key in enumerate(points)}
-    which = pa.array([rows[id(run.point)] for run in runs], pa.int64())
-    settings = [point.columns() for point in points.values()]
+    """The measurements, a row a run, and the settings of these runs."""
+    # settings are looked up once a point, since thousands of seeds may share it; runs of a point are neighbours
+    settings, positions = list[Mapping[str, object]](), list[int]()
+    for point, of_point in groupby(runs, key=attrgetter("point")):
+        positions += [len(settings) for _ in of_point]
+        settings.append(point.columns())
+    settings_of_run = pa.array(positions, pa.int64())
     schema = RUNS.schema(plan.study.setting_columns())
     columns = []
     for column in schema:
@@ -86,7 +90,7 @@ def _with_settings(measured: pa.Table, runs: Sequence[Run], plan: Plan) -> pa.Ta
             columns.append(pa.array([run.seed for run in runs], column.type))
         else:
             values = [_cast(row.get(column.name), column.type) for row in settings]
-            columns.append(pa.array(values, column.type).take(which))
+            columns.append(pa.array(values, column.type).take(settings_of_run))
     return pa.Table.from_arrays(columns, schema=schema)
 
 
@@ -95,29 +99,16 @@ def _cast(value: object, kind: pa.DataType) -> object:
     return str(value) if value is not None and pa.types.is_string(kind) else value
 
 
-@contextmanager
-def one_writer(folder: Path) -> Iterator[None]:
-    """Hold what is derived from the commits (tables, figures, report); wait while another shard does.
-
-    Raises:
-        ResultsError: the folder is gone.
-    """
-    if not folder.is_dir():  # the lock would make it again
-        raise ResultsError(f"{folder}: cannot be written: No such file or directory")
-    with FileLock(folder / ".derived"):
-        yield
-
-
 def refresh(journal: Journal, plan: Plan) -> Tables:
-    """Derive and write the tables in one hold: an older view must not take the place of a newer one."""
-    with one_writer(journal.folder):
+    """Derive and write the tables under one lock: an older view must not replace a newer one."""
+    with derived_lock(journal.folder):
         derived = derive(journal, plan)
         write(derived, journal.folder)
     return derived
 
 
 def write(tables: Tables, folder: Path) -> None:
-    """Write each table as parquet (zstd), whole or not at all; what an older version of the study left goes.
+    """Write each table as parquet (zstd), whole or not at all; tables of an older version of the study are removed.
 
     Raises:
         ResultsError: the folder cannot be written.
@@ -126,12 +117,9 @@ def write(tables: Tables, folder: Path) -> None:
         (folder / f"{name}.parquet").unlink(missing_ok=True)
     for name, table in tables.items():
         target = folder / f"{name}.parquet"
-        temporary = target.with_name(f".{target.name}-{uuid4().hex}")
         try:
-            pq.write_table(table, temporary, compression="zstd")
-            os.replace(temporary, target)
+            with temporary_beside(target) as temporary:
+                pq.write_table(table, temporary, compression="zstd")
+                os.replace(temporary, target)
         except OSError as error:
             raise ResultsError(f"{target}: cannot be written: {error.strerror or error}") from None
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)

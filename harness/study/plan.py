@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import attrgetter
 from typing import Any
 
 from harness.study.section import Sections, marked
@@ -48,6 +49,13 @@ class Plan:
     @cached_property
     def ids(self) -> frozenset[str]:
         return frozenset(run.run_id for run in self.runs)
+
+    def costs(self, runs: Iterable[Run]) -> dict[str, float]:
+        """Predicted seconds of these runs on one core, by run id; neighbours of one point share a prediction."""
+        seconds: dict[str, float] = {}
+        for point, of_point in groupby(runs, key=attrgetter("point")):
+            seconds |= dict.fromkeys((run.run_id for run in of_point), self.study.experiment.cost(point.sections))
+        return seconds
 
 
 def plan(study: StudySpec) -> Plan:

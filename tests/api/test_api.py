@@ -1,4 +1,4 @@
-"""The Python API: a study asked, planned, run and looked at, and the same numbers as the commands'."""
+"""The Python API: a study read, planned, run and looked at, and the same numbers as the commands'."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 import harness
-from harness import api as notebook
-from harness import sweep
+from harness import api, sweep
 from harness.api import results, study
 from harness.errors import HarnessError, ResultsError, StudyError
 
@@ -42,7 +41,7 @@ HEAVY = "{'torch', 'numpy', 'pandas', 'matplotlib', 'pyarrow', 'pydantic', 'jobl
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """A folder with studies/first.yaml and what the command has made of it in results/first."""
+    """A folder with studies/first.yaml and its results, computed by the command, in results/first."""
     top = tmp_path_factory.mktemp("place")
     (top / "studies").mkdir()
     (top / "studies" / "first.yaml").write_text(FIRST)
@@ -92,12 +91,12 @@ def test_every_public_name_is_there_and_typed() -> None:
 
 @pytest.mark.parametrize("module", [study, results], ids=lambda module: module.__name__)
 def test_the_examples_in_the_docstrings_are_true(module, here: Path) -> None:
-    found = doctest.testmod(module, extraglobs={"harness": harness}, optionflags=doctest.ELLIPSIS)
-    assert found.attempted > 0
-    assert found.failed == 0
+    outcome = doctest.testmod(module, extraglobs={"harness": harness}, optionflags=doctest.ELLIPSIS)
+    assert outcome.attempted > 0
+    assert outcome.failed == 0
 
 
-def test_the_same_question_is_the_same_plan_however_it_is_asked(here: Path) -> None:
+def test_a_study_has_the_same_plan_from_a_file_a_text_and_a_mapping(here: Path) -> None:
     studies = [
         harness.Study.from_yaml("studies/first.yaml"),
         harness.Study.from_text(FIRST),
@@ -124,13 +123,13 @@ def test_the_same_question_is_the_same_plan_however_it_is_asked(here: Path) -> N
 )
 def test_overrides_are_those_of_the_command_line(here: Path, overrides) -> None:
     study = harness.Study.from_yaml("studies/first.yaml", overrides)
-    assert study.asked.axes() == ("cell", "hidden_size")
-    assert {point.columns()["max_updates"] for point in study.asked.points} == {3}
-    assert study.asked.seeds == (0, 1, 2)
+    assert study.spec.axes() == ("cell", "hidden_size")
+    assert {point.columns()["max_updates"] for point in study.spec.points} == {3}
+    assert study.spec.seeds == (0, 1, 2)
 
 
 @pytest.mark.parametrize(
-    ("ask", "what"),
+    ("call", "message"),
     [
         (
             lambda: harness.Study.from_text(FIRST.replace("cell: rnn", "cell: rn")),
@@ -143,69 +142,69 @@ def test_overrides_are_those_of_the_command_line(here: Path, overrides) -> None:
     ],
     ids=["text", "dict", "file", "one text", "no setting"],
 )
-def test_a_mistake_is_told_with_its_place(here: Path, ask, what: str) -> None:
+def test_errors_report_their_place(here: Path, call, message: str) -> None:
     with pytest.raises(HarnessError) as caught:
-        ask()
-    assert what in str(caught.value)
+        call()
+    assert message in str(caught.value)
 
 
 def test_results_are_the_tables_of_the_folder(here: Path) -> None:
     import pandas as pd
 
-    found = harness.load("results/first")
-    kept = pd.read_parquet("results/first/runs.parquet")
-    pd.testing.assert_frame_equal(found.runs, kept)
-    assert len(found.curves) == 4 * 2
-    wide, long = found.gradients(), found.gradients(long=True)
+    loaded = harness.load("results/first")
+    table = pd.read_parquet("results/first/runs.parquet")
+    pd.testing.assert_frame_equal(loaded.runs, table)
+    assert len(loaded.curves) == 4 * 2
+    wide, long = loaded.gradients(), loaded.gradients(long=True)
     assert len(long) == sum(map(len, wide["log10_adjoint"]))
     assert (long["t"] + long["lag"] == 12).all()
     assert long.loc[long["t"] == 12, "log10_adjoint"].tolist() == [row[-1] for row in wide["log10_adjoint"]]
-    assert found.gradients(long=True, columns=["hidden_size"]).columns[0] == "hidden_size"
-    assert found.failures == {}
+    assert loaded.gradients(long=True, columns=["hidden_size"]).columns[0] == "hidden_size"
+    assert loaded.failures == {}
 
 
 @pytest.mark.parametrize(
-    ("look", "what"),
+    ("look", "message"),
     [
-        (lambda found: found.gradients(long=True, columns=["sed"]), "columns: no column 'sed'; did you mean 'seed'?"),
-        (lambda found: found.table("states"), "the study asks for it with record.states"),
-        (lambda found: found.figure("sucess"), "no figure 'sucess'; did you mean 'success'?"),
+        (lambda loaded: loaded.gradients(long=True, columns=["sed"]), "columns: no column 'sed'; did you mean 'seed'?"),
+        (lambda loaded: loaded.table("states"), "the study asks for it with record.states"),
+        (lambda loaded: loaded.figure("sucess"), "no figure 'sucess'; did you mean 'success'?"),
         (
-            lambda found: found.figure("success", hui="cell"),
+            lambda loaded: loaded.figure("success", hui="cell"),
             "figure 'success': hui: no such setting; did you mean 'hue'?",
         ),
-        (lambda found: found.figure("success", x="cel"), "figure 'success': no column 'cel'; did you mean 'cell'?"),
-        (lambda found: found.figure("success", where={"cell": "gru"}), "no point of the grid has cell=gru"),
+        (lambda loaded: loaded.figure("success", x="cel"), "figure 'success': no column 'cel'; did you mean 'cell'?"),
+        (lambda loaded: loaded.figure("success", where={"cell": "gru"}), "no point of the grid has cell=gru"),
     ],
     ids=["column", "table", "kind", "setting", "x", "where"],
 )
-def test_what_is_not_there_is_told_with_the_nearest(here: Path, look, what: str) -> None:
-    found = harness.load("results/first")
+def test_an_unknown_name_is_reported_with_the_nearest(here: Path, look, message: str) -> None:
+    loaded = harness.load("results/first")
     with pytest.raises(HarnessError) as caught:
-        look(found)
-    assert what in str(caught.value)
+        look(loaded)
+    assert message in str(caught.value)
 
 
 def test_a_figure_is_the_studys_own_or_any_kind(here: Path) -> None:
     from matplotlib.figure import Figure
 
-    found = harness.load("results/first")
-    own, changed, other = found.figure("fading"), found.figure("fading", col="seed"), found.figure("learning")
+    loaded = harness.load("results/first")
+    own, changed, other = loaded.figure("fading"), loaded.figure("fading", col="seed"), loaded.figure("learning")
     assert isinstance(own, Figure)
     assert [ax.get_title() for ax in own.axes] == ["cell = rnn", "cell = lstm"]
     assert [ax.get_title() for ax in changed.axes] == ["seed = 0", "seed = 1"]
     assert isinstance(other, Figure)
-    rates = [line.get_ydata() for line in found.figure("success").axes[0].lines]
+    rates = [line.get_ydata() for line in loaded.figure("success").axes[0].lines]
     assert all(np.array_equal(rate[np.isfinite(rate)], np.zeros(2)) for rate in rates[:1])
 
 
 def test_what_is_shown_is_short_and_escaped(here: Path) -> None:
     study = harness.Study.from_yaml("studies/first.yaml")
-    plan, found = study.plan(), harness.load("results/first")
-    for each in (study, found):
+    plan, loaded = study.plan(), harness.load("results/first")
+    for each in (study, loaded):
         assert "An <untrained> network guesses." in repr(each)
         assert "An &lt;untrained&gt; network guesses." in each._repr_html_()
-    for each in (study, plan, found, found.verdicts):
+    for each in (study, plan, loaded, loaded.verdicts):
         page = each._repr_html_()
         assert "<untrained>" not in page
         assert page.count("<table>") == page.count("</table>") == 1
@@ -213,9 +212,9 @@ def test_what_is_shown_is_short_and_escaped(here: Path) -> None:
     assert "4 runs: 4 done, 0 missing, 0 failed" in repr(plan)
     assert "2 seeds cannot carry this" in plan.warnings[0]
     assert "2 seeds cannot carry this" in plan._repr_html_()
-    assert "✓ success_rate of all runs &lt;= 0.5" in found.verdicts._repr_html_().replace("</td><td>", " ")
-    assert repr(found.verdicts).endswith("The expectation holds.")
-    assert "4 of 4 runs (4 unsolved)" in repr(found)
+    assert "✓ success_rate of all runs &lt;= 0.5" in loaded.verdicts._repr_html_().replace("</td><td>", " ")
+    assert repr(loaded.verdicts).endswith("The expectation holds.")
+    assert "4 of 4 runs (4 unsolved)" in repr(loaded)
 
 
 def test_a_long_grid_is_cut_where_it_is_shown() -> None:
@@ -233,17 +232,17 @@ def test_verdicts_do_not_hold_while_runs_are_missing(here: Path) -> None:
 
 def test_a_report_is_written_on_request(tmp_path: Path, here: Path) -> None:
     study = harness.Study.from_text(FIRST, {"model.cell": "rnn", "seeds": 1})
-    found = study.run(n_jobs=1, folder=tmp_path / "own", engine="torch", progress=False)
+    first = study.run(n_jobs=1, folder=tmp_path / "own", engine="torch", progress=False)
     assert not (tmp_path / "own" / "report.html").exists()
-    assert found.report() == tmp_path / "own" / "report.html"
-    assert "Asked with -S model.cell=" in found.report().read_text()
+    assert first.report() == tmp_path / "own" / "report.html"
+    assert "Overridden with -S model.cell=" in first.report().read_text()
     again = harness.load(tmp_path / "own")
-    assert again.study.asked.overrides == study.asked.overrides
-    assert again.verdicts.hold == found.verdicts.hold
+    assert again.study.overrides == study.spec.overrides
+    assert again.verdicts.hold == first.verdicts.hold
 
 
 @pytest.mark.parametrize(
-    ("how", "what"),
+    ("arguments", "message"),
     [
         ({"n_jobs": 0}, "a number of jobs is 1 to 1024"),
         ({"device": "gpu"}, "a torch device is cpu"),
@@ -252,14 +251,14 @@ def test_a_report_is_written_on_request(tmp_path: Path, here: Path) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_what_the_command_line_refuses_is_refused(tmp_path: Path, how, what: str) -> None:
+def test_what_the_command_line_refuses_is_refused(tmp_path: Path, arguments, message: str) -> None:
     with pytest.raises(HarnessError) as caught:
-        harness.Study.from_text(FIRST).run(folder=tmp_path / "none", **how)
-    assert what in str(caught.value)
+        harness.Study.from_text(FIRST).run(folder=tmp_path / "none", **arguments)
+    assert message in str(caught.value)
     assert not (tmp_path / "none").exists()
 
 
-def test_a_folder_without_results_or_with_another_studys_is_told(tmp_path: Path, here: Path) -> None:
+def test_a_folder_without_results_or_with_an_invalid_study_is_reported(tmp_path: Path, here: Path) -> None:
     with pytest.raises(ResultsError, match="no results here yet"):
         harness.load(tmp_path)
     (tmp_path / "store.json").write_text((here / "results" / "first" / "store.json").read_text())
@@ -288,7 +287,7 @@ def test_a_plain_script_gets_the_commands_numbers_bit_for_bit(here: Path, jobs: 
     assert harness.load(f"own{jobs}").curves[NUMBERS].equals(harness.load("results/first").curves[NUMBERS])
 
 
-def test_torch_that_came_first_is_told_where_it_would_matter(here: Path) -> None:
+def test_torch_that_was_loaded_first_is_reported_where_it_would_matter(here: Path) -> None:
     late = "import torch\n" + SCRIPT
     again = """
 import torch, harness
@@ -313,4 +312,4 @@ for attempt in range(2):
 
 def test_the_first_mistake_of_a_study_is_a_harness_error() -> None:
     assert issubclass(StudyError, harness.HarnessError)
-    assert notebook.Study is harness.Study
+    assert api.Study is harness.Study

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import gallery
-from harness.cli import DONE, WRONG, guarded
+from harness.cli import DONE, USAGE_ERROR, guarded
 from harness.figures.kind import FigureKind
 from harness.registry import read
 from harness.tasks import TASKS
@@ -54,7 +54,7 @@ def test_the_command_draws_from_finished_studies_and_refuses_others(tmp_path: Pa
     swept = [str(path), "-o", str(tmp_path / "results"), "-j", "1", "--engine", "torch", "-q"]
     asked = ["--results", str(tmp_path / "results"), "-o", str(tmp_path)]
     sweep.main([*swept, "--limit", "1"])
-    assert guarded(gallery.main, asked) == WRONG
+    assert guarded(gallery.main, asked) == USAGE_ERROR
     assert "1 runs of small are missing" in capsys.readouterr().err
     sweep.main(swept)
     images = []

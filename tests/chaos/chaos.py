@@ -1,4 +1,4 @@
-"""A small study under random kills, each followed by a resume; what is lost, doubled or different is counted."""
+"""A small study under random kills, each followed by a resume; lost, doubled and different runs are counted."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class Tally:
     rounds: int = 0
     lives: int = 0  # how often the study was completed, each time in a new folder
     kills: Counter[str] = field(default_factory=Counter)
-    midway: int = 0  # rounds that ended with some runs kept, but not all: what resuming is about
+    midway: int = 0  # rounds that ended with some runs committed, but not all: what resuming is for
     lost: int = 0
     doubled: int = 0
     different: int = 0
-    redone: int = 0  # runs that were kept and yet written again
+    redone: int = 0  # runs that were committed and yet written again
     orphans: int = 0
     leftovers: int = 0
     failed: int = 0
@@ -75,13 +75,13 @@ class Sweep:
     def __post_init__(self) -> None:
         command = [sys.executable, "-m", "harness.sweep", str(self.study), "-o", str(self.out), "-j", "2", "-q"]
         environment = {**os.environ, "CHAOS_WORD": self.word, "JOBLIB_TEMP_FOLDER": str(self.study.parent)}
-        with self.said.open("wb") as said:
+        with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=said, stderr=said, start_new_session=True
+                command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
             )
 
     @property
-    def said(self) -> Path:
+    def output(self) -> Path:
         return self.out / f"{self.word}.txt"
 
     def living(self) -> list[int]:
@@ -159,15 +159,15 @@ def _uninterrupted(study: Path, out: Path) -> dict[str, list[str]]:
     out.mkdir()
     sweep = Sweep(study, out)
     assert sweep.ended(300), "the uninterrupted sweep does not end"
-    assert sweep.process.returncode == 0, sweep.said.read_text()
-    found = content(out / "chaos")
-    assert len(found["runs"]) == RUNS
-    return found
+    assert sweep.process.returncode == 0, sweep.output.read_text()
+    rows = content(out / "chaos")
+    assert len(rows["runs"]) == RUNS
+    return rows
 
 
 def _live(study: Path, out: Path, rounds: int, draw: random.Random, tally: Tally, say: Callable[[str], None]) -> None:
     """Sweep and kill, until the study is completed."""
-    kept: dict[str, tuple[int, int]] = {}
+    earlier: dict[str, tuple[int, int]] = {}
     before: Sweep | None = None
     while True:
         sweep = Sweep(study, out)
@@ -179,16 +179,16 @@ def _live(study: Path, out: Path, rounds: int, draw: random.Random, tally: Tally
         assert sweep.ended(300), "a sweep does not end"
         code = sweep.process.returncode
         now = _commits(out / "chaos")
-        tally.redone += sum(now.get(name, then) != then for name, then in kept.items())
-        tally.lost += len(kept.keys() - now.keys())
+        tally.redone += sum(now.get(name, then) != then for name, then in earlier.items())
+        tally.lost += len(earlier.keys() - now.keys())
         tally.midway += bool(end) and 0 < len(now) < RUNS
         tally.failed += len(list((out / "chaos" / "failures").glob("*.json")))
-        kept = now
+        earlier = now
         if end:
             tally.rounds += 1
             say(f"round {tally.rounds:3d}: {end} → exit {code}, {len(now)} of {RUNS} runs kept")
         elif code != 0:
-            tally.odd.append(f"exit {code} without a kill: {sweep.said.read_text()}")
+            tally.odd.append(f"exit {code} without a kill: {sweep.output.read_text()}")
         if code == 0:
             tally.orphans += sweep.orphans()
             return
@@ -198,13 +198,17 @@ def _live(study: Path, out: Path, rounds: int, draw: random.Random, tally: Tally
 
 
 def _kill(sweep: Sweep, draw: random.Random, tally: Tally) -> str:
-    """Send what this round has drawn; say what was hit, or "" where the sweep had ended before."""
+    """Send the signals that this round has drawn; return them as text, or "" where the sweep had ended before."""
     number, whole = draw.choice(SIGNALS), draw.random() < 0.3
     first, since = draw.choice((*SIGNALS, None, None, None)), draw.choice(("start", "begun", "commit", "commit"))
     moment, early, which = draw.uniform(0.0, LATEST[since]), draw.random(), draw.random()
-    kept = len(_commits(sweep.out / "chaos"))
-    waiting = {"start": lambda: False, "begun": lambda: not sweep.begun(), "commit": lambda: not sweep.committed(kept)}
-    said: list[str] = []
+    before = len(_commits(sweep.out / "chaos"))
+    waiting = {
+        "start": lambda: False,
+        "begun": lambda: not sweep.begun(),
+        "commit": lambda: not sweep.committed(before),
+    }
+    sent: list[str] = []
     allowed, launch = set(ENDINGS[number]), time.monotonic()
     while waiting[since]() and not sweep.ended(0.05):
         pass
@@ -216,20 +220,20 @@ def _kill(sweep: Sweep, draw: random.Random, tally: Tally) -> str:
         if workers:
             with suppress(ProcessLookupError):
                 os.kill(workers[int(which * len(workers))], first)
-                said.append(f"{first.name} to a worker")
+                sent.append(f"{first.name} to a worker")
                 allowed |= set(ENDINGS[signal.SIGINT]) if first == signal.SIGINT else set()
     if not sweep.ended(max(0.0, start + moment - time.monotonic())):
         with suppress(ProcessLookupError):
             (os.killpg if whole else os.kill)(sweep.process.pid, number)
-            said.append(f"{number.name} to {'the process group' if whole else 'the controller'}")
-    tally.kills.update(said)
-    if not said:
+            sent.append(f"{number.name} to {'the process group' if whole else 'the controller'}")
+    tally.kills.update(sent)
+    if not sent:
         return ""
-    said[-1] += f" after {time.monotonic() - launch:.1f} s"
-    assert sweep.ended(60), f"a sweep does not end after {said}"
+    sent[-1] += f" after {time.monotonic() - launch:.1f} s"
+    assert sweep.ended(60), f"a sweep does not end after {sent}"
     if sweep.process.returncode not in allowed:
-        tally.odd.append(f"{said}: exit {sweep.process.returncode}")
-    return ", ".join(said)
+        tally.odd.append(f"{sent}: exit {sweep.process.returncode}")
+    return ", ".join(sent)
 
 
 def _commits(folder: Path) -> dict[str, tuple[int, int]]:
@@ -238,12 +242,12 @@ def _commits(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def _compare(reference: dict[str, list[str]], folder: Path, tally: Tally) -> None:
-    found = content(folder)
+    tables = content(folder)
     for name, rows in reference.items():
-        want, have = Counter(rows), Counter(found[name])
+        want, have = Counter(rows), Counter(tables[name])
         tally.doubled += sum(n - 1 for n in have.values())
         tally.different += sum((want - have).values()) + len((have - want).keys() - want.keys())
-    ids = [row.split(",", 1)[0] for row in found["runs"]]
+    ids = [row.split(",", 1)[0] for row in tables["runs"]]
     tally.lost += len({row.split(",", 1)[0] for row in reference["runs"]} - set(ids))
     tally.doubled += len(ids) - len(set(ids))
     tally.lost += max(0, RUNS - len(_commits(folder)))
@@ -252,13 +256,13 @@ def _compare(reference: dict[str, list[str]], folder: Path, tally: Tally) -> Non
 
 def content(folder: Path) -> dict[str, list[str]]:
     """Every row of the tables as text, the run_id first; without the one column that may differ."""
-    found = {}
+    rows = {}
     for name in TABLES:
         table = pq.read_table(folder / f"{name}.parquet")
-        kept = [column for column in table.column_names if column != "seconds"]
-        assert kept[0] == "run_id"
-        found[name] = [",".join(map(repr, row.values())) for row in table.select(kept).to_pylist()]
-    return found
+        columns = [column for column in table.column_names if column != "seconds"]
+        assert columns[0] == "run_id"
+        rows[name] = [",".join(map(repr, row.values())) for row in table.select(columns).to_pylist()]
+    return rows
 
 
 def leftovers(folder: Path) -> list[Path]:

@@ -17,9 +17,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def free_port() -> int:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
 
 
 @dataclass
@@ -80,18 +80,18 @@ class Cluster:
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
         }
         self.folder.mkdir(exist_ok=True)
-        with (self.folder / "dask.txt").open("ab") as said:
+        with (self.folder / "dask.txt").open("ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-m", "dask", *command],
-                cwd=self.folder, env=environment, stdout=said, stderr=said,
+                cwd=self.folder, env=environment, stdout=output, stderr=output,
             )  # fmt: skip
 
 
 @contextmanager
 def cluster(folder: Path, workers: int, *importable: Path) -> Iterator[Cluster]:
-    made = Cluster(folder, importable=importable)
+    processes = Cluster(folder, importable=importable)
     try:
-        made.start(workers)
-        yield made
+        processes.start(workers)
+        yield processes
     finally:
-        made.stop()
+        processes.stop()

@@ -38,16 +38,16 @@ def test_many_rounds_of_kills_change_nothing(tmp_path: Path) -> None:
     assert tally.midway >= rounds // 4, "too few kills came when there was something to lose"
 
 
-def test_a_second_sweep_is_told_who_holds_the_folder_and_a_killed_ones_is_free_at_once(tmp_path: Path) -> None:
+def test_a_second_sweep_reports_the_holder_of_the_folder_and_a_killed_ones_is_free_at_once(tmp_path: Path) -> None:
     study = tmp_path / "chaos.yaml"
     study.write_text(ENDLESS)
     first = Sweep(study, tmp_path)
     while not first.begun():
-        assert not first.ended(0.1), first.said.read_text()
+        assert not first.ended(0.1), first.output.read_text()
     second = Sweep(study, tmp_path)
     assert second.ended(60)
     assert second.process.returncode == 2
-    assert f"held by process {first.process.pid} " in second.said.read_text()
+    assert f"held by process {first.process.pid} " in second.output.read_text()
     while len(first.workers()) < 2:  # one has the run, the other nothing to do
         time.sleep(0.1)
     first.process.send_signal(signal.SIGKILL)
@@ -55,7 +55,7 @@ def test_a_second_sweep_is_told_who_holds_the_folder_and_a_killed_ones_is_free_a
     study.write_text(SHORT)
     third = Sweep(study, tmp_path)
     assert third.ended(60)
-    assert third.process.returncode == 0, third.said.read_text()
+    assert third.process.returncode == 0, third.output.read_text()
     assert first.orphans() == 0, "a worker outlived its killed controller"
 
 
@@ -64,12 +64,12 @@ def test_ctrl_c_at_a_terminal_reaches_controller_and_workers_and_leaves_none(tmp
     study.write_text(ENDLESS)
     sweep = Sweep(study, tmp_path)
     while not sweep.begun():
-        assert not sweep.ended(0.1), sweep.said.read_text()
+        assert not sweep.ended(0.1), sweep.output.read_text()
     os.killpg(sweep.process.pid, signal.SIGINT)
     assert sweep.ended(30)
-    said = sweep.said.read_text()
-    assert sweep.process.returncode == 130, said
-    assert "To go on: python -m harness.sweep" in said
+    output = sweep.output.read_text()
+    assert sweep.process.returncode == 130, output
+    assert "To go on: python -m harness.sweep" in output
     assert sweep.orphans() == 0
 
 

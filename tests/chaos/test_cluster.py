@@ -27,7 +27,7 @@ def sweep(study: Path, out: Path, *arguments: str) -> subprocess.CompletedProces
 
 
 def disturbed(dask: Cluster, study: Path, out: Path, disturb: Callable[[], None], *arguments: str) -> None:
-    """A sweep on the cluster, with something happening to it when its first runs are kept."""
+    """A sweep on the cluster, with something happening to it when its first runs are committed."""
 
     def when_begun() -> None:
         until = time.monotonic() + 120
@@ -58,10 +58,10 @@ def local(study: Path) -> dict[str, list[str]]:
 
 def same(out: Path, local: dict[str, list[str]]) -> bool:
     """Every run once, the same rows as on this machine alone, nothing left lying about."""
-    found = content(out / "chaos")
-    assert len(found["runs"]) == RUNS
+    rows = content(out / "chaos")
+    assert len(rows["runs"]) == RUNS
     assert leftovers(out / "chaos") == []
-    return found == local
+    return rows == local
 
 
 def test_a_cluster_gives_the_tables_of_this_machine_though_a_worker_is_killed_and_one_joins_late(
@@ -91,7 +91,7 @@ def test_a_scheduler_that_comes_back_is_found_again(
         assert same(tmp_path, local)
 
 
-def test_a_scheduler_that_is_not_there_is_told_and_nothing_is_written(study: Path, tmp_path: Path) -> None:
+def test_a_scheduler_that_does_not_answer_is_reported_and_nothing_is_written(study: Path, tmp_path: Path) -> None:
     ended = sweep(study, tmp_path, "--scheduler", "tcp://127.0.0.1:1")
     assert ended.returncode == 2
     assert "no dask scheduler answers there" in ended.stderr

@@ -1,4 +1,4 @@
-"""One fault at a time: what is kept stays, what is damaged is done again, and the message says what to do."""
+"""One fault at a time: commits stay, damaged ones are computed again, and the message says what to do."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from harness import cli, status, sweep
 from harness.errors import ResultsError
 from harness.execution import local, preview, sweeping
 from harness.execution.job import JobOptions, Outcome
+from harness.execution.options import SweepOptions
 from harness.execution.progress import Progress
-from harness.execution.sweeping import SweepOptions
 from harness.experiments.setup import Setup
 from harness.registry import read
 from harness.schema import Record
-from harness.store import journal as store
+from harness.store import journal as journal_module
 from harness.store.journal import Journal
+from harness.store.status import Status
 from harness.study.plan import Plan, Run, plan
 
 # --- experiments that workers import by name ------------------------------------------------------------------------
@@ -77,7 +78,7 @@ def importable_in_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- damaged files ---------------------------------------------------------------------------------------------------
 
 
-def damaged(data: bytes, how: str) -> bytes:
+def damaged(data: bytes, damage: str) -> bytes:
     middle = len(data) // 2
     return {
         "truncated": data[:middle],
@@ -85,43 +86,46 @@ def damaged(data: bytes, how: str) -> bytes:
         "another seed in the head": data.replace(b'"seed": 0', b'"seed": 7', 1),
         "empty": b"",
         "zeros, as after a power cut": bytes(len(data)),
-    }[how]
+    }[damage]
 
 
-HOW = ("truncated", "a flipped bit", "another seed in the head", "empty", "zeros, as after a power cut")
+DAMAGES = ("truncated", "a flipped bit", "another seed in the head", "empty", "zeros, as after a power cut")
 
 
-@pytest.mark.parametrize("how", HOW)
-def test_a_damaged_commit_is_missing_for_all_who_read_and_set_aside_by_who_writes(
-    study_file, tmp_path: Path, how: str, capsys
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_commit_is_missing_for_readers_and_quarantined_by_the_next_sweep(
+    study_file, tmp_path: Path, damage: str, capsys
 ) -> None:
-    asked, folder = planned(study_file, "steady", "3"), tmp_path / "r"
-    sweeping.sweep(asked, folder, SweepOptions(), shown=False)
-    before, path = commits(folder), Journal.open(folder).path(asked.runs[0].run_id)
-    path.write_bytes(damaged(before[path.name], how))
+    study_plan, folder = planned(study_file, "steady", "3"), tmp_path / "r"
+    sweeping.sweep(study_plan, folder, SweepOptions(), shown=False)
+    before, path = commits(folder), Journal.open(folder).path(study_plan.runs[0].run_id)
+    path.write_bytes(damaged(before[path.name], damage))
     assert path.read_bytes() != before[path.name]
     hurt = commits(folder)
-    said = f"damaged commit, to be computed again: {asked.runs[0].run_id}"
-    told, shown = preview.preview(asked, folder, SweepOptions()), preview.status(asked, Journal.open(folder))
-    assert said in told
-    assert "3 runs: 2 done, 1 missing, 0 failed" in told
-    assert "to do now: 1 runs" in told
-    assert said in shown
+    message = f"damaged commit, to be computed again: {study_plan.runs[0].run_id}"
+    preview_text, shown = (
+        preview.preview(study_plan, folder, SweepOptions()),
+        Status.of(study_plan, Journal.open(folder)).text(),
+    )
+    assert message in preview_text
+    assert "3 runs: 2 done, 1 missing, 0 failed" in preview_text
+    assert "to do now: 1 runs" in preview_text
+    assert message in shown
     assert "1  missing" in shown
-    assert len(list(Journal.open(folder).read(sorted(asked.ids)))) == 2
-    assert commits(folder) == hurt, "who only reads has changed something"
+    assert len(list(Journal.open(folder).read(sorted(study_plan.ids)))) == 2
+    assert commits(folder) == hurt, "a reader has changed something"
     capsys.readouterr()
-    again = sweeping.sweep(asked, folder, SweepOptions())
-    assert f"damaged commit set aside, its run is missing: {asked.runs[0].run_id}" in capsys.readouterr().err
+    again = sweeping.sweep(study_plan, folder, SweepOptions())
+    assert f"damaged commit quarantined, its run is missing: {study_plan.runs[0].run_id}" in capsys.readouterr().err
     assert (again.computed, again.missing) == (1, 0)
     assert commits(folder) == before
-    assert "damaged commit set aside" in preview.status(asked, Journal.open(folder))
+    assert "damaged commit quarantined" in Status.of(study_plan, Journal.open(folder)).text()
 
 
 def test_no_single_flipped_bit_of_a_commit_is_read_as_data(study_file, tmp_path: Path) -> None:
-    asked = planned(study_file, "steady", "1")
-    sweeping.sweep(asked, tmp_path, SweepOptions(), shown=False)
-    journal, [run] = Journal.open(tmp_path), asked.runs
+    study_plan = planned(study_file, "steady", "1")
+    sweeping.sweep(study_plan, tmp_path, SweepOptions(), shown=False)
+    journal, [run] = Journal.open(tmp_path), study_plan.runs
     path = journal.path(run.run_id)
     whole = path.read_bytes()
     head = whole.index(b"\n") + 1
@@ -133,7 +137,7 @@ def test_no_single_flipped_bit_of_a_commit_is_read_as_data(study_file, tmp_path:
         data = bytearray(whole)
         data[bit // 8] ^= 1 << bit % 8
         path.write_bytes(data)
-        if not journal.faulty([run.run_id]):
+        if not journal.damaged([run.run_id]):
             unseen.append(bit)
     assert unseen == []
 
@@ -142,9 +146,9 @@ def test_a_commit_whose_checksum_covers_the_tables_alone_is_still_read(study_fil
     import json
     from hashlib import sha256
 
-    asked = planned(study_file, "steady", "1")
-    sweeping.sweep(asked, tmp_path, SweepOptions(), shown=False)
-    journal, [run] = Journal.open(tmp_path), asked.runs
+    study_plan = planned(study_file, "steady", "1")
+    sweeping.sweep(study_plan, tmp_path, SweepOptions(), shown=False)
+    journal, [run] = Journal.open(tmp_path), study_plan.runs
     line, _, body = journal.path(run.run_id).read_bytes().partition(b"\n")
     old = {**json.loads(line), "sha256": sha256(body).hexdigest()}
     journal.path(run.run_id).write_bytes(json.dumps(old).encode() + b"\n" + body)
@@ -152,28 +156,28 @@ def test_a_commit_whose_checksum_covers_the_tables_alone_is_still_read(study_fil
 
 
 def test_a_folder_where_a_commit_should_be_is_a_damaged_commit(study_file, tmp_path: Path) -> None:
-    asked = planned(study_file, "steady", "2")
-    Journal.create(tmp_path).path(asked.runs[0].run_id).mkdir()
-    assert "2  missing" in preview.status(asked, Journal.open(tmp_path))
-    assert sweeping.sweep(asked, tmp_path, SweepOptions(), shown=False).missing == 0
+    study_plan = planned(study_file, "steady", "2")
+    Journal.create(tmp_path).path(study_plan.runs[0].run_id).mkdir()
+    assert "2  missing" in Status.of(study_plan, Journal.open(tmp_path)).text()
+    assert sweeping.sweep(study_plan, tmp_path, SweepOptions(), shown=False).missing == 0
 
 
 def test_a_damaged_note_of_a_failure_is_no_note(study_file, tmp_path: Path) -> None:
-    asked = planned(study_file, "steady", "3")
+    study_plan = planned(study_file, "steady", "3")
     journal = Journal.create(tmp_path)
-    for run in asked.runs:
+    for run in study_plan.runs:
         journal.fail(run.run_id, {}, "ValueError: no", "trace", 1)
-    first, second, third = (journal.failure_path(run.run_id) for run in asked.runs)
+    first, second, third = (journal.failure_path(run.run_id) for run in study_plan.runs)
     first.write_bytes(first.read_bytes()[:20])
-    second.write_text('{"run_id": "' + asked.runs[1].run_id + '"}')
-    assert set(journal.failures()) == {asked.runs[2].run_id}
-    assert "failed" in preview.status(asked, journal)
-    assert sweeping.sweep(asked, tmp_path, SweepOptions(), shown=False).computed == 2
+    second.write_text('{"run_id": "' + study_plan.runs[1].run_id + '"}')
+    assert set(journal.failures()) == {study_plan.runs[2].run_id}
+    assert "failed" in Status.of(study_plan, journal).text()
+    assert sweeping.sweep(study_plan, tmp_path, SweepOptions(), shown=False).computed == 2
     assert third.exists()
 
 
 def test_what_a_killed_writer_left_half_written_is_removed_by_the_next_sweep(study_file, tmp_path: Path) -> None:
-    asked = planned(study_file, "steady", "1")
+    study_plan = planned(study_file, "steady", "1")
     Journal.create(tmp_path)
     halves = [tmp_path / name / f".half-{'0f' * 16}" for name in ("", "journal", "failures", "working", "checkpoints")]
     for half in halves:
@@ -181,7 +185,7 @@ def test_what_a_killed_writer_left_half_written_is_removed_by_the_next_sweep(stu
         half.write_text("half")
     own = tmp_path / ".somebody-elses"
     own.write_text("kept")
-    sweeping.sweep(asked, tmp_path, SweepOptions(), shown=False)
+    sweeping.sweep(study_plan, tmp_path, SweepOptions(), shown=False)
     assert [half for half in halves if half.exists()] == []
     assert own.exists()
 
@@ -218,7 +222,7 @@ def test_on_a_full_disk_a_sweep_stops_and_blames_no_run_and_goes_on_when_there_i
     study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweeping.sweep(planned(study_file, "steady", "[0]"), tmp_path, SweepOptions(), shown=False)
-    before, asked = commits(tmp_path), planned(study_file, "steady", "[0, 1, 2]")
+    before, study_plan = commits(tmp_path), planned(study_file, "steady", "[0, 1, 2]")
 
     def full(path: Path, data: bytes) -> None:
         if path.name.endswith(".json") or ".json-" in path.name:
@@ -226,15 +230,15 @@ def test_on_a_full_disk_a_sweep_stops_and_blames_no_run_and_goes_on_when_there_i
         path.write_bytes(data[: len(data) // 2])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    write = store._write_synced
+    write = journal_module.write_synced
     with monkeypatch.context() as patched:
-        patched.setattr(store, "_write_synced", full)
+        patched.setattr(journal_module, "write_synced", full)
         with pytest.raises(ResultsError, match=r"cannot keep run .*: No space left on device"):
-            sweeping.sweep(asked, tmp_path, SweepOptions(), shown=False)
+            sweeping.sweep(study_plan, tmp_path, SweepOptions(), shown=False)
     assert commits(tmp_path) == before
     assert not list((tmp_path / "failures").glob("*"))
     assert not list((tmp_path / "journal").glob(".*"))
-    after = sweeping.sweep(asked, tmp_path, SweepOptions(), shown=False)
+    after = sweeping.sweep(study_plan, tmp_path, SweepOptions(), shown=False)
     assert (after.computed, after.missing) == (2, 0)
 
 
@@ -286,26 +290,26 @@ def test_a_disk_that_fills_up_while_a_sweep_runs(study_file, small_disk: Path, j
 
 
 def test_a_read_only_folder_can_be_looked_at_but_not_swept(study_file, small_disk: Path) -> None:
-    asked, folder = planned(study_file, "steady", "[0, 1]"), small_disk / "r"
-    sweeping.sweep(asked, folder, SweepOptions(limit=1), shown=False)
+    study_plan, folder = planned(study_file, "steady", "[0, 1]"), small_disk / "r"
+    sweeping.sweep(study_plan, folder, SweepOptions(limit=1), shown=False)
     before = commits(folder)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(ResultsError, match="cannot be written: Read-only file system"):
-        sweeping.sweep(asked, folder, SweepOptions(), shown=False)
-    assert "1  missing" in preview.status(asked, Journal.open(folder))
+        sweeping.sweep(study_plan, folder, SweepOptions(), shown=False)
+    assert "1  missing" in Status.of(study_plan, Journal.open(folder)).text()
     assert commits(folder) == before
 
 
 def test_a_clock_that_jumps_back_changes_nothing(study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = planned(study_file, "steady", "4")
-    sweeping.sweep(asked, tmp_path / "steady", SweepOptions(), shown=False)
-    sweeping.sweep(asked, tmp_path / "jumping", SweepOptions(limit=2), shown=False)
+    study_plan = planned(study_file, "steady", "4")
+    sweeping.sweep(study_plan, tmp_path / "steady", SweepOptions(), shown=False)
+    sweeping.sweep(study_plan, tmp_path / "jumping", SweepOptions(limit=2), shown=False)
     for path in (tmp_path / "jumping").rglob("*"):
         os.utime(path, (4e9, 4e9))  # in the year 2096
     back = count(1_000_000_000, -3600)
     with monkeypatch.context() as patched:
         patched.setattr(time, "time", lambda: float(next(back)))
-        again = sweeping.sweep(asked, tmp_path / "jumping", SweepOptions(timeout=60), shown=False)
+        again = sweeping.sweep(study_plan, tmp_path / "jumping", SweepOptions(timeout=60), shown=False)
     assert (again.computed, again.missing, again.failed) == (2, 0, {})
     assert commits(tmp_path / "jumping") == commits(tmp_path / "steady")
 
@@ -316,9 +320,9 @@ def test_a_clock_that_jumps_back_changes_nothing(study_file, tmp_path: Path, mon
 def test_a_worker_that_dies_without_work_makes_no_suspects(
     study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, calls = planned(study_file, "steady", "5"), []
+    study_plan, calls = planned(study_file, "steady", "5"), []
 
-    def results(packs, watch, alone):
+    def results(packs, supervision, alone):
         calls.append((len(packs), alone))
         if len(calls) == 1:
             raise BrokenExecutor("a worker died while it was idle")
@@ -326,15 +330,15 @@ def test_a_worker_that_dies_without_work_makes_no_suspects(
             yield pack, Outcome({run.run_id: ("solved", 1.0) for run in pack})
 
     monkeypatch.setattr(local, "_results", results)
-    watch = local.Supervision(
+    supervision = local.Supervision(
         "", JobOptions(tmp_path, os.getpid()), Journal.create(tmp_path), Progress({}, tmp_path, False), 2
     )
-    assert local.execute([(run,) for run in asked.runs], watch) == {}
+    assert local.execute([(run,) for run in study_plan.runs], supervision) == {}
     assert calls == [(5, False), (5, False)]
-    assert not watch.attempts
+    assert not supervision.attempts
 
 
-def test_failures_are_told_at_once_and_at_the_end_and_can_be_taken_up_again(study_file, tmp_path: Path, capsys) -> None:
+def test_failures_are_reported_at_once_and_at_the_end_and_can_be_retried(study_file, tmp_path: Path, capsys) -> None:
     common = [str(study_file()), "-o", str(tmp_path / "out"), "-j", "1", "--engine", "torch"]
     assert cli.guarded(sweep.main, [*common, "--timeout", "1e-9"]) == cli.FAILED
     shown = capsys.readouterr().err

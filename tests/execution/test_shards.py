@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ResultsError
-from harness.execution.sweeping import SweepOptions, sweep
+from harness.execution.options import SweepOptions
+from harness.execution.sweeping import sweep
 from harness.registry import read
 from harness.store import tables
 from harness.store.journal import Journal
@@ -24,27 +24,29 @@ def rows(folder: Path) -> dict[str, str]:
     """The tables without their timing, as text: NaN is not equal to itself."""
     import pyarrow.parquet as pq
 
-    found = {}
+    text = {}
     for name in ("runs", "curves", "gradients"):
         table = pq.read_table(folder / f"{name}.parquet")
-        found[name] = repr(table.drop(["seconds"]).to_pydict() if name == "runs" else table.to_pydict())
-    return found
+        text[name] = repr(table.drop(["seconds"]).to_pydict() if name == "runs" else table.to_pydict())
+    return text
 
 
 @pytest.fixture
-def asked(study_file):
+def study_plan(study_file):
     return plan(read(study_file(), ["seeds=4"]))
 
 
-def test_shards_share_the_runs_and_leave_none(asked) -> None:
-    owners = [[index for index in (1, 2, 3) if SweepOptions(shard=(index, 3)).owns(run)] for run in asked.runs]
+def test_shards_share_the_runs_and_leave_none(study_plan) -> None:
+    owners = [[index for index in (1, 2, 3) if SweepOptions(shard=(index, 3)).owns(run)] for run in study_plan.runs]
     assert all(len(owner) == 1 for owner in owners)
     assert {owner[0] for owner in owners} == {1, 2, 3}
 
 
-def test_shards_at_the_same_time_in_one_folder_make_the_tables_of_one_sweep(study_file, asked, tmp_path: Path) -> None:
+def test_shards_at_the_same_time_in_one_folder_make_the_tables_of_one_sweep(
+    study_file, study_plan, tmp_path: Path
+) -> None:
     path = study_file()
-    sweep(asked, tmp_path / "whole", SweepOptions(), shown=False)
+    sweep(study_plan, tmp_path / "whole", SweepOptions(), shown=False)
     command = [sys.executable, "-m", "harness.sweep", str(path), "-S", "seeds=4", "-o", str(tmp_path), "-j", "1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     shards = [
@@ -54,37 +56,20 @@ def test_shards_at_the_same_time_in_one_folder_make_the_tables_of_one_sweep(stud
         )
         for index in (1, 2, 3)
     ]  # fmt: skip
-    said = [(shard.communicate(timeout=300), shard.returncode) for shard in shards]
-    assert [code for _, code in said] == [0, 0, 0], said
+    ended = [(shard.communicate(timeout=300), shard.returncode) for shard in shards]
+    assert [code for _, code in ended] == [0, 0, 0], ended
     assert rows(tmp_path / "tiny") == rows(tmp_path / "whole")
     assert (tmp_path / "tiny" / "report.html").exists(), "the last shard writes it"
-    computed = [int(out.split(": ")[1].split()[0]) for (out, _), _ in said if out.startswith("shard ")]
-    assert sum(computed) < len(asked.runs), "a shard computes its share only"
+    computed = [int(out.split(": ")[1].split()[0]) for (out, _), _ in ended if out.startswith("shard ")]
+    assert sum(computed) < len(study_plan.runs), "a shard computes its share only"
 
 
-def test_folders_of_shards_are_merged_by_copying_their_commits(asked, tmp_path: Path) -> None:
-    sweep(asked, tmp_path / "whole", SweepOptions(), shown=False)
+def test_folders_of_shards_are_merged_by_copying_their_commits(study_plan, tmp_path: Path) -> None:
+    sweep(study_plan, tmp_path / "whole", SweepOptions(), shown=False)
     for index in (1, 2):
-        swept = sweep(asked, tmp_path / str(index), SweepOptions(shard=(index, 2)), shown=False)
-        assert 0 < swept.missing == len(asked.runs) - swept.computed
+        swept = sweep(study_plan, tmp_path / str(index), SweepOptions(shard=(index, 2)), shown=False)
+        assert 0 < swept.missing == len(study_plan.runs) - swept.computed
     shutil.copytree(tmp_path / "2" / "journal", tmp_path / "1" / "journal", dirs_exist_ok=True)
     merged = Journal.open(tmp_path / "1")
-    tables.refresh(merged, asked)
+    tables.refresh(merged, study_plan)
     assert rows(tmp_path / "1") == rows(tmp_path / "whole")
-
-
-def test_a_whole_sweep_and_a_shard_exclude_each_other_and_say_who_holds_the_folder(tmp_path: Path) -> None:
-    journal = Journal.create(tmp_path)
-    with journal.lock("1-of-2"):
-        with journal.lock("2-of-2"):
-            pass
-        with pytest.raises(ResultsError, match=f"held shard 1-of-2 by process {os.getpid()}"), journal.lock():
-            pass
-        with pytest.raises(ResultsError, match="held shard 1-of-2"), journal.lock("1-of-2"):
-            pass
-    with journal.lock(), pytest.raises(ResultsError, match="another sweep is writing here"), journal.lock("1-of-2"):
-        pass
-    with journal.lock("1-of-2"):
-        pass
-    with journal.lock():
-        pass

@@ -1,4 +1,4 @@
-"""What all fuzzing shares: how many cases and from which seed, a door called under a time limit, folders compared."""
+"""What all fuzzing shares: number of cases and seed, commands called under a time limit, folders compared."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from harness.cli import guarded
 
 FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))  # more cases of everything: `tox -e fuzz`
 SEED = int(os.environ.get("FUZZ_SEED") or time())  # of the long run; the ordinary one is the same every time
-SECONDS = 10.0  # for one call of a door; ordinary ones take a hundredth of a second
+SECONDS = 10.0  # for one call of a command; ordinary ones take a hundredth of a second
 STUDIES = Path(__file__).parents[2] / "studies"
 
-calls: Counter[str] = Counter()  # calls of doors, by test
+calls: Counter[str] = Counter()  # calls of commands, by test
 
 
 class Hang(BaseException):
@@ -34,7 +34,7 @@ class Hang(BaseException):
 
 @dataclass(frozen=True)
 class Shown:
-    """What a call of a door left."""
+    """Exit code and output of a call."""
 
     code: int
     out: str
@@ -53,13 +53,13 @@ def cases(number: int) -> Callable[[Any], Any]:
     return chosen if FACTOR == 1 else lambda test: seed(SEED)(chosen(test))
 
 
-def call(door: ModuleType, *arguments: object, seconds: float = SECONDS) -> Shown:
-    """Call a door as the command line does. An exception goes through, and a call that takes too long is one."""
+def call(command: ModuleType, *arguments: object, seconds: float = SECONDS) -> Shown:
+    """Call a command as the command line does. An exception goes through, and a call that takes too long raises one."""
     calls[os.environ.get("PYTEST_CURRENT_TEST", "").rpartition("::")[2].partition(" ")[0].partition("[")[0]] += 1
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err), time_limit(seconds):
         try:
-            code = guarded(door.main, [str(argument) for argument in arguments])
+            code = guarded(command.main, [str(argument) for argument in arguments])
         except SystemExit as left:  # argparse
             code = int(left.code or 0)
     return Shown(code, out.getvalue(), err.getvalue())
@@ -88,13 +88,13 @@ def located(shown: Shown, source: object) -> bool:
 
 def snapshot(folder: Path) -> dict[str, str]:
     """Every file, link and folder below one, with what it holds."""
-    found = {}
+    content = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
         if path.is_symlink():
-            found[name] = f"→ {os.readlink(path)}"
+            content[name] = f"→ {os.readlink(path)}"
         elif path.is_file():
-            found[name] = sha256(path.read_bytes()).hexdigest()
+            content[name] = sha256(path.read_bytes()).hexdigest()
         else:
-            found[name] = "folder"
-    return found
+            content[name] = "folder"
+    return content

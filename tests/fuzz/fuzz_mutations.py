@@ -1,4 +1,4 @@
-"""Ways to spoil a text: each takes it with two numbers that say where and how, so that a failure can be shrunk."""
+"""Mutations of a text: each takes two numbers, a place and a choice, so that a failure can be shrunk."""
 
 from __future__ import annotations
 
@@ -33,78 +33,78 @@ NASTY = (
 Mutation = Callable[[str, int, int], str]
 
 
-def _span(pieces: list[tuple[int, int]], at: int) -> tuple[int, int]:
-    return pieces[at % len(pieces)] if pieces else (0, 0)
+def _span(spans: list[tuple[int, int]], at: int) -> tuple[int, int]:
+    return spans[at % len(spans)] if spans else (0, 0)
 
 
 def _replaced(pattern: str, text: str, at: int, new: str) -> str:
-    start, end = _span([found.span() for found in re.finditer(pattern, text)], at)
+    start, end = _span([match.span() for match in re.finditer(pattern, text)], at)
     return text[:start] + new + text[end:]
 
 
-def replace_word(text: str, at: int, how: int) -> str:
-    return _replaced(r"[\w.+-]+", text, at, NASTY[how % len(NASTY)])
+def replace_word(text: str, at: int, choice: int) -> str:
+    return _replaced(r"[\w.+-]+", text, at, NASTY[choice % len(NASTY)])
 
 
-def replace_value(text: str, at: int, how: int) -> str:
-    return _replaced(r"(?<=: )[^{}\[\],\n]+|\[[^\[\]]*\]|\{[^{}]*\}", text, at, NASTY[how % len(NASTY)])
+def replace_value(text: str, at: int, choice: int) -> str:
+    return _replaced(r"(?<=: )[^{}\[\],\n]+|\[[^\[\]]*\]|\{[^{}]*\}", text, at, NASTY[choice % len(NASTY)])
 
 
-def replace_key(text: str, at: int, how: int) -> str:
-    return _replaced(r"[\w.]+(?=:)", text, at, NASTY[how % len(NASTY)])
+def replace_key(text: str, at: int, choice: int) -> str:
+    return _replaced(r"[\w.]+(?=:)", text, at, NASTY[choice % len(NASTY)])
 
 
-def swap_words(text: str, at: int, how: int) -> str:
+def swap_words(text: str, at: int, choice: int) -> str:
     words = re.findall(r"[\w.+-]+", text)
-    return _replaced(r"[\w.+-]+", text, at, words[how % len(words)] if words else "x")
+    return _replaced(r"[\w.+-]+", text, at, words[choice % len(words)] if words else "x")
 
 
-def misspell_key(text: str, at: int, how: int) -> str:
+def misspell_key(text: str, at: int, choice: int) -> str:
     keys = re.findall(r"[\w.]+(?=:)", text) or ["x"]
     key = keys[at % len(keys)]
-    return _replaced(r"[\w.]+(?=:)", text, at, key[: how % (len(key) + 1)] + key[how % (len(key) + 1) + 1 :])
+    return _replaced(r"[\w.]+(?=:)", text, at, key[: choice % (len(key) + 1)] + key[choice % (len(key) + 1) + 1 :])
 
 
-def insert(text: str, at: int, how: int) -> str:
+def insert(text: str, at: int, choice: int) -> str:
     at %= len(text) + 1
-    return text[:at] + NASTY[how % len(NASTY)] + text[at:]
+    return text[:at] + NASTY[choice % len(NASTY)] + text[at:]
 
 
-def tag_value(text: str, at: int, how: int) -> str:
+def tag_value(text: str, at: int, choice: int) -> str:
     tags = ("&a ", "*a ", "!!str ", "!!int ", "!!python/object:os.path ", "!x ", "? ", "- ", "\t", "  ")
-    start, _ = _span([found.span() for found in re.finditer(r"(?<=: )\S", text)], at)
-    return text[:start] + tags[how % len(tags)] + text[start:]
+    start, _ = _span([match.span() for match in re.finditer(r"(?<=: )\S", text)], at)
+    return text[:start] + tags[choice % len(tags)] + text[start:]
 
 
-def delete(text: str, at: int, how: int) -> str:
+def delete(text: str, at: int, choice: int) -> str:
     at %= len(text) + 1
-    return text[:at] + text[at + how % 40 :]
+    return text[:at] + text[at + choice % 40 :]
 
 
-def delete_line(text: str, at: int, how: int) -> str:
+def delete_line(text: str, at: int, choice: int) -> str:
     lines = text.splitlines(keepends=True)
     return "".join(line for index, line in enumerate(lines) if index != at % max(len(lines), 1))
 
 
-def double_line(text: str, at: int, how: int) -> str:
+def double_line(text: str, at: int, choice: int) -> str:
     lines = text.splitlines(keepends=True) or [""]
-    lines.insert(how % (len(lines) + 1), lines[at % len(lines)])
+    lines.insert(choice % (len(lines) + 1), lines[at % len(lines)])
     return "".join(lines)
 
 
-def indent_line(text: str, at: int, how: int) -> str:
+def indent_line(text: str, at: int, choice: int) -> str:
     lines = text.splitlines(keepends=True) or [""]
-    lines[at % len(lines)] = ("  ", "\t", " ", "- ", "\u00a0", "? ")[how % 6] + lines[at % len(lines)]
+    lines[at % len(lines)] = ("  ", "\t", " ", "- ", "\u00a0", "? ")[choice % 6] + lines[at % len(lines)]
     return "".join(lines)
 
 
-def truncate(text: str, at: int, how: int) -> str:
+def truncate(text: str, at: int, choice: int) -> str:
     return text[: at % (len(text) + 1)]
 
 
-def splice(text: str, at: int, how: int) -> str:
+def splice(text: str, at: int, choice: int) -> str:
     """The head of one study and the tail of another."""
-    other = list(SHIPPED.values())[how % len(SHIPPED)]
+    other = list(SHIPPED.values())[choice % len(SHIPPED)]
     return text[: at % (len(text) + 1)] + other[at % (len(other) + 1) :]
 
 
@@ -119,6 +119,6 @@ nasty = st.sampled_from(NASTY)
 
 
 def mutated(text: str, mutations: list[tuple[Mutation, int, int]]) -> str:
-    for mutation, at, how in mutations:
-        text = mutation(text, at, how)
+    for mutation, at, choice in mutations:
+        text = mutation(text, at, choice)
     return text

@@ -31,20 +31,20 @@ VALUES = (
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    room = tmp_path_factory.mktemp("fuzz")
-    (room / "tiny.yaml").write_text(TINY)
-    (room / "smoke.yaml").write_text(SHIPPED["smoke.yaml"])
-    (room / "cells.yaml").write_text(SHIPPED["cells.yaml"])
-    return room
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workspace = tmp_path_factory.mktemp("fuzz")
+    (workspace / "tiny.yaml").write_text(TINY)
+    (workspace / "smoke.yaml").write_text(SHIPPED["smoke.yaml"])
+    (workspace / "cells.yaml").write_text(SHIPPED["cells.yaml"])
+    return workspace
 
 
-def asked(room: Path, study: str, *options: str) -> Shown:
-    shown = call(sweep, room / study, "-o", room / "out", "-n", *options)
-    assert shown.code in (cli.DONE, cli.WRONG), shown
+def dry_run(workspace: Path, study: str, *options: str) -> Shown:
+    shown = call(sweep, workspace / study, "-o", workspace / "out", "-n", *options)
+    assert shown.code in (cli.DONE, cli.USAGE_ERROR), shown
     assert (shown.code == cli.DONE) == (shown.out != ""), shown
     assert shown.code == cli.DONE or shown.err.strip(), shown
-    assert not (room / "out").exists()
+    assert not (workspace / "out").exists()
     return shown
 
 
@@ -53,11 +53,11 @@ def asked(room: Path, study: str, *options: str) -> Shown:
     st.sampled_from(["tiny.yaml", "smoke.yaml", "cells.yaml"]),
     st.lists(st.tuples(KEYS | st.text(max_size=8), VALUES), min_size=1, max_size=3),
 )
-def test_any_override_is_obeyed_or_refused_by_its_number(room: Path, study: str, pairs: list) -> None:
+def test_any_override_is_obeyed_or_refused_by_its_number(workspace: Path, study: str, pairs: list) -> None:
     options = [word for key, value in pairs for word in ("-S", f"{key}={value}")]
-    shown = asked(room, study, *options)
+    shown = dry_run(workspace, study, *options)
     first = shown.err.partition("\n")[0]
-    assert shown.code == cli.DONE or first.startswith((str(room / study), "-S ", "usage: ")), shown.err
+    assert shown.code == cli.DONE or first.startswith((str(workspace / study), "-S ", "usage: ")), shown.err
 
 
 @cases(150)
@@ -71,8 +71,8 @@ def test_any_override_is_obeyed_or_refused_by_its_number(room: Path, study: str,
         max_size=3,
     )
 )
-def test_any_filter_is_obeyed_or_refused(room: Path, filters: list[str]) -> None:
-    shown = asked(room, "smoke.yaml", *[word for text in filters for word in ("--filter", text)])
+def test_any_filter_is_obeyed_or_refused(workspace: Path, filters: list[str]) -> None:
+    shown = dry_run(workspace, "smoke.yaml", *[word for text in filters for word in ("--filter", text)])
     assert shown.code == cli.DONE or "filter" in shown.err, shown.err
 
 
@@ -87,25 +87,25 @@ FLAGS = ("--fail-fast", "--retry-failed", "--force", "-q", "--no-progress", "-n"
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_any_number_after_any_option_is_obeyed_or_refused(room: Path, option: str) -> None:
+def test_any_number_after_any_option_is_obeyed_or_refused(workspace: Path, option: str) -> None:
     for number in NUMBERS:
-        asked(room, "tiny.yaml", option, number)
+        dry_run(workspace, "tiny.yaml", option, number)
 
 
 @cases(100)
 @given(
     st.lists(st.tuples(st.sampled_from(OPTIONS), st.text(max_size=6)) | st.tuples(st.sampled_from(FLAGS)), max_size=4)
 )
-def test_any_options_together_are_obeyed_or_refused(room: Path, options: list) -> None:
-    asked(room, "tiny.yaml", *[word for option in options for word in option])
+def test_any_options_together_are_obeyed_or_refused(workspace: Path, options: list) -> None:
+    dry_run(workspace, "tiny.yaml", *[word for option in options for word in option])
 
 
 @pytest.mark.parametrize(
     "output", ["a\0b", "x" * 300, "y/" * 3000, "/dev/null", "/dev/null/x", "\udcff", "~"], ids=repr
 )
-def test_a_folder_that_cannot_be_is_refused_or_holds_nothing(room: Path, output: str) -> None:
-    shown = call(sweep, room / "tiny.yaml", "-n", "-o", output)
-    assert shown.code in (cli.DONE, cli.WRONG)
+def test_a_folder_that_cannot_be_is_refused_or_holds_nothing(workspace: Path, output: str) -> None:
+    shown = call(sweep, workspace / "tiny.yaml", "-n", "-o", output)
+    assert shown.code in (cli.DONE, cli.USAGE_ERROR)
     assert shown.out or shown.err
 
 
@@ -114,13 +114,13 @@ def test_a_folder_that_cannot_be_is_refused_or_holds_nothing(room: Path, output:
     ["2020-01-01", "!!binary aGk=", "!foo bar", "!!set {a}", "0x" + "f" * 50, '"\\e[31m"'],
     ids=lambda v: v[:20],
 )
-def test_an_override_that_is_no_setting_is_refused_and_not_taken_for_null(room: Path, value: str) -> None:
-    shown = asked(room, "tiny.yaml", "-S", f"training.clip_norm={value}")
-    assert shown.code == cli.WRONG
+def test_an_override_that_is_no_setting_is_refused_and_not_taken_for_null(workspace: Path, value: str) -> None:
+    shown = dry_run(workspace, "tiny.yaml", "-S", f"training.clip_norm={value}")
+    assert shown.code == cli.USAGE_ERROR
     assert shown.err.startswith("-S 1: ")
 
 
-def test_every_nasty_text_can_follow_every_section(room: Path) -> None:
+def test_every_nasty_text_can_follow_every_section(workspace: Path) -> None:
     for key in ("seeds", "sweep", "figures", "expect", "model.cell", "training.max_updates"):
         for value in NASTY[:: 2 if key in ("seeds", "sweep") else 5]:
-            asked(room, "tiny.yaml", "-S", f"{key}={value}")
+            dry_run(workspace, "tiny.yaml", "-S", f"{key}={value}")

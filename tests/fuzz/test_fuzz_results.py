@@ -1,4 +1,4 @@
-"""Results folders: whatever lies in them, every door answers, and those that only read leave everything as it is."""
+"""Results folders: whatever lies in them, every command answers, and those that only read change nothing."""
 
 from __future__ import annotations
 
@@ -42,27 +42,27 @@ JSONS = (
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study, and a sound folder of it: two runs kept, one failed."""
-    room = tmp_path_factory.mktemp("fuzz")
-    (room / "s.yaml").write_text(STUDY)
-    (room / "outside").mkdir()
-    (room / "outside" / "photo.png").write_bytes(b"precious")
-    asked = plan(read(room / "s.yaml"))
-    folder = room / "sound" / "tiny"
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study, and a sound folder of it: two runs committed, one failed."""
+    workspace = tmp_path_factory.mktemp("fuzz")
+    (workspace / "s.yaml").write_text(STUDY)
+    (workspace / "outside").mkdir()
+    (workspace / "outside" / "photo.png").write_bytes(b"precious")
+    study_plan = plan(read(workspace / "s.yaml"))
+    folder = workspace / "sound" / "tiny"
     journal = Journal.create(folder)
-    for run in asked.runs[:2]:
+    for run in study_plan.runs[:2]:
         rows = {"curves": [{"update": 0, "loss": 1.0}], "gradients": [{"update": 0, "log10_adjoint": [0.0, -1.0]}]}
         journal.commit(Record(run.run_id, {"outcome": "solved", "updates": 2, "solved_at": 2}, rows), run.columns())
-    journal.fail(asked.runs[2].run_id, asked.runs[2].columns(), "ValueError: no", "trace", 2)
-    tables.write(tables.derive(journal, asked), folder)
+    journal.fail(study_plan.runs[2].run_id, study_plan.runs[2].columns(), "ValueError: no", "trace", 2)
+    tables.write(tables.derive(journal, study_plan), folder)
     (folder / "working").mkdir()
     (folder / "checkpoints").mkdir()
     (folder / "figures").mkdir()
-    (folder / "plan.json").write_text(json.dumps({"name": "tiny", "ids": sorted(asked.ids)}))
+    (folder / "plan.json").write_text(json.dumps({"name": "tiny", "ids": sorted(study_plan.ids)}))
     (folder / "provenance.json").write_text(json.dumps({"command": "python", "cores": 2}))
     (folder / "holder.json").write_text(json.dumps({"process": 1, "host": "x"}))
-    return room
+    return workspace
 
 
 def _remove(path: Path) -> None:
@@ -72,43 +72,43 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def overwrite(path: Path, how: int) -> None:
+def overwrite(path: Path, choice: int) -> None:
     _remove(path)
-    path.write_bytes(JSONS[how % len(JSONS)])
+    path.write_bytes(JSONS[choice % len(JSONS)])
 
 
-def flip(path: Path, how: int) -> None:
+def flip(path: Path, choice: int) -> None:
     if path.is_file() and path.stat().st_size:
         data = bytearray(path.read_bytes())
-        data[how % len(data)] ^= 1 << (how % 8)
+        data[choice % len(data)] ^= 1 << (choice % 8)
         path.write_bytes(data)
 
 
-def cut(path: Path, how: int) -> None:
+def cut(path: Path, choice: int) -> None:
     if path.is_file():
         data = path.read_bytes()
-        path.write_bytes(data[: how % (len(data) + 1)])
+        path.write_bytes(data[: choice % (len(data) + 1)])
 
 
-def remove(path: Path, how: int) -> None:
+def remove(path: Path, choice: int) -> None:
     _remove(path)
 
 
-def folder_instead(path: Path, how: int) -> None:
+def folder_instead(path: Path, choice: int) -> None:
     _remove(path)
     path.mkdir()
-    if how % 2:
-        (path / "inside.json").write_bytes(JSONS[how % len(JSONS)])
+    if choice % 2:
+        (path / "inside.json").write_bytes(JSONS[choice % len(JSONS)])
 
 
-def link_instead(path: Path, how: int) -> None:
+def link_instead(path: Path, choice: int) -> None:
     _remove(path)
     path.symlink_to(
-        (path.name, "/dev/null", "nowhere", "../../outside", "../../outside/photo.png", "/dev/zero")[how % 6]
+        (path.name, "/dev/null", "nowhere", "../../outside", "../../outside/photo.png", "/dev/zero")[choice % 6]
     )
 
 
-def pipe_instead(path: Path, how: int) -> None:
+def pipe_instead(path: Path, choice: int) -> None:
     _remove(path)
     os.mkfifo(path)
 
@@ -125,18 +125,18 @@ NEW = (
 )  # fmt: skip
 
 
-def spoil(room: Path, damages: list[tuple[Damage, int, int]]) -> Path:
+def spoil(workspace: Path, damages: list[tuple[Damage, int, int]]) -> Path:
     """A copy of the sound folder with something wrong in it."""
-    shutil.rmtree(room / "out", ignore_errors=True)
-    folder = room / "out" / "tiny"
-    shutil.copytree(room / "sound" / "tiny", folder, symlinks=True)
+    shutil.rmtree(workspace / "out", ignore_errors=True)
+    folder = workspace / "out" / "tiny"
+    shutil.copytree(workspace / "sound" / "tiny", folder, symlinks=True)
     missing = next(path.stem for path in (folder / "failures").iterdir())
     known = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*"))]
-    for damage, where, how in damages:
+    for damage, where, choice in damages:
         names = known + [name.format(id=missing) for name in NEW]
         path = folder / names[where % len(names)]
         try:
-            damage(path, how)
+            damage(path, choice)
         except OSError:  # an earlier damage took its place away
             continue
     return folder
@@ -149,26 +149,26 @@ damage_lists = st.lists(
 
 @cases(70)
 @given(damage_lists)
-def test_doors_that_read_answer_and_change_nothing(room: Path, damages: list) -> None:
-    spoil(room, damages)
-    before = snapshot(room)
-    for door, option in ((status, ()), (check, ()), (sweep, ("-n",)), (sweep, ("-n", "--retry-failed"))):
-        shown = call(door, room / "s.yaml", "-o", room / "out", *option)
-        assert shown.code in (cli.DONE, cli.FAILED, cli.WRONG, cli.NOT_HELD), shown
-        assert (shown.code == cli.WRONG) == (shown.out == ""), shown
-        assert shown.code != cli.WRONG or str(room / "out") in shown.err, shown.err
-        assert snapshot(room) == before
+def test_commands_that_read_answer_and_change_nothing(workspace: Path, damages: list) -> None:
+    spoil(workspace, damages)
+    before = snapshot(workspace)
+    for command, option in ((status, ()), (check, ()), (sweep, ("-n",)), (sweep, ("-n", "--retry-failed"))):
+        shown = call(command, workspace / "s.yaml", "-o", workspace / "out", *option)
+        assert shown.code in (cli.DONE, cli.FAILED, cli.USAGE_ERROR, cli.EXPECTATION_FAILED), shown
+        assert (shown.code == cli.USAGE_ERROR) == (shown.out == ""), shown
+        assert shown.code != cli.USAGE_ERROR or str(workspace / "out") in shown.err, shown.err
+        assert snapshot(workspace) == before
 
 
 @cases(40)
 @given(damage_lists)
-def test_a_report_writes_its_page_and_its_figures_and_nothing_else(room: Path, damages: list) -> None:
-    folder = spoil(room, damages)
-    before = snapshot(room)
-    shown = call(report, room / "s.yaml", "-o", room / "out")
-    assert shown.code in (cli.DONE, cli.WRONG), shown
-    assert shown.code != cli.WRONG or str(folder) in shown.err, shown.err
-    after = snapshot(room)
+def test_a_report_writes_its_page_and_its_figures_and_nothing_else(workspace: Path, damages: list) -> None:
+    folder = spoil(workspace, damages)
+    before = snapshot(workspace)
+    shown = call(report, workspace / "s.yaml", "-o", workspace / "out")
+    assert shown.code in (cli.DONE, cli.USAGE_ERROR), shown
+    assert shown.code != cli.USAGE_ERROR or str(folder) in shown.err, shown.err
+    after = snapshot(workspace)
     own = ("out/tiny/report.html", "out/tiny/figures/")
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     assert {name for name in changed if not name.startswith(own)} == set()
@@ -177,13 +177,13 @@ def test_a_report_writes_its_page_and_its_figures_and_nothing_else(room: Path, d
 @cases(25)
 @given(damage_lists)
 def test_a_sweep_with_nothing_to_compute_keeps_every_sound_commit_and_touches_nothing_outside(
-    room: Path, damages: list
+    workspace: Path, damages: list
 ) -> None:
-    folder = spoil(room, damages)
-    before, sound = snapshot(room), snapshot(room / "sound" / "tiny" / "journal")
-    shown = call(sweep, room / "s.yaml", "-o", room / "out", "--limit", "0", "-j", "1", "--no-progress")
-    assert shown.code in (cli.DONE, cli.FAILED, cli.WRONG, cli.NOT_HELD), shown
-    after = snapshot(room)
+    folder = spoil(workspace, damages)
+    before, sound = snapshot(workspace), snapshot(workspace / "sound" / "tiny" / "journal")
+    shown = call(sweep, workspace / "s.yaml", "-o", workspace / "out", "--limit", "0", "-j", "1", "--no-progress")
+    assert shown.code in (cli.DONE, cli.FAILED, cli.USAGE_ERROR, cli.EXPECTATION_FAILED), shown
+    after = snapshot(workspace)
     for name, content in sound.items():
         if before.get(f"out/tiny/journal/{name}") == content:
             assert after.get(f"out/tiny/journal/{name}") == content
@@ -191,8 +191,8 @@ def test_a_sweep_with_nothing_to_compute_keeps_every_sound_commit_and_touches_no
     assert folder.exists()
 
 
-def test_a_second_look_says_the_same(room: Path) -> None:
+def test_a_second_look_says_the_same(workspace: Path) -> None:
     for where in range(0, 60, 3):
-        spoil(room, [(flip, where, 77 * where)])
-        once, again = (call(check, room / "s.yaml", "-o", room / "out") for _ in range(2))
+        spoil(workspace, [(flip, where, 77 * where)])
+        once, again = (call(check, workspace / "s.yaml", "-o", workspace / "out") for _ in range(2))
         assert once == again

@@ -28,41 +28,41 @@ seeds: 4
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 
-def plan(room: Path, content: str | bytes, *, seconds: float = SECONDS) -> Shown:
+def plan(workspace: Path, content: str | bytes, *, seconds: float = SECONDS) -> Shown:
     """The dry run of a study file, and the law that every one of them keeps."""
-    path = room / "s.yaml"
+    path = workspace / "s.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
-    shown = call(sweep, path, "-o", room / "out", "-n", seconds=seconds)
-    assert shown.code in (cli.DONE, cli.WRONG), shown
+    shown = call(sweep, path, "-o", workspace / "out", "-n", seconds=seconds)
+    assert shown.code in (cli.DONE, cli.USAGE_ERROR), shown
     assert shown.code == cli.DONE or located(shown, path), shown.err
-    assert not (room / "out").exists()
+    assert not (workspace / "out").exists()
     shown.out.encode()  # what a terminal of UTF-8 can show
     return shown
 
 
 @cases(500)
 @given(st.sampled_from(list(SHIPPED.values())), steps)
-def test_a_spoiled_study_is_planned_or_refused_with_its_place(room: Path, text: str, mutations: list) -> None:
-    plan(room, mutated(text, mutations))
+def test_a_spoiled_study_is_planned_or_refused_with_its_place(workspace: Path, text: str, mutations: list) -> None:
+    plan(workspace, mutated(text, mutations))
 
 
 @cases(150)
 @given(st.sampled_from(list(SHIPPED.values())), st.lists(st.tuples(numbers, st.binary(max_size=4)), min_size=1))
-def test_a_study_with_spoiled_bytes_is_planned_or_refused(room: Path, text: str, changes: list) -> None:
+def test_a_study_with_spoiled_bytes_is_planned_or_refused(workspace: Path, text: str, changes: list) -> None:
     data = text.encode()
     for at, new in changes:
         data = data[: at % len(data)] + new + data[at % len(data) + len(new) :]
-    plan(room, data)
+    plan(workspace, data)
 
 
 @cases(100)
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode("utf-8", "surrogatepass")))
-def test_any_bytes_are_refused(room: Path, data: bytes) -> None:
-    assert plan(room, data).code == cli.WRONG
+def test_any_bytes_are_refused(workspace: Path, data: bytes) -> None:
+    assert plan(workspace, data).code == cli.USAGE_ERROR
 
 
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(NASTY)
@@ -80,23 +80,23 @@ TREES = st.recursive(
 
 @cases(250)
 @given(st.dictionaries(KEYS, TREES, max_size=6))
-def test_any_tree_below_any_key_is_planned_or_refused(room: Path, tree: dict) -> None:
+def test_any_tree_below_any_key_is_planned_or_refused(workspace: Path, tree: dict) -> None:
     written = {"name": "tiny", "claim": "x", "task": {"name": "temporal_order"}, "model": {"cell": "rnn"}} | tree
     stream = io.BytesIO()
     try:
         YAML(typ="safe", pure=True).dump(written, stream)
     except (YAMLError, ValueError):  # not every string can be written; that is the writer's matter
         return
-    plan(room, stream.getvalue())
+    plan(workspace, stream.getvalue())
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_every_value_of_every_study_can_be_of_a_wrong_type(room: Path, name: str) -> None:
+def test_every_value_of_every_study_can_be_of_a_wrong_type(workspace: Path, name: str) -> None:
     text = SHIPPED[name]
-    spans = [found.span() for found in re.finditer(r"(?<=: )[^{}\[\],\n]+", text)]
+    spans = [match.span() for match in re.finditer(r"(?<=: )[^{}\[\],\n]+", text)]
     for index, (start, end) in enumerate(spans):
         for new in ("[]", "{a: 1}", "1e400", "-1", '""', "~", "!x y")[index % 7 :: 7]:
-            plan(room, text[:start] + new + text[end:])
+            plan(workspace, text[:start] + new + text[end:])
 
 
 def bomb(levels: int, first: str, each: str) -> str:
@@ -110,7 +110,7 @@ SEQUENCE, LONG = "[" + ", ".join(["{}"] * 9) + "]", "x" * 100_000
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (bomb(9, "[x, x, x]", SEQUENCE), "aliases are written out"),
         (bomb(9, "{x: 1}", "{{k: {}, l: {}, m: {}, n: {}, o: {}, p: {}}}"), "aliases are written out"),
@@ -135,31 +135,31 @@ SEQUENCE, LONG = "[" + ", ".join(["{}"] * 9) + "]", "x" * 100_000
     ],
     ids=lambda value: "" if len(value) > 60 else value,
 )  # fmt: skip
-def test_a_bomb_is_refused_quickly_with_a_message(room: Path, content: str, said: str) -> None:
-    shown = plan(room, content)
-    assert shown.code == cli.WRONG
-    assert said in shown.err
+def test_a_bomb_is_refused_quickly_with_a_message(workspace: Path, content: str, message: str) -> None:
+    shown = plan(workspace, content)
+    assert shown.code == cli.USAGE_ERROR
+    assert message in shown.err
 
 
-@pytest.mark.parametrize("door", [sweep, status, check, report])
+@pytest.mark.parametrize("command", [sweep, status, check, report])
 @pytest.mark.parametrize(
     "path", ["", ".", "/", "/dev/null", "/dev/zero", "/dev/full", "/proc/self/mem", "no/such", "a\0b", "x" * 5000, "~",
-             "\udcff", "{room}/loop", "{room}/dangling", "-n"],
+             "\udcff", "{workspace}/loop", "{workspace}/dangling", "-n"],
     ids=lambda path: path[:20],
 )  # fmt: skip
-def test_a_path_that_is_no_study_is_refused(room: Path, door, path: str) -> None:
+def test_a_path_that_is_no_study_is_refused(workspace: Path, command, path: str) -> None:
     for name in ("loop", "dangling"):
-        if not (room / name).is_symlink():
-            (room / name).symlink_to(name if name == "loop" else "nowhere")
-    assert call(door, path.format(room=room), "-o", room / "out").code == cli.WRONG
+        if not (workspace / name).is_symlink():
+            (workspace / name).symlink_to(name if name == "loop" else "nowhere")
+    assert call(command, path.format(workspace=workspace), "-o", workspace / "out").code == cli.USAGE_ERROR
 
 
-def test_a_width_that_is_matched_is_found_at_once_however_large(room: Path) -> None:
+def test_a_width_that_is_matched_is_found_at_once_however_large(workspace: Path) -> None:
     text = TINY.replace("cell: rnn, hidden_size: 5", "cell: lstm, hidden_size: 1000000000, match: parameters")
-    assert plan(room, text, seconds=1).code == cli.DONE
+    assert plan(workspace, text, seconds=1).code == cli.DONE
 
 
-def test_an_anchored_truth_value_is_one_and_an_anchor_may_be_used_again(room: Path) -> None:
+def test_an_anchored_truth_value_is_one_and_an_anchor_may_be_used_again(workspace: Path) -> None:
     text = TINY.replace("batch_size: 4", "batch_size: &n 4, stop_when_solved: &t true")
     text = text.replace("every: 2", "every: &n 2")
-    assert plan(room, text).code == cli.DONE
+    assert plan(workspace, text).code == cli.DONE

@@ -15,14 +15,14 @@ from fuzz_cases import call, located, snapshot
 from test_fuzz_studies import TINY
 
 from harness import cli, status, sweep
-from harness.cli import results_folder
 from harness.registry import read
 from harness.report import __main__ as report
 from harness.schema import Record
 from harness.store.journal import Journal
+from harness.store.location import results_folder
 from harness.study.plan import plan
 
-HOUSE = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 EVIL = "\"'><script>alert(1)</script><x-evil onload=alert(2)>{{ 7 * 7 }}</title></style>&lt;"
 
 
@@ -46,7 +46,7 @@ def test_a_tag_runs_nothing(tmp_path: Path, key: str, tag: str) -> None:
     lines = [line for line in TINY.splitlines() if not line.startswith(f"{key}:")]
     study.write_text("\n".join([*lines, f"{key}: {tag.format(mark=mark)}", ""]))
     shown = call(sweep, study, "-o", tmp_path / "out", "-n")
-    assert shown.code == cli.WRONG
+    assert shown.code == cli.USAGE_ERROR
     assert located(shown, study)
     assert not mark.exists()
 
@@ -62,7 +62,7 @@ def calls_of(tree: ast.AST) -> list[tuple[str, set[str], ast.Call]]:
     ]
 
 
-@pytest.mark.parametrize("path", sorted((HOUSE / "harness").rglob("*.py")), ids=lambda p: str(p.relative_to(HOUSE)))
+@pytest.mark.parametrize("path", sorted((ROOT / "harness").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
 def test_nothing_is_unpickled_or_evaluated(path: Path) -> None:
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
@@ -91,7 +91,7 @@ def test_a_name_cannot_lead_out_of_the_results_folder(tmp_path: Path, name: str,
     study.write_text(text + where.format(json.dumps(name)) + "\n")
     before = snapshot(tmp_path)
     shown = call(sweep, study, "-o", tmp_path / "out")
-    assert shown.code == cli.WRONG
+    assert shown.code == cli.USAGE_ERROR
     assert located(shown, study)
     assert snapshot(tmp_path) == before
 
@@ -131,12 +131,12 @@ def test_no_text_of_a_study_or_a_folder_is_markup_in_the_report(tmp_path: Path) 
     text += f"expect: [{{metric: success_rate, where: {{cell: [rnn, {quoted}]}}, at_most: 0.5}}]\n"
     study.write_text(text)
     override = f"claim={quoted}"
-    asked = plan(read(study, [override]))
+    study_plan = plan(read(study, [override]))
     journal = Journal.create(tmp_path / "out" / "tiny")
-    first, second, third, _ = asked.runs
-    said = {"outcome": EVIL, "updates": 2, "engine": EVIL, "device": EVIL, "cpu": EVIL, "versions": EVIL}
-    journal.commit(Record(first.run_id, said, {}), first.columns())
-    journal.commit(Record(second.run_id, {**said, "outcome": "diverged", "cpu": f"2 {EVIL}"}, {}), second.columns())
+    first, second, third, _ = study_plan.runs
+    columns = {"outcome": EVIL, "updates": 2, "engine": EVIL, "device": EVIL, "cpu": EVIL, "versions": EVIL}
+    journal.commit(Record(first.run_id, columns, {}), first.columns())
+    journal.commit(Record(second.run_id, {**columns, "outcome": "diverged", "cpu": f"2 {EVIL}"}, {}), second.columns())
     journal.fail(third.run_id, {EVIL: EVIL}, EVIL, EVIL, 1)
     (journal.folder / "provenance.json").write_text(json.dumps({"command": EVIL, EVIL: {EVIL: [EVIL]}, "date": EVIL}))
     shown = call(report, study, "-o", tmp_path / "out", "-S", override)
@@ -157,7 +157,7 @@ def test_figures_that_are_a_link_are_left_alone(tmp_path: Path) -> None:
     (folder / "figures").symlink_to(elsewhere)
     (folder / "report.html").symlink_to(elsewhere / "page.html")
     shown = call(report, study, "-o", tmp_path / "out")
-    assert shown.code == cli.WRONG
+    assert shown.code == cli.USAGE_ERROR
     assert "is a link" in shown.err
     (folder / "figures").unlink()
     assert call(report, study, "-o", tmp_path / "out").code == cli.DONE
@@ -168,11 +168,11 @@ def test_a_path_that_is_no_text_and_a_terminal_without_greek_are_no_traceback(tm
     study = tmp_path / "s.yaml"
     study.write_text(TINY.replace("An untrained network guesses.", "ρ is not σ₁."))
     Journal.create(tmp_path / "\udcff" / "tiny")
-    for door in ("sweep", "status"):
-        command = [sys.executable, "-m", f"harness.{door}", str(study), "-o", str(tmp_path / "\udcff")]
+    for name in ("sweep", "status"):
+        command = [sys.executable, "-m", f"harness.{name}", str(study), "-o", str(tmp_path / "\udcff")]
         done = subprocess.run(
-            [*command, "-n"] if door == "sweep" else command,
-            capture_output=True, cwd=HOUSE, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False,
+            [*command, "-n"] if name == "sweep" else command,
+            capture_output=True, cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (cli.DONE, b"")
     assert call(status, study, "-o", tmp_path / "\udcff").code == cli.DONE

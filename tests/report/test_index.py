@@ -124,5 +124,5 @@ def test_no_results_are_a_message(root: Path) -> None:
 def test_what_cannot_go_together_is_exit_code_2(arguments: list[str], capsys: Any) -> None:
     with pytest.raises(SystemExit) as left:
         report.main(arguments)
-    assert left.value.code == cli.WRONG
+    assert left.value.code == cli.USAGE_ERROR
     assert "error" in capsys.readouterr().err

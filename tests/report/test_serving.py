@@ -26,18 +26,18 @@ from harness.schema import Record
 from harness.store.journal import Journal
 from harness.study.plan import Plan, Run, plan
 
-HOUSE = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def asked(study_file: Any) -> Plan:
+def study_plan(study_file: Any) -> Plan:
     return plan(read(study_file()))
 
 
 @pytest.fixture
-def journal(asked: Plan, tmp_path: Path) -> Journal:
+def journal(study_plan: Plan, tmp_path: Path) -> Journal:
     journal = Journal.create(tmp_path / "out" / "tiny")
-    commit(journal, asked.runs[0])
+    commit(journal, study_plan.runs[0])
     return journal
 
 
@@ -48,17 +48,17 @@ def commit(journal: Journal, run: Run) -> None:
 
 @contextmanager
 def running(live: Live) -> Iterator[ThreadingHTTPServer]:
-    with server(live) as made:
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    with server(live) as http_server:
+        thread = threading.Thread(target=http_server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield made
+            yield http_server
         finally:
-            made.shutdown()
+            http_server.shutdown()
             thread.join()
 
 
-def asked_for(port: int, path: str, method: str = "GET", host: str | None = None) -> tuple[int, bytes]:
+def request(port: int, path: str, method: str = "GET", host: str | None = None) -> tuple[int, bytes]:
     connection = HTTPConnection(HOST, port, timeout=10)
     connection.putrequest(method, path, skip_host=True)
     connection.putheader("Host", host or f"{HOST}:{port}")
@@ -70,106 +70,114 @@ def asked_for(port: int, path: str, method: str = "GET", host: str | None = None
         connection.close()
 
 
-def test_it_serves_the_page_and_the_progress_and_nothing_else(asked: Plan, journal: Journal) -> None:
-    live = Live(asked, journal.folder)
+def test_it_serves_the_page_and_the_progress_and_nothing_else(study_plan: Plan, journal: Journal) -> None:
+    live = Live(study_plan, journal.folder)
     live.refresh()
-    with running(live) as made:
-        port = made.server_port
-        assert made.server_address[0] == "127.0.0.1"
-        status, page = asked_for(port, "/")
+    with running(live) as http_server:
+        port = http_server.server_port
+        assert http_server.server_address[0] == "127.0.0.1"
+        status, page = request(port, "/")
         assert (status, page) == (200, live.text)
-        status, progress = asked_for(port, "/progress.json?x=1")
+        status, progress = request(port, "/progress.json?x=1")
         assert (status, json.loads(progress)["done"]) == (200, 1)
         for path in ("/report.html", "/..", "/../../etc/passwd", "//etc/passwd", "/%2e%2e/plan.json", "/store.json",
                      "/progress.json/", "http://x/progress.json"):  # fmt: skip
-            assert asked_for(port, path)[0] == 404
-        assert asked_for(port, "/", "POST")[0] == 501
+            assert request(port, path)[0] == 404
+        assert request(port, "/", "POST")[0] == 501
 
 
-def test_a_name_that_was_bound_to_this_address_is_refused(asked: Plan, journal: Journal) -> None:
-    live = Live(asked, journal.folder)
-    with running(live) as made:
-        assert asked_for(made.server_port, "/", host=f"evil.example:{made.server_port}")[0] == 403
-        assert asked_for(made.server_port, "/progress.json", host=f"localhost:{made.server_port}")[0] == 200
+def test_a_name_that_was_bound_to_this_address_is_refused(study_plan: Plan, journal: Journal) -> None:
+    live = Live(study_plan, journal.folder)
+    with running(live) as http_server:
+        assert request(http_server.server_port, "/", host=f"evil.example:{http_server.server_port}")[0] == 403
+        assert request(http_server.server_port, "/progress.json", host=f"localhost:{http_server.server_port}")[0] == 200
 
 
-def test_a_page_is_made_again_when_a_run_has_ended_and_not_before(asked: Plan, journal: Journal) -> None:
-    live = Live(asked, journal.folder)
+def test_a_page_is_rendered_again_when_a_run_has_ended_and_not_before(study_plan: Plan, journal: Journal) -> None:
+    live = Live(study_plan, journal.folder)
     assert live.refresh()
     live.spent = 0.0
     assert not live.refresh()
-    commit(journal, asked.runs[1])
+    commit(journal, study_plan.runs[1])
     assert live.refresh()
     assert live.number == 2
-    journal.fail(asked.runs[2].run_id, {}, "ValueError: no", "trace", 1)
+    journal.fail(study_plan.runs[2].run_id, {}, "ValueError: no", "trace", 1)
     live.spent = 0.0
     assert live.refresh()
     assert b"ValueError: no" in live.text
 
 
-def test_making_pages_takes_a_small_share_of_the_time(asked: Plan, journal: Journal) -> None:
-    live = Live(asked, journal.folder)
+def test_rendering_takes_a_small_share_of_the_time(study_plan: Plan, journal: Journal) -> None:
+    live = Live(study_plan, journal.folder)
     live.refresh()
-    commit(journal, asked.runs[1])
+    commit(journal, study_plan.runs[1])
     live.spent = 2.0
     assert not live.refresh()
-    live.made -= 2.0 / serving.SHARE
+    live.rendered -= 2.0 / serving.SHARE
     assert live.refresh()
 
 
-def test_it_writes_nothing(asked: Plan, journal: Journal) -> None:
+def test_it_writes_nothing(study_plan: Plan, journal: Journal) -> None:
     before = sorted(journal.folder.rglob("*"))
-    live = Live(asked, journal.folder)
+    live = Live(study_plan, journal.folder)
     live.refresh()
     live.progress()
     assert sorted(journal.folder.rglob("*")) == before
 
 
-def test_progress_counts_runs_and_estimates_from_the_pace_so_far(asked: Plan, journal: Journal) -> None:
-    live = Live(asked, journal.folder)
+def test_progress_counts_runs_and_estimates_from_the_pace_so_far(study_plan: Plan, journal: Journal) -> None:
+    live = Live(study_plan, journal.folder)
     first = live.progress()
     assert {name: first[name] for name in ("planned", "done", "missing", "failed", "running", "seconds_left")} == {
         "planned": 6, "done": 1, "missing": 5, "failed": 0, "running": 0, "seconds_left": None,
     }  # fmt: skip
     marker = journal.folder / "working" / "host" / "1.json"
     marker.parent.mkdir(parents=True)
-    same = [run for run in asked.runs[1:] if run.point is asked.runs[1].point]
+    same = [run for run in study_plan.runs[1:] if run.point is study_plan.runs[1].point]
     marker.write_text(json.dumps({"runs": [run.run_id for run in same], "done": {}, "share": 0.5}))
     live.start = monotonic() - 10
     half = live.progress()
     assert half["running"] == len(same)
-    assert live.open_cost is not None
-    costs = serving.costs(asked, asked.runs[1:])
-    gone = 0.5 * sum(costs[run.run_id] for run in same)
-    assert half["seconds_left"] == pytest.approx(10 * (live.open_cost - gone) / gone, abs=1)
+    assert live.first_cost is not None
+    costs = study_plan.costs(study_plan.runs[1:])
+    computed = 0.5 * sum(costs[run.run_id] for run in same)
+    assert half["seconds_left"] == pytest.approx(10 * (live.first_cost - computed) / computed, abs=1)
     os.utime(marker, (time() - 1000, time() - 1000))
     assert live.progress()["running"] == 0
 
 
-def test_the_last_failure_is_told(asked: Plan, journal: Journal) -> None:
-    first, second = asked.runs[1:3]
+def test_the_last_failure_is_reported(study_plan: Plan, journal: Journal) -> None:
+    first, second = study_plan.runs[1:3]
     for run, error in ((first, "ValueError: new"), (second, "ValueError: old")):
         journal.fail(run.run_id, {}, error, "trace", 1)
     os.utime(journal.failure_path(second.run_id), (0, 0))
-    said = Live(asked, journal.folder).progress()
-    assert (said["failed"], said["last_failure"]) == (2, f"{first.run_id}: ValueError: new")
+    progress = Live(study_plan, journal.folder).progress()
+    assert (progress["failed"], progress["last_failure"]) == (2, f"{first.run_id}: ValueError: new")
 
 
-def test_a_port_that_is_taken_is_a_message(asked: Plan, journal: Journal) -> None:
-    live = Live(asked, journal.folder)
-    with running(live) as made, pytest.raises(ResultsError, match="choose another with --port"):
-        server(live, made.server_port)
+def test_a_port_that_is_taken_is_a_message(study_plan: Plan, journal: Journal) -> None:
+    live = Live(study_plan, journal.folder)
+    with running(live) as http_server, pytest.raises(ResultsError, match="choose another with --port"):
+        server(live, http_server.server_port)
 
 
-def test_an_interrupt_ends_it_quietly(asked: Plan, journal: Journal) -> None:
-    command = [sys.executable, "-m", "harness.report", asked.study.path, "-o", str(journal.folder.parent), "--live"]
-    with subprocess.Popen(command, cwd=HOUSE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+def test_an_interrupt_ends_it_quietly(study_plan: Plan, journal: Journal) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "harness.report",
+        study_plan.study.path,
+        "-o",
+        str(journal.folder.parent),
+        "--live",
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         line = process.stdout.readline()
         assert line.startswith(f"http://{HOST}:")
         port = int(line.split("/")[2].rpartition(":")[2])
-        assert asked_for(port, "/")[0] == 200
+        assert request(port, "/")[0] == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert process.stderr.read() == ""

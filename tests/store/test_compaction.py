@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.execution.sweeping import SweepOptions, sweep
+from harness.execution.options import SweepOptions
+from harness.execution.sweeping import sweep
 from harness.registry import read
 from harness.schema import Record
 from harness.store import compaction, segments, tables
@@ -25,7 +26,7 @@ RUNS = tuple(f"{number:016x}" for number in (3, 2**64 - 1, 0, 2**63, 17, 9, 10))
 
 @pytest.fixture(autouse=True)
 def pack_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compaction, "LEAST", 2)
+    monkeypatch.setattr(compaction, "FEWEST", 2)
 
 
 def filled(folder: Path, runs: tuple[str, ...] = RUNS, updates: int = 1, replace: bool = False) -> Journal:
@@ -37,9 +38,9 @@ def filled(folder: Path, runs: tuple[str, ...] = RUNS, updates: int = 1, replace
 
 def content(journal: Journal, runs: tuple[str, ...] = RUNS) -> dict[str, int]:
     """Updates of each run, as read."""
-    found = [(c.run_id, c.tables["runs"]["updates"][0].as_py()) for c in Journal(journal.folder).read(runs)]
-    assert len(dict(found)) == len(found), "a run was read twice"
-    return dict(found)
+    updates = [(c.run_id, c.tables["runs"]["updates"][0].as_py()) for c in Journal(journal.folder).read(runs)]
+    assert len(dict(updates)) == len(updates), "a run was read twice"
+    return dict(updates)
 
 
 def one_segment(folder: Path) -> Path:
@@ -52,7 +53,7 @@ def files(folder: Path) -> set[str]:
 
 
 def test_few_commits_stay_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compaction, "LEAST", len(RUNS) + 1)
+    monkeypatch.setattr(compaction, "FEWEST", len(RUNS) + 1)
     journal = filled(tmp_path)
     assert compact(journal) == 0
     assert files(tmp_path) == {f"{run_id}.run" for run_id in RUNS}
@@ -60,10 +61,10 @@ def test_few_commits_stay_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_what_was_packed_is_read_as_it_was_and_committed_no_second_time(tmp_path: Path) -> None:
     journal = filled(tmp_path)
-    kept = {run_id: journal.path(run_id).read_bytes() for run_id in RUNS}
+    data = {run_id: journal.path(run_id).read_bytes() for run_id in RUNS}
     assert compact(journal) == len(RUNS)
     assert files(tmp_path) == {f"segments/{one_segment(tmp_path).name}"}
-    assert {run_id: journal.segments().read(run_id) for run_id in RUNS} == kept
+    assert {run_id: journal.segments().read(run_id) for run_id in RUNS} == data
     assert journal.done() == set(RUNS)
     assert all(journal.has(run_id) for run_id in RUNS)
     assert not journal.has("e" * 16)
@@ -122,10 +123,10 @@ def half_used(folder: Path) -> tuple[Journal, dict[str, int]]:
     path = one_segment(folder)
     journal = Journal.create(folder)
     data = path.read_bytes()
-    found = journal.segments().segments[0].find(RUNS[1])
-    assert found is not None
-    path.write_bytes(data[: found[0] + 200] + b"?" + data[found[0] + 201 :])
-    assert journal.faulty(RUNS).keys() == {RUNS[1]}
+    place = journal.segments().segments[0].find(RUNS[1])
+    assert place is not None
+    path.write_bytes(data[: place[0] + 200] + b"?" + data[place[0] + 201 :])
+    assert journal.damaged(RUNS).keys() == {RUNS[1]}
     journal.quarantine(RUNS[1], "spoiled")
     filled(folder, RUNS[:2], updates=2, replace=True)
     filled(folder, RUNS[5:])
@@ -155,9 +156,9 @@ def test_a_death_at_any_step_loses_nothing_and_doubles_nothing(tmp_path: Path, m
         if left >= 0:
             break
         journal.clear_temporaries()
-        monkeypatch.setattr(compaction, "LEAST", 0)
+        monkeypatch.setattr(compaction, "FEWEST", 0)
         compact(journal)
-        monkeypatch.setattr(compaction, "LEAST", 2)
+        monkeypatch.setattr(compaction, "FEWEST", 2)
         assert content(journal) == want
         segment = one_segment(folder)
         assert segment.read_bytes().count(BEGINNING) == len(RUNS)
@@ -185,11 +186,11 @@ def test_ids_that_are_packed_while_they_are_listed_are_listed(tmp_path: Path, mo
     journal, loose = filled(tmp_path), Journal.loose
 
     def late(self: Journal) -> dict[str, int]:
-        found = loose(self)
+        ids = loose(self)
         with monkeypatch.context() as plain:
             plain.setattr(Journal, "loose", loose)
             compact(journal)
-        return found
+        return ids
 
     monkeypatch.setattr(Journal, "loose", late)
     assert Journal.open(tmp_path).done() == set(RUNS)
@@ -204,14 +205,14 @@ def test_a_segment_that_takes_anothers_place_during_a_listing_is_seen(
 
     def half_way(folder):
         """The first listing sees neither: the old one went before it came to it, the new one came after."""
-        found = listing(folder)
+        names = listing(folder)
         calls.append(folder)
         if len(calls) == 1:
             with monkeypatch.context() as plain:
                 plain.setattr(os, "listdir", listing)
                 compact(Journal.create(tmp_path))
             return []
-        return found
+        return names
 
     monkeypatch.setattr(os, "listdir", half_way)
     assert Journal.open(tmp_path).segments().ids() == set(RUNS)
@@ -224,9 +225,9 @@ def test_a_full_disk_leaves_the_files_and_the_sweep_is_done_all_the_same(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(compaction, "write", full)
-    asked = plan(read(study_file()))
-    assert sweep(asked, tmp_path / "r", SweepOptions(), shown=False).missing == 0
-    assert set(Journal.open(tmp_path / "r").loose()) == asked.ids
+    study_plan = plan(read(study_file()))
+    assert sweep(study_plan, tmp_path / "r", SweepOptions(), shown=False).missing == 0
+    assert set(Journal.open(tmp_path / "r").loose()) == study_plan.ids
 
 
 # --- damage -----------------------------------------------------------------------------------------------------------
@@ -236,7 +237,7 @@ def test_a_damaged_commit_in_a_segment_is_missing_alone_and_can_be_done_again(tm
     journal, want = half_used(tmp_path)
     journal.path(RUNS[1]).unlink()
     assert journal.done() == set(RUNS) - {RUNS[1]}
-    assert journal.damaged() == (RUNS[1],)
+    assert journal.quarantined() == (RUNS[1],)
     assert content(journal) == {run_id: n for run_id, n in want.items() if run_id != RUNS[1]}
     assert journal.commit(Record(RUNS[1], {"outcome": "solved", "updates": 2}), {})
     assert content(journal) == want
@@ -252,14 +253,14 @@ def test_who_only_reads_passes_a_damaged_commit_over_and_touches_nothing(tmp_pat
     path.write_bytes(b"?" + data[1:])
     before = files(tmp_path)
     reader = Journal.open(tmp_path)
-    assert len(reader.faulty(reader.done())) == 1
+    assert len(reader.damaged(reader.done())) == 1
     assert len(content(reader)) == len(RUNS) - 1
     assert files(tmp_path) == before
 
 
 def test_no_flipped_bit_is_read_as_data_and_none_costs_more_than_its_run(tmp_path: Path) -> None:
     journal = filled(tmp_path)
-    kept = {run_id: journal.path(run_id).read_bytes() for run_id in RUNS}
+    original = {run_id: journal.path(run_id).read_bytes() for run_id in RUNS}
     compact(journal)
     path = one_segment(tmp_path)
     whole, seed = path.read_bytes(), 7
@@ -271,10 +272,10 @@ def test_no_flipped_bit_is_read_as_data_and_none_costs_more_than_its_run(tmp_pat
         data[bit // 8] ^= 1 << bit % 8
         path.write_bytes(data)
         reader = Journal.open(tmp_path)
-        sound = reader.done() - reader.faulty(RUNS).keys()
+        sound = reader.done() - reader.damaged(RUNS).keys()
         assert len(sound) == len(RUNS) - (bit < end)
         view = reader.segments()
-        assert {run_id: view.read(run_id) for run_id in sound} == {run_id: kept[run_id] for run_id in sound}
+        assert {run_id: view.read(run_id) for run_id in sound} == {run_id: original[run_id] for run_id in sound}
 
 
 def test_what_lies_before_a_cut_is_read(tmp_path: Path) -> None:
@@ -291,7 +292,7 @@ def test_what_lies_before_a_cut_is_read(tmp_path: Path) -> None:
         assert reader.done() == set(order[:there])
 
 
-def test_a_segment_with_a_damaged_index_is_packed_anew_and_kept_aside(tmp_path: Path) -> None:
+def test_a_segment_with_a_damaged_index_is_packed_again_and_quarantined(tmp_path: Path) -> None:
     compact(filled(tmp_path, RUNS[:5]))
     path = one_segment(tmp_path)
     path.write_bytes(path.read_bytes()[:-3])
@@ -303,8 +304,8 @@ def test_a_segment_with_a_damaged_index_is_packed_anew_and_kept_aside(tmp_path: 
     assert f"damaged/{path.name}" in files(tmp_path)
 
 
-@pytest.mark.parametrize("what", ["folder", "pipe", "link", "empty", "words"])
-def test_what_is_no_segment_holds_nothing_and_stops_nobody(tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link", "empty", "words"])
+def test_what_is_no_segment_holds_nothing_and_stops_nobody(tmp_path: Path, kind: str) -> None:
     journal = filled(tmp_path, RUNS[:3])
     compact(journal)
     path = tmp_path / "journal" / "segments" / "900000-x.segment"
@@ -314,7 +315,7 @@ def test_what_is_no_segment_holds_nothing_and_stops_nobody(tmp_path: Path, what:
         "link": lambda: path.symlink_to("nowhere"),
         "empty": path.touch,
         "words": lambda: path.write_bytes(b'{"harness_schema": 1, "tables": {"x": -5}}\n' * 3 + segments.MAGIC * 9),
-    }[what]()
+    }[kind]()
     filled(tmp_path, RUNS[3:])
     assert content(journal) == dict.fromkeys(RUNS, 1)
     compact(journal)
@@ -329,46 +330,48 @@ def rows(folder: Path) -> dict[str, str]:
     """The tables without their timing, as text: NaN is not equal to itself."""
     import pyarrow.parquet as pq
 
-    found = {name: pq.read_table(folder / f"{name}.parquet") for name in ("runs", "curves", "gradients")}
-    return {name: repr(table.drop(["seconds"] if name == "runs" else []).to_pydict()) for name, table in found.items()}
+    read_tables = {name: pq.read_table(folder / f"{name}.parquet") for name in ("runs", "curves", "gradients")}
+    return {
+        name: repr(table.drop(["seconds"] if name == "runs" else []).to_pydict()) for name, table in read_tables.items()
+    }
 
 
 def test_a_sweep_that_packs_half_way_and_goes_on_has_the_tables_of_one_that_does_not(
     study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = plan(read(study_file()))
+    study_plan = plan(read(study_file()))
     with monkeypatch.context() as patched:
-        patched.setattr(compaction, "LEAST", 1000)
-        sweep(asked, tmp_path / "files", SweepOptions(), shown=False)
-    sweep(asked, tmp_path / "packed", SweepOptions(limit=4), shown=False)
+        patched.setattr(compaction, "FEWEST", 1000)
+        sweep(study_plan, tmp_path / "files", SweepOptions(), shown=False)
+    sweep(study_plan, tmp_path / "packed", SweepOptions(limit=4), shown=False)
     assert len(Journal.open(tmp_path / "packed").segments().ids()) == 4
-    again = sweep(asked, tmp_path / "packed", SweepOptions(), shown=False)
+    again = sweep(study_plan, tmp_path / "packed", SweepOptions(), shown=False)
     assert (again.computed, again.missing) == (2, 0)
     assert not Journal.open(tmp_path / "packed").loose()
-    assert sweep(asked, tmp_path / "packed", SweepOptions(), shown=False).computed == 0
+    assert sweep(study_plan, tmp_path / "packed", SweepOptions(), shown=False).computed == 0
     assert rows(tmp_path / "packed") == rows(tmp_path / "files")
 
 
 def test_a_sweep_finds_a_damaged_commit_in_a_segment_and_does_it_again(study_file, tmp_path: Path, capsys) -> None:
-    asked = plan(read(study_file()))
-    sweep(asked, tmp_path, SweepOptions(), shown=False)
+    study_plan = plan(read(study_file()))
+    sweep(study_plan, tmp_path, SweepOptions(), shown=False)
     before, path = rows(tmp_path), one_segment(tmp_path)
     data = bytearray(path.read_bytes())
     data[300] ^= 1
     path.write_bytes(data)
-    again = sweep(asked, tmp_path, SweepOptions())
-    assert "damaged commit set aside, its run is missing" in capsys.readouterr().err
+    again = sweep(study_plan, tmp_path, SweepOptions())
+    assert "damaged commit quarantined, its run is missing" in capsys.readouterr().err
     assert (again.computed, again.missing) == (1, 0)
     assert rows(tmp_path) == before
 
 
 def test_packed_folders_are_merged_by_copying_their_commits(study_file, tmp_path: Path) -> None:
-    asked = plan(read(study_file()))
-    sweep(asked, tmp_path / "whole", SweepOptions(), shown=False)
+    study_plan = plan(read(study_file()))
+    sweep(study_plan, tmp_path / "whole", SweepOptions(), shown=False)
     for name, where in (("a", {"cell": "rnn"}), ("b", {"cell": ["lstm", "gru"]})):
-        sweep(asked, tmp_path / name, SweepOptions(where=where), shown=False)
+        sweep(study_plan, tmp_path / name, SweepOptions(where=where), shown=False)
     shutil.copytree(tmp_path / "b" / "journal", tmp_path / "a" / "journal", dirs_exist_ok=True)
     merged = Journal.open(tmp_path / "a")
-    assert merged.done() == asked.ids
-    tables.refresh(merged, asked)
+    assert merged.done() == study_plan.ids
+    tables.refresh(merged, study_plan)
     assert rows(tmp_path / "a") == rows(tmp_path / "whole")

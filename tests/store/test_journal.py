@@ -1,9 +1,8 @@
-"""A run is kept whole or not at all; what is damaged is set aside; a folder of another kind is left as it is."""
+"""A run is kept whole or not at all; a damaged commit is quarantined; a folder of another kind is left as it is."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +56,7 @@ def test_the_first_of_two_writers_wins_and_nothing_else_is_left(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "other run", "no header"])
-def test_a_damaged_commit_is_set_aside_and_the_run_is_missing(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_commit_is_quarantined_and_the_run_is_missing(tmp_path: Path, damage: str) -> None:
     journal = Journal.create(tmp_path)
     for name in ("a" * 16, "b" * 16):
         journal.commit(record(name), {})
@@ -73,7 +72,7 @@ def test_a_damaged_commit_is_set_aside_and_the_run_is_missing(tmp_path: Path, da
     }[damage])  # fmt: skip
     assert [commit.run_id for commit in journal.read(sorted(journal.done()))] == ["b" * 16]
     assert journal.done() == {"b" * 16}
-    assert journal.damaged() == ("a" * 16,)
+    assert journal.quarantined() == ("a" * 16,)
 
 
 def test_a_folder_of_another_schema_version_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -103,28 +102,6 @@ def test_a_folder_without_results_says_how_to_make_them(tmp_path: Path) -> None:
         Journal.open(tmp_path)
 
 
-def _hold(folder: Path, ready, release) -> None:
-    with Journal.create(folder).lock():
-        ready.set()
-        release.wait(30)
-
-
-def test_a_second_controller_is_told_who_holds_the_folder_and_a_dead_ones_lock_is_free(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready, release = context.Event(), context.Event()
-    holder = context.Process(target=_hold, args=(tmp_path, ready, release))
-    holder.start()
-    try:
-        assert ready.wait(30)
-        with pytest.raises(ResultsError, match=f"held by process {holder.pid}"), Journal.create(tmp_path).lock():
-            pass
-    finally:
-        holder.kill()
-        holder.join()
-    with Journal.create(tmp_path).lock():
-        pass
-
-
 def test_a_column_that_is_not_declared_is_refused(tmp_path: Path) -> None:
     stray = Record("c" * 16, {"outcome": "solved", "colour": "red"})
     with pytest.raises(ValueError, match="no column for"):
@@ -140,7 +117,7 @@ def test_tables_hold_the_plans_runs_in_its_order_and_no_orphans(study_file, tmp_
     journal.fail(planned.runs[0].run_id, planned.runs[0].columns(), "ValueError: no", "trace", 2)
     derived = tables.derive(journal, planned)
     tables.write(derived, tmp_path)
-    assert derived.keys() == TABLES.keys() - tables.ASKED_FOR
+    assert derived.keys() == TABLES.keys() - tables.OPTIONAL
     for name in derived:
         table = TABLES[name]
         stored = pq.read_table(tmp_path / f"{name}.parquet")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from harness.registry import read
 from harness.study.plan import LARGEST_PACK, pack_key, packs, plan
@@ -92,3 +93,16 @@ def test_what_a_point_is_asked_does_not_grow_with_its_seeds(study_file, monkeypa
     monkeypatch.setattr("harness.study.plan.pack_key", lambda point: asked.append(point) or pack_key(point))
     packs(planned(study_file, seeds=40).runs)
     assert len(asked) == 4
+
+
+def test_the_cost_of_a_point_is_predicted_once_for_all_its_runs(study_file) -> None:
+    study, points = read(study_file()), []
+
+    def cost(sections) -> float:
+        points.append(sections)
+        return float(len(points))
+
+    study_plan = plan(replace(study, experiment=replace(study.experiment, cost=cost)))
+    costs = study_plan.costs(study_plan.runs[1:])
+    assert len(points) == 3
+    assert costs == {run.run_id: 1.0 + index // 2 for index, run in enumerate(study_plan.runs) if index}

@@ -1,51 +1,26 @@
-"""What `--json` prints: one document for machines, of plain numbers and words."""
+"""Verdicts as a document of plain numbers and words, for `--json`."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.store.journal import Journal
-from harness.study.plan import Plan
 from harness.verdicts.expectations import Verdict, interval_text, overall
+from harness.verdicts.judging import JudgedStudy
 from harness.verdicts.metrics import Measured, metric_named
-
-if TYPE_CHECKING:
-    from harness.report.presenting import JudgedStudy
 
 JsonDocument = Mapping[str, Any]
 
 
 def standing(verdicts: Sequence[Verdict]) -> str:
-    """All verdicts in one word: fails, incomplete or holds; none where nothing was asked."""
+    """All verdicts in one word: fails, incomplete or holds; none where the study expects nothing."""
     states = {verdict.state for verdict in verdicts}
     return next((state for state in ("fails", "incomplete", "holds") if state in states), "none")
 
 
-def status_document(plan: Plan, journal: Journal) -> JsonDocument:
-    """What of a plan is done, missing, failed and orphaned, and why; the keys stand in docs/concepts.md."""
-    from harness.execution.sweeping import SweepOptions, costs, counts, todo
-
-    faulty = journal.faulty(sorted(journal.done() & plan.ids))
-    failures = {run_id: note for run_id, note in journal.failures().items() if run_id in plan.ids}
-    have = counts(plan, journal, faulty)
-    runs = todo(plan, SweepOptions(), journal.done() - faulty.keys(), frozenset(failures))
-    return {
-        "study": plan.study.name,
-        "folder": str(journal.folder),
-        "planned": len(plan.runs),
-        **{name: have[name] for name in ("done", "missing", "failed", "orphaned")},
-        "core_seconds_left": round(sum(costs(plan, runs).values()), 3),
-        "failures": [{"run_id": run_id, "reason": note["error"]} for run_id, note in failures.items()],
-        "damaged": [{"run_id": run_id, "reason": why} for run_id, why in faulty.items()],
-        "set_aside": list(journal.damaged()),
-    }
-
-
 def verdict_document(judged: JudgedStudy) -> JsonDocument:
-    """The claim, and what the runs say to each expectation; the keys stand in docs/concepts.md."""
+    """The claim, and the verdict on each expectation; docs/concepts.md lists the keys."""
     study, outcomes = judged.plan.study, judged.frames.runs["outcome"].value_counts()
     return {
         "study": study.name,
@@ -86,10 +61,5 @@ def _group(metric: str, name: str, group: Measured) -> JsonDocument:
 
 
 def _number(value: float) -> float | None:
-    """JSON knows no infinity and no NaN: `text` says which it was."""
+    """JSON has no infinity and no NaN; the key `text` says which it was."""
     return float(value) if math.isfinite(value) else None
-
-
-def printed(document: JsonDocument) -> str:
-    """A document as text; what is no ASCII is escaped, so that any terminal and any pipe takes it."""
-    return json.dumps(document, indent=1, allow_nan=False)

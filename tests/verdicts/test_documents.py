@@ -11,12 +11,12 @@ from made_up import Made
 
 from harness import check, cli, status
 from harness.registry import read
-from harness.report.documents import printed, standing, verdict_document
-from harness.report.presenting import JudgedStudy
 from harness.schema import Record
 from harness.store.journal import Journal
 from harness.study.plan import Plan, plan
+from harness.verdicts.documents import standing, verdict_document
 from harness.verdicts.expectations import judge
+from harness.verdicts.judging import JudgedStudy
 
 
 def strictly(text: str) -> Any:
@@ -28,14 +28,14 @@ def strictly(text: str) -> Any:
 
 def test_verdicts_are_the_ones_of_the_text_and_infinities_are_null(made: Made) -> None:
     verdicts = [verdict for each in made.study.expect for verdict in judge(each, made.frames.runs, made.planned)]
-    said = strictly(printed(verdict_document(JudgedStudy(Plan(made.study, ()), made.frames, verdicts))))
-    assert (said["state"], said["sentence"]) == ("fails", "2 of 5 expectations fail.")
-    assert [each["state"] for each in said["expectations"]] == [verdict.state for verdict in verdicts]
-    groups = [group for each in said["expectations"] for group in each["measured"]]
+    document = strictly(cli.json_text(verdict_document(JudgedStudy(Plan(made.study, ()), made.frames, verdicts))))
+    assert (document["state"], document["sentence"]) == ("fails", "2 of 5 expectations fail.")
+    assert [each["state"] for each in document["expectations"]] == [verdict.state for verdict in verdicts]
+    groups = [group for each in document["expectations"] for group in each["measured"]]
     beyond = [group for group in groups if group["text"] == "> budget"]
     assert beyond
     assert all(group["value"] is None for group in beyond)
-    assert sum(said["outcomes"].values()) == len(made.frames.runs)
+    assert sum(document["outcomes"].values()) == len(made.frames.runs)
 
 
 def test_a_failure_outweighs_what_is_open(made: Made) -> None:
@@ -47,20 +47,20 @@ def test_a_failure_outweighs_what_is_open(made: Made) -> None:
     assert standing([]) == "none"
 
 
-def test_the_doors_print_one_document(study_file: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_print_one_document(study_file: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = study_file()
-    asked = plan(read(path))
+    study_plan = plan(read(path))
     journal = Journal.create(tmp_path / "out" / "tiny")
-    first, second, *rest = asked.runs
+    first, second, *rest = study_plan.runs
     journal.commit(Record(first.run_id, {"outcome": "solved", "updates": 2}, {}), first.columns())
     journal.fail(second.run_id, second.columns(), "ValueError: no", "trace", 1)
     arguments = [str(path), "-o", str(tmp_path / "out"), "--json"]
     assert status.main(arguments) == cli.DONE
-    said = strictly(capsys.readouterr().out)
-    assert {name: said[name] for name in ("study", "planned", "done", "missing", "failed", "orphaned")} == {
+    document = strictly(capsys.readouterr().out)
+    assert {name: document[name] for name in ("study", "planned", "done", "missing", "failed", "orphaned")} == {
         "study": "tiny", "planned": 6, "done": 1, "missing": len(rest), "failed": 1, "orphaned": 0,
     }  # fmt: skip
-    assert said["failures"] == [{"run_id": second.run_id, "reason": "ValueError: no"}]
-    assert said["core_seconds_left"] > 0
+    assert document["failures"] == [{"run_id": second.run_id, "reason": "ValueError: no"}]
+    assert document["core_seconds_left"] > 0
     assert check.main(arguments) == cli.DONE
     assert strictly(capsys.readouterr().out)["outcomes"] == {"solved": 1, "failed": 1}

@@ -1,0 +1,107 @@
+"""What of a plan has a result: computed once, and read by status, `-n`, the live page, sweeps and the Python API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.store.journal import Journal
+from harness.study.plan import Plan, Run
+
+
+@dataclass(frozen=True)
+class Status:
+    """The runs of a plan in a results folder, and what else is there.
+
+    Every planned run is done, failed or missing. A damaged commit is no result: its run is missing.
+    """
+
+    plan: Plan
+    folder: Path
+    done: frozenset[str] = frozenset()  # ids of planned runs with an undamaged commit
+    failed: Mapping[str, str] = field(default_factory=dict)  # run_id → error, of planned runs without a commit
+    damaged: Mapping[str, str] = field(default_factory=dict)  # run_id → reason, of planned runs
+    quarantined: tuple[str, ...] = ()  # ids of runs of which a damaged commit was moved to journal/damaged/
+    orphaned: frozenset[str] = frozenset()  # ids of committed runs that are not planned
+
+    @classmethod
+    def of(cls, plan: Plan, journal: Journal, *, verify: bool = True) -> Status:
+        """The status of a plan as its results folder is now; nothing is written.
+
+        Args:
+            plan: whose runs count.
+            journal: of the results folder.
+            verify: read every commit and compare its checksum. Without it a damaged commit counts as done, and the time
+                does not grow with the size of the results.
+
+        Raises:
+            ResultsError: a commit may not be read.
+        """
+        committed = journal.done()
+        damaged = journal.damaged(sorted(committed & plan.ids)) if verify else {}
+        done = committed & plan.ids - damaged.keys()
+        failed = {run_id: note["error"] for run_id, note in journal.failures().items() if run_id in plan.ids - done}
+        return cls(plan, journal.folder, done, failed, damaged, journal.quarantined(), committed - plan.ids)
+
+    @cached_property
+    def missing(self) -> frozenset[str]:
+        """Ids of planned runs that are neither done nor failed."""
+        return self.plan.ids - self.done - self.failed.keys()
+
+    @cached_property
+    def remaining(self) -> tuple[Run, ...]:
+        """The missing runs, in the order of the plan: what a sweep without options computes."""
+        return tuple(run for run in self.plan.runs if run.run_id in self.missing)
+
+    @cached_property
+    def core_seconds_left(self) -> float:
+        """Predicted seconds on one core of all missing runs."""
+        return sum(self.plan.costs(self.remaining).values())
+
+    def counts(self) -> Mapping[str, int]:
+        """How many runs are done, missing, failed and orphaned."""
+        return {
+            "done": len(self.done),
+            "missing": len(self.missing),
+            "failed": len(self.failed),
+            "orphaned": len(self.orphaned),
+        }
+
+    def text(self) -> str:
+        """As `python -m harness.status` prints it."""
+        lines = [
+            f"{self.plan.study.name}: {len(self.plan.runs)} runs in {self.folder}",
+            *(f"{count:8d}  {name}" for name, count in self.counts().items()),
+            f"still to come: about {clock(self.core_seconds_left)} of one core",
+            *(f"failed {run_id}: {error}" for run_id, error in self.failed.items()),
+            *self.damage(),
+            *(f"damaged commit quarantined: {run_id}" for run_id in self.quarantined),
+        ]
+        return "\n".join(lines)
+
+    def damage(self) -> list[str]:
+        """A line for each damaged commit."""
+        return [f"damaged commit, to be computed again: {run_id}: {why}" for run_id, why in self.damaged.items()]
+
+    def document(self) -> Mapping[str, Any]:
+        """As `python -m harness.status --json` prints it; docs/concepts.md lists the keys."""
+        return {
+            "study": self.plan.study.name,
+            "folder": str(self.folder),
+            "planned": len(self.plan.runs),
+            **self.counts(),
+            "core_seconds_left": round(self.core_seconds_left, 3),
+            "failures": [{"run_id": run_id, "reason": error} for run_id, error in self.failed.items()],
+            "damaged": [{"run_id": run_id, "reason": reason} for run_id, reason in self.damaged.items()],
+            "set_aside": list(self.quarantined),
+        }
+
+
+def clock(seconds: float) -> str:
+    """90 → 1:30; 4000 → 1:06:40."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

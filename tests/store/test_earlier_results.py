@@ -1,0 +1,48 @@
+"""A results folder of an earlier version (tests/store/earlier) loads, and a sweep completes it.
+
+It has a commit in a segment, one that is quarantined there, one in a file of its own, and the note of a failure; of its
+four runs the LSTM's with seed 1 was never computed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.execution.options import SweepOptions
+from harness.execution.sweeping import sweep
+from harness.store.journal import Journal
+from harness.store.status import Status
+
+QUARANTINED = "8dee2f23ff69cb10"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return shutil.copytree(Path(__file__).parent / "earlier", tmp_path / "earlier")
+
+
+def test_it_is_loaded_with_its_study_its_values_and_its_status(folder: Path) -> None:
+    results = harness.load(folder)
+    assert results.runs[["cell", "seed", "outcome"]].values.tolist() == [
+        ["rnn", 0, "failed"], ["rnn", 1, "unsolved"], ["lstm", 0, "unsolved"],
+    ]  # fmt: skip
+    assert len(results.curves) == 2 * 2
+    assert results.failures.keys() == {QUARANTINED}
+    status = Status.of(results.judged.plan, Journal.open(folder))
+    assert status.counts() == {"done": 2, "missing": 1, "failed": 1, "orphaned": 0}
+    assert status.quarantined == (QUARANTINED,)
+
+
+def test_a_sweep_computes_what_it_lacks_and_leaves_its_commits(folder: Path) -> None:
+    plan = harness.load(folder).judged.plan
+    before = {commit.run_id: commit for commit in Journal.open(folder).read(plan.ids)}
+    result = sweep(plan, folder, SweepOptions(engine="torch", retry_failed=True), shown=False)
+    assert (result.computed, result.missing, result.failed) == (2, 0, {})
+    after = {commit.run_id: commit for commit in Journal.open(folder).read(plan.ids)}
+    assert len(before) == 2
+    assert before.items() <= after.items()
+    assert harness.load(folder).runs["outcome"].tolist() == ["unsolved"] * 4
