@@ -12,6 +12,7 @@ from harness.cells.cell import Cell
 from harness.errors import Place, Problem, StudyError, nearest
 from harness.experiments import EXPERIMENTS
 from harness.figures import FIGURES
+from harness.figures.feasibility import figure_faults
 from harness.figures.kind import FigureKind
 from harness.schema import RUNS
 from harness.study import validation
@@ -20,7 +21,6 @@ from harness.study.spec import Choice, Experiment, Registry, Section, StudySpec,
 from harness.tasks import TASKS
 from harness.tasks.task import Task
 from harness.verdicts.expectations import METRICS, expectation_faults
-from harness.verdicts.feasibility import figure_faults
 
 TASK_PLUGINS = Group("harness.tasks", "task.name", Task, TASKS)
 CELL_PLUGINS = Group("harness.cells", "model.cell", Cell, CELLS)

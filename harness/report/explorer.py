@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from harness.errors import HarnessError
-from harness.figures.heatmap import averaged
-from harness.figures.learning import carried
+from harness.figures.heatmap import gradient_map
+from harness.figures.learning import carried_forward
 from harness.statistics.frames import Frames
 
 LARGEST_SIDE = 64  # rows and columns of a map
@@ -67,7 +67,7 @@ def lines(curves: pd.DataFrame, most: int = 100) -> Drawn | None:
         for _, rows in known.groupby("run_id", sort=False)
     ]
     if measure == "accuracy":
-        wide = carried(known)
+        wide = carried_forward(known)
     else:
         wide = known.pivot(index="run_id", columns="update", values=measure).dropna(axis=1)
     mean = pd.DataFrame({"update": wide.columns.to_numpy(), measure: wide.mean(axis=0).to_numpy()})
@@ -97,7 +97,7 @@ def tiled(gradients: pd.DataFrame, most: int = LARGEST_SIDE**2) -> Drawn | None:
     if known.empty:
         return None
     try:
-        each = averaged(known, "log10_adjoint")
+        each = gradient_map(known, "log10_adjoint")
     except HarnessError:  # sequence lengths are mixed: there is no common time axis
         return None
     T = each.mean.shape[1]

@@ -74,7 +74,7 @@ def phone(browser: Any) -> None:
 def test_it_opens_without_a_complaint(browser: Any, report: Path) -> None:
     opened(browser, report)
     assert complaints(browser) == []
-    assert browser.title.startswith("made_up – ")
+    assert browser.title.startswith("synthetic – ")
     assert all(image.get_property("naturalWidth") > 0 for image in browser.find_elements(By.TAG_NAME, "img"))
 
 

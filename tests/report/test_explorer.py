@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from made_up import Made
+from synthetic_results import SyntheticResults
 
 from harness.report.explorer import LARGEST_SIDE, ZERO, explored, lines, spread, tiled
 from harness.report.gridtable import points
@@ -86,8 +86,8 @@ def test_what_is_kept_has_both_ends() -> None:
     assert spread(0, 5) == []
 
 
-def test_every_point_is_there_and_is_json(made: Made) -> None:
-    drawn = explored(made.frames, points(made.study, made.frames.runs))
-    assert len(drawn) == len(made.study.points)
+def test_every_point_is_there_and_is_json(synthetic: SyntheticResults) -> None:
+    drawn = explored(synthetic.frames, points(synthetic.study, synthetic.frames.runs))
+    assert len(drawn) == len(synthetic.study.points)
     assert all(each["curves"] and each["map"] for each in drawn)
     assert json.loads(json.dumps(drawn, allow_nan=False)) == drawn
