@@ -78,7 +78,7 @@ class RenderedReport:
     notes: tuple[str, ...]
 
     def screen(self, seconds: float | None = None, computed: int = 0) -> str:
-        """What a sweep tells at its end: claim, verdicts, where everything lies, how long it took."""
+        """The summary that a sweep prints at its end: claim, verdicts, where the files are, how long it took."""
         runs = self.judged.frames.runs
         counts = ", ".join(f"{n} {name}" for name, n in runs["outcome"].value_counts().items())
         missing = len(self.judged.plan.runs) - len(runs)
@@ -109,24 +109,26 @@ def judge_folder(plan: Plan, folder: Path) -> JudgedStudy:
     return JudgedStudy(plan, frames, [verdict for e in plan.study.expect for verdict in judge(e, frames.runs, planned)])
 
 
-def present(plan: Plan, folder: Path, formats: Sequence[str] = ("pdf", "png"), look: str = "paper") -> RenderedReport:
-    """Write figures/ and report.html of a results folder, from its commits alone.
+def present(
+    plan: Plan, folder: Path, formats: Sequence[str] = ("pdf", "png"), style_name: str = "paper"
+) -> RenderedReport:
+    """Write figures/ and report.html of a results folder, from its committed runs alone.
 
     Args:
         plan: whose runs count.
         folder: the results folder.
         formats: of the figures: pdf, png, svg.
-        look: their style: paper, talk, notebook.
+        style_name: of the figures: paper, talk, notebook.
 
     Raises:
         ResultsError: the folder has no results, or cannot be written.
     """
     judged = judge_folder(plan, folder)
-    overrides = [f"Asked with -S {text}." for text in plan.study.overrides]
+    overrides = [f"Overridden with -S {text}." for text in plan.study.overrides]
     try:
-        if (folder / "figures").is_symlink():  # old figures are removed: not what lies elsewhere
+        if (folder / "figures").is_symlink():  # old figures are removed, but not those of a folder elsewhere
             raise ResultsError(f"{folder / 'figures'}: is a link; figures are written to a folder of their own")
-        drawings, notes = render(plan.study, judged.frames, folder / "figures", formats, look)
+        drawings, notes = render(plan.study, judged.frames, folder / "figures", formats, style_name)
     except OSError as error:
         raise ResultsError(f"{folder / 'figures'}: cannot be written: {error.strerror or error}") from None
     reasons = failure_reasons(plan, folder)
@@ -138,8 +140,8 @@ def present(plan: Plan, folder: Path, formats: Sequence[str] = ("pdf", "png"), l
         )  # fmt: skip
     except OSError as error:
         raise ResultsError(f"{folder}: the report cannot be written: {error.strerror or error}") from None
-    notes += page.mixed(judged.frames.runs)
-    notes += [f"Run {run_id} failed: {why}." for run_id, why in reasons.items()]
+    notes += page.mixed_machines(judged.frames.runs)
+    notes += [f"Run {run_id} failed: {reason}." for run_id, reason in reasons.items()]
     return RenderedReport(judged, folder, tuple(drawing.name for drawing in drawings), tuple(notes))
 
 
@@ -150,7 +152,7 @@ def failure_reasons(plan: Plan, folder: Path) -> Mapping[str, str]:
 
 
 def provenance(folder: Path) -> Mapping[str, Any]:
-    """On what a folder's results were computed; nothing where the note is gone or spoiled."""
+    """On what a folder's results were computed; empty where the file is missing or damaged."""
     try:
         return read_json(folder / "provenance.json")
     except (OSError, ValueError):

@@ -236,7 +236,7 @@ def test_a_report_is_written_on_request(tmp_path: Path, here: Path) -> None:
     found = study.run(n_jobs=1, folder=tmp_path / "own", engine="torch", progress=False)
     assert not (tmp_path / "own" / "report.html").exists()
     assert found.report() == tmp_path / "own" / "report.html"
-    assert "Asked with -S model.cell=" in found.report().read_text()
+    assert "Overridden with -S model.cell=" in found.report().read_text()
     again = harness.load(tmp_path / "own")
     assert again.study.asked.overrides == study.asked.overrides
     assert again.verdicts.hold == found.verdicts.hold

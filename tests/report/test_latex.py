@@ -32,10 +32,10 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_every_point_is_a_row_with_its_measures(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
-    found = rows(latex(synthetic.study, synthetic.frames, []))
+    lines = rows(latex(synthetic.study, synthetic.frames, []))
     expected = grid_rows(synthetic.study, synthetic.frames.runs)
-    assert len(found) == len(expected) == len(synthetic.study.points)
-    for line, row in zip(found, expected, strict=True):
+    assert len(lines) == len(expected) == len(synthetic.study.points)
+    for line, row in zip(lines, expected, strict=True):
         assert [cell.removeprefix("{").removesuffix("}") for cell in line[:-1]] == [
             escape(cell.text) for cell in (*row.point, *row.cells)
         ]
@@ -60,10 +60,10 @@ def test_the_caption_has_claim_seeds_and_label(synthetic: SyntheticResults) -> N
 def test_every_verdict_is_there_with_value_interval_and_n(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
     text = latex(synthetic.study, synthetic.frames, verdicts)
     assert r"\label{tab:synthetic-verdicts}" in text
-    found = [[cell.removeprefix("{").removesuffix("}") for cell in row] for row in rows(text) if len(row) == 5]
+    body = [[cell.removeprefix("{").removesuffix("}") for cell in row] for row in rows(text) if len(row) == 5]
     for verdict in verdicts:
         for _, value, interval, n in verdict.rows():
-            assert [escape(interval), n] in [row[3:] for row in found if row[2].endswith(escape(value))]
+            assert [escape(interval), n] in [row[3:] for row in body if row[2].endswith(escape(value))]
         assert escape(verdict.text.replace(">=", "≥").replace("<=", "≤")) in text
     assert [row[1] for row in rows(text) if len(row) == 5 and row[1]] == [verdict.state for verdict in verdicts]
 
@@ -88,7 +88,7 @@ def test_every_row_has_as_many_cells_as_columns(synthetic: SyntheticResults, ver
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
 
 
-def test_no_row_begins_with_what_belongs_to_a_line_break(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+def test_no_row_begins_like_an_argument_of_a_line_break(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
     assert not re.search(r"\\\\\n[\[*]", latex(synthetic.study, synthetic.frames, verdicts))
 
 
@@ -100,9 +100,9 @@ def test_the_same_results_give_the_same_bytes(
     assert (tmp_path / "a.tex").read_bytes() == (tmp_path / "b.tex").read_bytes()
 
 
-def test_a_file_that_cannot_be_written_is_said(synthetic: SyntheticResults, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_an_error(synthetic: SyntheticResults, tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="cannot be written"):
-        write(tmp_path / "gone" / "a.tex", synthetic.study, synthetic.frames, [])
+        write(tmp_path / "missing" / "a.tex", synthetic.study, synthetic.frames, [])
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")

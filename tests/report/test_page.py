@@ -1,4 +1,4 @@
-"""The report's page: what may run in it, what it says of runs that ended badly, and that it can be read."""
+"""The report's page: which scripts can run in it, failed and diverged runs, and legible colours."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from synthetic_results import SyntheticResults
 
 from harness.report import page
-from harness.report.gridtable import choices, grid_rows
-from harness.report.page import html, stopped
+from harness.report.gridtable import axis_values, grid_rows
+from harness.report.page import html, stopped_runs
 
 EVIL = "</script><!--<script>alert(1)</script>&\u2028"
 SCRIPT = re.compile(r"<script([^>]*)>(.*?)</script>", re.DOTALL)
@@ -45,7 +45,7 @@ def test_the_policy_allows_the_pages_own_script_and_style_and_nothing_else(synth
     assert " style=" not in text  # the policy forbids it
 
 
-def test_only_a_live_page_may_ask_and_only_the_server_that_it_came_from(synthetic: SyntheticResults) -> None:
+def test_only_a_live_page_connects_and_only_to_its_own_server(synthetic: SyntheticResults) -> None:
     text = html(synthetic.study, synthetic.frames, [], [], {}, live=3)
     scripts, policy = parts(text)
     assert "connect-src 'self'" in policy
@@ -59,8 +59,8 @@ def test_text_cannot_leave_the_data(synthetic: SyntheticResults) -> None:
     scripts, _ = parts(html(study, synthetic.frames, [], [], {"date": EVIL}))
     assert len(scripts) == 2
     assert not set("<>&\u2028") & set(scripts[0][1])
-    said = json.loads(scripts[0][1])["summary"]
-    assert (said["claim"], said["name"], said["date"]) == (EVIL, EVIL, EVIL)
+    content = json.loads(scripts[0][1])["summary"]
+    assert (content["claim"], content["name"], content["date"]) == (EVIL, EVIL, EVIL)
 
 
 def test_the_script_builds_no_markup_from_text() -> None:
@@ -77,15 +77,15 @@ def test_the_grid_is_sorted_by_numbers_and_reading_order(synthetic: SyntheticRes
     assert {cell.text: cell.order for cell in (row.point[axis] for row in rows)} == {"25": "0", "full": "1"}
     assert {row.cells[0].order for row in rows} <= {str(k / 4) for k in range(5)}
     assert "Infinity" in {row.cells[1].order for row in rows}  # never solved: beyond the budget
-    assert dict(choices(synthetic.study))["cell"] == ["rnn", "lstm"]
+    assert dict(axis_values(synthetic.study))["cell"] == ["rnn", "lstm"]
 
 
-def test_what_ended_badly_is_listed_with_its_reason(synthetic: SyntheticResults) -> None:
+def test_failed_and_diverged_runs_are_listed_with_their_reason(synthetic: SyntheticResults) -> None:
     runs = synthetic.frames.runs.copy()
     runs.loc[[0, 1], "outcome"] = "failed"
-    rows = stopped(synthetic.study, runs, {runs["run_id"][0]: "ValueError: no"})
+    rows = stopped_runs(synthetic.study, runs, {runs["run_id"][0]: "ValueError: no"})
     reasons = {row[4]: row[5] for row in rows}
-    assert [reasons[run_id] for run_id in runs["run_id"][:2]] == ["ValueError: no", "no note was kept"]
+    assert [reasons[run_id] for run_id in runs["run_id"][:2]] == ["ValueError: no", "no error was recorded"]
     diverged = runs.loc[runs["outcome"] == "diverged", "run_id"]
     assert {reasons[run_id] for run_id in diverged} == {"loss or gradient not finite"}
 

@@ -1,4 +1,4 @@
-"""What people see: files, terminal and report page."""
+"""The presentation of results: figure files, the terminal, the report page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.errors import ResultsError
 from harness.figures import style
 from harness.figures.rendering import RenderedFigure, render
 from harness.report.gridtable import GridRow, grid_rows
-from harness.report.page import html, stopped, write
+from harness.report.page import html, stopped_runs, write
 from harness.study import labels
 from harness.study.spec import Expectation
 from harness.verdicts.expectations import Verdict, judge
@@ -51,13 +51,13 @@ class Tags(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
         self.feed(text)
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+        self.tags.append((tag, dict(attrs)))
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -100,13 +100,13 @@ def test_drawing_changes_no_setting_and_opens_no_window(synthetic: SyntheticResu
 
 
 def test_a_figure_without_data_is_a_note(synthetic: SyntheticResults, tmp_path: Path) -> None:
-    study = replace(synthetic.study, figures=figures({"kind": "success", "name": "gone", "where": {"cell": "gru"}}))
+    study = replace(synthetic.study, figures=figures({"kind": "success", "name": "empty", "where": {"cell": "gru"}}))
     drawings, notes = render(study, synthetic.frames, tmp_path)
     assert drawings == []
-    assert notes == ["Figure 'gone' is missing: nothing to draw: no run has a result yet."]
+    assert notes == ["Figure 'empty' is missing: nothing to draw: no run has a result yet."]
 
 
-def test_a_file_in_the_place_of_the_folder_is_said(synthetic: SyntheticResults, tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_folder_is_an_error(synthetic: SyntheticResults, tmp_path: Path) -> None:
     (tmp_path / "figures").write_text("")
     with pytest.raises(ResultsError, match="cannot be written"):
         render(replace(synthetic.study, figures=synthetic.study.figures[:1]), synthetic.frames, tmp_path / "figures")
@@ -122,9 +122,9 @@ def test_a_null_is_grey_unless_it_means_a_value() -> None:
     assert style.NONE_COLOUR not in style.colours("bptt_window", [5, 25, None])
 
 
-def test_values_are_written_for_people() -> None:
-    assert [labels.value("bptt_window", held) for held in (None, 25.0)] == ["full", "25"]
-    assert [labels.value("forget_bias", held) for held in (None, "1.0", "chrono")] == ["none", "1", "chrono"]
+def test_values_are_written_as_in_a_paper() -> None:
+    assert [labels.value("bptt_window", value) for value in (None, 25.0)] == ["full", "25"]
+    assert [labels.value("forget_bias", value) for value in (None, "1.0", "chrono")] == ["none", "1", "chrono"]
     assert labels.axis("sequence_length") == "sequence length T (steps)"
     assert labels.axis("batch_size", "sequences") == "batch size (sequences)"
     assert labels.title({"cell": "lstm", "sequence_length": 100}) == "cell = lstm, T = 100"
@@ -141,19 +141,19 @@ def test_the_summary_is_aligned_and_narrow(verdicts: list[Verdict]) -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
 def test_the_summary_wraps_to_any_width(width: int) -> None:
-    long = Verdict(f"success_rate of {'cell=lstm, ' * 12}T=100 >= 0.8", "fails", "so it is", "success_rate",
+    long = Verdict(f"success_rate of {'cell=lstm, ' * 12}T=100 >= 0.8", "fails", "for a reason", "success_rate",
                    Measured(0.5, 0.1, 0.9, 8, 8))  # fmt: skip
     text = summary([long], width)
     assert max(map(len, text.splitlines())) <= width
     assert ">= 0.8" in text
 
 
-def test_no_expectations_are_said() -> None:
+def test_a_study_without_expectations_has_a_summary() -> None:
     assert summary([]) == "no expectations"
 
 
 def test_the_page_is_well_formed_and_needs_no_network(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
-    tags = Tags(page(synthetic, verdicts)).found
+    tags = Tags(page(synthetic, verdicts)).tags
     assert not [tag for tag, _ in tags if tag in ("link", "iframe", "object", "embed", "form")]
     assert not [attrs for tag, attrs in tags if tag == "script" and "src" in attrs]
     sources = [attrs["src"] for tag, attrs in tags if tag == "img"]
@@ -163,7 +163,7 @@ def test_the_page_is_well_formed_and_needs_no_network(synthetic: SyntheticResult
 
 
 def test_headings_descend_by_one_and_images_have_words(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
-    tags = Tags(page(synthetic, verdicts)).found
+    tags = Tags(page(synthetic, verdicts)).tags
     heads = [int(tag[1]) for tag, _ in tags if re.fullmatch(r"h\d", tag)]
     assert heads[0] == 1
     assert heads.count(1) == 1
@@ -172,7 +172,7 @@ def test_headings_descend_by_one_and_images_have_words(synthetic: SyntheticResul
 
 
 def test_tables_scroll_in_a_box_that_the_keyboard_reaches(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
-    tags = Tags(page(synthetic, verdicts)).found
+    tags = Tags(page(synthetic, verdicts)).tags
     boxes = [attrs for _, attrs in tags if str(attrs.get("class")).split()[0] == "scroll"]
     assert len(boxes) == len([tag for tag, _ in tags if tag == "table"]) == 3
     assert all(box["tabindex"] == "0" and box["aria-label"] for box in boxes)
@@ -181,14 +181,14 @@ def test_tables_scroll_in_a_box_that_the_keyboard_reaches(synthetic: SyntheticRe
 def test_a_malicious_claim_is_only_text(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
     attack = "</title><script>alert(1)</script><img src=x onerror=alert(2)>"
     text = page(synthetic, verdicts, claim=attack, name='"><b>')
-    assert len([tag for tag, _ in Tags(text).found if tag == "script"]) == 2
+    assert len([tag for tag, _ in Tags(text).tags if tag == "script"]) == 2
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text
-    assert not [attrs for _, attrs in Tags(text).found if "onerror" in attrs]
+    assert not [attrs for _, attrs in Tags(text).tags if "onerror" in attrs]
     assert "&#39;x=&lt;1&gt;&#39;" in text
 
 
-def test_the_page_says_what_was_found(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+def test_the_page_has_verdicts_provenance_and_notes(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
     text = page(synthetic, verdicts)
     assert "2 of 5 expectations fail." in text
     assert "paired difference +1.00 over 4 shared seeds" in text
@@ -196,7 +196,7 @@ def test_the_page_says_what_was_found(synthetic: SyntheticResults, verdicts: lis
     assert "Figure &#39;x&#39; is missing." in text
 
 
-def test_mixed_machines_are_said(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+def test_mixed_machines_are_noted(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
     runs = synthetic.frames.runs.assign(engine=["torch", "numba"] * (len(synthetic.frames.runs) // 2))
     text = html(synthetic.study, replace(synthetic.frames, runs=runs), verdicts, [], {}, [])
     assert "These results mix 2 values of engine: numba; torch." in text
@@ -215,14 +215,14 @@ def test_every_point_of_the_grid_has_a_row(synthetic: SyntheticResults) -> None:
     assert chrono.counts["solved"] + chrono.counts["unsolved"] == 4
 
 
-def test_what_has_not_run_is_counted_as_missing(synthetic: SyntheticResults) -> None:
+def test_runs_that_are_not_done_are_counted_as_missing(synthetic: SyntheticResults) -> None:
     rows = grid_rows(synthetic.study, synthetic.frames.runs.iloc[:2])
     assert [row.counts["missing"] for row in rows[:2]] == [2, 4]
     assert [cell.text for cell in rows[1].cells] == ["–", "–", "–"]
 
 
 def test_diverged_runs_are_listed(synthetic: SyntheticResults) -> None:
-    rows = stopped(synthetic.study, synthetic.frames.runs, {})
+    rows = stopped_runs(synthetic.study, synthetic.frames.runs, {})
     assert len(rows) == (synthetic.frames.runs["outcome"] == "diverged").sum() > 0
     assert all("spectral_radius=1.2" in row[1] for row in rows)
 
@@ -234,7 +234,7 @@ def test_a_page_of_nothing_is_a_page(tmp_path: Path) -> None:
     verdicts = judge(expectation, frames.runs, synthetic.planned)
     write(tmp_path / "report.html", synthetic.study, frames, verdicts, [], {})
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert Tags(text).found
+    assert Tags(text).tags
     assert "No verdict on 1 of 1 expectations" in text
 
 

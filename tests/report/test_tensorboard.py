@@ -1,4 +1,4 @@
-"""What TensorBoard reads is what the table of curves holds."""
+"""TensorBoard reads the values of the table of curves."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_every_run_is_a_folder_with_its_curve(synthetic: SyntheticResults, tmp_p
     read = scalars(folder)
     for name in ("accuracy", "loss"):
         assert [event.step for event in read.Scalars(name)] == run["update"].tolist()
-        told = [event.value for event in read.Scalars(name)]
-        np.testing.assert_array_equal(np.float32(told), run[name].to_numpy(dtype=np.float32))
+        values = [event.value for event in read.Scalars(name)]
+        np.testing.assert_array_equal(np.float32(values), run[name].to_numpy(dtype=np.float32))
 
 
 def test_the_same_results_give_the_same_bytes(synthetic: SyntheticResults, tmp_path: Path) -> None:
@@ -45,9 +45,7 @@ def test_the_same_results_give_the_same_bytes(synthetic: SyntheticResults, tmp_p
         assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()
 
 
-def test_without_the_package_it_says_what_to_install(
-    synthetic: SyntheticResults, tmp_path: Path, monkeypatch: Any
-) -> None:
+def test_without_the_package_the_error_names_it(synthetic: SyntheticResults, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
     with pytest.raises(HarnessError, match="pip install tensorboard"):
         tensorboard.write(tmp_path, synthetic.study, synthetic.frames)
