@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.errors import ResultsError
-from harness.report.markup import render
+from harness.report.markup import fill_template
 from harness.schema import OUTCOMES
 from harness.store.journal import Journal, read_file, read_json, replace_file
 from harness.study.spec import SLUG
@@ -52,7 +52,7 @@ def write_index(root: Path) -> tuple[Path, int]:
     if not entries:
         raise ResultsError(f"{root}: no results below it; python -m harness.sweep writes them, -o says where they are")
     target = root / "index.html"
-    text = render("index.html.j2", {"entries": entries, "symbols": SYMBOLS})
+    text = fill_template("index.html.j2", {"entries": entries, "symbols": SYMBOLS})
     try:
         replace_file(target, text.encode("utf-8", errors="backslashreplace"))
     except OSError as error:
@@ -72,7 +72,7 @@ def folders(root: Path) -> Iterator[Path]:
 def entry(folder: Path, root: Path) -> Entry:
     """The index's entry of a results folder; for a damaged one its error, so that the others are still listed."""
     plan = _json(folder / "plan.json")
-    report_summary = summary(folder / "report.html")
+    report_summary = read_summary(folder / "report.html")
     name = str(report_summary.get("name") or plan.get("name") or folder.name)
     claim = str(report_summary.get("claim") or plan.get("claim") or "")
     try:
@@ -105,7 +105,7 @@ def entry(folder: Path, root: Path) -> Entry:
     )
 
 
-def summary(report: Path) -> Mapping[str, Any]:
+def read_summary(report: Path) -> Mapping[str, Any]:
     """The summary inside a report; empty where there is no report, or one that is damaged or of an older version."""
     try:
         match = DATA.search(read_file(report).decode("utf-8"))

@@ -11,7 +11,9 @@ from typing import Any
 STYLE = "report.css"
 
 
-def render(template: str, context: Mapping[str, Any], scripts: Sequence[str] = (), *, connects: bool = False) -> str:
+def fill_template(
+    template: str, context: Mapping[str, Any], scripts: Sequence[str] = (), *, connects: bool = False
+) -> str:
     """Fill in a template; text from a study is escaped, and no script can run but those named here.
 
     Args:

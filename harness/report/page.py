@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.figures.rendering import RenderedFigure
 from harness.report.documents import standing
 from harness.report.gridtable import MEASURES, axis_values, grid_rows, runs_by_point
-from harness.report.markup import render
+from harness.report.markup import fill_template
 from harness.schema import MACHINE, OUTCOMES
 from harness.statistics.frames import Frames
 from harness.store.journal import replace_file
@@ -108,7 +108,7 @@ def html(
         "live": live,
     }
     scripts = ["report.js"] if live is None else ["report.js", "live.js"]
-    return render("report.html.j2", context, scripts, connects=live is not None)
+    return fill_template("report.html.j2", context, scripts, connects=live is not None)
 
 
 def stopped_runs(

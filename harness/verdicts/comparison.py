@@ -21,7 +21,7 @@ from harness.statistics.significance import (
     stratified_permutation,
 )
 from harness.verdicts.metrics import METRICS, Measured, Metric
-from harness.verdicts.pairing import Pairs, cells, pair
+from harness.verdicts.pairing import Pairs, grid_cells, pair
 
 ComparisonState = Literal["no regression", "regression", "incomplete"]
 
@@ -164,7 +164,7 @@ def compare(
     # A pair whose metric has no value on one side (a diverged run has no loss) cannot enter a difference. One that lost
     # its value in B is counted, since it is not comparable any more.
     valued, before, after, valueless = [], [], [], 0
-    for label, rows in cells(pairs):
+    for label, rows in grid_cells(pairs):
         a, b = (_values(measure, side.iloc[rows]) for side in (pairs.first, pairs.second))
         valueless += int((~np.isnan(a) & np.isnan(b)).sum())
         known = ~np.isnan(a) & ~np.isnan(b)

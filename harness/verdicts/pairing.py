@@ -61,11 +61,10 @@ def pair(first: pd.DataFrame, second: pd.DataFrame) -> Pairs:
     columns = tuple(name for name in _settings(first) if name in _settings(second))
     rows = _rows("A", first, columns), _rows("B", second, columns)
     # A failed run has no result and cannot be a partner, but it is counted apart from one that is missing.
+    finished_rows = set(finished(first).index), set(finished(second).index)
     done = [
-        {key for key, row in rows_by_key.items() if row in finished_rows}
-        for rows_by_key, finished_rows in zip(
-            rows, (set(finished(first).index), set(finished(second).index)), strict=True
-        )
+        {key for key, row in table.items() if row in with_result}
+        for table, with_result in zip(rows, finished_rows, strict=True)
     ]
     both = [key for key in rows[0] if key in done[0] & done[1]]
     if not both:
@@ -86,7 +85,7 @@ def pair(first: pd.DataFrame, second: pd.DataFrame) -> Pairs:
     )  # fmt: skip
 
 
-def cells(pairs: Pairs) -> list[tuple[str, list[int]]]:
+def grid_cells(pairs: Pairs) -> list[tuple[str, list[int]]]:
     """The cells of the grid: a label of the settings in which a cell differs, and the rows of its pairs."""
     rows_of: dict[Key, list[int]] = {}
     for row, point in enumerate(pairs.points):

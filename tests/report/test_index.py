@@ -13,7 +13,7 @@ from harness import cli
 from harness.errors import ResultsError
 from harness.registry import read
 from harness.report import __main__ as report
-from harness.report.index import STALE, entry, folders, summary
+from harness.report.index import STALE, entry, folders, read_summary
 from harness.schema import Record
 from harness.store.journal import Journal
 from harness.study.plan import Plan, plan
@@ -83,7 +83,7 @@ def test_a_damaged_report_hides_no_other(tmp_path: Path, root: Path, text: str) 
     folder, _ = swept(tmp_path, root, "one")
     swept(tmp_path, root, "two")
     (folder / "report.html").write_text(text)
-    assert summary(folder / "report.html") == {}
+    assert read_summary(folder / "report.html") == {}
     one, two = (entry(each, root) for each in folders(root))
     assert (one.name, one.claim, one.state, one.link) == ("one", "old", "none", "one/report.html")
     assert two.state == "holds"

@@ -7,7 +7,7 @@ import pytest
 from grids import grid
 
 from harness.errors import HarnessError
-from harness.verdicts.pairing import cells, pair
+from harness.verdicts.pairing import grid_cells, pair
 
 A = grid(np.ones((3, 4)))
 
@@ -17,15 +17,15 @@ def test_the_order_of_rows_and_the_kind_of_number_do_not_matter() -> None:
     pairs = pair(A, turned)
     assert len(pairs) == pairs.identical == 12
     assert (pairs.first["run_id"] == pairs.second["run_id"]).all()
-    assert [len(rows) for _, rows in cells(pairs)] == [4, 4, 4]
+    assert [len(rows) for _, rows in grid_cells(pairs)] == [4, 4, 4]
 
 
 def test_a_cell_is_labelled_by_the_settings_in_which_it_differs() -> None:
     windowed = A.assign(bptt_window=[None] * 8 + [5.0] * 4)
-    names = [name for name, _ in cells(pair(windowed, windowed))]
+    names = [name for name, _ in grid_cells(pair(windowed, windowed))]
     assert names == ["sequence_length=10", "sequence_length=20", "sequence_length=30"]  # the rest follows
     alike = windowed.assign(sequence_length=10)
-    names = [name for name, _ in cells(pair(alike, alike))]
+    names = [name for name, _ in grid_cells(pair(alike, alike))]
     assert names == ["cell=rnn, bptt_window=full", "cell=lstm, bptt_window=full", "cell=rnn, bptt_window=5"]
 
 
