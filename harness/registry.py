@@ -13,6 +13,7 @@ from harness.cells.cell import Cell
 from harness.errors import Place, Problem, StudyError, nearest
 from harness.experiments import EXPERIMENTS
 from harness.figures import FIGURES
+from harness.figures.feasibility import figure_faults
 from harness.figures.kind import FigureKind
 from harness.store.columns import RUNS
 from harness.study import validation
@@ -22,7 +23,7 @@ from harness.study.spec import Choice, Experiment, Registry, StudySpec
 from harness.tasks import TASKS
 from harness.tasks.task import Task
 from harness.verdicts import metrics
-from harness.verdicts.feasibility import expectation_faults, figure_faults
+from harness.verdicts.feasibility import expectation_faults
 from harness.verdicts.metrics import METRICS
 
 TASK_PLUGINS = SectionGroup("harness.tasks", "task.name", Task, TASKS)

@@ -12,7 +12,7 @@ import pytest
 from harness.execution.environment import prepare
 
 if TYPE_CHECKING:
-    from made_up import Made
+    from synthetic_results import SyntheticResults
 
     from harness.statistics.frames import Frames
 
@@ -48,13 +48,13 @@ def study_file(tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def made() -> Made:
-    """Results of a study that was never run, with verdicts of every kind."""
-    from made_up import figures, make
+def synthetic() -> SyntheticResults:
+    """Synthetic results of a study with every kind of expectation."""
+    from synthetic_results import figures, simulate
 
     from harness.study.spec import Expectation
 
-    return make(
+    return simulate(
         figures=figures(
             {"kind": "success"},
             {"kind": "learning", "where": {"bptt_window": None}},
@@ -75,6 +75,6 @@ def made() -> Made:
 
 
 @pytest.fixture(scope="session")
-def frames(made: Made) -> Frames:
+def frames(synthetic: SyntheticResults) -> Frames:
     """The same results as data frames."""
-    return made.frames
+    return synthetic.frames

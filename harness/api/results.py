@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from harness.api.display import paragraph, table
 from harness.errors import HarnessError, Place, nearest
+from harness.figures.feasibility import figure_faults
 from harness.figures.kind import FigureKind
 from harness.registry import FIGURE_PLUGINS
 from harness.study.grid import explain
 from harness.study.plugins import installed
 from harness.verdicts.expectations import Verdict, overall
-from harness.verdicts.feasibility import figure_faults
 from harness.verdicts.summary import SYMBOLS, summary
 
 if TYPE_CHECKING:

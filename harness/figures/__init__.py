@@ -1,6 +1,6 @@
-"""The figure kinds; a new one is one file and one line.
+"""The figure kinds by name; a new kind is one file and one line here.
 
-Read whenever a study is read, so nothing heavy stands at the top of a kind.
+Imported whenever a study is read: the modules of kinds import pandas and matplotlib inside functions only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Where a figure is drawn: on a new figure, or on a part of a larger one.
+"""The canvas that a figure is drawn on: a new figure, or a panel of a larger one.
 
-A figure kind asks for a canvas of its size and draws on what it gets; only the figure of several panels knows that
-this may be a part.
+A figure kind asks for a canvas of its size and draws on whichever it gets; only the figure of several panels
+(composite.py) knows that this can be a panel.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ from harness.figures import style
 
 
 @dataclass
-class Ground:
-    """A part of a larger figure to draw on, and the inches that its drawing alone would have taken: None if unused."""
+class PanelCanvas:
+    """A panel of a larger figure, and the inches that its drawing alone would have taken; None while it is unused."""
 
-    part: SubFigure
+    panel: SubFigure
     size: tuple[float, float] | None = None
 
 
-_ground: ContextVar[Ground | None] = ContextVar("ground", default=None)
+_current: ContextVar[PanelCanvas | None] = ContextVar("current", default=None)
 
 
 @contextmanager
-def inside(part: SubFigure) -> Iterator[Ground]:
-    """Let the next figure be drawn on a part of a larger one."""
-    ground = Ground(part)
-    token = _ground.set(ground)
+def drawing_on(panel: SubFigure) -> Iterator[PanelCanvas]:
+    """Draw the next figure on a panel of a larger one."""
+    target = PanelCanvas(panel)
+    token = _current.set(target)
     try:
-        yield ground
+        yield target
     finally:
-        _ground.reset(token)
+        _current.reset(token)
 
 
 def canvas(size: tuple[float, float]) -> Figure:
-    """A new figure of so many inches that lays itself out; `inside` a larger one, the part of it to draw on."""
-    ground = _ground.get()
-    if ground is None:
+    """A new figure of so many inches that lays itself out; within `drawing_on`, the panel to draw on."""
+    target = _current.get()
+    if target is None:
         return Figure(figsize=size, layout="constrained")
-    ground.size = size
-    return cast(Figure, ground.part)  # all of a Figure but its size and its file
+    target.size = size
+    return cast(Figure, target.panel)  # a SubFigure has all of a Figure but its size and its file
 
 
 def width(figure: Figure) -> float:
-    """Inches across a figure, or a part of one."""
+    """Inches across a figure, or a panel of one."""
     return float(figure.bbox.width / figure.dpi)
 
 
-def room(figure: Figure) -> float:
-    """Points across for a legend; a part of a larger figure has its letter beside it."""
-    beside = 2 * style.scaled(style.LETTER) if isinstance(figure, SubFigure) else 0.0
-    return 72 * width(figure) - beside
+def legend_width(figure: Figure) -> float:
+    """Points across that a legend can take; a panel of a larger figure has its letter on the same line."""
+    letter = 2 * style.scaled(style.LETTER) if isinstance(figure, SubFigure) else 0.0
+    return 72 * width(figure) - letter

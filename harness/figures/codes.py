@@ -1,8 +1,8 @@
-"""Where codes lie: the codes of one network in the plane of their first two principal components, coloured by label."""
+"""Codes of one encoder in the plane of their first two principal components, coloured by a label of their inputs."""
 
 from __future__ import annotations
 
-import calendar
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,43 +11,51 @@ from pydantic import Field
 from harness.errors import HarnessError, nearest
 from harness.figures import panels
 from harness.figures.kind import FigureKind
+from harness.figures.selection import one_run
 from harness.study import labels
 from harness.study.matching import ordered
 from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from harness.schema import Values
     from harness.statistics.frames import Frames
 
-CALENDAR = (*calendar.month_name[1:], *calendar.day_name)  # words that have an order of their own
+MOST_VALUES = 12  # of a label that is shown by default: as many colours can be told apart
 
 
 class Codes(FigureKind):
-    """Codes of an encoder–decoder, seen along their two widest directions."""
+    """Codes of an encoder–decoder, on their first two principal components."""
 
     kind: Literal["codes"]
-    by: Annotated[tuple[str, ...], Field(strict=False)] = Field(
-        ("month", "weekday"),
-        description="labels of the task: a panel for each, one below another",
-        min_length=1,
+    by: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = Field(
+        None,
+        description="labels of the task: a panel for each, one below another; "
+        f"null: all its labels that have at most {MOST_VALUES} values",
     )
     col: str | None = Field(None, description="setting with a column of panels for each value, side by side")
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
         from harness.statistics.frames import select
 
-        return codes(select(frames.table("codes"), self.where), names=label_names(study), by=self.by, col=self.col)
+        task: Any = study.points[0].sections.by_name()["task"]
+        return codes(
+            select(frames.table("codes"), self.where),
+            names=getattr(task, "label_names", ()),
+            orders=getattr(task, "label_orders", {}),
+            by=self.by,
+            col=self.col,
+        )
 
     def caption(self, study: StudySpec) -> str:
         return (
             "Codes h_T of held-out inputs on their first two principal components, of one run: the one with the lowest "
             "seed. The axes say which share of the codes' variance they hold; panels one below another show the same "
             "points. s is the mean silhouette (Rousseeuw 1987) of the codes grouped by the panel's label, in the full "
-            f"code space and not in the plane shown: 1 is tight and apart, 0 is in one another.{self.about(study)}"
+            f"code space and not in the plane shown: 1 is tight and apart, 0 is overlapping.{self.about(study)}"
         )
 
 
@@ -55,18 +63,16 @@ class Codes(FigureKind):
 class Plane:
     """Codes (N, H) on their first two principal components: points (N, 2), and each component's share of variance."""
 
-    points: npt.NDArray[np.float64]
+    points: Values
     shares: tuple[float, float]
 
 
-def label_names(study: StudySpec) -> tuple[str, ...]:
-    """What the labels in the table of codes are labels of, by the task's own statement."""
-    names: tuple[str, ...] = getattr(study.points[0].sections.by_name().get("task"), "label_names", ())
-    return names
+def principal(matrix: Values) -> Plane:
+    """Principal component analysis by the singular values of the centred codes.
 
-
-def principal(matrix: npt.NDArray[np.float64]) -> Plane:
-    """Principal component analysis by the singular values of the centred codes; each axis' largest weight is > 0."""
+    The sign of a component is arbitrary; it is chosen so that the largest weight is positive, and a picture does not
+    depend on the LAPACK that made it.
+    """
     import numpy as np
 
     centred = matrix - matrix.mean(axis=0)
@@ -76,8 +82,8 @@ def principal(matrix: npt.NDArray[np.float64]) -> Plane:
     return Plane(centred @ axes.T, (first, second))
 
 
-def silhouette(matrix: npt.NDArray[np.float64], groups: list[str]) -> float | None:
-    """Mean silhouette; None where it has no meaning: a single group, or nothing but single codes."""
+def silhouette(matrix: Values, groups: list[str]) -> float | None:
+    """Mean silhouette; None where it is not defined: for a single group, or if every group is a single code."""
     if not 1 < len(set(groups)) < len(groups):
         return None
     from sklearn.metrics import silhouette_score
@@ -85,61 +91,77 @@ def silhouette(matrix: npt.NDArray[np.float64], groups: list[str]) -> float | No
     return float(silhouette_score(matrix, groups))
 
 
-def codes(frame: pd.DataFrame, *, names: tuple[str, ...], by: tuple[str, ...], col: str | None = None) -> Figure:
+def codes(
+    frame: pd.DataFrame,
+    *,
+    names: Sequence[str],
+    orders: Mapping[str, Sequence[str]] | None = None,
+    by: Sequence[str] | None = None,
+    col: str | None = None,
+) -> Figure:
     """Draw codes on their first two principal components, a row of panels for each label in `by`.
 
     Args:
         frame: rows of the table of codes; each column of panels shows the first run of its lowest seed.
-        names: what each entry of the frame's column `labels` is.
+        names: the task's label names: what each entry of the frame's column `labels` is.
+        orders: values of a label in reading order, by its name; others are sorted.
+        by: labels; default: all that have at most `MOST_VALUES` values.
         col: column.
 
     Raises:
-        HarnessError: if there is no code, no such column, or no such label.
+        HarnessError: there is no code, no such column, or no such label.
     """
     import numpy as np
 
     from harness.figures import style
     from harness.figures.canvas import canvas
 
-    panels.demand(frame, "code was kept")
-    across = panels.levels(frame, col)
-    for name in by:
+    panels.demand(frame, "code was recorded")
+    levels = panels.levels(frame, col)
+    shown = few_valued(frame, names) if by is None else tuple(by)
+    for name in shown:
         if name not in names:
             raise HarnessError(f"no label '{name}'{nearest(name, names)}")
     with style.context():
-        figure = canvas(style.size(len(across), len(by)))
-        axes = figure.subplots(len(by), len(across), squeeze=False)
-        for j, level in enumerate(across):
+        figure = canvas(style.size(len(levels), len(shown)))
+        axes = figure.subplots(len(shown), len(levels), squeeze=False)
+        for j, level in enumerate(levels):
             run = one_run(panels.part(frame, col, level))
             matrix = np.stack([np.asarray(code, dtype=np.float64) for code in run["code"]])
             plane = principal(matrix)
-            for i, name in enumerate(by):
-                groups = [held[names.index(name)] for held in run["labels"]]
+            for i, name in enumerate(shown):
+                groups = [values[names.index(name)] for values in run["labels"]]
                 score = silhouette(matrix, groups)
                 parts = [] if col is None else [labels.title({col: level})]
                 parts += [name if score is None else f"{name}: s = {score:.2f}".replace("-", "−")]
                 axes[i, j].set_title(", ".join(parts))
-                _scatter(axes[i, j], plane, groups, legend=j == len(across) - 1)
+                order = ordered(groups, (orders or {}).get(name, ()))
+                _scatter(axes[i, j], plane, groups, order, legend=j == len(levels) - 1)
     return figure
 
 
-def one_run(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the first run of the lowest seed."""
-    first = frame.sort_values("seed", kind="stable")["run_id"].iloc[0]
-    rows: pd.DataFrame = frame[frame["run_id"] == first]
-    return rows
+def few_valued(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, ...]:
+    """The labels that have at most `MOST_VALUES` values in the table of codes.
+
+    Raises:
+        HarnessError: there is none.
+    """
+    values = zip(*frame["labels"], strict=True)
+    few = tuple(name for name, each in zip(names, values, strict=True) if len(set(each)) <= MOST_VALUES)
+    if not few:
+        raise HarnessError(f"nothing to draw: no label has at most {MOST_VALUES} values; name one with by")
+    return few
 
 
-def _scatter(ax: Any, plane: Plane, groups: list[str], *, legend: bool) -> None:
+def _scatter(ax: Axes, plane: Plane, groups: list[str], order: Sequence[str], *, legend: bool) -> None:
     import numpy as np
 
     from harness.figures import style
 
-    held = np.array(groups)
-    known = ordered(groups, CALENDAR)
-    for name, colour in zip(known, style.cycle(len(known)), strict=True):
-        points = plane.points[held == name]
-        ax.scatter(*points.T, s=style.scaled(2) ** 2, color=colour, linewidths=0, label=name)
+    members = np.array(groups)
+    for name, colour in zip(order, style.cycle(len(order)), strict=True):
+        points = plane.points[members == name]
+        ax.scatter(points[:, 0], points[:, 1], s=style.scaled(2) ** 2, color=colour, linewidths=0, label=name)
     ax.set_xticks([])
     ax.set_yticks([])
     for axis, number, share in zip((ax.xaxis, ax.yaxis), (1, 2), plane.shares, strict=True):

@@ -1,4 +1,4 @@
-"""Several figures of a study in one, with letters: the figure that a paper prints."""
+"""Several figures of a study in one, each with a letter, as a paper prints them."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ class Composite(FigureKind):
 
     def misfits(self, study: StudySpec) -> list[str]:
         known = {name: figure for name, figure in _named(study).items() if not isinstance(figure, Composite)}
-        found = [f"where belongs to the figures in the layout, not to '{self.kind}'"] if self.where else []
+        faults = [f"where belongs to the figures in the layout, not to '{self.kind}'"] if self.where else []
         if len({len(row) for row in self.layout}) > 1:
-            return [*found, "the rows of a layout are of one length; repeat a name to let it fill several places"]
+            return [*faults, "the rows of a layout are of one length; repeat a name to let it fill several places"]
         for name, place in places(self.layout).items():
             if name not in known:
-                found.append(f"no other figure '{name}'{nearest(name, known)}")
+                faults.append(f"no other figure '{name}'{nearest(name, known)}")
             elif known[name].alone:
-                found.append(
+                faults.append(
                     f"'{name}' is of kind {known[name].kind}, whose letters fix its size: it cannot be a panel"
                 )
             elif not place.filled(self.layout, name):
-                found.append(f"the places of '{name}' are no rectangle")
+                faults.append(f"the places of '{name}' are no rectangle")
         if len(places(self.layout)) > len(ascii_lowercase):
-            found.append(f"there are letters for {len(ascii_lowercase)} panels only")
-        return found
+            faults.append(f"there are letters for {len(ascii_lowercase)} panels only")
+        return faults
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class PanelPosition:
     columns: slice
 
     def filled(self, layout: Sequence[Sequence[str]], name: str) -> bool:
-        """Whether it holds this name alone, and all of it."""
-        inside = [held for row in layout[self.rows] for held in row[self.columns]]
-        return set(inside) == {name} and len(inside) == sum(row.count(name) for row in layout)
+        """Whether these rows and columns have this name alone, and all of its places."""
+        names = [each for row in layout[self.rows] for each in row[self.columns]]
+        return set(names) == {name} and len(names) == sum(row.count(name) for row in layout)
 
 
 def places(layout: Sequence[Sequence[str]]) -> dict[str, PanelPosition]:
@@ -85,8 +85,8 @@ def places(layout: Sequence[Sequence[str]]) -> dict[str, PanelPosition]:
         for j, name in enumerate(row):
             at.setdefault(name, []).append((i, j))
     return {
-        name: PanelPosition(*(slice(min(held), max(held) + 1) for held in zip(*cells, strict=True)))
-        for name, cells in at.items()
+        name: PanelPosition(*(slice(min(indices), max(indices) + 1) for indices in zip(*positions, strict=True)))
+        for name, positions in at.items()
     }
 
 
@@ -97,36 +97,37 @@ def compose(
 
     Args:
         layout: rows of names, all of one length; a repeated name fills a rectangle.
-        draw: what draws each, on `canvas.canvas`.
+        draw: a function for each name that draws its figure on `canvas.canvas`.
         width: inches on paper; a row is as high as the highest of its figures would be alone.
 
     Raises:
-        HarnessError: a panel has nothing to draw, or makes a figure of its own.
+        HarnessError: a panel has nothing to draw, or its function makes a figure of its own.
     """
     from harness.figures import style
-    from harness.figures.canvas import canvas, inside
+    from harness.figures.canvas import canvas, drawing_on
 
-    across = (width or style.DOUBLE) * style.chosen().double / style.DOUBLE
+    inches = (width or style.DOUBLE) * style.chosen().double / style.DOUBLE
     with style.context():
-        figure = canvas((across, across))
+        figure = canvas((inches, inches))  # its height follows from its panels', which are known once they are drawn
         grid = figure.add_gridspec(len(layout), len(layout[0]))
         heights = [0.0] * len(layout)
         for name, place in places(layout).items():
-            with inside(figure.add_subfigure(grid[place.rows, place.columns])) as ground:
+            with drawing_on(figure.add_subfigure(grid[place.rows, place.columns])) as target:
                 try:
                     draw[name]()
                 except HarnessError as error:
                     raise HarnessError(f"panel '{name}': {error}") from None
-            if ground.size is None:
+            if target.size is None:
                 raise HarnessError(f"'{name}' makes a figure of its own: it cannot be a panel")
-            rows = range(len(layout))[place.rows]
+            rows = range(len(layout))[place.rows]  # a panel over several rows shares its height among them
             for row in rows:
-                heights[row] = max(heights[row], ground.size[1] / len(rows))
+                heights[row] = max(heights[row], target.size[1] / len(rows))
+        # Letters come after the legends: where one stands depends on whether its panel still has a legend.
         above = _share_legend(figure, figure.subfigs)
         for letter, part in zip(ascii_lowercase, figure.subfigs, strict=False):
             _letter(part, f"({letter})")
         grid.set_height_ratios(heights)
-        figure.set_size_inches(across, sum(heights) + above)
+        figure.set_size_inches(inches, sum(heights) + above)
     return figure
 
 
@@ -135,14 +136,14 @@ def _named(study: StudySpec) -> dict[str, FigureKind]:
 
 
 def _share_legend(figure: Figure, parts: Sequence[SubFigure]) -> float:
-    """One legend above all panels if each has the same; the inches that it takes."""
+    """Replace the panels' legends by one above all, if they are all the same; the inches that it takes."""
     from harness.figures import style
 
     legends = [legend for part in parts for legend in part.legends]
-    said = {(legend.get_title().get_text(), *(text.get_text() for text in legend.get_texts())) for legend in legends}
-    if len(legends) < 2 or len(legends) < len(parts) or len(said) > 1:
+    entries = {(legend.get_title().get_text(), *(text.get_text() for text in legend.get_texts())) for legend in legends}
+    if len(legends) < 2 or len(legends) < len(parts) or len(entries) > 1:
         return 0.0
-    ((title, *texts),) = said
+    ((title, *texts),) = entries
     handles = list(legends[0].legend_handles)
     for handle, text in zip(handles, texts, strict=True):
         if handle is not None:
@@ -154,7 +155,7 @@ def _share_legend(figure: Figure, parts: Sequence[SubFigure]) -> float:
 
 
 def _letter(part: SubFigure, letter: str) -> None:
-    """A letter in the upper left corner; where neither a legend nor a title leaves it room, in a line of its own."""
+    """A letter in the upper left corner; on a line of its own unless a legend or a title already takes one."""
     from matplotlib.transforms import ScaledTranslation
 
     from harness.figures import style

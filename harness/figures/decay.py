@@ -1,15 +1,16 @@
-"""How the gradient shrinks on its way back: log10 ‖∂L/∂h_t‖ against the lag, with the linear theory's slope."""
+"""Decay of the gradient on its way back: log10 ‖∂L/∂h_t‖ against the lag, with the linear theory's slope."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from harness.figures import panels
-from harness.figures.kind import SEED, FigureKind
+from harness.figures.adjoint import COLUMN, NORM, SYMBOL
+from harness.figures.kind import COL, HUE, ROW, SEED, FigureKind
+from harness.figures.selection import RecordedUpdate, at_update
 from harness.study import labels
 from harness.study.spec import StudySpec
 from harness.theory.linear import GAMMA, log10_rate
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
     from harness.statistics.frames import Frames
     from harness.statistics.intervals import Band
 
-Path = Literal["hidden", "cell", "both"]
-COLUMN: Mapping[str, str] = {"hidden": "log10_adjoint", "cell": "log10_adjoint_cell"}
-SYMBOL: Mapping[str, str] = {"hidden": "∂L/∂h_t", "cell": "∂L/∂c_t"}
-DASHES: Mapping[str, Any] = {"hidden": "-", "cell": (0, (1, 1))}
+PathChoice = Literal["hidden", "cell", "both"]
+LINE_STYLE: dict[str, Any] = {"hidden": "-", "cell": (0, (1, 1))}
 RUG = 0.028  # height of one row of the rug, as a share of the axes
 
 
@@ -35,13 +34,15 @@ class Decay(FigureKind):
     """Size of the gradient against the lag at one recorded update."""
 
     kind: Literal["decay"]
-    hue: str | None = Field("spectral_radius", description="setting that colours the lines; null: one colour")
-    col: str | None = Field("cell", description="setting with a panel for each value, side by side")
-    row: str | None = Field(None, description="setting with a panel for each value, one below another")
-    update: Literal["first", "last"] | int = Field(
+    hue: str | None = Field("spectral_radius", description=HUE)
+    col: str | None = Field("cell", description=COL)
+    row: str | None = Field(None, description=ROW)
+    update: RecordedUpdate = Field(
         "first", description="which record of each run: first (at initialisation), last, or that of one recorded update"
     )
-    path: Path = Field("hidden", description="gradient of the hidden state, of the cell state (gated cells), or both")
+    path: PathChoice = Field(
+        "hidden", description="gradient of the hidden state, of the cell state (gated cells), or both"
+    )
     theory: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         ("rnn",), description="cells in whose panels the linear theory ρ^lag is drawn, at initialisation; [] for none"
     )
@@ -54,14 +55,14 @@ class Decay(FigureKind):
 
     def caption(self, study: StudySpec) -> str:
         when = {"first": "at initialisation", "last": "at each run's last record"}.get(str(self.update))
-        what = " and ".join(f"‖{SYMBOL[p]}‖" for p in _paths(self.path))
+        norms = " and ".join(f"‖{SYMBOL[path]}‖" for path in _paths(self.path))
         theory = (
             "Dashed: the linear recurrence's slope ρ^lag ((ρ/4)^lag with sigmoids) from the value at lag 0. "
             if self.theory and self.update == "first"
             else ""
         )
         return (
-            f"Batch mean of {what} against the lag T − t, {when or f'at update {self.update}'}. Lines are means of "
+            f"Batch mean of {norms} against the lag T − t, {when or f'at update {self.update}'}. Lines are means of "
             f"the logarithm over seeds, bands their bootstrap 95 % intervals. {theory}An exact zero has no logarithm: "
             f"it is left out of the mean and marked by a tick below the lines.{self.about(study)}"
         )
@@ -69,19 +70,21 @@ class Decay(FigureKind):
 
 @dataclass(frozen=True)
 class Line:
-    """What is drawn for one group of runs: the mean and band of log10 by lag, and where exact zeros are."""
+    """The line of one group of runs: mean and band of log10 by lag, and the lags at which there is an exact zero."""
 
     lag: npt.NDArray[np.int64]
     band: Band
     zeros: npt.NDArray[np.int64]
 
 
-def at_update(gradients: pd.DataFrame, update: str | int) -> pd.DataFrame:
-    """One record of each run: its first, its last, or that of one update."""
-    if isinstance(update, int):
-        return gradients[gradients["update"] == update]
-    ordered = gradients.sort_values("update", kind="stable").groupby("run_id", sort=False)
-    return ordered.head(1) if update == "first" else ordered.tail(1)
+@dataclass(frozen=True)
+class RugRow:
+    """Exact zeros to mark below a line: the panel, the row of the rug (one a hue), the lags and the colour."""
+
+    ax: Axes
+    row: int
+    lags: npt.NDArray[np.int64]
+    colour: str
 
 
 def line(gradients: pd.DataFrame, column: str) -> Line | None:
@@ -93,17 +96,15 @@ def line(gradients: pd.DataFrame, column: str) -> Line | None:
     import numpy as np
 
     from harness.statistics.frames import by_lag
-    from harness.statistics.intervals import mean_band
+    from harness.statistics.intervals import mean_band, seed_means
 
-    there = gradients[gradients[column].notna()]
-    matrix = by_lag(list(there[column]))
+    measured = gradients[gradients[column].notna()]
+    matrix = by_lag(list(measured[column]))
     if not matrix.size:
         return None
-    finite = np.where(np.isfinite(matrix), matrix, np.nan)
-    rows = [finite[(there["seed"] == seed).to_numpy()] for seed in sorted(there["seed"].unique())]
-    by_seed = np.stack([_mean(part) for part in rows])
+    band = mean_band(seed_means(matrix, measured["seed"]), np.random.default_rng(SEED))
     zeros = np.flatnonzero((matrix == -np.inf).any(axis=0))
-    return Line(np.arange(matrix.shape[1]), mean_band(by_seed, np.random.default_rng(SEED)), zeros)
+    return Line(np.arange(matrix.shape[1]), band, zeros)
 
 
 def decay(
@@ -112,8 +113,8 @@ def decay(
     hue: str | None = "spectral_radius",
     col: str | None = "cell",
     row: str | None = None,
-    update: Literal["first", "last"] | int = "first",
-    path: Path = "hidden",
+    update: RecordedUpdate = "first",
+    path: PathChoice = "hidden",
     theory: tuple[str, ...] = ("rnn",),
 ) -> Figure:
     """Draw log10 of the adjoint against the lag, one line for each hue, with the linear theory's slope.
@@ -124,10 +125,10 @@ def decay(
         update: which record of each run.
         path: gradient of the hidden state, of the cell state, or both (dotted: the cell state).
         theory: cells in whose panels ρ^lag is drawn (a gated cell's blocks are no linear recurrence); only at
-        initialisation.
+            initialisation.
 
     Raises:
-        HarnessError: if nothing was recorded for this choice, or a column is not there.
+        HarnessError: nothing was recorded for this choice, or a column does not exist.
     """
     from harness.figures import style
 
@@ -136,107 +137,105 @@ def decay(
     known = record[record[[COLUMN[p] for p in paths]].notna().any(axis=1)]
     panels.demand(known, f"gradient of the {' or the '.join(paths)} state was recorded at {_when(update)}")
     hues = panels.levels(known, hue)
-    tints = style.colours(hue, hues)
-    seen: set[str] = set()
+    colours = style.colours(hue, hues)
+    any_theory = False
+    rug: list[RugRow] = []
     with style.context():
-        figure, made = panels.panels(known, row, col)
-        rugs: list[tuple[Axes, int, npt.NDArray[np.int64], str]] = []
-        for panel in made:
-            for i, (level, tint) in enumerate(zip(hues, tints, strict=True)):
+        figure, grid = panels.panels(known, row, col)
+        for panel in grid:
+            for i, (level, colour) in enumerate(zip(hues, colours, strict=True)):
                 group = panels.part(panel.frame, hue, level)
                 for p in paths:
-                    drawn = None if group.empty else line(group, COLUMN[p])
-                    if drawn is None:
+                    measured = None if group.empty else line(group, COLUMN[p])
+                    if measured is None:
                         continue
-                    _line(panel.ax, drawn, tint, DASHES[p])
-                    rugs.append((panel.ax, i, drawn.zeros, tint))
+                    _line(panel.ax, measured, colour, LINE_STYLE[p])
+                    rug.append(RugRow(panel.ax, i, measured.zeros, colour))
+                    # Theory is about the untrained network: after training the weights are no longer those of ρ.
                     if p == "hidden" and update == "first":
                         for rho in _radii(group, theory):
-                            seen |= _slope(panel.ax, drawn, rho, tint)
+                            any_theory |= _slope(panel.ax, measured, rho, colour)
             _axes(panel, paths)
-        seen |= _rugs(rugs, [panel.ax for panel in made], len(hues))
-        handles = list(_handles(hue, list(zip(hues, tints, strict=True)), paths, seen))
-        panels.legend(figure, handles, title=None if hue in (None, "cell") else labels.axis(str(hue)))
+        # The rug lies below all lines, so that it needs the limits that all panels together came to.
+        any_zero = _rug(rug, [panel.ax for panel in grid], len(hues))
+        handles = panels.hue_handles(hue, hues, colours) + _handles(paths, theory=any_theory, zero=any_zero)
+        panels.legend(figure, handles, title=panels.hue_title(hue))
     return figure
 
 
-def _paths(path: Path) -> list[str]:
+def _paths(path: PathChoice) -> list[str]:
     return ["hidden", "cell"] if path == "both" else [path]
 
 
-def _mean(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    import numpy as np
-
-    counts = np.isfinite(rows).sum(axis=0)
-    mean: npt.NDArray[np.float64] = np.full(rows.shape[1], np.nan)
-    np.divide(np.nansum(rows, axis=0), counts, out=mean, where=counts > 0)
-    return mean
-
-
-def _when(update: str | int) -> str:
+def _when(update: RecordedUpdate) -> str:
     return f"update {update}" if isinstance(update, int) else f"the {update} update"
 
 
 def _radii(group: pd.DataFrame, theory: tuple[str, ...]) -> list[float]:
-    """ρ of a group in which theory speaks: the setting, or what was measured before training where it is null.
+    """ρ of a group for which the theory holds: the setting, or the measured radius before training where it is null.
 
-    Times φ′(0), which is γ for each φ: ¼ of a sigmoid network.
+    Times φ′(0), which is the largest slope γ of each of these nonlinearities: 1 of tanh and relu, ¼ of a sigmoid.
     """
     if "cell" in group.columns:
         group = group[group["cell"].isin(theory)]
     slopes = set(group["nonlinearity"].dropna()) & set(GAMMA) if "nonlinearity" in group.columns else set()
     slope = GAMMA[slopes.pop()] if len(slopes) == 1 else 1.0
     measured = group["initial_spectral_radius"]
-    asked = group["spectral_radius"].astype("float64") if "spectral_radius" in group.columns else measured
-    if asked.isna().all():
+    setting = group["spectral_radius"].astype("float64") if "spectral_radius" in group.columns else measured
+    if setting.isna().all():
         mean = float(measured.mean())
         return [slope * mean] if mean == mean else []
-    return sorted(slope * asked.dropna().unique())
+    return sorted(slope * setting.dropna().unique())
 
 
-def _line(ax: Axes, drawn: Line, tint: str, dashes: Any) -> None:
-    above = 3 + 1 / len(drawn.lag)  # of two that coincide the shorter is on top
-    ax.plot(drawn.lag, drawn.band.mean, color=tint, linestyle=dashes, zorder=above)
-    ax.fill_between(drawn.lag, drawn.band.low, drawn.band.high, color=tint, alpha=0.22, linewidth=0, zorder=2)
+def _line(ax: Axes, measured: Line, colour: str, line_style: Any) -> None:
+    zorder = 3 + 1 / len(measured.lag)  # of two lines that coincide the shorter one is on top
+    ax.plot(measured.lag, measured.band.mean, color=colour, linestyle=line_style, zorder=zorder)
+    ax.fill_between(
+        measured.lag, measured.band.low, measured.band.high, color=colour, alpha=0.22, linewidth=0, zorder=2
+    )
 
 
-def _slope(ax: Axes, drawn: Line, rho: float, tint: str) -> set[str]:
+def _slope(ax: Axes, measured: Line, rho: float, colour: str) -> bool:
+    """Draw ρ^lag from the measured value at lag 0; whether there is such a value."""
     import numpy as np
 
     from harness.figures import style
 
-    anchor = drawn.band.mean[0]
+    anchor = measured.band.mean[0]
     if rho <= 0 or not np.isfinite(anchor):
-        return set()
-    lag = drawn.lag[: int(np.flatnonzero(np.isfinite(drawn.band.mean))[-1]) + 1]  # theory knows no truncation
+        return False
+    last = int(np.flatnonzero(np.isfinite(measured.band.mean))[-1])  # theory does not describe a truncation
+    lag = measured.lag[: last + 1]
     ax.plot(
         lag,
         anchor + lag * log10_rate(rho),
-        color=tint,
-        linestyle=(0, (4, 2)),
+        color=colour,
+        linestyle=style.DASHED,
         linewidth=style.scaled(0.7),
-        zorder=4 + 1 / len(drawn.lag),
+        zorder=4 + 1 / len(measured.lag),
     )
-    return {"theory"}
+    return True
 
 
-def _rugs(rugs: list[tuple[Axes, int, npt.NDArray[np.int64], str]], axes: list[Axes], rows: int) -> set[str]:
-    """Exact zeros as ticks in a strip below the data, one row of the strip for each hue."""
+def _rug(rug: list[RugRow], axes: list[Axes], rows: int) -> bool:
+    """Exact zeros as ticks in a strip below the data, one row of the strip for each hue; whether there are any."""
     import numpy as np
 
     from harness.figures import style
 
-    if not any(len(zeros) for _, _, zeros, _ in rugs):
-        return set()
+    if not any(len(each.lags) for each in rug):
+        return False
     strip = RUG * (rows + 1)
     low, high = axes[0].get_ylim()
-    axes[0].set_ylim(low - (high - low) * strip / (1 - strip), high)  # the panels share it
-    for ax, i, zeros, tint in rugs:
-        foot = np.full(len(zeros), RUG * (rows - i - 0.5))
-        ax.vlines(
-            zeros, foot, foot + 0.8 * RUG, colors=tint, linewidth=style.scaled(0.7), transform=ax.get_xaxis_transform()
-        )
-    return {"zero"}
+    axes[0].set_ylim(low - (high - low) * strip / (1 - strip), high)  # the panels share this axis
+    for each in rug:
+        bottom = np.full(len(each.lags), RUG * (rows - each.row - 0.5))
+        each.ax.vlines(
+            each.lags, bottom, bottom + 0.8 * RUG, colors=each.colour, linewidth=style.scaled(0.7),
+            transform=each.ax.get_xaxis_transform(),
+        )  # fmt: skip
+    return True
 
 
 def _axes(panel: panels.Panel, paths: list[str]) -> None:
@@ -249,29 +248,24 @@ def _axes(panel: panels.Panel, paths: list[str]) -> None:
     if panel.bottom:
         panel.ax.set_xlabel(labels.axis("lag"))
     if panel.left:
-        symbols = [r"\partial L/\partial h_t" if p == "hidden" else r"\partial L/\partial c_t" for p in paths]
-        panel.ax.set_ylabel("batch mean of " + ", ".join(rf"$\|{symbol}\|$" for symbol in symbols))
+        panel.ax.set_ylabel("batch mean of " + ", ".join(NORM[path] for path in paths))
 
 
-def _handles(hue: str | None, named: list[tuple[Any, str]], paths: list[str], seen: set[str]) -> Iterator[Any]:
+def _handles(paths: list[str], *, theory: bool, zero: bool) -> list[Any]:
+    """Legend entries for what was drawn besides the hues."""
     from matplotlib.lines import Line2D
 
     from harness.figures import style
 
-    if hue is not None:
-        for level, tint in named:
-            yield Line2D([], [], color=tint, label=labels.value(hue, level))
+    handles = []
     if len(paths) > 1:
-        yield Line2D([], [], color=style.INK, label="hidden state h")
-        yield Line2D([], [], color=style.INK, linestyle=DASHES["cell"], label="cell state c")
-    if "theory" in seen:
-        yield Line2D(
-            [],
-            [],
-            color=style.INK,
-            linestyle=(0, (4, 2)),
-            linewidth=style.scaled(0.7),
-            label="linear theory $\\rho^{\\mathrm{lag}}$",
-        )
-    if "zero" in seen:
-        yield Line2D([], [], color=style.INK, marker="|", linestyle="none", label="exact zero")
+        handles += [
+            Line2D([], [], color=style.INK, label="hidden state h"),
+            Line2D([], [], color=style.INK, linestyle=LINE_STYLE["cell"], label="cell state c"),
+        ]
+    if theory:
+        text, width = "linear theory $\\rho^{\\mathrm{lag}}$", style.scaled(0.7)
+        handles.append(Line2D([], [], color=style.INK, linestyle=style.DASHED, linewidth=width, label=text))
+    if zero:
+        handles.append(Line2D([], [], color=style.INK, marker="|", linestyle="none", label="exact zero"))
+    return handles

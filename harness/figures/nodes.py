@@ -1,4 +1,4 @@
-"""How far a gradient reaches, drawn on the unrolled network: nodes shaded by ‖∂L/∂h_t‖, gates open or shut.
+"""How far a gradient reaches, drawn on the unrolled network: nodes shaded by ‖∂L/∂h_t‖, gates open or closed.
 
 The node diagram of Graves 2012, "Supervised sequence labelling with recurrent neural networks", figures 4.1 and 4.4,
 from measured numbers.
@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from harness.figures import panels
-from harness.figures.decay import COLUMN, at_update
-from harness.figures.kind import FigureKind
-from harness.figures.states import main_part, one_run, ranking
+from harness.figures.adjoint import COLUMN, SYMBOL, GradientPath
+from harness.figures.kind import COL, FigureKind
+from harness.figures.selection import at_update, one_run
+from harness.figures.states import main_part, ranking
 from harness.study import labels
 from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from harness.schema import Values
     from harness.statistics.frames import Frames
 
-When = Literal["first", "last"]
+WhichRecord = Literal["first", "last"]
 INPUT, HIDDEN, OUTPUT = 0.0, 1.0, 2.0  # heights of the three layers
 RADIUS = 0.27
 # Where a gate's mark stands, from the hidden node: input gate below, forget gate left, output gate above.
@@ -40,11 +40,11 @@ class Nodes(FigureKind):
     """The unrolled network of one run, its hidden nodes shaded by the size of the gradient that reaches them."""
 
     kind: Literal["nodes"]
-    col: str | None = Field("cell", description="setting with a panel for each value, side by side")
-    path: Literal["hidden", "cell"] = Field(
+    col: str | None = Field("cell", description=COL)
+    path: GradientPath = Field(
         "hidden", description="gradient of the hidden state, or of the cell state (where there is one)"
     )
-    updates: Annotated[tuple[When, ...], Field(strict=False)] = Field(
+    updates: Annotated[tuple[WhichRecord, ...], Field(strict=False)] = Field(
         ("first", "last"), min_length=1, description="records, one below another: first (untrained), last"
     )
     keys: Annotated[tuple[str, ...], Field(strict=False)] = Field(
@@ -52,22 +52,22 @@ class Nodes(FigureKind):
     )
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
-        chosen = frames.select(self.where)
+        selected = frames.select(self.where)
         return nodes(
-            chosen.gradients, chosen.extra.get("states"),
+            selected.gradients, selected.extra.get("states"),
             col=self.col, path=self.path, updates=self.updates, keys=self.keys,
         )  # fmt: skip
 
     def caption(self, study: StudySpec) -> str:
-        what = "∂L/∂h_t" if self.path == "hidden" else "∂L/∂c_t (of a cell without c: ∂L/∂h_t)"
+        symbol = SYMBOL[self.path] + ("" if self.path == "hidden" else f" (of a cell without c: {SYMBOL['hidden']})")
         return (
             f"The network unrolled over time, inputs below, the loss at the last step. A hidden node is as dark as the "
-            f"batch mean of ‖{what}‖ is there, as a share of the same at the last step, on a logarithmic scale that "
+            f"batch mean of ‖{symbol}‖ is there, as a share of the same at the last step, on a logarithmic scale that "
             f"all panels share; a crossed one is an exact zero. "
             f"Marks on an LSTM's edges are gates of one unit over one sequence after training (its symbols are "
             f"the inputs; the unit is the one that best tells {self.keys[0]}): input gate below, forget gate left, "
-            f"output gate above a node, ○ above {OPEN:g} and – below. Gates are not kept before training. Each panel "
-            f"is one run, that with the lowest seed.{self.about(study)}"
+            f"output gate above a node, ○ above {OPEN:g} and – below. Gates are not recorded before training. Each "
+            f"panel is one run, that with the lowest seed.{self.about(study)}"
         )
 
 
@@ -77,11 +77,14 @@ class Gates:
 
     unit: int
     symbols: list[str]
-    values: Mapping[str, npt.NDArray[np.float64]]
+    values: Mapping[str, Values]
 
 
 def unit_gates(states: pd.DataFrame, keys: Sequence[str]) -> Gates | None:
-    """Gates of the best unit of one run, over the first kept sequence that starts with `keys[0]`, else the first."""
+    """Gates of the best unit of one run, over the first recorded sequence whose first key is `keys[0]`, else the first.
+
+    The best unit is the one that best tells that `keys[0]` has been seen: of all units its gates can be interpreted.
+    """
     import numpy as np
 
     if states.empty:
@@ -89,10 +92,10 @@ def unit_gates(states: pd.DataFrame, keys: Sequence[str]) -> Gates | None:
     run = states[states["part"] == main_part(states)]
     unit = ranking(run, keys)[0][0]
     words = {row["sequence"]: list(row["symbols"]) for row in run.to_dict("records")}
-    found = [s for s, each in sorted(words.items()) if next((w for w in each if w in keys), None) == keys[0]]
-    sequence = (found or sorted(words))[0]
-    mine = states[(states["unit"] == unit) & (states["sequence"] == sequence)].set_index("part")["values"]
-    values = {name: np.asarray(mine[name], np.float64) for name in PLACES if name in mine.index}
+    with_key = [s for s, each in sorted(words.items()) if next((w for w in each if w in keys), None) == keys[0]]
+    sequence = (with_key or sorted(words))[0]
+    parts = states[(states["unit"] == unit) & (states["sequence"] == sequence)].set_index("part")["values"]
+    values = {name: np.asarray(parts[name], np.float64) for name in PLACES if name in parts.index}
     return Gates(int(unit), words[sequence], values)
 
 
@@ -101,8 +104,8 @@ def nodes(
     states: pd.DataFrame | None = None,
     *,
     col: str | None = "cell",
-    path: Literal["hidden", "cell"] = "hidden",
-    updates: Sequence[When] = ("first", "last"),
+    path: GradientPath = "hidden",
+    updates: Sequence[WhichRecord] = ("first", "last"),
     keys: Sequence[str] = ("X", "Y"),
 ) -> Figure:
     """Draw the unrolled network with its gradient, a row for each record, a column for each value of `col`.
@@ -118,78 +121,81 @@ def nodes(
     Raises:
         HarnessError: nothing was recorded, or there is no such column.
     """
-    import numpy as np
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
 
     from harness.figures import style
     from harness.figures.canvas import canvas
 
     panels.demand(gradients, "gradient was recorded")
-    across = panels.levels(gradients, col)
-    runs = [one_run(panels.part(gradients, col, level)) for level in across]
+    columns = panels.levels(gradients, col)
+    runs = [one_run(panels.part(gradients, col, level)) for level in columns]
     records = [[at_update(run, update).iloc[0] for run in runs] for update in updates]
-    levels = [[_levels(record, path) for record in line] for line in records]
-    drawn = np.concatenate([each[np.isfinite(each)] for line in levels for each in line])
-    low, high = (float(drawn.min()), float(drawn.max())) if drawn.size else (-1.0, 0.0)
-    norm = Normalize(low, high if high > low else low + 1)
+    shares = [[_log_shares(record, path) for record in row] for row in records]
+    norm = style.log_norm([each for row in shares for each in row])  # one scale over all panels: they are compared
     with style.context():
-        T = max(len(each) for line in levels for each in line)
-        figure = canvas(style.diagram_size(len(across), len(updates), T))
-        axes = figure.subplots(len(updates), len(across), squeeze=False)
-        marked = False
+        T = max(len(each) for row in shares for each in row)
+        figure = canvas(style.diagram_size(len(columns), len(updates), T))
+        axes = figure.subplots(len(updates), len(columns), squeeze=False)
+        any_gates = False
         for i, update in enumerate(updates):
-            for j, level in enumerate(across):
+            for j, level in enumerate(columns):
                 record = records[i][j]
                 gates = None
-                if states is not None and update == "last":
+                if states is not None and update == "last":  # states are recorded at the end of training only
                     gates = unit_gates(states[states["run_id"] == record["run_id"]], keys)
-                marked |= gates is not None and bool(gates.values)
-                _network(axes[i, j], levels[i][j], gates, norm)
+                any_gates |= gates is not None and bool(gates.values)
+                _network(axes[i, j], shares[i][j], gates, norm)
                 axes[i, j].set_title(_title(col, level, record, gates))
         bar = figure.colorbar(ScalarMappable(norm, style.shade_map()), ax=axes.ravel().tolist(), pad=0.01, aspect=24)
         bar.outline.set_visible(False)
         style.powers_of_ten(bar.ax.yaxis)
         state = "h" if path == "hidden" else "c"
         bar.set_label(rf"$\|\partial L/\partial {state}_t\|\ /\ \|\partial L/\partial {state}_T\|$")
-        if marked:
+        if any_gates:
             panels.legend(figure, _handles())
     return figure
 
 
-def _levels(record: pd.Series[Any], path: str) -> npt.NDArray[np.float64]:
-    """log10 ‖∂L/∂h_t‖ / ‖∂L/∂h_T‖, t = 1 … T; of c where asked and there is one. No share where nothing is at T."""
+def _log_shares(record: pd.Series[Any], path: str) -> Values:
+    """log10 ‖∂L/∂h_t‖ / ‖∂L/∂h_T‖, t = 1 … T; of c with `path` "cell", of h in a cell without c.
+
+    Where the gradient at T is an exact zero there is nothing to divide by, and the norms themselves are returned.
+    """
     import numpy as np
 
-    asked = record[COLUMN[path]]
-    levels = np.asarray(record[COLUMN["hidden"]] if asked is None or np.ndim(asked) == 0 else asked, np.float64)
-    return levels - levels[-1] if np.isfinite(levels[-1]) else levels
+    entries = record[COLUMN[path]]
+    if entries is None or np.ndim(entries) == 0:  # null, or pandas' NaN for it
+        entries = record[COLUMN["hidden"]]
+    log_norms = np.asarray(entries, np.float64)
+    return log_norms - log_norms[-1] if np.isfinite(log_norms[-1]) else log_norms
 
 
 def _title(col: str | None, level: object, record: pd.Series[Any], gates: Gates | None) -> str:
     name = "" if col is None else f"{labels.value(col, level)}, "
     when = "before training" if record["update"] == 0 else f"after {record['update']} updates"
-    whose = f"; gates of unit {gates.unit}" if gates is not None and gates.values else ""
-    return f"{name}{when}{whose}"
+    unit = f"; gates of unit {gates.unit}" if gates is not None and gates.values else ""
+    return f"{name}{when}{unit}"
 
 
-def _network(ax: Axes, levels: npt.NDArray[np.float64], gates: Gates | None, norm: Any) -> None:
+def _network(ax: Axes, shares: Values, gates: Gates | None, norm: Any) -> None:
     import numpy as np
     from matplotlib.patches import Circle
 
     from harness.figures import style
 
-    T = len(levels)
+    T = len(shares)
     words = gates.symbols if gates is not None else [""] * T
     edge: dict[str, Any] = {"color": style.RULE, "linewidth": style.scaled(0.8), "zorder": 1}
-    for t, level in enumerate(levels):
+    for t, share in enumerate(shares):
+        # Edges: input to hidden, hidden to hidden; to the outputs dotted, since only the last one has a loss.
         last = t == T - 1
         ax.plot([t, t], [INPUT, HIDDEN], **edge)
         ax.plot([t, t], [HIDDEN, OUTPUT], **{**edge, "linestyle": "-" if last else ":"})
         if t > 0:
             ax.plot([t - 1, t], [HIDDEN, HIDDEN], **edge)
-        known = np.isfinite(level)
-        fill = style.shade_map()(norm(level)) if known else "white"
+        # The hidden node is shaded by the gradient; an exact zero has no logarithm: it is white, and crossed.
+        known = np.isfinite(share)
+        fill = style.shade_map()(norm(share)) if known else "white"
         ax.add_patch(
             Circle((t, HIDDEN), RADIUS, facecolor=fill, edgecolor=style.INK, linewidth=style.scaled(0.7), zorder=3)
         )
@@ -206,7 +212,7 @@ def _network(ax: Axes, levels: npt.NDArray[np.float64], gates: Gates | None, nor
         )  # fmt: skip
         if gates is not None:
             for name, values in gates.values.items():
-                if name != "f" or t > 0:  # nothing is there to forget
+                if name != "f" or t > 0:  # before the first step there is no state to forget
                     _gate(ax, t + PLACES[name][0], HIDDEN + PLACES[name][1], bool(values[t] > OPEN))
     ax.text(T - 1, OUTPUT, "$L$", fontsize=style.scaled(style.SMALL), ha="center", va="center", zorder=4)
     ax.set_xlim(-0.6, T - 0.4)

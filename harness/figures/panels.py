@@ -1,4 +1,4 @@
-"""Small multiples: one panel for each combination of a row's and a column's values, with shared axes and one legend."""
+"""Small multiples: a panel for each combination of a row's and a column's values, with shared axes and one legend."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: its axes, its rows of the frame, and whether it stands at the left or the bottom edge."""
+    """One panel: its axes, its rows of the frame, and whether it is at the left or the bottom edge."""
 
     ax: Axes
     frame: pd.DataFrame
@@ -30,7 +30,7 @@ def levels(frame: pd.DataFrame, column: str | None) -> list[Any]:
     """The values of a column in reading order; one null level without a column.
 
     Raises:
-        HarnessError: if there is no such column.
+        HarnessError: there is no such column.
     """
     if column is None:
         return [None]
@@ -46,33 +46,37 @@ def part(frame: pd.DataFrame, column: str | None, level: object) -> pd.DataFrame
     return frame if column is None else select(frame, {column: level})
 
 
-def demand(frame: pd.DataFrame, what: str) -> None:
-    """Raise a HarnessError that says so if there is nothing to draw."""
+def demand(frame: pd.DataFrame, missing: str) -> None:
+    """Raise a HarnessError if the frame is empty.
+
+    Args:
+        frame: the rows to draw.
+        missing: the end of the message "nothing to draw: no …".
+    """
     if frame.empty:
-        raise HarnessError(f"nothing to draw: no {what}")
+        raise HarnessError(f"nothing to draw: no {missing}")
 
 
 def panels(
     frame: pd.DataFrame, row: str | None, col: str | None, *, share_x: bool = True, share_y: bool = True
 ) -> tuple[Figure, list[Panel]]:
-    """A canvas with a panel for each row and column value; an empty combination says 'no runs'."""
+    """A canvas with a panel for each row and column value; a combination without rows is labelled 'no runs'."""
     from harness.figures import style
     from harness.figures.canvas import canvas
 
-    down, across = levels(frame, row), levels(frame, col)
-    figure = canvas(style.size(len(across), len(down)))
-    axes = figure.subplots(len(down), len(across), squeeze=False, sharey=share_y, sharex=share_x)
-    made = []
-    for i, row_level in enumerate(down):
-        for j, col_level in enumerate(across):
+    row_levels, col_levels = levels(frame, row), levels(frame, col)
+    figure = canvas(style.size(len(col_levels), len(row_levels)))
+    axes = figure.subplots(len(row_levels), len(col_levels), squeeze=False, sharey=share_y, sharex=share_x)
+    grid = []
+    for i, row_level in enumerate(row_levels):
+        for j, col_level in enumerate(col_levels):
             ax = axes[i, j]
-            named = {name: held for name, held in ((row, row_level), (col, col_level)) if name is not None}
-            ax.set_title(labels.title(named))
+            ax.set_title(labels.title({name: level for name, level in ((row, row_level), (col, col_level)) if name}))
             rows = part(part(frame, row, row_level), col, col_level)
             if rows.empty:
                 ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=style.FAINT)
-            made.append(Panel(ax, rows, j == 0, i == len(down) - 1))
-    return figure, made
+            grid.append(Panel(ax, rows, j == 0, i == len(row_levels) - 1))
+    return figure, grid
 
 
 def legend(figure: Figure, handles: Sequence[Artist], title: str | None = None) -> None:
@@ -80,11 +84,25 @@ def legend(figure: Figure, handles: Sequence[Artist], title: str | None = None) 
     if not handles:
         return
     from harness.figures import style
-    from harness.figures.canvas import room
+    from harness.figures.canvas import legend_width
 
     texts = [str(handle.get_label()) for handle in handles]
-    ncols = _columns([style.legend_entry(text) for text in texts], room(figure))
+    ncols = _columns([style.legend_entry(text) for text in texts], legend_width(figure))
     figure.legend(handles=list(handles), labels=texts, title=title, loc="outside upper center", ncols=ncols)
+
+
+def hue_handles(hue: str | None, hues: Sequence[object], colours: Sequence[str]) -> list[Artist]:
+    """A legend's lines for the values of the hue; none without a hue."""
+    from matplotlib.lines import Line2D
+
+    if hue is None:
+        return []
+    return [Line2D([], [], color=c, label=labels.value(hue, level)) for level, c in zip(hues, colours, strict=True)]
+
+
+def hue_title(hue: str | None) -> str | None:
+    """A legend's title: the hue's name; none for cells, whose names are known."""
+    return None if hue in (None, "cell") else labels.axis(str(hue))
 
 
 def _columns(widths: Sequence[float], points: float) -> int:
@@ -93,6 +111,7 @@ def _columns(widths: Sequence[float], points: float) -> int:
 
     for lines in range(1, len(widths) + 1):
         ncols = -(-len(widths) // lines)
+        # matplotlib fills a legend column by column, the first ones with one entry more, as array_split does
         if sum(max(column) for column in np.array_split(np.asarray(widths), ncols)) <= points:
             return ncols
     return 1

@@ -1,4 +1,4 @@
-"""The phase diagram: which settings are solved, two of them against each other."""
+"""Phase diagram: the share of runs solved over a grid of two settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.figures import panels
-from harness.figures.kind import FigureKind
+from harness.figures.kind import COL, ROW, FigureKind
 from harness.figures.memory_curve import MemoryCurve
 from harness.figures.success import rates
 from harness.study import labels
@@ -30,8 +30,8 @@ class Phase(FigureKind):
     kind: Literal["phase"]
     x: str = Field("sequence_length", description="setting across, its values at equal distances")
     y: str = Field("spectral_radius", description="setting upwards, its values at equal distances")
-    col: str | None = Field("cell", description="setting with a panel for each value, side by side")
-    row: str | None = Field(None, description="setting with a panel for each value, one below another")
+    col: str | None = Field("cell", description=COL)
+    row: str | None = Field(None, description=ROW)
     theory: MemoryCurve | None = Field(
         None, description="the mean field's memory drawn on top; x is a spectral radius, y a length"
     )
@@ -70,7 +70,7 @@ def phase(
         theory: drawn over each panel; x is a spectral radius then, and y a length.
 
     Raises:
-        HarnessError: if no run has a result, or a column is not there.
+        HarnessError: no run has a result, or a column does not exist.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -79,37 +79,38 @@ def phase(
 
     done = finished(runs)
     panels.demand(done, "run has a result yet")
-    across, up = panels.levels(done, x), panels.levels(done, y)
+    xs, ys = panels.levels(done, x), panels.levels(done, y)  # of all panels, so that cells stand at the same places
     with style.context():
-        figure, made = panels.panels(done, row, col)
-        for panel in made:
+        figure, grid = panels.panels(done, row, col)
+        for panel in grid:
             if len(panel.frame):
-                _cells(panel, rates(panel.frame, by=[x, y]), x, y, across, up)
-            _axes(panel, x, y, across, up)
+                _cells(panel, rates(panel.frame, by=[x, y]), x, y, xs, ys)
+            _axes(panel, x, y, xs, ys)
             if theory is not None:
-                theory.draw(panel.ax, across, up)
+                theory.draw(panel.ax, xs, ys)
         scale = ScalarMappable(Normalize(0, 1), style.rate_map())
-        bar = figure.colorbar(scale, ax=[panel.ax for panel in made], pad=0.02, aspect=24)
+        bar = figure.colorbar(scale, ax=[panel.ax for panel in grid], pad=0.02, aspect=24)
         bar.outline.set_linewidth(style.scaled(0.5))
         bar.set_label("success rate")
     return figure
 
 
-def _cells(panel: panels.Panel, table: pd.DataFrame, x: str, y: str, across: list[Any], up: list[Any]) -> None:
+def _cells(panel: panels.Panel, table: pd.DataFrame, x: str, y: str, xs: list[Any], ys: list[Any]) -> None:
     import numpy as np
     import seaborn as sns
 
     from harness.figures import style
 
-    columns, rows = [canonical(held) for held in across], [canonical(held) for held in up]
-    rate = np.full((len(up), len(across)), np.nan)
+    columns, rows = [canonical(value) for value in xs], [canonical(value) for value in ys]
+    rate = np.full((len(ys), len(xs)), np.nan)
     text = np.full(rate.shape, "", dtype=object)
     for cell in table.to_dict("records"):
         at = rows.index(canonical(cell[y])), columns.index(canonical(cell[x]))
         rate[at], text[at] = cell["rate"], f"{cell['solved']}/{cell['n']}"
+    # Letters shrink to the width of a cell: about .65 of their size each, in three quarters of the panel's width.
     letters = max(1, *map(len, text.flat))
-    room = 0.75 * 72 * _width(panel.ax) / len(across)  # of a cell, in points
-    size = min(style.scaled(style.SMALL), room / (0.65 * letters))
+    points = 0.75 * 72 * _width(panel.ax) / len(xs)
+    size = min(style.scaled(style.SMALL), points / (0.65 * letters))
     sns.heatmap(
         rate, ax=panel.ax, vmin=0, vmax=1, cmap=style.rate_map(), cbar=False, annot=text, fmt="",
         linewidths=style.scaled(0.8), linecolor="white", annot_kws={"fontsize": size},
@@ -122,12 +123,12 @@ def _width(ax: Axes) -> float:
     return figure.get_figwidth() / grid.ncols if figure is not None and grid is not None else 1.0
 
 
-def _axes(panel: panels.Panel, x: str, y: str, across: list[Any], up: list[Any]) -> None:
+def _axes(panel: panels.Panel, x: str, y: str, xs: list[Any], ys: list[Any]) -> None:
     ax = panel.ax
-    ax.set_xlim(0, len(across))
-    ax.set_ylim(0, len(up))
-    ax.set_xticks([i + 0.5 for i in range(len(across))], [labels.value(x, held) for held in across], rotation=0)
-    ax.set_yticks([i + 0.5 for i in range(len(up))], [labels.value(y, held) for held in up], rotation=0)
+    ax.set_xlim(0, len(xs))
+    ax.set_ylim(0, len(ys))
+    ax.set_xticks([i + 0.5 for i in range(len(xs))], [labels.value(x, value) for value in xs], rotation=0)
+    ax.set_yticks([i + 0.5 for i in range(len(ys))], [labels.value(y, value) for value in ys], rotation=0)
     ax.tick_params(length=0, labelbottom=panel.bottom, labelleft=panel.left)
     ax.set_xlabel(labels.axis(x) if panel.bottom else "")
     ax.set_ylabel(labels.axis(y) if panel.left else "")

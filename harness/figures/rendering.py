@@ -1,4 +1,4 @@
-"""All figures of a study: drawn, written to files, and handed on to the report."""
+"""All figures of a study: drawn, written to files, and encoded for the report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGEST_SVG = 200_000  # bytes; beyond it the report embeds a PNG
 
 @dataclass(frozen=True)
 class RenderedFigure:
-    """One figure as the report shows it: name, caption, the bytes of an SVG or a PNG, and whether it is wide."""
+    """One figure as the report embeds it: name, caption, the bytes of an SVG or a PNG, and whether it is wide."""
 
     name: str
     caption: str
@@ -30,30 +30,30 @@ class RenderedFigure:
 
 
 def render(
-    study: StudySpec, frames: Frames, folder: Path, formats: Sequence[str] = ("pdf", "png"), look: str = "paper"
+    study: StudySpec, frames: Frames, folder: Path, formats: Sequence[str] = ("pdf", "png"), style_name: str = "paper"
 ) -> tuple[list[RenderedFigure], list[str]]:
     """Draw the study's figures and write each as `folder`/<name>.<format>.
 
-    A figure that cannot be drawn (nothing has run for its `where`) becomes a note, not an error: the others are still
-    there.
+    A figure that cannot be drawn (nothing has run for its `where`) becomes a note, not an error: the others are drawn
+    all the same.
 
     Args:
         study: whose `figures` are drawn.
         frames: its results.
-        folder: where the files go, made if need be.
-        formats: file types: pdf, png, svg; figures of other types, from before, are removed.
-        look: name of a style: paper, talk, notebook.
+        folder: where the files go; created if it does not exist.
+        formats: file types: pdf, png, svg; files of all three from an earlier call are removed.
+        style_name: paper, talk or notebook.
 
     Returns:
-        the drawings in the study's order, and a sentence for each figure that is missing.
+        the figures in the study's order, and a sentence for each figure that is missing.
 
     Raises:
-        HarnessError: if there is no such style.
-        ResultsError: if the folder cannot be written.
+        HarnessError: there is no such style.
+        ResultsError: the folder cannot be written.
     """
-    drawings, notes = [], []
-    with style.use(look) as chosen:
-        for old in folder.glob("*"):  # what an earlier version of the study drew would pass for this one's
+    rendered, notes = [], []
+    with style.use(style_name) as chosen:
+        for old in folder.glob("*"):  # an old figure could be mistaken for one of this version of the study
             if old.suffix in (".pdf", ".png", ".svg"):
                 old.unlink(missing_ok=True)
         for figure in study.figures:
@@ -72,5 +72,5 @@ def render(
                 raise ResultsError(f"{folder}: figures cannot be written: {error.strerror or error}") from None
             svg = style.encode(drawn, "svg")
             image = svg if len(svg) <= LARGEST_SVG else style.encode(drawn, "png")
-            drawings.append(RenderedFigure(name, figure.caption(study), image, drawn.get_figwidth() > chosen.single))
-    return drawings, notes
+            rendered.append(RenderedFigure(name, figure.caption(study), image, drawn.get_figwidth() > chosen.single))
+    return rendered, notes

@@ -1,16 +1,17 @@
-"""Any metric against a setting: value, interval and seeds, beside what guessing or forgetting would score."""
+"""Any metric against a setting: value, interval and seeds, with a reference (guessing, no memory) dotted."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from harness.errors import HarnessError
 from harness.figures import panels
-from harness.figures.kind import SEED, FigureKind
+from harness.figures.kind import COL, ROW, SEED, SERIES_HUE, FigureKind
+from harness.figures.reference import OF_METRIC
 from harness.study import labels
 from harness.study.spec import StudySpec
 from harness.verdicts.metrics import Metric, finished, metric_named
@@ -23,26 +24,9 @@ if TYPE_CHECKING:
     from harness.statistics.frames import Frames
 
 DODGE = 0.5  # share of the distance between two values of x over which the hues are spread
-ASIDE = 0.05  # of a seed's dot, so that it does not lie under the bar
+DOT_SHIFT = 0.05  # of a seed's dot, so that it does not lie under the bar
 SHARES = frozenset({"success_rate", "final_accuracy"})  # drawn on the whole of [0, 1]
-COUNTED = frozenset({"success_rate", "solved_at"})  # a seed alone has no value of these that a dot could show
-
-
-class ReferenceScore(NamedTuple):
-    """A score to compare with: its name, and its value for each run from the table of runs."""
-
-    name: str
-    of: Callable[[pd.DataFrame], pd.Series[float]]
-
-
-REFERENCES: Mapping[str, ReferenceScore] = {
-    "final_accuracy": ReferenceScore("chance", lambda runs: runs["chance"].astype("float64")),
-    "final_loss": ReferenceScore("memoryless", lambda runs: runs["memoryless_loss"].astype("float64")),
-    "bits_per_symbol": ReferenceScore(
-        "memoryless", lambda runs: runs["memoryless_loss"].astype("float64") / math.log(2)
-    ),
-    "loss_to_memoryless": ReferenceScore("memoryless", lambda runs: runs["memoryless_loss"].astype("float64") * 0 + 1),
-}
+COUNTED = frozenset({"success_rate", "solved_at"})  # a single seed has no value of these to show as a dot
 
 
 class Score(FigureKind):
@@ -51,9 +35,9 @@ class Score(FigureKind):
     kind: Literal["score"]
     metric: str = Field("final_accuracy", description="what is drawn, by name in METRICS, as in an expectation")
     x: str = Field("sequence_length", description="setting on the x axis, its values at equal distances")
-    hue: str | None = Field("cell", description="setting that colours the series; null: one series")
-    col: str | None = Field(None, description="setting with a panel for each value, side by side")
-    row: str | None = Field(None, description="setting with a panel for each value, one below another")
+    hue: str | None = Field("cell", description=SERIES_HUE)
+    col: str | None = Field(None, description=COL)
+    row: str | None = Field(None, description=ROW)
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
         runs = frames.select(self.where).runs
@@ -62,15 +46,11 @@ class Score(FigureKind):
     def caption(self, study: StudySpec) -> str:
         metric = metric_named(self.metric)
         dots = "" if self.metric in COUNTED else " Small dots are seeds."
-        dotted = {
-            "chance": " Dotted: the accuracy of guessing.",
-            "memoryless": " Dotted: the best prediction from the present input alone.",
-        }
-        known = REFERENCES.get(self.metric)
+        reference = OF_METRIC.get(self.metric)
         return (
             f"{metric.label[0].upper()}{metric.label[1:]} against {labels.axis(self.x)}: {metric.meaning}.{dots}"
-            f"{dotted[known.name] if known else ''} n counts the runs behind each point (written beside it where it "
-            "differs). An open triangle at the edge is a value, or a bar's end, beyond every number."
+            f"{reference.caption if reference else ''} n counts the runs behind each point (written beside it where it "
+            "differs). An open triangle at the edge is an infinite value, or an infinite end of a bar."
             f"{self.about(study)}"
         )
 
@@ -91,9 +71,9 @@ def scores(runs: pd.DataFrame, *, metric: Metric, by: str) -> pd.DataFrame:
     import pandas as pd
 
     done, rows = finished(runs), []
-    for held in labels.levels(by, done[by].unique()):
-        found = metric.measure(panels.part(done, by, held), np.random.default_rng(SEED))
-        rows.append((held, found.value, found.low, found.high, found.runs, found.seeds))
+    for level in labels.levels(by, done[by].unique()):
+        group = metric.measure(panels.part(done, by, level), np.random.default_rng(SEED))
+        rows.append((level, group.value, group.low, group.high, group.runs, group.seeds))
     return pd.DataFrame(rows, columns=[by, "value", "low", "high", "runs", "seeds"])
 
 
@@ -114,104 +94,105 @@ def score(
         x, hue, col, row: columns; each combination of their values is one point.
 
     Raises:
-        HarnessError: if no run has such a score, or a metric or column is not there.
+        HarnessError: no run has such a score, or a metric or column does not exist.
     """
     from matplotlib.lines import Line2D
 
-    from harness.figures import style
+    from harness.figures import reference, style
 
     measured, done = metric_named(metric), finished(runs)
     panels.demand(done, "run has a result yet")
-    places, hues = panels.levels(done, x), panels.levels(done, hue)
+    xs, hues = panels.levels(done, x), panels.levels(done, hue)
     panels.demand(scores(done, metric=measured, by=x).dropna(subset=["value"]), f"{measured.label} was recorded")
-    tints, marks = style.colours(hue, hues), [style.MARKERS[i % len(style.MARKERS)] for i in range(len(hues))]
-    referred = False
+    colours, marks = style.colours(hue, hues), [style.MARKERS[i % len(style.MARKERS)] for i in range(len(hues))]
+    any_reference = False
     counts: list[set[int]] = [set() for _ in hues]
     drawn: list[tuple[Axes, int, pd.DataFrame]] = []
     with style.context():
-        figure, made = panels.panels(done, row, col)
-        for panel in made:
-            referred |= _reference(panel, metric, x, places)
+        figure, grid = panels.panels(done, row, col)
+        for panel in grid:
+            any_reference |= _reference(panel, metric, x, xs)
             for i, level in enumerate(hues):
                 rows = panels.part(panel.frame, hue, level)
                 if not rows.empty:
+                    # Series are set apart sideways: equal rates (0 and 1 above all) would hide one another.
                     shift = DODGE * (i - (len(hues) - 1) / 2) / len(hues)
                     table = scores(rows, metric=measured, by=x)
-                    table["at"] = [_place(places, x, held) + shift for held in table[x]]
-                    _series(panel.ax, table, tints[i], marks[i])
+                    table["at"] = [_index(xs, x, value) + shift for value in table[x]]
+                    _series(panel.ax, table, colours[i], marks[i])
                     if metric not in COUNTED:
-                        _dots(panel.ax, rows, table, measured, x, tints[i])
+                        _dots(panel.ax, rows, table, measured, x, colours[i])
                     counts[i].update(int(n) for n in table["runs"])
                     drawn.append((panel.ax, i, table))
-            _axes(panel, measured, x, places)
+            _axes(panel, measured, x, xs)
+        # n is in the legend; a series whose points differ in n has it beside each point too.
         for ax, i, table in drawn:
-            if len(counts[i]) > 1:  # the legend cannot say one n
+            if len(counts[i]) > 1:
                 _numbers(ax, table)
         handles = [
-            Line2D([], [], color=tints[i], marker=marks[i], label=_name(hue, level, counts[i]))
+            Line2D([], [], color=colours[i], marker=marks[i], label=_name(hue, level, counts[i]))
             for i, level in enumerate(hues)
         ]
-        if referred:
-            name, width = REFERENCES[metric].name, style.scaled(0.8)
-            handles.append(Line2D([], [], color=style.FAINT, linestyle=":", linewidth=width, label=name))
-        panels.legend(figure, handles, title=None if hue in (None, "cell") else labels.axis(str(hue)))
+        if any_reference:
+            handles.append(reference.handle(OF_METRIC[metric]))
+        panels.legend(figure, handles, title=panels.hue_title(hue))
     return figure
 
 
-def _place(places: list[Any], x: str, held: object) -> int:
-    return [labels.value(x, place) for place in places].index(labels.value(x, held))
+def _index(xs: list[Any], x: str, value: object) -> int:
+    return [labels.value(x, each) for each in xs].index(labels.value(x, value))
 
 
-def _reference(panel: panels.Panel, metric: str, x: str, places: list[Any]) -> bool:
-    """Dotted lines over each value of x, at what its own tasks say; whether there are any."""
-    from harness.figures import style
+def _reference(panel: panels.Panel, metric: str, x: str, xs: list[Any]) -> bool:
+    """Dotted lines over each value of x, at the reference of the tasks there; whether there are any."""
+    from harness.figures.reference import line_style
 
-    if metric not in REFERENCES:
+    if metric not in OF_METRIC:
         return False
-    drawn, width = False, style.scaled(0.8)
-    for i, place in enumerate(places):
-        for value in REFERENCES[metric].of(panels.part(panel.frame, x, place)).dropna().unique():
-            panel.ax.plot([i - 0.5, i + 0.5], [value] * 2, color=style.FAINT, linestyle=":", linewidth=width, zorder=1)
+    drawn = False
+    for i, level in enumerate(xs):
+        for value in OF_METRIC[metric].of(panels.part(panel.frame, x, level)).dropna().unique():
+            panel.ax.plot([i - 0.5, i + 0.5], [value] * 2, zorder=1, **line_style())
             drawn = True
     return drawn
 
 
-def _series(ax: Axes, table: pd.DataFrame, tint: str, marker: str) -> None:
-    """Values with their intervals, and an open triangle at the edge for what lies beyond every number."""
+def _series(ax: Axes, table: pd.DataFrame, colour: str, marker: str) -> None:
+    """Values with their intervals, and an open triangle at the edge for an infinite value or end."""
     import numpy as np
 
     from harness.figures import style
 
     at, value = (table[name].to_numpy(dtype="float64") for name in ("at", "value"))
-    there = np.isfinite(value)
+    known = np.isfinite(value)
     ends = table[["low", "high"]].to_numpy(dtype="float64").T
-    # a bar's open end has its own mark at the edge
-    bars = np.abs(np.where(np.isinf(ends), value, ends)[:, there] - value[there])
-    ax.plot(at[there], value[there], color=tint, linewidth=style.scaled(0.8), alpha=0.5, zorder=2)
+    # An infinite end has a triangle at the edge; its bar has no length.
+    bars = np.abs(np.where(np.isinf(ends), value, ends)[:, known] - value[known])
+    ax.plot(at[known], value[known], color=colour, linewidth=style.scaled(0.8), alpha=0.5, zorder=2)
     ax.errorbar(
-        at[there], value[there], yerr=bars, color=tint, marker=marker, linestyle="none", elinewidth=style.scaled(1.0),
+        at[known], value[known], yerr=bars, color=colour, marker=marker, linestyle="none", elinewidth=style.scaled(1.0),
         capsize=style.scaled(1.8), zorder=3,
     )  # fmt: skip
-    for left, *found in zip(at, value, *ends, strict=True):
+    for position, *numbers in zip(at, value, *ends, strict=True):
         for edge, mark in ((math.inf, "^"), (-math.inf, "v")):
-            if edge in found:
+            if edge in numbers:
                 ax.plot(
-                    left, float(edge > 0), transform=ax.get_xaxis_transform(), color=tint, marker=mark,
+                    position, float(edge > 0), transform=ax.get_xaxis_transform(), color=colour, marker=mark,
                     markerfacecolor="white", linestyle="none", clip_on=False, zorder=4,
                 )  # fmt: skip
 
 
-def _dots(ax: Axes, rows: pd.DataFrame, table: pd.DataFrame, metric: Metric, x: str, tint: str) -> None:
+def _dots(ax: Axes, rows: pd.DataFrame, table: pd.DataFrame, metric: Metric, x: str, colour: str) -> None:
     """Each seed's own value beside the bar."""
     import numpy as np
 
     from harness.figures import style
 
-    for left, held in zip(table["at"], table[x], strict=True):
-        seeds = metric.per_seed(panels.part(rows, x, held)).to_numpy(dtype="float64")
+    for position, level in zip(table["at"], table[x], strict=True):
+        seeds = metric.per_seed(panels.part(rows, x, level)).to_numpy(dtype="float64")
         seeds = seeds[np.isfinite(seeds)]
         ax.plot(
-            [left + ASIDE] * len(seeds), seeds, color=tint, marker=".", markersize=style.scaled(3), alpha=0.5,
+            [position + DOT_SHIFT] * len(seeds), seeds, color=colour, marker=".", markersize=style.scaled(3), alpha=0.5,
             linestyle="none", zorder=3,
         )  # fmt: skip
 
@@ -231,12 +212,12 @@ def _numbers(ax: Axes, table: pd.DataFrame) -> None:
             )  # fmt: skip
 
 
-def _axes(panel: panels.Panel, metric: Metric, x: str, places: list[Any]) -> None:
+def _axes(panel: panels.Panel, metric: Metric, x: str, xs: list[Any]) -> None:
     from harness.figures import style
 
     style.guide(panel.ax)
-    panel.ax.set_xticks(range(len(places)), [labels.value(x, held) for held in places])
-    panel.ax.set_xlim(-0.5, len(places) - 0.5)
+    panel.ax.set_xticks(range(len(xs)), [labels.value(x, value) for value in xs])
+    panel.ax.set_xlim(-0.5, len(xs) - 0.5)
     if metric.name in SHARES:
         panel.ax.set_ylim(-0.03, 1.03)
         panel.ax.set_yticks([0, 0.25, 0.5, 0.75, 1.0])

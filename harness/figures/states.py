@@ -1,4 +1,7 @@
-"""What a network keeps: its state, a row a unit, a column a symbol; units that tell X seen from not yet on top."""
+"""The state of a network over a few sequences: a row a unit, a column a symbol of the input.
+
+Units that tell that a symbol has been seen come first.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,20 @@ from pydantic import Field
 
 from harness.figures import panels
 from harness.figures.kind import FigureKind
+from harness.figures.selection import one_run
 from harness.study.matching import ordered
 from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
+    from harness.schema import Values
     from harness.statistics.frames import Frames
 
-FULL = 2.5  # a state of this size has all but full colour: tanh(2.5) = .987
+FULL = 2.5  # a state of this size has almost full colour: tanh(2.5) = .987
 TICKS = (-FULL, -1.0, -0.5, 0.0, 0.5, 1.0, FULL)
 SYMBOL: Mapping[str, str] = {"c": "cell state c", "h": "hidden state h", "g": "candidate g", "n": "candidate n"}
 GATES = ("i", "f", "o", "r", "z")
@@ -44,19 +47,19 @@ class States(FigureKind):
     units: int = Field(12, ge=1, description="units shown, the best first")
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
-        chosen = frames.select(self.where)
-        panels.demand(chosen.runs, "run matches")
+        selected = frames.select(self.where)
+        panels.demand(selected.runs, "run matches")
         return states(
-            chosen.table("states"), part=self.part, keys=self.keys, per_class=self.per_class, units=self.units
+            selected.table("states"), part=self.part, keys=self.keys, per_class=self.per_class, units=self.units
         )
 
     def caption(self, study: StudySpec) -> str:
         return (
             "State of one run (named above) after training: one row a unit, one column a symbol of the input, printed "
             f"below; two sequences side by side belong to one class. Colour is tanh of the state, so that ±{FULL} is "
-            f"all but full colour. Units are ranked by |2·AUC − 1| (right): how surely one threshold on a unit's value "
-            f"tells that {self.keys[0]} has been seen, in all kept sequences up to the second of "
-            f"{', '.join(self.keys)}; 1 is always, 0 is never better than a coin. A line marks each {self.keys[0]}. Of "
+            f"almost full colour. Units are ranked by |2·AUC − 1| (right): how surely one threshold on a unit's value "
+            f"tells that {self.keys[0]} has been seen, in all recorded sequences up to the second of "
+            f"{', '.join(self.keys)}; 1 is always, 0 no better than chance. A line marks each {self.keys[0]}. Of "
             f"several runs the one with the lowest seed is shown.{self.about(study)}"
         )
 
@@ -66,15 +69,8 @@ class States(FigureKind):
         )
 
 
-def one_run(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the run with the lowest seed, the first of them in the table's order."""
-    first = frame.sort_values("seed", kind="stable").iloc[0]["run_id"]
-    chosen: pd.DataFrame = frame[frame["run_id"] == first]
-    return chosen
-
-
 def main_part(frame: pd.DataFrame) -> str:
-    """ "c" where there is a cell state, else "h"."""
+    """The part "c" where there is a cell state, else "h"."""
     return "c" if (frame["part"] == "c").any() else "h"
 
 
@@ -86,8 +82,7 @@ def ranking(rows: pd.DataFrame, keys: Sequence[str]) -> list[tuple[int, float]]:
     from harness.probes.switches import scores
 
     records: Any = rows[["sequence", "symbols", "unit", "values"]].to_dict("records")
-    found = scores(records, keys)
-    return sorted(found.items(), key=lambda item: (-item[1] if item[1] == item[1] else 1.0, item[0]))
+    return sorted(scores(records, keys).items(), key=lambda item: (-item[1] if item[1] == item[1] else 1.0, item[0]))
 
 
 def states(
@@ -108,53 +103,51 @@ def states(
         units: how many are shown.
 
     Raises:
-        HarnessError: this part was not kept.
+        HarnessError: this part was not recorded.
     """
-
     from harness.figures import style
     from harness.figures.canvas import canvas, width
 
-    panels.demand(frame, "state was kept")
+    panels.demand(frame, "state was recorded")
     run = one_run(frame)
     part = part or main_part(run)
     rows = run[run["part"] == part]
-    panels.demand(rows, f"part '{part}' was kept (there are {', '.join(sorted(run['part'].unique()))})")
+    panels.demand(rows, f"part '{part}' was recorded (there are {', '.join(sorted(run['part'].unique()))})")
     ranked = ranking(rows, keys)[:units]
     answers = ordered(rows["answer"].unique())
     with style.context():
         figure = canvas(style.stack_size(len(answers), len(ranked)))
         axes = figure.subplots(len(answers), per_class, squeeze=False)
         images: list[ScalarMappable] = []
-        for height, (line, answer) in enumerate(zip(axes, answers, strict=True)):
+        order = [unit for unit, _ in ranked]
+        for i, answer in enumerate(answers):
             ids = sorted(rows.loc[rows["answer"] == answer, "sequence"].unique())[:per_class]
-            for place, ax in enumerate(line):
-                if place >= len(ids):
+            for j, ax in enumerate(axes[i]):
+                if j >= len(ids):  # a class of which fewer sequences were recorded
                     ax.set_axis_off()
                     continue
-                drawn = rows[rows["sequence"] == ids[place]].set_index("unit")
-                order = [unit for unit, _ in ranked]
-                words = list(drawn["symbols"].iloc[0])
-                images.append(heat(ax, matrix(drawn, order), part))
-                spell(ax, words, keys[0], width(figure) / per_class)
-                ax.set_yticks(range(len(order)), [str(unit) for unit in order] if place == 0 else [])
-                if place == 0:
+                sequence = rows[rows["sequence"] == ids[j]].set_index("unit")
+                images.append(heat(ax, matrix(sequence, order), part))
+                spell(ax, list(sequence["symbols"].iloc[0]), keys[0], width(figure) / per_class)
+                ax.set_yticks(range(len(order)), [str(unit) for unit in order] if j == 0 else [])
+                if j == 0:
                     ax.set_ylabel(f"class {answer}")
-                if place == per_class - 1 or place == len(ids) - 1:
-                    _scores(ax, [score for _, score in ranked], title=height == 0)
-        name = run.iloc[0]
-        figure.suptitle(f"{name.get('cell', '')}, seed {name['seed']}: {SYMBOL.get(part, f'gate {part}')}")
+                if j in (per_class - 1, len(ids) - 1):
+                    _scores(ax, [score for _, score in ranked], title=i == 0)
+        settings = run.iloc[0]
+        figure.suptitle(f"{settings.get('cell', '')}, seed {settings['seed']}: {SYMBOL.get(part, f'gate {part}')}")
         scale(figure, images[0], axes.ravel().tolist(), part)
     return figure
 
 
-def matrix(drawn: pd.DataFrame, order: Sequence[int]) -> npt.NDArray[np.float64]:
-    """(U, T) values of one sequence, its rows indexed by unit."""
+def matrix(sequence: pd.DataFrame, units: Sequence[int]) -> Values:
+    """Values (U, T) of one sequence, from rows that are indexed by unit."""
     import numpy as np
 
-    return np.stack([np.asarray(drawn.loc[unit, "values"], np.float64) for unit in order])
+    return np.stack([np.asarray(sequence.loc[unit, "values"], np.float64) for unit in units])
 
 
-def heat(ax: Axes, values: npt.NDArray[np.float64], part: str) -> ScalarMappable:
+def heat(ax: Axes, values: Values, part: str) -> ScalarMappable:
     """Values (U, T) as colours: tanh of a state, on a diverging map; a gate as it is, from 0 to 1."""
     import numpy as np
 
@@ -171,11 +164,18 @@ def heat(ax: Axes, values: npt.NDArray[np.float64], part: str) -> ScalarMappable
 
 
 def spell(ax: Axes, words: Sequence[str], symbol: str, inches: float) -> None:
-    """The symbols below their columns; where one of them is the symbol to look for, a line stands before it."""
+    """The symbols below their columns, upper case in bold; a line stands before each occurrence of `symbol`.
+
+    Args:
+        ax: the heat map of one sequence.
+        words: the symbols.
+        symbol: which of them is marked.
+        inches: width of the panel, to which the letters shrink.
+    """
     from harness.figures import style
 
-    room = 0.8 * inches * 72 / max(len(words), 1)  # points that a column has
-    ax.set_xticks(range(len(words)), list(words), fontsize=min(style.scaled(style.SMALL), 1.3 * room))
+    column = 0.8 * inches * 72 / max(len(words), 1)  # points; the other fifth is labels and gaps
+    ax.set_xticks(range(len(words)), list(words), fontsize=min(style.scaled(style.SMALL), 1.3 * column))
     for t, (word, text) in enumerate(zip(words, ax.get_xticklabels(), strict=True)):
         text.set_color(style.INK if word.isupper() else style.FAINT)
         text.set_fontweight("bold" if word.isupper() else "normal")
@@ -184,7 +184,7 @@ def spell(ax: Axes, words: Sequence[str], symbol: str, inches: float) -> None:
 
 
 def scale(figure: Figure, image: ScalarMappable, axes: Sequence[Axes], part: str) -> None:
-    """The colours' scale, labelled with states rather than with their tanh."""
+    """The colour bar, labelled with states rather than with their tanh."""
     import numpy as np
 
     bar = figure.colorbar(image, ax=list(axes), pad=0.01, aspect=40)

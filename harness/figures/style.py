@@ -1,10 +1,10 @@
-"""The only place that knows colours, inches and fonts.
+"""Colours, inches and fonts of all figures; no other module has any.
 
 Figures are plain `matplotlib.figure.Figure` objects, drawn inside `context()` and never registered with pyplot: no
 backend is chosen, no window opened, no setting of a notebook's user changed.
 
-What a figure is made for is chosen around the drawing (`with use("talk"): …`), like matplotlib's own settings: a figure
-kind knows data, not sizes.
+The style (for a paper, a talk, a notebook) is chosen around the drawing (`with use("talk"): …`), like matplotlib's own
+settings: a figure kind does not depend on it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
-from matplotlib.colors import Colormap, to_hex
+from matplotlib.colors import Colormap, Normalize, to_hex
 from matplotlib.figure import Figure
 
 from harness.errors import HarnessError, nearest
@@ -29,6 +30,8 @@ from harness.study.matching import canonical
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from harness.schema import Values
 
 SINGLE, DOUBLE = 3.4, 7.0  # inches: one column and both columns of a two-column paper
 PANEL_HEIGHT = 2.1
@@ -41,16 +44,17 @@ PALETTE: Sequence[str] = tuple(to_hex(colour) for colour in sns.color_palette("c
 # Of a column whose words have an order of their own, the first words have these colours in every figure.
 FIRST_COLOURS: Sequence[str] = (PALETTE[1], PALETTE[0], PALETTE[2])
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
+DASHED: Any = (0, (4, 2))  # lines of theory
 
 
 @dataclass(frozen=True)
 class Style:
-    """What figures are made for.
+    """Sizes for one purpose: a paper, a talk, a notebook.
 
     Args:
         single: inches of a figure of one panel.
         double: inches of a figure of several.
-        scale: how many times the paper's size text, lines, marks and heights have.
+        scale: size of text, lines, marks and heights, relative to the paper's.
     """
 
     single: float
@@ -121,7 +125,7 @@ LENGTHS: Mapping[str, float] = {
 }
 DPI = 300  # of the paper's images; a larger style has as many pixels a letter
 
-# What a file says about its making: nothing that changes from one day or one installation to the next.
+# Metadata that would change from day to day or between installations is left out: the same figure, the same bytes.
 METADATA: Mapping[str, Mapping[str, None]] = {
     "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
     "png": {"Software": None},
@@ -146,12 +150,12 @@ def use(name: str) -> Iterator[Style]:
 
 
 def chosen() -> Style:
-    """The style that now holds."""
+    """The style in use."""
     return _chosen.get()
 
 
 def scaled(length: float) -> float:
-    """A length on paper (points, or inches of height) as long as the chosen style has it."""
+    """A length on paper (points, or inches of height), in the chosen style."""
     return length * chosen().scale
 
 
@@ -189,12 +193,12 @@ def magnitude_map() -> Colormap:
 
 def rate_map() -> Colormap:
     """Colours for a rate between 0 and 1: light is 0."""
-    colours: Colormap = sns.color_palette("crest", as_cmap=True)
-    return colours
+    colour_map: Colormap = sns.color_palette("crest", as_cmap=True)
+    return colour_map
 
 
 def cycle(levels: int) -> list[str]:
-    """Colours in a circle, for what comes round again (months, weekdays); neighbours differ in lightness too."""
+    """Colours around the hue circle, so that ordered values may be cyclic (months); neighbours differ in lightness."""
     light, dark = (sns.husl_palette(levels, s=0.9, l=lightness) for lightness in (0.68, 0.48))
     return [to_hex((light, dark)[i % 2][i]) for i in range(levels)]
 
@@ -208,6 +212,13 @@ def shade_map() -> Colormap:
     """Shades for the logarithm of a gradient on a node: dark is large."""
     shades: Colormap = sns.light_palette(INK, as_cmap=True)
     return shades
+
+
+def log_norm(parts: Sequence[Values]) -> Normalize:
+    """The range of the finite values of all parts, as limits of a colour scale; never empty."""
+    values = np.concatenate([part[np.isfinite(part)] for part in parts])
+    low, high = (float(values.min()), float(values.max())) if values.size else (-1.0, 0.0)
+    return Normalize(low, high if high > low else low + 1)
 
 
 def stack_size(blocks: int, lines: int) -> tuple[float, float]:
@@ -229,14 +240,14 @@ def size(columns: int, rows: int) -> tuple[float, float]:
 
 
 def whole_numbers(axis: Any) -> None:
-    """Tick only whole numbers: there is no half a step."""
+    """Ticks at whole numbers only: steps are counted."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
 
 
 def legend_entry(text: str) -> float:
-    """About how wide a legend's entry is, in points: its handle, its letters (a formula counts as four) and the gap."""
+    """Estimated width of a legend's entry in points: its handle, its letters (a formula counts as four) and the gap."""
     letters = len(re.sub(r"\$[^$]*\$", "4444", text))
     return scaled(letters * 0.6 * LENGTHS["legend.fontsize"] + 26)
 
@@ -255,11 +266,11 @@ def guide(ax: Axes, *, x: bool = False, y: bool = True) -> None:
     ax.grid(visible=x, axis="x")
 
 
-def encode(figure: Figure, kind: str) -> bytes:
+def encode(figure: Figure, file_format: str) -> bytes:
     """A figure as the bytes of a 'pdf', 'png' or 'svg' file; the same figure gives the same bytes."""
     buffer = io.BytesIO()
     with context():
-        figure.savefig(buffer, format=kind, metadata=dict(METADATA[kind]))
+        figure.savefig(buffer, format=file_format, metadata=dict(METADATA[file_format]))
         figure.set_layout_engine("none")  # laid out once: each further file of the same figure costs a third less
     return buffer.getvalue()
 
@@ -267,8 +278,8 @@ def encode(figure: Figure, kind: str) -> bytes:
 def save(figure: Figure, stem: Path, formats: Sequence[str] = ("pdf", "png")) -> list[Path]:
     """Write a figure to `stem`.pdf, `stem`.png, …; returns the paths."""
     paths = []
-    for kind in formats:
-        path = stem.with_name(f"{stem.name}.{kind}")
-        path.write_bytes(encode(figure, kind))
+    for file_format in formats:
+        path = stem.with_name(f"{stem.name}.{file_format}")
+        path.write_bytes(encode(figure, file_format))
         paths.append(path)
     return paths

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from harness.figures.kind import FigureKind
+from harness.figures.kind import COL, ROW, SERIES_HUE, FigureKind
 from harness.figures.score import score
 from harness.study import labels
 from harness.study.spec import StudySpec
@@ -24,9 +24,9 @@ class Success(FigureKind):
 
     kind: Literal["success"]
     x: str = Field("sequence_length", description="setting on the x axis, its values at equal distances")
-    hue: str | None = Field("cell", description="setting that colours the series; null: one series")
-    col: str | None = Field(None, description="setting with a panel for each value, side by side")
-    row: str | None = Field(None, description="setting with a panel for each value, one below another")
+    hue: str | None = Field("cell", description=SERIES_HUE)
+    col: str | None = Field(None, description=COL)
+    row: str | None = Field(None, description=ROW)
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
         return success(frames.select(self.where).runs, x=self.x, hue=self.hue, col=self.col, row=self.row)

@@ -1,4 +1,4 @@
-"""Gates as switches: what each does to the state, and how far gates that are not quite 0 or 1 miss it."""
+"""Gates set by hand as switches: what each does to the state, and the deviation if they are not exactly 0 or 1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from harness.experiments.gate_surgery import SWITCHES
 from harness.figures import panels
 from harness.figures.kind import FigureKind
-from harness.figures.states import heat, matrix, one_run, scale, spell
+from harness.figures.selection import one_run
+from harness.figures.states import heat, matrix, scale, spell
 from harness.study import labels
 from harness.study.matching import matches
 from harness.study.spec import StudySpec
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from harness.statistics.frames import Frames
 
 PARTS = ("c", "h")
+MOST_COLUMNS = 3  # of switches side by side
 
 
 class Switches(FigureKind):
@@ -32,9 +34,9 @@ class Switches(FigureKind):
         return ("switch",)
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
-        chosen = frames.select(self.where)
-        panels.demand(chosen.runs, "run matches")
-        return switches(chosen.table("states"))
+        selected = frames.select(self.where)
+        panels.demand(selected.runs, "run matches")
+        return switches(selected.table("states"))
 
     def caption(self, study: StudySpec) -> str:
         return (
@@ -70,8 +72,8 @@ class SwitchError(FigureKind):
 
 def gates_text(switch: str) -> str:
     """'keep: i = 0, f = 1'."""
-    told = ", ".join(f"{gate} = {int(up)}" for gate, up in SWITCHES[switch].items())
-    return f"{switch}: {told}" if told else "the network's own"
+    values = ", ".join(f"{gate} = {int(up)}" for gate, up in SWITCHES[switch].items())
+    return f"{switch}: {values}" if values else "the network's own"
 
 
 def switches(frame: pd.DataFrame) -> Figure:
@@ -81,37 +83,37 @@ def switches(frame: pd.DataFrame) -> Figure:
         frame: rows of the table of states, joined with their runs' settings `switch`, `first` and `last`.
 
     Raises:
-        HarnessError: nothing was kept.
+        HarnessError: nothing was recorded.
     """
-
     from harness.figures import style
     from harness.figures.canvas import canvas, width
 
-    panels.demand(frame, "state was kept")
+    panels.demand(frame, "state was recorded")
     present = [name for name in SWITCHES if (frame["switch"] == name).any()]
     with style.context():
+        # Blocks of two rows, c above h, with up to three switches side by side; what is left over stays empty.
         units = int(frame["unit"].max()) + 1
-        figure = canvas(style.stack_size(2 * -(-len(present) // 3), units))
-        across = min(3, len(present))
-        axes = figure.subplots(2 * -(-len(present) // 3), across, squeeze=False)
+        columns, blocks = min(MOST_COLUMNS, len(present)), -(-len(present) // MOST_COLUMNS)
+        figure = canvas(style.stack_size(len(PARTS) * blocks, units))
+        axes = figure.subplots(len(PARTS) * blocks, columns, squeeze=False)
         for each in axes.ravel():
             each.set_axis_off()
-        for place, name in enumerate(present):
+        for i, name in enumerate(present):
             run = one_run(frame[frame["switch"] == name])
             sequence = run[run["sequence"] == run["sequence"].min()]
             for k, part in enumerate(PARTS):
-                ax = axes[2 * (place // across) + k, place % across]
+                ax = axes[len(PARTS) * (i // columns) + k, i % columns]
                 ax.set_axis_on()
-                drawn = sequence[sequence["part"] == part].set_index("unit")
-                image = heat(ax, matrix(drawn, sorted(drawn.index)), part)
-                spell(ax, list(drawn["symbols"].iloc[0]), "", width(figure) / across)
+                state = sequence[sequence["part"] == part].set_index("unit")
+                image = heat(ax, matrix(state, sorted(state.index)), part)
+                spell(ax, list(state["symbols"].iloc[0]), "", width(figure) / columns)
                 ax.set_yticks([])
                 if name != "none":
-                    _thrown(ax, int(run["first"].iloc[0]), int(run["last"].iloc[0]))
+                    _mark_steps(ax, int(run["first"].iloc[0]), int(run["last"].iloc[0]))
                 if k == 0:
                     ax.set_title(gates_text(name))
                     ax.set_xticks([])
-                if place % across == 0:
+                if i % columns == 0:
                     ax.set_ylabel(f"${part}$", rotation=0, labelpad=style.scaled(7), va="center")
         scale(figure, image, axes.ravel().tolist(), "c")
         figure.axes[-1].set_ylabel("state")
@@ -139,17 +141,18 @@ def switch_error(runs: pd.DataFrame) -> Figure:
     with style.context():
         figure = canvas(style.size(1, 1))
         ax = figure.subplots()
-        for place, (name, tint) in enumerate(zip(present, style.colours("switch", present), strict=True)):
+        for i, (name, colour) in enumerate(zip(present, style.colours("switch", present), strict=True)):
             groups = known[known["switch"] == name].groupby("strength")["switch_error"]
             at = groups.median().index.to_numpy(dtype=float)
             middle, low, high = (each.to_numpy() for each in (groups.median(), groups.min(), groups.max()))
             ax.errorbar(
-                at, middle, yerr=[middle - low, high - middle], color=tint, marker=style.MARKERS[place], label=name,
+                at, middle, yerr=[middle - low, high - middle], color=colour, marker=style.MARKERS[i], label=name,
                 linewidth=style.scaled(0.8), elinewidth=style.scaled(0.8),
             )  # fmt: skip
         ends = np.array([known["strength"].min(), known["strength"].max()])
+        # σ(−s) = 1/(1 + eˢ) ≈ e⁻ˢ: how far a gate set with strength s is from exactly 0 or 1
         ax.plot(
-            ends, np.exp(-ends), color=style.INK, linestyle=(0, (4, 2)), linewidth=style.scaled(0.7), label=r"$e^{-s}$"
+            ends, np.exp(-ends), color=style.INK, linestyle=style.DASHED, linewidth=style.scaled(0.7), label=r"$e^{-s}$"
         )
         ax.set_yscale("log")
         ax.minorticks_off()
@@ -161,7 +164,7 @@ def switch_error(runs: pd.DataFrame) -> Figure:
     return figure
 
 
-def _thrown(ax: Axes, first: int, last: int) -> None:
+def _mark_steps(ax: Axes, first: int, last: int) -> None:
     """Lines around the steps (counted from 1) at which the gates are set by hand."""
     from harness.figures import style
 

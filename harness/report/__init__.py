@@ -1,1 +1,1 @@
-"""What people read: the report page, its index, the live page, and exports."""
+"""The report page, the index over all reports, the live page, and exports (LaTeX, TensorBoard, text)."""

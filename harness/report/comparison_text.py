@@ -1,4 +1,4 @@
-"""A comparison as text: for the terminal, as Markdown for a pull request, as JUnit XML and JSON for machines."""
+"""A comparison as text: for a terminal, as Markdown for a pull request, as JUnit XML and JSON for machines."""
 
 from __future__ import annotations
 
@@ -20,175 +20,193 @@ LISTED = 3  # runs or cells by name before "…"
 HEAD = ("cell", "A", "B", "B − A", "n", "p", "p (BH)")
 
 
-def text(found: Comparison, names: tuple[str, str], width: int = WIDTH) -> str:
-    """Verdict, table of the cells in which a pair differs, and what the numbers mean; no line is longer than `width`.
+def text(comparison: Comparison, names: tuple[str, str], width: int = WIDTH) -> str:
+    """Table of the cells in which a pair differs, what the numbers mean, and the verdict.
 
     Args:
-        found: the comparison.
-        names: what A and B are called.
-        width: unless the numbers alone are wider.
+        comparison: the comparison.
+        names: of A and B.
+        width: no line is longer, unless the numbers alone need more.
     """
-    differing = [cell for cell in found.cells if cell.changed]
+    differing = [cell for cell in comparison.cells if cell.changed]
     lines = [f"A  {names[0]}", f"B  {names[1]}", ""]
     if differing:
-        lines += [*_table(found, differing, width), ""]
-        if len(differing) < len(found.cells):
-            lines[-1:] = [f"  no pair differs in the other {_count(len(found.cells) - len(differing), 'cell')}", ""]
-    sentences = [*facts(found), *(f"note: {note}" for note in notes(found))]
+        lines += [*_table(comparison, differing, width), ""]
+        if len(differing) < len(comparison.cells):
+            same = len(comparison.cells) - len(differing)
+            lines[-1:] = [f"  no pair differs in the other {_count(same, 'cell')}", ""]
+    sentences = [*facts(comparison), *(f"note: {note}" for note in notes(comparison))]
     lines += [line for sentence in sentences for line in wrap(sentence, width, subsequent_indent="  ")]
     if differing:
-        lines += ["", *(line for sentence in meanings(found) for line in wrap(sentence, width, subsequent_indent="  "))]
-    return "\n".join([*lines, "", fill(verdict(found), width)])
+        lines.append("")
+        lines += [line for sentence in meanings(comparison) for line in wrap(sentence, width, subsequent_indent="  ")]
+    return "\n".join([*lines, "", fill(verdict(comparison), width)])
 
 
-def verdict(found: Comparison) -> str:
+def verdict(comparison: Comparison) -> str:
     """The comparison in one or two sentences."""
-    if found.state == "incomplete":
-        return f"No verdict: {_lacking(found)}. --allow-partial judges the other {_count(len(found.pairs), 'pair')}."
-    partial = f" Partial: {_lacking(found)}." if found.lacking else ""
-    if found.identical:
-        return f"Identical: {_count(len(found.pairs), 'run')}, bit for bit in every measurement that both have."
-    if found.state == "no regression":
-        rise = found.p <= 1 - found.level
+    if comparison.state == "incomplete":
+        rest = _count(len(comparison.pairs), "pair")
+        return f"No verdict: {_lacking(comparison)}. --allow-partial judges the other {rest}."
+    partial = f" Partial: {_lacking(comparison)}." if comparison.lacking else ""
+    if comparison.identical:
+        return f"Identical: {_count(len(comparison.pairs), 'run')}, bit for bit in every measurement that both have."
+    if comparison.state == "no regression":
+        rise = comparison.p <= 1 - comparison.level
         return (
-            "No regression" + (f", and B is better over the whole grid (p = {found.p:.2g})." if rise else ".") + partial
+            "No regression"
+            + (f", and B is better over the whole grid (p = {comparison.p:.2g})." if rise else ".")
+            + partial
         )
     worse = []
-    if found.significant:
-        how = {1: "lower", -1: "higher", 0: "different"}[found.gate.better]
+    if comparison.significant:
+        direction = {1: "lower", -1: "higher", 0: "different"}[comparison.gate.better]
+        size = _size(comparison, abs(comparison.difference), "")
         worse.append(
-            f"over the whole grid {found.metric.name} is {how} in B by {_size(found, abs(found.difference), '')} "
-            f"(p = {found.p:.2g})"
+            f"over the whole grid {comparison.metric.name} is {direction} in B by {size} (p = {comparison.p:.2g})"
         )
-    if found.beyond:
-        cells = _listed([f"{cell.label} ({_size(found, cell.difference)})" for cell in found.beyond], "; ")
-        how = "changed" if found.gate.better == 0 else "became worse"
-        worse.append(f"{_count(len(found.beyond), 'cell')} {how} by more than {found.gate.margin:g}: {cells}")
+    if comparison.beyond:
+        cells = _listed([f"{cell.label} ({_size(comparison, cell.difference)})" for cell in comparison.beyond], "; ")
+        change = "changed" if comparison.gate.better == 0 else "became worse"
+        worse.append(
+            f"{_count(len(comparison.beyond), 'cell')} {change} by more than {comparison.gate.margin:g}: {cells}"
+        )
     return f"Regression: {'; and '.join(worse)}.{partial}"
 
 
-def facts(found: Comparison) -> Iterator[str]:
-    """What was compared and what came out over the whole grid, a sentence each."""
-    yield f"{found.metric.name}: {found.metric.meaning}"
-    pairs = found.pairs
+def facts(comparison: Comparison) -> Iterator[str]:
+    """Sentences about what was compared, and the result over the whole grid."""
+    yield f"{comparison.metric.name}: {comparison.metric.meaning}"
+    pairs = comparison.pairs
     yield (
-        f"pairs: {len(pairs)} in {_count(len(found.cells), 'cell')}, {pairs.identical} of them the same bit for bit, "
-        f"{sum(cell.changed for cell in found.cells)} different in {found.metric.name}"
+        f"pairs: {len(pairs)} in {_count(len(comparison.cells), 'cell')}, {pairs.identical} of them the same bit for "
+        f"bit, {sum(cell.changed for cell in comparison.cells)} different in {comparison.metric.name}"
     )
     if pairs.identical == len(pairs):
         return
-    value, ends = found.improvement
-    better = "P(B > A)" if found.gate.better >= 0 else "P(B < A)"
+    value, ends = comparison.improvement
+    better = "P(B > A)" if comparison.gate.better >= 0 else "P(B < A)"
     yield (
-        f"whole grid: B − A = {_size(found, found.difference)} {_ends(found, found.interval)}, p = {found.p:.3g}; "
+        f"whole grid: B − A = {_size(comparison, comparison.difference)} "
+        f"{_ends(comparison, comparison.interval)}, p = {comparison.p:.3g}; "
         f"{better} = {value:.2f} [{ends.low:.2f}, {ends.high:.2f}]"
     )
-    if found.gate.margin is not None:
+    if comparison.gate.margin is not None:
         yield (
-            f"margin: {found.gate.margin:g} for each cell; chance alone takes some cell beyond it with probability "
-            f"{found.false_alarms:.2g}"
+            f"margin: {comparison.gate.margin:g} for each cell; chance alone takes some cell beyond it with "
+            f"probability {comparison.false_alarms:.2g}"
         )
 
 
-def notes(found: Comparison) -> Iterator[str]:
-    """What stands beside the numbers: runs without a partner, machines, and what so few seeds cannot show."""
-    pairs = found.pairs
+def notes(comparison: Comparison) -> Iterator[str]:
+    """Sentences about runs without a partner, different machines, and tests with too few seeds."""
+    pairs = comparison.pairs
     if pairs.lost:
         yield f"without a result in B: {_listed(pairs.lost, '; ')}."
-    if found.valueless:
-        yield f"{_count(found.valueless, 'pair')} with {found.metric.name} in A alone."
+    if comparison.valueless:
+        yield f"{_count(comparison.valueless, 'pair')} with {comparison.metric.name} in A alone."
     if pairs.gained:
         yield f"in B alone, not compared: {_count(len(pairs.gained), 'run')}, {_listed(pairs.gained, '; ')}."
     yield from pairs.notes
     if pairs.differing:
         yield f"pairs that are not the same differ in {', '.join(pairs.differing)} (--metric compares something else)."
-    most, alpha = max(cell.n for cell in found.cells), 1 - found.level
+    most, alpha = max(cell.n for cell in comparison.cells), 1 - comparison.level
     if pairs.identical == len(pairs):
         return
     if 2 / 2**most > alpha:
         yield (
-            f"with {_count(most, 'pair')} a cell no cell's own p can fall below {2 / 2**most:.3g}: it describes, and "
-            "decides nothing."
+            f"with {_count(most, 'pair')} a cell no cell's own p can fall below {2 / 2**most:.3g}: it is descriptive "
+            "only."
         )
-    total = sum(cell.n for cell in found.cells)
+    total = sum(cell.n for cell in comparison.cells)
     if 2 / 2**total > alpha:
         yield (
             f"with {_count(total, 'pair')} in all, the test over the grid cannot fall below {2 / 2**total:.3g} either: "
-            "it cannot find anything here."
+            "it cannot be significant."
         )
 
 
-def meanings(found: Comparison) -> Sequence[str]:
-    """What each test says, a sentence each."""
-    improvement = IMPROVEMENT_MEANS if found.gate.better >= 0 else IMPROVEMENT_MEANS.replace("P(B > A)", "P(B < A)")
+def meanings(comparison: Comparison) -> Sequence[str]:
+    """What each number means, a sentence each."""
+    improvement = (
+        IMPROVEMENT_MEANS if comparison.gate.better >= 0 else IMPROVEMENT_MEANS.replace("P(B > A)", "P(B < A)")
+    )
     return PERMUTATION_MEANS + ".", CORRECTED_MEANS + ".", improvement + "."
 
 
-def markdown(found: Comparison, names: tuple[str, str]) -> str:
+def markdown(comparison: Comparison, names: tuple[str, str]) -> str:
     """The comparison for a pull request: verdict first, all cells in a table that opens on a click."""
-    sign = {"regression": "❌", "no regression": "✅", "incomplete": "⚠️"}[found.state]
-    lines = [f"### {sign} {_escaped(verdict(found))}", "", f"A: `{names[0]}`, B: `{names[1]}`", ""]
-    lines += [f"- {_escaped(sentence)}" for sentence in (*facts(found), *notes(found))]
-    changed = sum(bool(cell.changed) for cell in found.cells)
-    summary = f"{_count(len(found.cells), 'cell')}, {changed} with a pair that differs"
+    sign = {"regression": "❌", "no regression": "✅", "incomplete": "⚠️"}[comparison.state]
+    lines = [f"### {sign} {_escaped(verdict(comparison))}", "", f"A: `{names[0]}`, B: `{names[1]}`", ""]
+    lines += [f"- {_escaped(sentence)}" for sentence in (*facts(comparison), *notes(comparison))]
+    changed = sum(bool(cell.changed) for cell in comparison.cells)
+    summary = f"{_count(len(comparison.cells), 'cell')}, {changed} with a pair that differs"
     lines += ["", f"<details><summary>{summary}</summary>", "", "| | " + " | ".join(HEAD) + " |"]
     lines += ["|---|---|" + "--:|" * (len(HEAD) - 1)]
     lines += [
-        f"| {'✗' if cell.beyond else ''} | " + " | ".join(map(_escaped, _row(found, cell))) + " |"
-        for cell in found.cells
+        f"| {'✗' if cell.beyond else ''} | " + " | ".join(map(_escaped, _row(comparison, cell))) + " |"
+        for cell in comparison.cells
     ]
-    lines += ["", *(f"{_escaped(sentence)}  " for sentence in meanings(found)), "", "</details>"]
+    lines += ["", *(f"{_escaped(sentence)}  " for sentence in meanings(comparison)), "", "</details>"]
     return "\n".join(lines)
 
 
-def junit(found: Comparison, name: str) -> bytes:
+def junit(comparison: Comparison, name: str) -> bytes:
     """The comparison as JUnit XML: a test case for the whole grid and one for each cell's margin."""
-    state = found.state
-    judged = state != "incomplete"
-    failures = (found.significant + len(found.beyond)) if judged else 0
+    state = comparison.state
+    complete = state != "incomplete"
+    failures = (comparison.significant + len(comparison.beyond)) if complete else 0
     suite = ElementTree.Element(
-        "testsuite", name=name, tests=str(1 + len(found.cells)), failures=str(failures), errors=str(int(not judged))
+        "testsuite",
+        name=name,
+        tests=str(1 + len(comparison.cells)),
+        failures=str(failures),
+        errors=str(int(not complete)),
     )
-    whole = ElementTree.SubElement(suite, "testcase", classname=name, name=f"{found.metric.name} over the whole grid")
-    if not judged:
-        ElementTree.SubElement(whole, "error", message=verdict(found))
-    elif found.significant:
-        ElementTree.SubElement(whole, "failure", message="; ".join(facts(found)))
-    for cell in found.cells:
-        case = ElementTree.SubElement(suite, "testcase", classname=name, name=f"{found.metric.name} of {cell.label}")
-        said = " ".join(f"{head} {held}" for head, held in zip(HEAD[1:], _row(found, cell)[1:], strict=True))
-        if not judged:
-            ElementTree.SubElement(case, "skipped", message=verdict(found))
+    whole = ElementTree.SubElement(
+        suite, "testcase", classname=name, name=f"{comparison.metric.name} over the whole grid"
+    )
+    if not complete:
+        ElementTree.SubElement(whole, "error", message=verdict(comparison))
+    elif comparison.significant:
+        ElementTree.SubElement(whole, "failure", message="; ".join(facts(comparison)))
+    for cell in comparison.cells:
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=name, name=f"{comparison.metric.name} of {cell.label}"
+        )
+        numbers = " ".join(f"{head} {text}" for head, text in zip(HEAD[1:], _row(comparison, cell)[1:], strict=True))
+        if not complete:
+            ElementTree.SubElement(case, "skipped", message=verdict(comparison))
         elif cell.beyond:
-            ElementTree.SubElement(case, "failure", message=f"by more than {found.gate.margin:g}: {said}")
+            ElementTree.SubElement(case, "failure", message=f"by more than {comparison.gate.margin:g}: {numbers}")
     return bytes(ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True))
 
 
-def as_json(found: Comparison, names: tuple[str, str]) -> Mapping[str, Any]:
-    """The comparison as plain values; what has no value is null."""
-    value, ends = found.improvement
-    pairs = found.pairs
+def as_json(comparison: Comparison, names: tuple[str, str]) -> Mapping[str, Any]:
+    """The comparison as plain values; a number that is not finite is null."""
+    value, ends = comparison.improvement
+    pairs = comparison.pairs
     plain: Mapping[str, Any] = _plain(
         {
             "first": names[0],
             "second": names[1],
-            "verdict": found.state,
-            "sentence": verdict(found),
-            "identical": found.identical,
-            "metric": found.metric.name,
-            "margin": found.gate.margin,
-            "level": found.level,
+            "verdict": comparison.state,
+            "sentence": verdict(comparison),
+            "identical": comparison.identical,
+            "metric": comparison.metric.name,
+            "margin": comparison.gate.margin,
+            "level": comparison.level,
             "pairs": len(pairs),
             "identical_pairs": pairs.identical,
             "lost": list(pairs.lost),
             "gained": list(pairs.gained),
-            "difference": found.difference,
-            "interval": list(found.interval),
-            "p": found.p,
+            "difference": comparison.difference,
+            "interval": list(comparison.interval),
+            "p": comparison.p,
             "probability_of_improvement": value,
             "probability_of_improvement_interval": list(ends),
-            "false_alarms_of_margin": found.false_alarms,
-            "notes": list(notes(found)),
+            "false_alarms_of_margin": comparison.false_alarms,
+            "notes": list(notes(comparison)),
             "cells": [
                 {
                     "cell": cell.label,
@@ -202,56 +220,59 @@ def as_json(found: Comparison, names: tuple[str, str]) -> Mapping[str, Any]:
                     "p_corrected": cell.corrected,
                     "beyond_margin": cell.beyond,
                 }
-                for cell in found.cells
+                for cell in comparison.cells
             ],
         }
     )
     return plain
 
 
-def _table(found: Comparison, cells: Sequence[ComparedCell], width: int) -> list[str]:
-    """Aligned columns; the first one is wrapped to what the numbers leave."""
-    rows = [HEAD, *(_row(found, cell) for cell in cells)]
+def _table(comparison: Comparison, cells: Sequence[ComparedCell], width: int) -> list[str]:
+    """Aligned columns; the labels are wrapped to the width that the numbers leave."""
+    rows = [HEAD, *(_row(comparison, cell) for cell in cells)]
     sizes = [max(len(row[i]) for row in rows) for i in range(1, len(HEAD))]
-    room = max(NARROWEST, width - 2 - sum(size + 2 for size in sizes))
-    words = [wrap(row[0], room, break_on_hyphens=False) for row in rows]
-    across = max(len(line) for lines in words for line in lines)
+    label_width = max(NARROWEST, width - 2 - sum(size + 2 for size in sizes))
+    labels = [wrap(row[0], label_width, break_on_hyphens=False) for row in rows]
+    label_width = max(len(line) for label in labels for line in label)
     lines = []
-    for cell, row, label in zip((None, *cells), rows, words, strict=True):
-        numbers = "".join(f"  {held:>{size}}" for held, size in zip(row[1:], sizes, strict=True))
+    for cell, row, label in zip((None, *cells), rows, labels, strict=True):
+        numbers = "".join(f"  {number:>{size}}" for number, size in zip(row[1:], sizes, strict=True))
         mark = "✗" if cell is not None and cell.beyond else " "
-        lines += [f"{mark} {label[0]:<{across}}{numbers}".rstrip(), *(f"  {line}" for line in label[1:])]
+        lines += [f"{mark} {label[0]:<{label_width}}{numbers}".rstrip(), *(f"  {line}" for line in label[1:])]
     return lines
 
 
-def _row(found: Comparison, cell: ComparedCell) -> tuple[str, ...]:
+def _row(comparison: Comparison, cell: ComparedCell) -> tuple[str, ...]:
     first, second = (
-        f"{found.metric.text(side.value)} {interval_text(found.metric, side)}" for side in (cell.first, cell.second)
+        f"{comparison.metric.text(side.value)} {interval_text(comparison.metric, side)}"
+        for side in (cell.first, cell.second)
     )
-    difference = f"{_size(found, cell.difference)} {_ends(found, cell.interval)}"
+    difference = f"{_size(comparison, cell.difference)} {_ends(comparison, cell.interval)}"
     return cell.label, first, second, difference, str(cell.n), f"{cell.p:.3g}", f"{cell.corrected:.2g}"
 
 
-def _size(found: Comparison, difference: float, sign: str = "+") -> str:
+def _size(comparison: Comparison, difference: float, sign: str = "+") -> str:
     """A difference in the metric's decimals, more where they would hide it."""
-    decimals = found.metric.decimals
+    decimals = comparison.metric.decimals
     if 0 < abs(difference) < 0.5 * 10**-decimals:
         return f"{difference:{sign}.1e}"
     return f"{difference:{sign}.{decimals}f}"
 
 
-def _ends(found: Comparison, interval: Interval) -> str:
-    return "–" if math.isnan(interval.low) else f"[{_size(found, interval.low)}, {_size(found, interval.high)}]"
+def _ends(comparison: Comparison, interval: Interval) -> str:
+    return (
+        "–" if math.isnan(interval.low) else f"[{_size(comparison, interval.low)}, {_size(comparison, interval.high)}]"
+    )
 
 
-def _lacking(found: Comparison) -> str:
-    lost, failed = len(found.pairs.lost), found.pairs.failed
+def _lacking(comparison: Comparison) -> str:
+    lost, failed = len(comparison.pairs.lost), comparison.pairs.failed
     parts = [
-        f"{count} {what}"
-        for count, what in (
+        f"{count} {state}"
+        for count, state in (
             (lost - failed, "missing in B"),
             (failed, "failed in B"),
-            (found.valueless, f"without {found.metric.name} in B"),
+            (comparison.valueless, f"without {comparison.metric.name} in B"),
         )
         if count
     ]
@@ -262,12 +283,12 @@ def _listed(words: Sequence[str], between: str) -> str:
     return between.join(words[:LISTED]) + (f"{between}…" if len(words) > LISTED else "")
 
 
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'s' * (n != 1)}"
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def _escaped(sentence: str) -> str:
-    """What Markdown would take for markup or for the end of a table's cell."""
+    """Escape what Markdown would read as markup, or as the end of a table's cell."""
     return sentence.replace("|", "\\|").replace("_", "\\_").replace("<", "&lt;")
 
 
@@ -275,10 +296,10 @@ def _measured(side: Measured) -> Mapping[str, float]:
     return {"value": side.value, "low": side.low, "high": side.high}
 
 
-def _plain(held: Any) -> Any:
-    """JSON has no NaN and no infinity."""
-    if isinstance(held, Mapping):
-        return {name: _plain(value) for name, value in held.items()}
-    if isinstance(held, list):
-        return [_plain(value) for value in held]
-    return None if isinstance(held, float) and not math.isfinite(held) else held
+def _plain(value: Any) -> Any:
+    """The value with null for every NaN and infinity, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,7 @@
-"""What the report draws when a point of the grid is opened: learning curves and a gradient map, as few numbers."""
+"""The data behind a row of the report's grid: learning curves and a gradient map, reduced to few numbers.
+
+The page embeds them as JSON, and its script draws them when a reader opens the row.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +14,26 @@ import numpy.typing as npt
 import pandas as pd
 
 from harness.errors import HarnessError
-from harness.figures.heatmap import averaged
-from harness.figures.learning import carried
+from harness.figures.heatmap import gradient_map
+from harness.figures.learning import carried_forward
+from harness.schema import Values
 from harness.statistics.frames import Frames
 
 LARGEST_SIDE = 64  # rows and columns of a map
-MOST_TILES = 400_000  # of all maps of a page: with the dots, what keeps 500 runs below 5 MB
-MOST_DOTS = 60_000  # of all thin lines of a page
-FEWEST = 8  # rows and columns of a map, however many points there are
+MOST_TILES = 400_000  # of all maps of a page; with MOST_DOTS the page of 500 runs stays below 5 MB
+MOST_DOTS = 60_000  # of the curves of all runs of a page
+FEWEST = 8  # rows and columns of a map, and dots of a curve, in a page of any size
 ZERO = "0"  # an exact zero on a map; null is "not measured", a number is tenths of a decade
 
-NEEDED = (
+COLUMNS = (
     "run_id", "update", "seed", "outcome", "accuracy", "loss", "log10_adjoint", "chance", "updates", "max_updates",
 )  # fmt: skip
 
-Drawn = Mapping[str, Any]
+PlotData = Mapping[str, Any]
 
 
-def explored(frames: Frames, points: Sequence[pd.DataFrame]) -> list[Drawn]:
-    """What is drawn of each point: `curves` and `map`, each None where nothing was recorded.
+def point_data(frames: Frames, points: Sequence[pd.DataFrame]) -> list[PlotData]:
+    """The `curves` and the `map` of each point, each None where nothing was recorded.
 
     Args:
         frames: the results.
@@ -41,22 +45,22 @@ def explored(frames: Frames, points: Sequence[pd.DataFrame]) -> list[Drawn]:
     tiles = MOST_TILES // max(len(points), 1)
     return [
         {
-            "curves": lines(_rows(curves, evaluations, runs["run_id"]), dots),
-            "map": tiled(_rows(gradients, records, runs["run_id"]), tiles),
+            "curves": learning_curves(_rows(curves, evaluations, runs["run_id"]), dots),
+            "map": tile_map(_rows(gradients, records, runs["run_id"]), tiles),
         }
         for runs in points
     ]
 
 
-def lines(curves: pd.DataFrame, most: int = 100) -> Drawn | None:
-    """A thin line for each run and the mean over seeds: accuracy against updates, or loss where none was recorded.
+def learning_curves(curves: pd.DataFrame, most: int = 100) -> PlotData | None:
+    """A curve for each run and the mean over seeds: accuracy against updates, or loss where no accuracy was recorded.
 
-    The mean accuracy is that of the figure `learning`: ended runs are carried on. The mean loss stands where every
-    run has one.
+    The mean accuracy is that of the figure `learning`: ended runs are carried forward. The mean loss is defined at the
+    updates at which every run has one.
 
     Args:
         curves: rows of `Frames.curves`, of one point of the grid.
-        most: dots of a line; of more, evenly spread ones are kept, the first and the last among them.
+        most: dots of a curve; a longer one is thinned evenly, with its first and last dot.
     """
     measure = next((name for name in ("accuracy", "loss") if curves[name].notna().any()), None)
     if measure is None:
@@ -67,7 +71,7 @@ def lines(curves: pd.DataFrame, most: int = 100) -> Drawn | None:
         for _, rows in known.groupby("run_id", sort=False)
     ]
     if measure == "accuracy":
-        wide = carried(known)
+        wide = carried_forward(known)
     else:
         wide = known.pivot(index="run_id", columns="update", values=measure).dropna(axis=1)
     mean = pd.DataFrame({"update": wide.columns.to_numpy(), measure: wide.mean(axis=0).to_numpy()})
@@ -80,11 +84,11 @@ def lines(curves: pd.DataFrame, most: int = 100) -> Drawn | None:
     }
 
 
-def tiled(gradients: pd.DataFrame, most: int = LARGEST_SIDE**2) -> Drawn | None:
+def tile_map(gradients: pd.DataFrame, most: int = LARGEST_SIDE**2) -> PlotData | None:
     """log10 of the adjoint over update and time step: a row a record, neighbouring steps averaged.
 
     A tile is the mean of the logarithm over its steps and seeds where the adjoint is not zero, in tenths of a
-    decade; it is `ZERO` only where all of them are.
+    decade; it is `ZERO` only where the adjoint is zero in all of them.
 
     Args:
         gradients: rows of `Frames.gradients`, of one point of the grid.
@@ -97,21 +101,21 @@ def tiled(gradients: pd.DataFrame, most: int = LARGEST_SIDE**2) -> Drawn | None:
     if known.empty:
         return None
     try:
-        each = averaged(known, "log10_adjoint")
+        each = gradient_map(known, "log10_adjoint")
     except HarnessError:  # sequence lengths are mixed: there is no common time axis
         return None
     T = each.mean.shape[1]
     if T == 0:
         return None
-    kept = spread(len(each.updates), max(FEWEST, min(LARGEST_SIDE, isqrt(most))))
-    columns = min(T, LARGEST_SIDE, max(FEWEST, most // len(kept)))
+    rows = spread(len(each.updates), max(FEWEST, min(LARGEST_SIDE, isqrt(most))))
+    columns = min(T, LARGEST_SIDE, max(FEWEST, most // len(rows)))
     steps = np.array_split(np.arange(T), columns)
     return {
-        "updates": [each.updates[row] for row in kept],
-        "n": [each.n[row] for row in kept],
+        "updates": [each.updates[row] for row in rows],
+        "n": [each.n[row] for row in rows],
         "t": [int(part[0]) + 1 for part in steps],
         "length": T,
-        "tiles": [[_tile(each.mean[row, part], each.zero[row, part]) for part in steps] for row in kept],
+        "tiles": [[_tile(each.mean[row, part], each.zero[row, part]) for part in steps] for row in rows],
     }
 
 
@@ -120,7 +124,7 @@ def spread(count: int, most: int) -> list[int]:
     return [int(index) for index in np.unique(np.linspace(0, count - 1, min(count, most)).round())]
 
 
-def _tile(mean: npt.NDArray[np.float64], zero: npt.NDArray[np.float64]) -> int | str | None:
+def _tile(mean: Values, zero: Values) -> int | str | None:
     finite = mean[np.isfinite(mean)]
     if len(finite):
         return round(10 * float(finite.mean()))
@@ -128,17 +132,17 @@ def _tile(mean: npt.NDArray[np.float64], zero: npt.NDArray[np.float64]) -> int |
 
 
 def _line(rows: pd.DataFrame, measure: str, most: int) -> Mapping[str, list[Any]]:
-    kept = rows.iloc[spread(len(rows), most)]
-    values = kept[measure].astype("float64")
+    thinned = rows.iloc[spread(len(rows), most)]
+    values = thinned[measure].astype("float64")
     return {
-        "x": [int(update) for update in kept["update"]],
+        "x": [int(update) for update in thinned["update"]],
         "y": [float(f"{value:.3g}") if np.isfinite(value) else None for value in values],
     }
 
 
 def _narrow(frame: pd.DataFrame) -> pd.DataFrame:
-    """Only what is drawn: taking rows costs by the column, and every setting is one."""
-    return frame[[name for name in NEEDED if name in frame.columns]]
+    """Only the columns that are needed: selecting rows costs time by the column, and every setting is one."""
+    return frame[[name for name in COLUMNS if name in frame.columns]]
 
 
 def _by_run(frame: pd.DataFrame) -> Mapping[str, npt.NDArray[np.intp]]:
@@ -146,5 +150,5 @@ def _by_run(frame: pd.DataFrame) -> Mapping[str, npt.NDArray[np.intp]]:
 
 
 def _rows(frame: pd.DataFrame, by_run: Mapping[str, npt.NDArray[np.intp]], run_ids: pd.Series[str]) -> pd.DataFrame:
-    there = [by_run[run_id] for run_id in run_ids if run_id in by_run]
-    return frame.iloc[np.concatenate(there)] if there else frame.iloc[:0]
+    positions = [by_run[run_id] for run_id in run_ids if run_id in by_run]
+    return frame.iloc[np.concatenate(positions)] if positions else frame.iloc[:0]

@@ -1,4 +1,4 @@
-"""The grid as a table: a row a point, how its runs ended and what they measure, with intervals."""
+"""The grid as a table: a row a point, with the outcomes of its runs and their metrics with intervals."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TableCell:
 
 @dataclass(frozen=True)
 class GridRow:
-    """One point of the grid: its values on the axes, how its runs ended, and what they measure."""
+    """One point of the grid: its values on the axes, runs by outcome, and its metrics."""
 
     point: tuple[TableCell, ...]
     counts: Mapping[str, int]
@@ -44,47 +44,42 @@ def grid_rows(study: StudySpec, runs: pd.DataFrame, most: int | None = None) -> 
     axes = study.axes()
     ranks = {axis: _ranks(study, axis) for axis in axes}
     rows = []
-    for point, mine in zip(study.points[:most], points(study, runs, most), strict=True):
-        held = point.columns()
-        counts = {outcome: int((mine["outcome"] == outcome).sum()) for outcome in OUTCOMES}
-        counts["missing"] = len(study.seeds) - len(mine)
-        place = tuple(
-            TableCell(labels.value(axis, held.get(axis)), str(ranks[axis][canonical(held.get(axis))])) for axis in axes
-        )
-        rows.append(GridRow(place, counts, tuple(_cell(metric, finished(mine)) for metric in MEASURES)))
+    for point, own_runs in zip(study.points[:most], runs_by_point(study, runs, most), strict=True):
+        settings = point.columns()
+        counts = {outcome: int((own_runs["outcome"] == outcome).sum()) for outcome in OUTCOMES}
+        counts["missing"] = len(study.seeds) - len(own_runs)
+        values = [(axis, settings.get(axis)) for axis in axes]
+        place = tuple(TableCell(labels.value(axis, v), str(ranks[axis][canonical(v)])) for axis, v in values)
+        rows.append(GridRow(place, counts, tuple(_cell(metric, finished(own_runs)) for metric in MEASURES)))
     return rows
 
 
-def points(study: StudySpec, runs: pd.DataFrame, most: int | None = None) -> list[pd.DataFrame]:
+def runs_by_point(study: StudySpec, runs: pd.DataFrame, most: int | None = None) -> list[pd.DataFrame]:
     """The rows of each of the first `most` points of the grid, in the study's order."""
-    there = [axis for axis in study.axes() if axis in runs.columns]
-    columns = [[canonical(held) for held in runs[axis]] for axis in there]
+    axes = [axis for axis in study.axes() if axis in runs.columns]
+    # Rows are collected by the values on the axes in one pass: a selection a point would compare all runs each time.
+    columns = [[canonical(value) for value in runs[axis]] for axis in axes]
     members: dict[tuple[Any, ...], list[int]] = {}
     for i in range(len(runs)):
         members.setdefault(tuple(column[i] for column in columns), []).append(i)
-    held = [point.columns() for point in study.points[:most]]
-    return [runs.iloc[members.get(tuple(canonical(row.get(axis)) for axis in there), [])] for row in held]
+    settings = [point.columns() for point in study.points[:most]]
+    return [runs.iloc[members.get(tuple(canonical(row.get(axis)) for axis in axes), [])] for row in settings]
 
 
-def choices(study: StudySpec) -> list[tuple[str, list[str]]]:
-    """Each axis with its values, as they are written for people: what the table can be filtered by."""
-    rows = [point.columns() for point in study.points]
+def axis_values(study: StudySpec) -> list[tuple[str, list[str]]]:
+    """Each axis with its values, both as they are shown: what the table can be filtered by."""
     return [
-        (
-            labels.axis(axis),
-            list(dict.fromkeys(labels.value(axis, held) for held in labels.levels(axis, _values(rows, axis)))),
-        )
+        (labels.axis(axis), list(dict.fromkeys(labels.value(axis, value) for value in _levels(study, axis))))
         for axis in study.axes()
     ]
 
 
 def _ranks(study: StudySpec, axis: str) -> Mapping[object, int]:
-    values = labels.levels(axis, _values([point.columns() for point in study.points], axis))
-    return {canonical(held): rank for rank, held in enumerate(values)}
+    return {canonical(value): rank for rank, value in enumerate(_levels(study, axis))}
 
 
-def _values(rows: list[dict[str, Any]], axis: str) -> list[Any]:
-    return [row.get(axis) for row in rows]
+def _levels(study: StudySpec, axis: str) -> list[Any]:
+    return labels.levels(axis, (point.columns().get(axis) for point in study.points))
 
 
 def _cell(metric: Metric, runs: pd.DataFrame) -> TableCell:

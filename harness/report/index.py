@@ -1,4 +1,4 @@
-"""results/index.html: all studies that have results, from what their reports say of themselves."""
+"""results/index.html: all studies that have results, from the summary inside each report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.errors import ResultsError
-from harness.report.markup import render
+from harness.report.markup import fill_template
 from harness.schema import OUTCOMES
 from harness.store.files import read_file, read_json, replace_file
 from harness.store.journal import Journal
@@ -24,7 +24,7 @@ DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', r
 OWN = frozenset({"journal", "failures", "working", "checkpoints", "figures"})  # folders of one study's results
 LARGEST_IMAGE = 500_000  # bytes of a figure that still goes into the page
 STALE = "The report is older than the runs; {} writes it again."
-OLDER = "The report is of an older make; {} writes it again."
+OLDER = "The report was written by an older version; {} writes it again."
 NONE = "No report yet; {} writes it."
 
 
@@ -51,9 +51,9 @@ def write_index(root: Path) -> tuple[Path, int]:
     """
     entries = [entry(folder, root) for folder in folders(root)]
     if not entries:
-        raise ResultsError(f"{root}: no results below it; python -m harness.sweep makes them, -o says where they are")
+        raise ResultsError(f"{root}: no results below it; python -m harness.sweep writes them, -o says where they are")
     target = root / "index.html"
-    text = render("index.html.j2", {"entries": entries, "symbols": SYMBOLS})
+    text = fill_template("index.html.j2", {"entries": entries, "symbols": SYMBOLS})
     try:
         replace_file(target, text.encode("utf-8", errors="backslashreplace"))
     except OSError as error:
@@ -71,57 +71,58 @@ def folders(root: Path) -> Iterator[Path]:
 
 
 def entry(folder: Path, root: Path) -> Entry:
-    """What the index says of a results folder; a spoiled one is said to be so, and hides nothing else."""
-    asked = _json(folder / "plan.json")
-    said = summary(folder / "report.html")
-    name = str(said.get("name") or asked.get("name") or folder.name)
-    claim = str(said.get("claim") or asked.get("claim") or "")
+    """The index's entry of a results folder; for a damaged one its error, so that the others are still listed."""
+    plan = _json(folder / "plan.json")
+    report_summary = read_summary(folder / "report.html")
+    name = str(report_summary.get("name") or plan.get("name") or folder.name)
+    claim = str(report_summary.get("claim") or plan.get("claim") or "")
     try:
         journal = Journal.open(folder)
-        ids = {str(run_id) for run_id in asked.get("ids") or ()}
+        ids = {str(run_id) for run_id in plan.get("ids") or ()}
         done = len(journal.done() & ids) if ids else len(journal.done())
     except (ResultsError, OSError, TypeError) as error:
         return Entry(name, claim, "none", str(error), "", "")
-    command = f"python -m harness.report {asked.get('study') or 'STUDY'}"
+    command = f"python -m harness.report {plan.get('study') or 'STUDY'}"
     report = folder / "report.html"
     link = quote(os.fsencode(os.path.relpath(report, root))) if report.is_file() else ""
-    if not said:
+    if not report_summary:
         sentence = (OLDER if link else NONE).format(command)
         return Entry(name, claim, "none", sentence, f"{done} runs done", "", link)
-    outcomes = said["outcomes"]
+    outcomes = report_summary["outcomes"]
     finished = sum(count for outcome, count in outcomes.items() if outcome != "failed")
-    missing = said["planned"] - sum(outcomes.values())
+    missing = report_summary["planned"] - sum(outcomes.values())
     counts = [f"{outcomes[outcome]} {outcome}" for outcome in OUTCOMES if outcomes.get(outcome)]
     counts += [f"{missing} missing"] if missing else []
     return Entry(
         name,
         claim,
-        str(said.get("state")),
-        str(said.get("sentence")),
-        f"{said['planned']} runs: {', '.join(counts)}",
-        str(said.get("date", ""))[:10],
+        str(report_summary.get("state")),
+        str(report_summary.get("sentence")),
+        f"{report_summary['planned']} runs: {', '.join(counts)}",
+        str(report_summary.get("date", ""))[:10],
         link,
-        _image(folder, str(said.get("figure"))),
+        _image(folder, str(report_summary.get("figure"))),
         "" if finished == done else STALE.format(command),
     )
 
 
-def summary(report: Path) -> Mapping[str, Any]:
-    """What a report says of itself; nothing where there is none, or one that is spoiled or of an older make."""
+def read_summary(report: Path) -> Mapping[str, Any]:
+    """The summary inside a report; empty where there is no report, or one that is damaged or of an older version."""
     try:
-        found = DATA.search(read_file(report).decode("utf-8"))
-        said = json.loads(found[1])["summary"] if found else {}
-        counts = [said["planned"], *said["outcomes"].values()] if said else []
+        match = DATA.search(read_file(report).decode("utf-8"))
+        content = json.loads(match[1])["summary"] if match else {}
+        counts = [content["planned"], *content["outcomes"].values()] if content else []
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
-    right = isinstance(said, dict) and all(type(count) is int for count in counts)
-    return said if right else {}
+    valid = isinstance(content, dict) and all(type(count) is int for count in counts)
+    return content if valid else {}
 
 
 def _image(folder: Path, name: str) -> str:
-    """A figure as a data URI; nothing where it is not there, too large, or no PNG."""
+    """A figure as a data URI; empty where it is missing, too large, or no PNG."""
     path = folder / "figures" / f"{name}.png"
     try:
+        # The name comes from the report, which anyone may have edited: no path may lead out of the folder.
         if re.fullmatch(SLUG, name) and path.stat().st_size <= LARGEST_IMAGE:
             data = read_file(path)
             return f"data:image/png;base64,{b64encode(data).decode('ascii')}" if data.startswith(b"\x89PNG") else ""

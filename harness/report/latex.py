@@ -1,4 +1,4 @@
-"""The grid and the verdicts as LaTeX tables, to be read into a paper with `\\input`; they need the package booktabs."""
+"""The grid and the verdicts as LaTeX tables for a paper's `\\input`; they need the package booktabs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.study import labels
 from harness.study.spec import StudySpec
 from harness.verdicts.expectations import Verdict, overall
 
-# What LaTeX reads as a command, and signs that its fonts have in formulas only. The rest of Unicode passes.
+# Characters that LaTeX reads as commands, and signs that its fonts have in formulas only. The rest of Unicode passes.
 ESCAPES: Mapping[str, str] = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -29,7 +29,7 @@ _ESCAPES = str.maketrans({**ESCAPES, "\u00a0": "~", "\n": " "})
 
 
 def escape(text: str) -> str:
-    """A text that LaTeX sets letter for letter."""
+    """The text with every character escaped that LaTeX would not print as it is."""
     return text.translate(_ESCAPES)
 
 
@@ -77,8 +77,8 @@ def _verdicts(study: StudySpec, verdicts: Sequence[Verdict]) -> str:
     for verdict in verdicts:
         text = verdict.text.replace(">=", "≥").replace("<=", "≤") + (f" ({verdict.reason})" if verdict.reason else "")
         for i, (name, value, interval, n) in enumerate(list(verdict.rows()) or [("", "–", "–", "0")]):
-            said = [text, verdict.state] if i == 0 else ["", ""]
-            body.append([*said, f"{name} {value}".strip(), interval, n])
+            first = [text, verdict.state] if i == 0 else ["", ""]
+            body.append([*first, f"{name} {value}".strip(), interval, n])
     caption = f"Expectations of the study {study.name}, judged over seeds. {overall(list(verdicts))}"
     head = ["expectation", "verdict", "measured", "95 % interval", "n"]
     wide = r">{\raggedright\arraybackslash}p{0.42\linewidth}"

@@ -1,4 +1,4 @@
-"""Published results and what we measured of them: every study that names its paper, with its verdicts."""
+"""Published results and our measurements of them: every study that names its paper, with its verdicts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Reproduction:
 
 
 def reproduction(plan: Plan, paper: Paper, path: Path, folder: Path) -> Reproduction:
-    """Judge what a results folder holds of a study; a study that was never run is one without verdicts."""
+    """Judge a study by its results folder; a study that was never run has no verdicts."""
     try:
         judged = judge_folder(plan, folder)
     except ResultsError:
@@ -48,10 +48,10 @@ def reproduction(plan: Plan, paper: Paper, path: Path, folder: Path) -> Reproduc
     return Reproduction(plan, paper, path, folder, tuple(judged.verdicts), len(judged.frames.runs))
 
 
-def text(found: Sequence[Reproduction]) -> str:
+def text(reproductions: Sequence[Reproduction]) -> str:
     """For a terminal: a line each, and below it source, claim and the verdict table."""
     parts = []
-    for each in found:
+    for each in reproductions:
         study, planned = each.plan.study, len(each.plan.runs)
         parts += [
             f"{MARKS[each.state]} {study.name}: {each.state}, {each.paper.tag}, {each.runs} of {planned} runs",
@@ -60,21 +60,21 @@ def text(found: Sequence[Reproduction]) -> str:
             *(f"  {line}" for line in summary(each.verdicts, WIDTH).splitlines() if each.verdicts),
             "",
         ]
-    return "\n".join([*parts, tally(found)])
+    return "\n".join([*parts, tally(reproductions)])
 
 
-def tally(found: Sequence[Reproduction]) -> str:
+def tally(reproductions: Sequence[Reproduction]) -> str:
     """All of them in one sentence."""
-    states = [each.state for each in found]
+    states = [each.state for each in reproductions]
     counts = ", ".join(f"{states.count(state)} {state}" for state in MARKS if state in states)
-    return f"{len(found)} published results: {counts}." if found else "No study names a paper."
+    return f"{len(reproductions)} published results: {counts}." if reproductions else "No study names a paper."
 
 
-def markdown(found: Sequence[Reproduction], pages: Path) -> str:
+def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
     """The page docs/papers.md: a table of all, then each with its verdicts.
 
     Args:
-        found: in the order of the page.
+        reproductions: in the order of the page.
         pages: the folder of the pages on single results, docs/papers; a name is a link where its page is there.
     """
     lines = [
@@ -85,34 +85,34 @@ def markdown(found: Sequence[Reproduction], pages: Path) -> str:
         "*qualitative* the claim in another setting. What does not hold stays in, and its page says why; where a claim",
         "or a bound was changed after it had failed, the page says what it was, and on which seeds it was seen.",
         "",
-        tally(found),
+        tally(reproductions),
         "",
         "| | result | source | tag | runs |",
         "|---|---|---|---|---|",
     ]
-    for each in found:
+    for each in reproductions:
         name = each.path.stem
         link = f"[{name}]({pages.name}/{name}.md)" if (pages / f"{name}.md").exists() else name
         state = f"{MARKS[each.state]} {each.state}"
         cells = (state, link, _cell(each.paper.source), each.paper.tag, f"{each.runs} of {len(each.plan.runs)}")
         lines.append(f"| {' | '.join(cells)} |")
-    for each in found:
+    for each in reproductions:
         study = each.plan.study
-        said = overall(list(each.verdicts)) if each.runs else "not run yet."
+        sentence = overall(list(each.verdicts)) if each.runs else "not run yet."
         claim = study.claim.strip()
         claim = claim if each.state in ("holds", "fails") else f"*Claimed, and not measured in full yet:* {claim}"
         lines += ["", f"## {study.name}", ""]
         image = Path("results", "gallery", f"papers-{each.path.stem}.png")
         if (pages.resolve().parents[1] / image).exists():
             lines += [f"![{study.name}](../{image.as_posix()})", ""]
-        lines += [claim, "", f"`{each.path}`: {said}"]
+        lines += [claim, "", f"`{each.path}`: {sentence}"]
         if each.verdicts:
             lines += ["", "| | expectation | measured | 95 % interval | n |", "|---|---|---|---|---|"]
         for verdict in each.verdicts:
             rows = list(verdict.rows()) or [("", "–", "–", "0")]
             for i, (named, value, interval, n) in enumerate(rows):
-                what = (SYMBOLS[verdict.state], _cell(verdict.text)) if i == 0 else ("", "")
-                lines.append(f"| {' | '.join([*what, f'{named} {value}'.strip(), interval, n])} |")
+                first = (SYMBOLS[verdict.state], _cell(verdict.text)) if i == 0 else ("", "")
+                lines.append(f"| {' | '.join([*first, f'{named} {value}'.strip(), interval, n])} |")
     return "\n".join([*lines, ""])
 
 

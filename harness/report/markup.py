@@ -1,4 +1,4 @@
-"""Pages from templates: one file each, everything inline, and a policy that lets nothing else in."""
+"""Pages from templates: one file each, everything inline, and a Content-Security-Policy that allows nothing else."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Any
 STYLE = "report.css"
 
 
-def render(template: str, context: Mapping[str, Any], scripts: Sequence[str] = (), *, connects: bool = False) -> str:
-    """A template filled in; what comes from a study is escaped, and no script runs but the ones named here.
+def fill_template(
+    template: str, context: Mapping[str, Any], scripts: Sequence[str] = (), *, connects: bool = False
+) -> str:
+    """Fill in a template; text from a study is escaped, and no script can run but those named here.
 
     Args:
         template: its file below templates/.
-        context: what it shows.
+        context: its variables.
         scripts: JavaScript files below templates/, inlined.
-        connects: the page may ask the server that it came from (the live view).
+        connects: whether the page may send requests to the server that it came from (the live view).
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -40,7 +42,10 @@ def render(template: str, context: Mapping[str, Any], scripts: Sequence[str] = (
 
 
 def policy(style: str, scripts: Sequence[str], *, connects: bool = False) -> str:
-    """The Content-Security-Policy of a page: nothing but its own style, scripts and inline images."""
+    """The Content-Security-Policy of a page: its own style, scripts and inline images, and nothing else.
+
+    The style and the scripts are named by their hashes, so that markup injected through a study's text has no effect.
+    """
     rules = {
         "default-src": "'none'",
         "img-src": "data:",

@@ -1,6 +1,6 @@
-"""report.html: one file that says what was claimed, what was measured and on what it ran; it needs no network.
+"""report.html: claim, verdicts, figures, grid and provenance of a study in one file, which needs no network.
 
-Without JavaScript it is complete; with it the grid can be sorted and filtered, and its points opened.
+It is complete without JavaScript; with it the grid can be sorted and filtered, and its points opened.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.figures.rendering import RenderedFigure
-from harness.report.gridtable import MEASURES, choices, grid_rows, points
-from harness.report.markup import render
+from harness.report.gridtable import MEASURES, axis_values, grid_rows, runs_by_point
+from harness.report.markup import fill_template
 from harness.schema import MACHINE, OUTCOMES
 from harness.statistics.frames import Frames
 from harness.store.files import replace_file
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ALWAYS = ("solved", "unsolved", "diverged")  # columns of the grid that are there even if empty
 MOST_RUNS = 200  # rows of the list of failed and diverged runs
-MOST_POINTS = 1000  # rows of the grid: each has bootstrapped intervals, curves and a map
+MOST_POINTS = 1000  # rows of the grid: each costs bootstrapped intervals, curves and a map
 SHADES = 32  # of a gradient map
 
 
@@ -50,16 +50,16 @@ def write(
         study: its name, claim, axes and points are shown.
         frames: the results, planned runs only.
         verdicts: of all expectations, in the study's order.
-        drawings: the study's figures; the first one stands above the verdicts.
-        provenance: what it ran on, by name; 'command' is shown on its own. A date comes in here or not at all.
-        notes: sentences to the reader: figures that are missing, what went wrong.
+        drawings: the study's figures; the first one is shown above the verdicts.
+        provenance: what it ran on, by name; 'command' is shown on its own. The page has no date but one given here.
+        notes: sentences to the reader, for example about missing figures.
         reasons: why runs failed, by run id.
 
     Raises:
-        OSError: if the file cannot be written.
+        OSError: the file cannot be written.
     """
     text = html(study, frames, verdicts, drawings, provenance, notes, reasons)
-    replace_file(path, text.encode("utf-8", errors="backslashreplace"))  # a path need not be text
+    replace_file(path, text.encode("utf-8", errors="backslashreplace"))  # a file name may be no valid UTF-8
 
 
 def html(
@@ -76,7 +76,7 @@ def html(
     """The report as text; arguments as in `write`.
 
     Args:
-        live: the number of this page among those that a server has shown: the page asks for the next one.
+        live: the number of this version of the page in a live view: the page asks the server for a newer one.
     """
     if len(study.points) > MOST_POINTS:
         cut = f"The grid shows the first {MOST_POINTS:,} of {len(study.points):,} points; runs.parquet has them all."
@@ -93,25 +93,25 @@ def html(
         "first": [_embedded(drawing) for drawing in drawings[:1]],
         "others": [_embedded(drawing) for drawing in drawings[1:]],
         "axes": [labels.axis(name) for name in study.axes()],
-        "choices": choices(study),
+        "filters": axis_values(study),
         "outcomes": [
             name for name in (*OUTCOMES, "missing") if name in ALWAYS or any(row.counts[name] for row in grid)
         ],
         "grid": grid,
         "measures": MEASURES,
-        "stopped": stopped(study, frames.runs, reasons or {}),
+        "stopped": stopped_runs(study, frames.runs, reasons or {}),
         "most": MOST_RUNS,
         "command": str(provenance.get("command", "")),
         "facts": _facts(provenance, frames.runs),
-        "notes": [*notes, *mixed(frames.runs)],
+        "notes": [*notes, *mixed_machines(frames.runs)],
         "data": _data(study, frames, verdicts, drawings, provenance, live),
         "live": live,
     }
     scripts = ["report.js"] if live is None else ["report.js", "live.js"]
-    return render("report.html.j2", context, scripts, connects=live is not None)
+    return fill_template("report.html.j2", context, scripts, connects=live is not None)
 
 
-def stopped(
+def stopped_runs(
     study: StudySpec, runs: pd.DataFrame, reasons: Mapping[str, str]
 ) -> list[tuple[str, str, str, str, str, str]]:
     """Runs that failed or diverged: outcome, settings, seed, updates, run id, reason."""
@@ -126,7 +126,7 @@ def stopped(
             labels.value("seed", run["seed"]),
             labels.value("updates", run["updates"]),
             str(run["run_id"]),
-            reasons.get(run["run_id"], "no note was kept")
+            reasons.get(run["run_id"], "no error was recorded")
             if run["outcome"] == "failed"
             else "loss or gradient not finite",
         )
@@ -134,14 +134,16 @@ def stopped(
     ]
 
 
-def mixed(runs: pd.DataFrame) -> list[str]:
-    """A sentence for each thing that should be one and is several."""
-    found = []
+def mixed_machines(runs: pd.DataFrame) -> list[str]:
+    """A sentence for each property of the machine (CPU, versions, engine, device) of which the runs have several."""
+    sentences = []
     for name in MACHINE:
-        several = runs[name].dropna().unique() if name in runs.columns else ()
-        if len(several) > 1:
-            found.append(f"These results mix {len(several)} values of {name}: {'; '.join(sorted(map(str, several)))}.")
-    return found
+        values = runs[name].dropna().unique() if name in runs.columns else ()
+        if len(values) > 1:
+            sentences.append(
+                f"These results mix {len(values)} values of {name}: {'; '.join(sorted(map(str, values)))}."
+            )
+    return sentences
 
 
 def _data(
@@ -152,20 +154,20 @@ def _data(
     provenance: Mapping[str, Any],
     live: int | None,
 ) -> Mapping[str, Any]:
-    """What the page's script draws, and what the index page of all studies reads."""
+    """The data for the page's script, and the summary that the index page of all studies reads."""
     from matplotlib.colors import to_hex
 
     from harness.figures import style
-    from harness.report.explorer import explored
+    from harness.report.explorer import point_data
 
     shades = style.magnitude_map()
     axes, outcomes = study.axes(), frames.runs["outcome"].value_counts()
     return {
         "names": [
-            labels.title({axis: held.get(axis) for axis in axes})
-            for held in (point.columns() for point in study.points[:MOST_POINTS])
+            labels.title({axis: settings.get(axis) for axis in axes})
+            for settings in (point.columns() for point in study.points[:MOST_POINTS])
         ],
-        "points": explored(frames, points(study, frames.runs, MOST_POINTS)),
+        "points": point_data(frames, runs_by_point(study, frames.runs, MOST_POINTS)),
         "shades": [to_hex(shades(i / (SHADES - 1))) for i in range(SHADES)],
         "zero": style.ZERO_COLOUR,
         "live": live,
@@ -196,19 +198,20 @@ def _embedded(drawing: RenderedFigure) -> Mapping[str, str]:
 
 
 def _facts(provenance: Mapping[str, Any], runs: pd.DataFrame) -> list[tuple[str, str]]:
-    """What the table of provenance says: what was given, then what the runs themselves say of their machine."""
-    given = {name: held for name, held in provenance.items() if name != "command"}
-    facts = [(name, _words(held)) for name, held in given.items()]
+    """The rows of the table of provenance: those given, then the machine columns of the runs."""
+    given = {name: value for name, value in provenance.items() if name != "command"}
+    facts = [(name, _words(value)) for name, value in given.items()]
     for name in MACHINE:
-        held = ordered(runs[name].dropna().unique()) if name in runs.columns and name not in given else []
-        if held:
-            facts.append((f"{name} of the runs", "; ".join(map(str, held))))
+        values = ordered(runs[name].dropna().unique()) if name in runs.columns and name not in given else []
+        if values:
+            facts.append((f"{name} of the runs", "; ".join(map(str, values))))
     return facts
 
 
-def _words(held: object) -> str:
-    if isinstance(held, Mapping):
-        return ", ".join(f"{name} {_words(value)}" for name, value in held.items())
-    if isinstance(held, list | tuple):
-        return ", ".join(map(_words, held))
-    return str(held)
+def _words(value: object) -> str:
+    """A value of the provenance as text, nested ones too."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_words(each)}" for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_words, value))
+    return str(value)

@@ -27,7 +27,7 @@ class RenderedReport:
     notes: tuple[str, ...]
 
     def screen(self, seconds: float | None = None, computed: int = 0) -> str:
-        """The last screen of a sweep: claim, verdicts, the files, how long it took."""
+        """The summary that a sweep prints at its end: claim, verdicts, where the files are, how long it took."""
         runs = self.judged.frames.runs
         counts = ", ".join(f"{n} {name}" for name, n in runs["outcome"].value_counts().items())
         missing = len(self.judged.plan.runs) - len(runs)
@@ -46,14 +46,16 @@ class RenderedReport:
         return "\n".join([*lines, *(f"note      {note}" for note in self.notes)])
 
 
-def present(plan: Plan, folder: Path, formats: Sequence[str] = ("pdf", "png"), style: str = "paper") -> RenderedReport:
-    """Write figures/ and report.html of a results folder, from its commits alone.
+def present(
+    plan: Plan, folder: Path, formats: Sequence[str] = ("pdf", "png"), style_name: str = "paper"
+) -> RenderedReport:
+    """Write figures/ and report.html of a results folder, from its committed runs alone.
 
     Args:
         plan: whose runs count.
         folder: the results folder.
         formats: of the figures: pdf, png, svg.
-        style: of the figures: paper, talk, notebook.
+        style_name: of the figures: paper, talk, notebook.
 
     Raises:
         ResultsError: the folder has no results, or cannot be written.
@@ -61,9 +63,9 @@ def present(plan: Plan, folder: Path, formats: Sequence[str] = ("pdf", "png"), s
     judged = judge_folder(plan, folder)
     overrides = [f"Overridden with -S {text}." for text in plan.study.overrides]
     try:
-        if (folder / "figures").is_symlink():  # old figures are removed, and must not be those of another folder
+        if (folder / "figures").is_symlink():  # old figures are removed, but not those of a folder elsewhere
             raise ResultsError(f"{folder / 'figures'}: is a link; figures are written to a folder of their own")
-        figures, notes = render(plan.study, judged.frames, folder / "figures", formats, style)
+        figures, notes = render(plan.study, judged.frames, folder / "figures", formats, style_name)
     except OSError as error:
         raise ResultsError(f"{folder / 'figures'}: cannot be written: {error.strerror or error}") from None
     reasons = Status.of(plan, Journal.open(folder), verify=False).failed
@@ -75,13 +77,13 @@ def present(plan: Plan, folder: Path, formats: Sequence[str] = ("pdf", "png"), s
         )  # fmt: skip
     except OSError as error:
         raise ResultsError(f"{folder}: the report cannot be written: {error.strerror or error}") from None
-    notes += page.mixed(judged.frames.runs)
+    notes += page.mixed_machines(judged.frames.runs)
     notes += [f"Run {run_id} failed: {reason}." for run_id, reason in reasons.items()]
     return RenderedReport(judged, folder, tuple(figure.name for figure in figures), tuple(notes))
 
 
 def provenance(folder: Path) -> Mapping[str, Any]:
-    """On what the results of a folder were computed; empty where the note is missing or damaged."""
+    """On what a folder's results were computed; empty where the file is missing or damaged."""
     try:
         return read_json(folder / "provenance.json")
     except (OSError, ValueError):

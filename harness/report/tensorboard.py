@@ -17,8 +17,8 @@ SCALARS = ("accuracy", "loss", "gradient_norm", "spectral_radius_now", "sigma_ma
 def write(folder: Path, study: StudySpec, frames: Frames) -> int:
     """Write `folder`/<settings of the point>/<seed>/events.out.tfevents.0 of every run; returns how many.
 
-    The step is the number of updates; a value that is not finite has no place on TensorBoard's axes and is left out.
-    The same results give the same bytes: wall times are 0.
+    The step is the number of updates; a value that is not finite is left out, since TensorBoard cannot plot it. Wall
+    times are 0, so that the same results give the same bytes.
 
     Raises:
         HarnessError: the package tensorboard is not installed.

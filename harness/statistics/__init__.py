@@ -1,1 +1,1 @@
-"""Numbers over seeds: results as data frames, intervals, survival, tests of a difference."""
+"""Statistics over seeds: results as data frames, intervals, survival curves, tests of a difference."""

@@ -12,20 +12,19 @@ import pandas as pd
 import pyarrow as pa
 
 from harness.errors import HarnessError, nearest
-from harness.schema import EXTRA
+from harness.schema import EXTRA, Values
 from harness.store.columns import RUNS, TABLES
 from harness.study.matching import canonical, choices
 
-Floats = npt.NDArray[np.float64]
-PER_STEP = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")
+STEP_COLUMNS = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")  # of gradients: a list with an entry a step
 
 
 @dataclass(frozen=True)
 class Frames:
     """What a study measured: `runs` (a row a run), `curves` (an evaluation), `gradients` (a recorded update).
 
-    `extra` holds what only some studies ask for: states, codes, examples, weights. All but `runs` carry the columns of
-    their run too, settings and results alike.
+    `extra` has the tables that a study must ask for: states, codes, examples, weights, profiles. All but `runs` carry
+    the columns of their run too, settings and results alike.
     """
 
     runs: pd.DataFrame
@@ -35,11 +34,11 @@ class Frames:
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, pa.Table], run_ids: Collection[str] | None = None) -> Frames:
-        """Frames of the tables 'runs', 'curves' and 'gradients'; a table that is not there is an empty frame.
+        """Frames of the tables 'runs', 'curves' and 'gradients'; a missing table becomes an empty frame.
 
         Args:
-            tables: arrow tables by name, as the store keeps them.
-            run_ids: only these runs: what a changed study left behind must not be mixed in.
+            tables: arrow tables by name, as the store writes them.
+            run_ids: only these runs: a folder also has the runs of earlier versions of its study.
         """
         frames = {name: _frame(tables, name) for name in ("runs", "curves", "gradients")}
         runs = frames["runs"]
@@ -52,40 +51,40 @@ class Frames:
         """A table that only some studies ask for.
 
         Raises:
-            HarnessError: this one has not.
+            HarnessError: this study did not.
         """
         if name not in self.extra or self.extra[name].empty:
-            raise HarnessError(f"nothing of this was kept; the study asks for it with record.{name}")
+            raise HarnessError(f"no table of {name} was recorded; the study asks for it with record.{name}")
         return self.extra[name]
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """The columns of `runs` that were asked for, not measured."""
+        """The columns of `runs` that are settings, not measurements."""
         measured = {column.name for column in RUNS.columns}
         return tuple(name for name in self.runs.columns if name not in measured)
 
     def select(self, where: Mapping[str, Any]) -> Frames:
         """The frames of the runs that match `where`; see the function `select`."""
         runs = select(self.runs, where)
-        kept = set(runs["run_id"])
-        extra = {name: _of_runs(frame, kept) for name, frame in self.extra.items()}
-        return Frames(runs, _of_runs(self.curves, kept), _of_runs(self.gradients, kept), extra)
+        run_ids = set(runs["run_id"])
+        extra = {name: _of_runs(frame, run_ids) for name, frame in self.extra.items()}
+        return Frames(runs, _of_runs(self.curves, run_ids), _of_runs(self.gradients, run_ids), extra)
 
 
 def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
-    """The rows whose columns hold the wanted values.
+    """The rows whose columns have the given values.
 
     Null matches null, a list means any of its values, and a text column that holds '1.0' matches the number 1.0.
 
     Raises:
-        HarnessError: if the frame has no such column; the text names the nearest one.
+        HarnessError: the frame has no such column; the text names the nearest one.
     """
-    keep = np.ones(len(frame), dtype=bool)
-    for name, wanted in where.items():
+    mask = np.ones(len(frame), dtype=bool)
+    for name, target in where.items():
         if name not in frame.columns:
             raise HarnessError(f"no column '{name}'{nearest(name, map(str, frame.columns))}")
-        keep &= _mask(frame[name], wanted)
-    return frame[keep]
+        mask &= _mask(frame[name], target)
+    return frame[mask]
 
 
 def long(gradients: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -96,34 +95,34 @@ def long(gradients: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.Da
         columns: which of the other columns to repeat on every row; default: all of them.
 
     Returns:
-        the columns asked for, then t (1 … T), lag = T − t, log10_adjoint, log10_immediate, log10_adjoint_cell; −inf
-        is a true zero, NaN stands where nothing was measured (∂L/∂c_t of a cell without a cell state).
+        those columns, then t (1 … T), lag = T − t, log10_adjoint, log10_immediate, log10_adjoint_cell; −inf is a true
+        zero, NaN means not measured (∂L/∂c_t of a cell without a cell state).
     """
-    others = [name for name in gradients.columns if name not in PER_STEP] if columns is None else list(columns)
-    lengths = np.array([_length(cell) for cell in gradients["log10_adjoint"]], dtype=np.int64)
-    opened = gradients[others].loc[gradients.index.repeat(lengths)].reset_index(drop=True)
+    others = [name for name in gradients.columns if name not in STEP_COLUMNS] if columns is None else list(columns)
+    lengths = np.array([_length(entries) for entries in gradients["log10_adjoint"]], dtype=np.int64)
+    repeated = gradients[others].loc[gradients.index.repeat(lengths)].reset_index(drop=True)
     t = np.concatenate([np.arange(1, T + 1) for T in lengths]) if len(lengths) else np.empty(0, np.int64)
     measured = {"t": t, "lag": np.repeat(lengths, lengths) - t}
-    for name in PER_STEP:
-        parts = [_floats(cell, T) for cell, T in zip(gradients[name], lengths, strict=True)]
+    for name in STEP_COLUMNS:
+        parts = [_values(entries, T) for entries, T in zip(gradients[name], lengths, strict=True)]
         measured[name] = np.concatenate(parts) if parts else np.empty(0)
-    return pd.concat([opened, pd.DataFrame(measured)], axis=1)
+    return pd.concat([repeated, pd.DataFrame(measured)], axis=1)
 
 
-def by_lag(cells: Sequence[object]) -> Floats:
-    """List cells as rows of a matrix (rows, longest T) whose column is the lag T − t; NaN beyond a cell's own T."""
-    longest = max((_length(cell) for cell in cells), default=0)
-    matrix = np.full((len(cells), longest), np.nan)
-    for row, cell in zip(matrix, cells, strict=True):
-        T = _length(cell)
-        row[:T] = _floats(cell, T)[::-1]
+def by_lag(lists: Sequence[object]) -> Values:
+    """Lists over t as rows of a matrix (rows, longest T) whose column is the lag T − t; NaN beyond a list's own T."""
+    longest = max((_length(entries) for entries in lists), default=0)
+    matrix = np.full((len(lists), longest), np.nan)
+    for row, entries in zip(matrix, lists, strict=True):
+        T = _length(entries)
+        row[:T] = _values(entries, T)[::-1]
     return matrix
 
 
 def _frame(tables: Mapping[str, pa.Table], name: str) -> pd.DataFrame:
     table = tables.get(name)
-    found: pd.DataFrame = (TABLES[name].schema().empty_table() if table is None else table).to_pandas()
-    return found
+    frame: pd.DataFrame = (TABLES[name].schema().empty_table() if table is None else table).to_pandas()
+    return frame
 
 
 def _joined(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -135,18 +134,20 @@ def _of_runs(frame: pd.DataFrame, run_ids: Collection[str]) -> pd.DataFrame:
     return frame[frame["run_id"].isin(list(run_ids))]
 
 
-def _mask(column: pd.Series[Any], wanted: object) -> npt.NDArray[np.bool_]:
-    asked = {canonical(choice) for choice in choices(wanted)}
-    held = [value for value in column.dropna().unique() if canonical(value) in asked]
-    mask = column.isin(held).to_numpy(dtype=bool)
-    return mask | column.isna().to_numpy(dtype=bool) if None in asked else mask
+def _mask(column: pd.Series[Any], target: object) -> npt.NDArray[np.bool_]:
+    targets = {canonical(choice) for choice in choices(target)}
+    # A column has few distinct values: comparing those is much cheaper than bringing every row to its canonical form.
+    matching = [value for value in column.dropna().unique() if canonical(value) in targets]
+    mask = column.isin(matching).to_numpy(dtype=bool)
+    return mask | column.isna().to_numpy(dtype=bool) if None in targets else mask
 
 
-def _length(cell: object) -> int:
-    return 0 if cell is None or isinstance(cell, float) else len(cell)  # type: ignore[arg-type]
+def _length(entries: object) -> int:
+    # pandas writes a missing list as None, or as NaN
+    return 0 if entries is None or isinstance(entries, float) else len(entries)  # type: ignore[arg-type]
 
 
-def _floats(cell: object, T: int) -> Floats:
-    if _length(cell) == 0:
+def _values(entries: object, T: int) -> Values:
+    if _length(entries) == 0:
         return np.full(T, np.nan)
-    return np.asarray(cell, dtype=np.float64)
+    return np.asarray(entries, dtype=np.float64)

@@ -1,7 +1,7 @@
-"""Statistics over seeds: numbers in, numbers out. The seed is the unit, never the test sequence.
+"""Statistics over seeds: numbers in, numbers out. The unit of observation is the seed, never the test sequence.
 
-A thousand test sequences of one network say how good that network is; how good the *method* is, only further seeds
-can say. Generators are arguments; the same generator state gives the same interval.
+A thousand test sequences measure how good one trained network is; how good the *method* is takes further seeds.
+Generators are arguments; the same generator state gives the same interval.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-Floats = npt.NDArray[np.float64]
+from harness.schema import Values
+
 LEVEL = 0.95
 RESAMPLES = 2000
 
@@ -33,8 +34,8 @@ def rate_interval(
     """Confidence interval of a success probability from `successes` of `n` independent seeds.
 
     Wilson inverts the score test: all p with |p̂ − p| ≤ z √(p(1−p)/n). It is the default because its coverage is
-    close to the nominal level on average even at n = 5; Clopper–Pearson ("exact") guarantees at least the level and
-    pays for it in width. Neither collapses at 0 of n or n of n, where the textbook interval p̂ ± z·s.e. does.
+    close to the nominal level on average even at n = 5; Clopper–Pearson ("exact") guarantees at least the level and is
+    wider. Neither has width 0 at 0 of n or n of n, where the textbook interval p̂ ± z·s.e. does.
 
     Returns:
         the interval within [0, 1]; [0, 1] itself for n = 0.
@@ -48,17 +49,16 @@ def rate_interval(
         raise ValueError(f"{successes} of {n} is not a rate")
     if n == 0:
         return Interval(0.0, 1.0)
-    found = stats.binomtest(successes, n).proportion_ci(confidence_level=level, method=method)
+    ends = stats.binomtest(successes, n).proportion_ci(confidence_level=level, method=method)
     # Wilson's end at 0 of n and n of n is 0 and 1 by its formula; the quotient misses it by a rounding error.
-    return Interval(0.0 if successes == 0 else float(found.low), 1.0 if successes == n else float(found.high))
+    return Interval(0.0 if successes == 0 else float(ends.low), 1.0 if successes == n else float(ends.high))
 
 
 def pooled_interval(successes: int, runs: int, seeds: int, level: float = LEVEL) -> Interval:
     """Wilson interval of a success rate over `runs` runs of `seeds` seeds; `rate_interval` where each run has its own.
 
-    Runs of one seed share their data and their initial draws, so they are not independent, and how far they are not
-    is unknown: n is the number of seeds, as if runs of a seed always agreed. The interval is at least as wide as it
-    should be.
+    Runs of one seed share their data and their initial draws, so they are correlated, by an unknown amount. n is
+    therefore the number of seeds, as if all runs of a seed agreed: a conservative interval, never too narrow.
 
     Raises:
         ValueError: if not 0 ≤ successes ≤ runs, or seeds > runs.
@@ -76,7 +76,7 @@ def pooled_interval(successes: int, runs: int, seeds: int, level: float = LEVEL)
 def iqm(values: npt.ArrayLike) -> float:
     """Interquartile mean: the mean without the lowest and the highest ⌊n/4⌋ values; NaN for no values.
 
-    Less moved by one odd seed than the mean, less noisy than the median. Below four values it is the mean.
+    Less sensitive to one outlying seed than the mean, less noisy than the median. Below four values it is the mean.
 
     Source: Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical precipice", section 4.3.
     """
@@ -87,8 +87,8 @@ def iqm(values: npt.ArrayLike) -> float:
 def iqm_interval(values: npt.ArrayLike, generator: np.random.Generator, level: float = LEVEL) -> Interval:
     """Bootstrap interval of the IQM over seeds: BCa, or the percentile interval where BCa is undefined.
 
-    BCa's acceleration divides by the spread of the jackknife: it is undefined when (nearly) all seeds agree, say at
-    accuracy 1.
+    BCa's acceleration divides by the spread of the jackknife: it is undefined where (nearly) all seeds agree, for
+    example at accuracy 1.
 
     Args:
         values: one number a seed.
@@ -107,21 +107,21 @@ def iqm_interval(values: npt.ArrayLike, generator: np.random.Generator, level: f
     if not np.isfinite(array).all():
         return Interval(math.nan, math.nan)
     method = "percentile" if np.ptp(_jackknife(array)) == 0 else "BCa"
-    found = stats.bootstrap(
+    ends = stats.bootstrap(
         (array,), lambda x, axis: stats.trim_mean(x, 0.25, axis=axis),
         n_resamples=RESAMPLES, confidence_level=level, method=method, rng=generator, vectorized=True,
     ).confidence_interval  # fmt: skip
-    return Interval(float(found.low), float(found.high))
+    return Interval(float(ends.low), float(ends.high))
 
 
 @dataclass(frozen=True)
 class Survival:
     """Share of runs not yet solved after each event time, with its pointwise interval."""
 
-    times: Floats
-    share: Floats
-    low: Floats
-    high: Floats
+    times: Values
+    share: Values
+    low: Values
+    high: Values
 
 
 def kaplan_meier(solved: npt.ArrayLike, censored: npt.ArrayLike, level: float = LEVEL) -> Survival:
@@ -147,9 +147,9 @@ def kaplan_meier(solved: npt.ArrayLike, censored: npt.ArrayLike, level: float = 
         raise ValueError("no runs, no times")
     curve = stats.ecdf(stats.CensoredData(uncensored=events, right=open_ends)).sf
     # The product carries rounding errors: four of eight solved would otherwise not quite be a half.
-    share: Floats = np.asarray(curve.probabilities, dtype=np.float64).round(12)
+    share: Values = np.asarray(curve.probabilities, dtype=np.float64).round(12)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # scipy says that the band is undefined where S is 0 or 1
+        warnings.simplefilter("ignore", RuntimeWarning)  # scipy warns that the band is undefined where S is 0 or 1
         band = curve.confidence_interval(confidence_level=level, method="log-log")
     low, high = (np.asarray(end.probabilities, dtype=np.float64) for end in band)
     low, high = np.where(np.isnan(low), share, low), np.where(np.isnan(high), share, high)
@@ -169,7 +169,7 @@ def median_time(solved: npt.ArrayLike, censored: npt.ArrayLike, level: float = L
     """
     curve = kaplan_meier(solved, censored, level)
 
-    def first(share: Floats) -> float:
+    def first(share: Values) -> float:
         below = np.flatnonzero(share <= 0.5)
         return float(curve.times[below[0]]) if below.size else math.inf
 
@@ -195,22 +195,22 @@ def paired_permutation(first: npt.ArrayLike, second: npt.ArrayLike, generator: n
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape or a.size < 2:
         raise ValueError(f"pairs are needed, two at least: got {a.size} and {b.size} values")
-    found = stats.permutation_test(
+    test = stats.permutation_test(
         (a, b), lambda x, y, axis: np.mean(x - y, axis=axis),
         permutation_type="samples", n_resamples=2**13, vectorized=True, rng=generator,
     )  # fmt: skip
-    return float(found.pvalue)
+    return float(test.pvalue)
 
 
 class Band(NamedTuple):
     """Mean over seeds at each position, and the ends of its interval (NaN where fewer than two seeds are there)."""
 
-    mean: Floats
-    low: Floats
-    high: Floats
+    mean: Values
+    low: Values
+    high: Values
 
 
-def mean_band(values: Floats, generator: np.random.Generator, level: float = LEVEL) -> Band:
+def mean_band(values: Values, generator: np.random.Generator, level: float = LEVEL) -> Band:
     """Mean over seeds at each position with a percentile bootstrap band; whole seeds are resampled, not single values.
 
     Args:
@@ -223,12 +223,12 @@ def mean_band(values: Floats, generator: np.random.Generator, level: float = LEV
     Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
     """
     known = np.isfinite(values)
-    filled = np.where(known, values, 0.0)
-    mean = _ratio(filled.sum(axis=0), known.sum(axis=0))
+    mean = finite_mean(values)
     low, high = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     several = known.sum(axis=0) >= 2
     if several.any():
-        n = len(values)
+        n, filled = len(values), np.where(known, values, 0.0)
+        # How often each seed is drawn into each resample: two matrix products then give all resampled means at once.
         counts = generator.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
         means = _ratio(counts @ filled[:, several], counts @ known[:, several].astype(np.float64))
         tail = (1 - level) / 2
@@ -236,10 +236,25 @@ def mean_band(values: Floats, generator: np.random.Generator, level: float = LEV
     return Band(mean, low, high)
 
 
-def _ratio(sums: npt.NDArray[Any], counts: npt.NDArray[Any]) -> Floats:
-    ratio: Floats = np.divide(sums, counts, out=np.full(np.shape(sums), np.nan), where=counts > 0)
+def finite_mean(values: Values) -> Values:
+    """Mean of the finite values in each column of (rows, positions); NaN where a column has none."""
+    known = np.isfinite(values)
+    return _ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))
+
+
+def seed_means(values: Values, seeds: npt.ArrayLike) -> Values:
+    """Finite mean over the runs of each seed: (runs, positions) to (seeds, positions), by ascending seed.
+
+    Several runs of a seed (of pooled settings) are one observation, because the seed is the unit.
+    """
+    labels = np.asarray(seeds)
+    return np.stack([finite_mean(values[labels == seed]) for seed in np.unique(labels)])
+
+
+def _ratio(sums: npt.NDArray[Any], counts: npt.NDArray[Any]) -> Values:
+    ratio: Values = np.divide(sums, counts, out=np.full(np.shape(sums), np.nan), where=counts > 0)
     return ratio
 
 
-def _jackknife(values: Floats) -> Floats:
+def _jackknife(values: Values) -> Values:
     return np.array([stats.trim_mean(np.delete(values, i), 0.25) for i in range(len(values))])

@@ -1,7 +1,7 @@
-"""What is a difference and what is chance, where two results share a grid and its seeds.
+"""Tests of the difference between two results of the same grid and the same seeds.
 
-A pair is one setting with one seed, computed twice; a cell is the pairs of one setting. Pairs are not independent
-samples: only what differs within them counts. Generators are arguments.
+A pair is one setting with one seed, computed twice; a cell (of the grid) is the pairs of one setting. The two runs of
+a pair are not independent samples, so that only their difference enters. Generators are arguments.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from harness.statistics.intervals import LEVEL, RESAMPLES, Floats, Interval
+from harness.schema import Values
+from harness.statistics.intervals import LEVEL, RESAMPLES, Interval
 
 Cells = Sequence[npt.ArrayLike]
-EXACT = 13  # pairs that differ: up to here all patterns of signs are counted
+EXACT = 13  # pairs that differ: up to here all 2¹³ = 8192 patterns of signs are enumerated
 PATTERNS = 9999
 
 PERMUTATION_MEANS = (
@@ -56,7 +57,7 @@ def stratified_permutation(cells: Cells, generator: np.random.Generator) -> floa
     weighted = weighted[weighted != 0]
     if not weighted.size:
         return 1.0
-    # sums of the same numbers in another order differ by rounding
+    # Sums of the same numbers in another order differ by rounding, and a tie must count as "at least as large".
     least = abs(weighted.sum()) - 1e-9 * np.abs(weighted).sum()
     if weighted.size <= EXACT:
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=weighted.size)))
@@ -76,8 +77,8 @@ def difference_interval(cells: Cells, generator: np.random.Generator, level: flo
         generator: source of the resamples.
 
     Returns:
-        percentiles of 2000 resamples; (NaN, NaN) where no cell has two different differences, for what never varied
-        says nothing about how far it would, and where a cell has one pair only.
+        percentiles of 2000 resamples; (NaN, NaN) where no cell has two different differences, because without
+        variation there is no estimate of the spread, and where a cell has one pair only.
 
     Raises:
         ValueError: as `stratified_permutation`.
@@ -100,12 +101,13 @@ def difference_interval(cells: Cells, generator: np.random.Generator, level: flo
 def probability_of_improvement(
     first: Cells, second: Cells, generator: np.random.Generator, level: float = LEVEL
 ) -> tuple[float, Interval]:
-    """How likely a run of the second is above a run of the first, both of the same cell at random; and its interval.
+    """Probability that a random run of the second is above a random run of the first of the same cell; its interval.
 
         P(Y > X) = 1/C Σ_c U_c / (n_c m_c),    U_c = Σ_ij [y_cj > x_ci] + ½ [y_cj = x_ci]
 
     with Mann and Whitney's U. The interval's ends are percentiles of 2000 resamples, each side's runs drawn
-    independently within each cell. P says how often, not how much: it is 1 for the least of differences in every run.
+    independently within each cell. P measures how often, not by how much: it is 1 if every run is better by however
+    little.
 
     Args:
         first, second: the values of each cell, in the same order of cells.
@@ -118,7 +120,7 @@ def probability_of_improvement(
     """
     before, after = _checked(first, finite=False), _checked(second, finite=False)
     if len(before) != len(after):
-        raise ValueError(f"{len(before)} and {len(after)} cells are no pairs of cells")
+        raise ValueError(f"{len(before)} and {len(after)} cells cannot be paired")
     value, resampled = 0.0, np.zeros(RESAMPLES)
     for x, y in zip(before, after, strict=True):
         wins = (y[None, :] > x[:, None]) + 0.5 * (y[None, :] == x[:, None])  # (n, m)
@@ -131,39 +133,39 @@ def probability_of_improvement(
     return value, Interval(float(low), float(high))
 
 
-def chance_of_exceeding(cells: Cells, margin: float, generator: np.random.Generator, *, either_way: bool) -> float:
-    """How often chance alone takes some cell's mean difference beyond a margin, by exchange within each pair.
+def chance_of_exceeding(cells: Cells, margin: float, generator: np.random.Generator, *, two_sided: bool) -> float:
+    """Probability that by chance alone some cell's mean difference exceeds a margin, by exchange within each pair.
 
-        P(min_c d̄_c(s) < −margin) over random signs s;  with `either_way` P(max_c |d̄_c(s)| > margin)
+        P(min_c d̄_c(s) < −margin) over random signs s;  with `two_sided` P(max_c |d̄_c(s)| > margin)
 
-    This is the false alarm rate of a margin that is declared for every cell, given how far these pairs differ. What
-    really changed makes pairs differ too, so that the rate is then overstated.
+    This is the false alarm rate of a margin that holds for every cell, given how far these pairs differ. A real change
+    makes pairs differ too, so that the rate is then overstated.
 
     Args:
         cells: the paired differences of each cell, finite; a drop is negative.
         margin: in units of the differences.
         generator: source of the 9999 patterns.
-        either_way: whether rises count as well.
+        two_sided: whether rises count as well.
 
     Raises:
         ValueError: as `stratified_permutation`.
     """
-    beyond = np.zeros(PATTERNS, dtype=bool)
+    exceeded = np.zeros(PATTERNS, dtype=bool)
     for part in _checked(cells):
         differing = part[part != 0]
         if np.abs(differing).sum() > margin * part.size:
             means = generator.choice([-1.0, 1.0], size=(PATTERNS, differing.size)) @ differing / part.size
-            beyond |= exceeds(np.abs(means) if either_way else -means, margin)
-    return float(beyond.mean())
+            exceeded |= exceeds(np.abs(means) if two_sided else -means, margin)
+    return float(exceeded.mean())
 
 
 def exceeds(size: npt.ArrayLike, margin: float) -> npt.NDArray[np.bool_]:
-    """Whether a size is beyond a margin by more than rounding: three seeds of five are not beyond .6."""
-    found: npt.NDArray[np.bool_] = np.asarray(size, dtype=np.float64) > margin * (1 + 1e-9) + 1e-15
-    return found
+    """Whether a size exceeds a margin by more than rounding: three seeds of five do not exceed .6."""
+    larger: npt.NDArray[np.bool_] = np.asarray(size, dtype=np.float64) > margin * (1 + 1e-9) + 1e-15
+    return larger
 
 
-def _checked(cells: Cells, *, finite: bool = True) -> list[Floats]:
+def _checked(cells: Cells, *, finite: bool = True) -> list[Values]:
     parts = [np.asarray(cell, dtype=np.float64) for cell in cells]
     bad = [
         part.ndim != 1 or not part.size or not (np.isfinite(part) if finite else part == part).all() for part in parts

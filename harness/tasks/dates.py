@@ -6,7 +6,7 @@ Cho et al. 2014, "Learning phrase representations using RNN encoder–decoder"; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -29,6 +29,12 @@ TENTHS = 10
 SKELETON = "MMMEd"  # CLDR's name for: weekday and month shortened, day
 FIRST_YEAR, YEARS = 2000, 28  # the calendar comes round after 28 years: every weekday has met every day of the year
 BLANK = "\x01"  # in no alphabet
+# Labels in reading order, as `words("en")` has them; Babel is imported only where a date is written.
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 CODES = MetricOptions("iqm", decimals=3, better=1, margin=0.25)
@@ -84,6 +90,7 @@ class Dates(Task):
     measures: ClassVar[tuple[Column, ...]] = MEASURES
     code_measures: ClassVar[str] = "harness.probes.date_codes:code_measures"
     label_names: ClassVar[tuple[str, ...]] = ("month", "weekday", "day")
+    label_orders: ClassVar[Mapping[str, tuple[str, ...]]] = {"month": MONTHS, "weekday": WEEKDAYS}
 
     name: Literal["dates"] = setting(..., "which task", column="task")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log
 from typing import Any, ClassVar, Literal
@@ -44,6 +45,7 @@ class Task(Section):
         carried: a batch is one long series; it is trained in chunks, and the state is carried from chunk to chunk.
         final_sequences: how many sequences `final_accuracy` is measured on.
         label_names: of `labels`, in their order.
+        label_orders: the values of a label in reading order, by its name; a label without an entry is sorted.
         measures: columns of the table of runs that this task adds: what it measures of a trained network.
         code_measures: "module:function" that measures them where codes are recorded: (model, parameters of one run,
             seed) → {column: value}. Text, because it needs torch and a plan does not.
@@ -54,6 +56,7 @@ class Task(Section):
     carried: ClassVar[bool] = False
     final_sequences: ClassVar[int] = 2048
     label_names: ClassVar[tuple[str, ...]] = ()
+    label_orders: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     measures: ClassVar[tuple[Column, ...]] = ()
     code_measures: ClassVar[str] = ""
     switch_keys: ClassVar[tuple[str, ...]] = ()  # a unit may tell that the first has been seen; probes/switches.py

@@ -1,1 +1,1 @@
-"""What the numbers say to a study's expectations, and to an earlier result: metrics, verdicts, comparisons."""
+"""Judging results: metrics, a study's expectations, and the comparison with an earlier result."""

@@ -1,4 +1,4 @@
-"""Two results of the same grid: what changed in each cell, and whether that is a regression."""
+"""Comparison of two results of the same grid: the change in each cell, and whether it is a regression."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pandas as pd
 from scipy import stats
 
 from harness.errors import HarnessError
-from harness.statistics.intervals import LEVEL, Floats, Interval
+from harness.schema import Values
+from harness.statistics.intervals import LEVEL, Interval
 from harness.statistics.significance import (
     chance_of_exceeding,
     difference_interval,
@@ -19,17 +20,17 @@ from harness.statistics.significance import (
     stratified_permutation,
 )
 from harness.verdicts.metrics import METRICS, Measured, Metric, metric_named
-from harness.verdicts.pairing import Pairs, cells, pair
+from harness.verdicts.pairing import Pairs, grid_cells, pair
 
 ComparisonState = Literal["no regression", "regression", "incomplete"]
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What counts as worse in a metric, and how far one cell may go that way.
+    """What counts as worse in a metric, and by how much a single cell may become worse.
 
-    `better` is 1 where higher is better, −1 where lower is, 0 where a change either way is a change for the worse.
-    `margin` is in the metric's units; None: no margin would suit every study, the test over the grid judges alone.
+    `better` is 1 where higher is better, −1 where lower is, 0 where a change in either direction is for the worse.
+    `margin` is in the metric's units; None where no margin suits every study: the test over the grid alone decides.
     """
 
     better: int
@@ -38,7 +39,11 @@ class Gate:
 
 @dataclass(frozen=True)
 class ComparedCell:
-    """One setting in A and in B: `n` pairs, of which `changed` differ in the metric."""
+    """One cell of the grid in A and in B: `n` pairs, of which `changed` differ in the metric.
+
+    `p` is the cell's own test, `corrected` the same after Benjamini–Hochberg over the cells, `beyond` whether the cell
+    is worse by more than the margin.
+    """
 
     label: str
     n: int
@@ -54,11 +59,11 @@ class ComparedCell:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` found.
+    """The result of `compare`.
 
-    `difference`, `interval`, `p` and `improvement` are over the whole grid, each cell counting the same;
-    `false_alarms` is how often chance alone takes some cell beyond the margin; `valueless` counts the pairs whose
-    metric has a value in A and none in B.
+    `difference`, `interval`, `p` and `improvement` are over the whole grid, all cells with equal weight; `false_alarms`
+    is the probability that by chance alone some cell exceeds the margin; `valueless` counts the pairs whose metric has
+    a value in A and none in B.
     """
 
     metric: Metric
@@ -81,7 +86,7 @@ class Comparison:
 
     @property
     def significant(self) -> bool:
-        """Whether the test over the grid finds a difference for the worse."""
+        """Whether the test over the grid is significant, and the difference is for the worse."""
         return self.p <= 1 - self.level and self.gate.better * self.difference <= 0
 
     @property
@@ -91,12 +96,12 @@ class Comparison:
 
     @property
     def lacking(self) -> int:
-        """Runs with a result in A that B has none for."""
+        """How many runs have a result in A and none in B."""
         return len(self.pairs.lost) + self.valueless
 
     @property
     def state(self) -> ComparisonState:
-        """The verdict: none on an incomplete sweep unless it was asked for."""
+        """The verdict; an incomplete sweep has none unless `allow_partial`."""
         if self.lacking and not self.allow_partial:
             return "incomplete"
         return "regression" if self.significant or self.beyond else "no regression"
@@ -121,7 +126,7 @@ def compare(
         first, second: tables of runs with every setting as a column, the baseline first.
         metric: a metric's name; default: the success rate if a run of either was solved, else the final accuracy,
             else the first metric that was recorded.
-        margin: how much worse a cell may be, in the metric's units; default: that of the metric.
+        margin: by how much worse a cell may be, in the metric's units; default: that of the metric.
         level: of the test over the grid; p ≤ 1 − level is significant.
         allow_partial: judge although runs of A have no result in B.
         seed: of the generator behind intervals and random patterns.
@@ -134,18 +139,21 @@ def compare(
     measure = metric_named(_metric_name(metric, pairs))
     gate = Gate(measure.better, measure.margin if margin is None else margin)
     generator = np.random.default_rng(seed)
-    found, before, after, valueless = [], [], [], 0
-    for label, rows in cells(pairs):
+    # A pair whose metric has no value on one side (a diverged run has no loss) cannot enter a difference. One that lost
+    # its value in B is counted, since it is not comparable any more.
+    valued, before, after, valueless = [], [], [], 0
+    for label, rows in grid_cells(pairs):
         a, b = (_values(measure, side.iloc[rows]) for side in (pairs.first, pairs.second))
         valueless += int((~np.isnan(a) & np.isnan(b)).sum())
         known = ~np.isnan(a) & ~np.isnan(b)
         if known.any():
-            found.append((label, np.asarray(rows)[known]))
+            valued.append((label, np.asarray(rows)[known]))
             before.append(a[known])
             after.append(b[known])
-    if not found:
+    if not valued:
         raise HarnessError(f"no pair of runs has a {measure.name}; choose another --metric")
     differences = [_differences(a, b, measure) for a, b in zip(before, after, strict=True)]
+    # One test a cell, corrected for their number; the order of the draws from the generator is part of the result.
     ps = [stratified_permutation([each], generator) for each in differences]
     corrected = stats.false_discovery_control(ps)
     sign = gate.better or 1
@@ -168,14 +176,14 @@ def compare(
                 corrected=float(adjusted),
                 beyond=_beyond(float(each.mean()), gate),
             )
-            for (label, rows), each, p, adjusted in zip(found, differences, ps, corrected, strict=True)
+            for (label, rows), each, p, adjusted in zip(valued, differences, ps, corrected, strict=True)
         ),
         difference=float(np.mean([each.mean() for each in differences])),
         interval=difference_interval(differences, generator),
         p=stratified_permutation(differences, generator),
         improvement=probability_of_improvement([sign * a for a in before], [sign * b for b in after], generator),
         false_alarms=0.0 if gate.margin is None else chance_of_exceeding(
-            [sign * each for each in differences], gate.margin, generator, either_way=gate.better == 0
+            [sign * each for each in differences], gate.margin, generator, two_sided=gate.better == 0
         ),
         valueless=valueless,
     )  # fmt: skip
@@ -189,21 +197,21 @@ def _metric_name(metric: str | None, pairs: Pairs) -> str:
     return recorded[0] if recorded else "success_rate"
 
 
-def _values(metric: Metric, runs: pd.DataFrame) -> Floats:
+def _values(metric: Metric, runs: pd.DataFrame) -> Values:
     """The metric of each run of a cell, in order; a cell has one run a seed."""
     try:
-        found = metric.per_seed(runs).reindex(runs["seed"].to_numpy())
+        values = metric.per_seed(runs).reindex(runs["seed"].to_numpy())
     except KeyError as error:
-        raise HarnessError(f"no column {error}, which {metric.name} is made of; choose another --metric") from None
-    return np.asarray(found, dtype=np.float64)
+        raise HarnessError(f"no column {error}, which {metric.name} needs; choose another --metric") from None
+    return np.asarray(values, dtype=np.float64)
 
 
-def _differences(a: Floats, b: Floats, metric: Metric) -> Floats:
+def _differences(a: Values, b: Values, metric: Metric) -> Values:
     """B − A pair by pair; −∞ on both sides is no difference."""
-    found: Floats = np.subtract(b, a, out=np.zeros_like(a), where=a != b)
-    if not np.isfinite(found).all():
+    differences: Values = np.subtract(b, a, out=np.zeros_like(a), where=a != b)
+    if not np.isfinite(differences).all():
         raise HarnessError(f"{metric.name} is infinite in one of two paired runs; choose another --metric")
-    return found
+    return differences
 
 
 def _beyond(difference: float, gate: Gate) -> bool:

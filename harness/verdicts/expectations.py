@@ -1,4 +1,4 @@
-"""A study's expectations, judged over seeds from the table of runs."""
+"""Verdicts: a study's expectations judged over seeds, from the table of runs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ VerdictState = Literal["holds", "fails", "incomplete", "not asked"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """One expectation, or one combination of its `per` columns, and what the runs say to it.
+    """The verdict on one expectation, or on one combination of its `per` columns.
 
-    `measured` is the group itself, in a contrast the first one and `other` the second; both are None where nothing
-    has run. `reason` says in a sentence what stands against the expectation, or what the number beside it rests on.
+    `measured` is the metric of the group of runs, in a contrast of the first group, and `other` that of the second;
+    both are None where nothing has run. `reason` is a sentence: why the expectation does not hold, or in a contrast the
+    paired test.
     """
 
     text: str
@@ -49,7 +50,7 @@ class Verdict:
         return self.measured.runs if self.measured else 0
 
     def rows(self) -> Iterator[tuple[str, str, str, str]]:
-        """What tables show, a row for each measured group: its name (in a contrast), value, interval and n."""
+        """The verdict as table rows, one for each measured group: its name (in a contrast), value, interval and n."""
         metric = metric_named(self.metric)
         for name, group in zip(self.names, (self.measured, self.other), strict=True):
             if group is not None:
@@ -59,8 +60,8 @@ class Verdict:
 def judge(expectation: Expectation, runs: pd.DataFrame, planned: pd.DataFrame, *, seed: int = 0) -> list[Verdict]:
     """Judge one expectation; with `per`, one verdict for each combination of those columns' values.
 
-    Bounds are judged on the measured value, with its interval shown beside it. A contrast holds if the first group's
-    value lies above the second's, and with `apart` if their intervals do not touch either.
+    A bound is judged on the measured value; its interval is shown beside it. A contrast holds if the first group's
+    value lies above the second's, and with `apart` if in addition their intervals do not touch.
 
     Args:
         expectation: as the study states it.
@@ -70,19 +71,18 @@ def judge(expectation: Expectation, runs: pd.DataFrame, planned: pd.DataFrame, *
 
     Returns:
         verdicts whose state is 'holds' or 'fails'; 'incomplete' if a planned run is missing or failed (no verdict on an
-        incomplete sweep); 'not asked' if no planned run matches, as an override can bring about.
+        incomplete sweep); 'not asked' if no planned run matches, which an override can cause.
 
     Raises:
         HarnessError: if `where`, `per` or `contrast` names a column that is not there.
     """
     from harness.statistics.frames import select
 
-    asked = select(planned, expectation.where)
+    selected = select(planned, expectation.where)
+    judge_group = _contrast if expectation.contrast else _bound
     return [
-        _contrast(expectation, part, runs, select(asked, part), seed)
-        if expectation.contrast
-        else _bound(expectation, part, runs, select(asked, part), seed)
-        for part in _combinations(asked, expectation.per)
+        judge_group(expectation, part, runs, select(selected, part), seed)
+        for part in _combinations(selected, expectation.per)
     ]
 
 
@@ -101,7 +101,7 @@ def describe(expectation: Expectation, part: Mapping[str, Any] | None = None) ->
 
 
 def interval_text(metric: Metric, group: Measured) -> str:
-    """'[0.57, 1.00]', or a dash where the data give no interval, or only one that lies wholly beyond the budget."""
+    """'[0.57, 1.00]'; a dash where the data give no interval, or one that lies wholly beyond the budget."""
     if math.isnan(group.low) or math.isnan(group.high) or math.isinf(group.low):
         return "–"
     return f"[{metric.text(group.low)}, {metric.text(group.high)}]"
@@ -119,7 +119,7 @@ def overall(verdicts: list[Verdict]) -> str:
     if not verdicts:
         return "This study expects nothing."
     if not total:
-        return "Nothing that this study expects was asked for."
+        return "No run that this study's expectations are about was planned."
     if counts["fails"] == total == 1:
         return "The expectation fails."
     if counts["fails"]:
@@ -129,26 +129,27 @@ def overall(verdicts: list[Verdict]) -> str:
     return f"All {total} expectations hold." if total > 1 else "The expectation holds."
 
 
-def _combinations(asked: pd.DataFrame, per: tuple[str, ...]) -> list[dict[str, Any]]:
+def _combinations(planned: pd.DataFrame, per: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Each combination of values of the columns `per` that some planned run has."""
     from harness.statistics.frames import select
 
     parts: list[dict[str, Any]] = [{}]
     for column in per:
-        select(asked, {column: None})  # an unknown column is named with its nearest, as in `where`
+        select(planned, {column: None})  # an unknown column is an error that names the nearest one, as in `where`
         parts = [
-            {**part, column: held}
+            {**part, column: value}
             for part in parts
-            for held in labels.levels(column, select(asked, part)[column].unique())
+            for value in labels.levels(column, select(planned, part)[column].unique())
         ]
     return parts or [{}]
 
 
 def _blocked(runs: pd.DataFrame, planned: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The finished runs among the planned ones, and why no verdict is possible ('' if one is)."""
-    there = runs[runs["run_id"].isin(planned["run_id"])]
-    failed, missing = int((there["outcome"] == "failed").sum()), len(planned) - len(there)
-    parts = [f"{count} {what}" for count, what in ((missing, "missing"), (failed, "failed")) if count]
-    return finished(there), f"{' and '.join(parts)} of {len(planned)} planned runs" if parts else ""
+    present = runs[runs["run_id"].isin(planned["run_id"])]
+    failed, missing = int((present["outcome"] == "failed").sum()), len(planned) - len(present)
+    parts = [f"{count} {name}" for count, name in ((missing, "missing"), (failed, "failed")) if count]
+    return finished(present), f"{' and '.join(parts)} of {len(planned)} planned runs" if parts else ""
 
 
 def _measure(metric: Metric, runs: pd.DataFrame, seed: int) -> Measured | None:
@@ -163,17 +164,18 @@ def _bound(
     metric, text = metric_named(expectation.metric), describe(expectation, part)
     if planned.empty:
         return Verdict(text, "not asked", "no planned run matches", metric.name)
-    there, blocked = _blocked(runs, planned)
-    measured = _measure(metric, there, seed)
+    done, blocked = _blocked(runs, planned)
+    measured = _measure(metric, done, seed)
     if blocked or measured is None or math.isnan(measured.value):
         return Verdict(text, "incomplete", blocked or f"no {metric.label} was recorded", metric.name, measured)
     low, high = expectation.at_least, expectation.at_most
-    beyond = math.isinf(measured.value) and metric.name == "solved_at"
-    shown = "the median lies beyond the budget" if beyond else metric.text(measured.value)
+    # A censored median has no number to print: "∞ is above 300" would be read as a measurement.
+    beyond_budget = math.isinf(measured.value) and metric.name == "solved_at"
+    shown = "the median lies beyond the budget" if beyond_budget else metric.text(measured.value)
     if low is not None and measured.value < low:
         return Verdict(text, "fails", f"{shown} is below {low:g}", metric.name, measured)
     if high is not None and measured.value > high:
-        return Verdict(text, "fails", shown if beyond else f"{shown} is above {high:g}", metric.name, measured)
+        return Verdict(text, "fails", shown if beyond_budget else f"{shown} is above {high:g}", metric.name, measured)
     return Verdict(text, "holds", "", metric.name, measured)
 
 
@@ -185,14 +187,16 @@ def _contrast(
     metric, text = metric_named(expectation.metric), describe(expectation, part)
     column, pair = next(iter((expectation.contrast or {}).items()))
     names = (labels.value(column, pair[0]), labels.value(column, pair[1]))
-    sides = [select(planned, {column: held}) for held in pair]
+    sides = [select(planned, {column: value}) for value in pair]
     if any(side.empty for side in sides):
         return Verdict(text, "not asked", "no planned run matches", metric.name, names=names)
     (first, blocked), (second, also_blocked) = (_blocked(runs, side) for side in sides)
     a, b = _measure(metric, first, seed), _measure(metric, second, seed)
-    why = "; ".join(f"{name}: {what}" for name, what in zip(names, (blocked, also_blocked), strict=True) if what)
-    if why or a is None or b is None or math.isnan(a.value) or math.isnan(b.value):
-        return Verdict(text, "incomplete", why or f"no {metric.label} was recorded", metric.name, a, b, names)
+    reasons = [f"{name}: {reason}" for name, reason in zip(names, (blocked, also_blocked), strict=True) if reason]
+    if reasons or a is None or b is None or math.isnan(a.value) or math.isnan(b.value):
+        return Verdict(
+            text, "incomplete", "; ".join(reasons) or f"no {metric.label} was recorded", metric.name, a, b, names
+        )
     difference = _paired(metric, first, second, seed)
     if not a.value > b.value:
         return Verdict(text, "fails", f"{names[0]} is not above {names[1]}; {difference}", metric.name, a, b, names)

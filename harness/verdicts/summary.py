@@ -18,26 +18,28 @@ def summary(verdicts: Sequence[Verdict], width: int = 100) -> str:
 
     Args:
         verdicts: in the study's order.
-        width: no line is longer, unless the numbers alone are.
+        width: no line is longer, unless the numbers alone need more.
     """
     if not verdicts:
         return "no expectations"
     rows = [list(verdict.rows()) or [("", "–", "–", "0")] for verdict in verdicts]
     values = [[_value(name, value) for name, value, _, _ in groups] for groups in rows]
-    across = (
+    widths = (
         max(len(HEAD[1]), *(len(cell) for cells in values for cell in cells)),
         max(len(HEAD[2]), *(len(interval) for groups in rows for _, _, interval, _ in groups)),
         max(len(HEAD[3]), *(len(n) for groups in rows for _, _, _, n in groups)),
     )
-    text = max(NARROWEST, width - sum(across) - 2 * 4)
-    text = min(text, max(len(HEAD[0]), *(len(line) for verdict in verdicts for line in _text(verdict, text))))
-    lines = [_line(" ", HEAD[0], HEAD[1:], text, across)]
+    # The numbers' columns are as wide as they need; the text is wrapped to the rest, or to its longest line.
+    text_width = max(NARROWEST, width - sum(widths) - 2 * 4)
+    longest = max(len(line) for verdict in verdicts for line in _text(verdict, text_width))
+    text_width = min(text_width, max(len(HEAD[0]), longest))
+    lines = [_line(" ", HEAD[0], HEAD[1:], text_width, widths)]
     for verdict, groups, cells in zip(verdicts, rows, values, strict=True):
-        words = _text(verdict, text)
-        for i in range(max(len(words), len(groups))):
+        text = _text(verdict, text_width)
+        for i in range(max(len(text), len(groups))):
             numbers = (cells[i], groups[i][2], groups[i][3]) if i < len(groups) else ("", "", "")
             symbol = SYMBOLS[verdict.state] if i == 0 else " "
-            lines.append(_line(symbol, words[i] if i < len(words) else "", numbers, text, across))
+            lines.append(_line(symbol, text[i] if i < len(text) else "", numbers, text_width, widths))
     return "\n".join(lines)
 
 
@@ -46,17 +48,17 @@ def _value(name: str, value: str) -> str:
 
 
 def _text(verdict: Verdict, width: int) -> list[str]:
-    """The expectation, and indented below it why it does not hold, or what a contrast rests on."""
+    """The expectation, and indented below it the reason: why it does not hold, or a contrast's paired test."""
     reason = verdict.reason if verdict.state != "not asked" else f"not asked: {verdict.reason}"
     lines = wrap(_tied(verdict.text), width) + wrap(_tied(reason), width, initial_indent="  ", subsequent_indent="  ")
     return [line.replace("\u00a0", " ") for line in lines]
 
 
 def _tied(text: str) -> str:
-    """A sign and its number stay on one line."""
+    """Non-breaking spaces around a comparison sign, so that it and its number stay on one line."""
     return re.sub(r" (>=|<=|=) ", "\u00a0\\1\u00a0", text)
 
 
-def _line(symbol: str, text: str, numbers: tuple[str, ...], width: int, across: tuple[int, ...]) -> str:
-    cells = [number.rjust(size) for number, size in zip(numbers, across, strict=True)]
+def _line(symbol: str, text: str, numbers: tuple[str, ...], width: int, widths: tuple[int, ...]) -> str:
+    cells = [number.rjust(size) for number, size in zip(numbers, widths, strict=True)]
     return "  ".join([f"{symbol} {text.ljust(width)}", *cells]).rstrip()

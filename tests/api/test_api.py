@@ -210,8 +210,8 @@ def test_what_is_shown_is_short_and_escaped(here: Path) -> None:
         assert page.count("<table>") == page.count("</table>") == 1
         assert len(page) < 5000
     assert "4 runs: 4 done, 0 missing, 0 failed" in repr(plan)
-    assert "2 seeds cannot carry this" in plan.warnings[0]
-    assert "2 seeds cannot carry this" in plan._repr_html_()
+    assert "2 seeds are too few" in plan.warnings[0]
+    assert "2 seeds are too few" in plan._repr_html_()
     assert "✓ success_rate of all runs &lt;= 0.5" in loaded.verdicts._repr_html_().replace("</td><td>", " ")
     assert repr(loaded.verdicts).endswith("The expectation holds.")
     assert "4 of 4 runs (4 unsolved)" in repr(loaded)

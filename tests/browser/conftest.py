@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +10,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))  # made_up.py: the made-up study of those tests
-
-from made_up import Made, figures, make, point
+from synthetic_results import SyntheticResults, figures, point, simulate
 
 from harness.figures.rendering import render
 from harness.report.page import write
 from harness.study.spec import Expectation
-from harness.verdicts.expectations import judge
 
 
 @pytest.fixture(scope="session")
@@ -50,37 +45,45 @@ def browser(chromium: Any) -> Any:
     return chromium
 
 
-def written(made: Made, folder: Path) -> Path:
-    """The report of a made-up study."""
-    verdicts = [verdict for each in made.study.expect for verdict in judge(each, made.frames.runs, made.planned)]
-    drawings, notes = render(made.study, made.frames, folder / "figures", ())
+def written(synthetic: SyntheticResults, folder: Path) -> Path:
+    """The report of a synthetic study."""
+    verdicts = synthetic.verdicts
+    drawings, notes = render(synthetic.study, synthetic.frames, folder / "figures", ())
     path = folder / "report.html"
-    write(path, made.study, made.frames, verdicts, drawings, {"command": "python -m harness.sweep a.yaml"}, notes)
+    write(
+        path,
+        synthetic.study,
+        synthetic.frames,
+        verdicts,
+        drawings,
+        {"command": "python -m harness.sweep a.yaml"},
+        notes,
+    )
     return path
 
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a study with 80 runs, two cells and a window."""
-    made = make(
+    synthetic = simulate(
         figures=figures({"kind": "success"}, {"kind": "decay", "where": {"sequence_length": 100}}),
         expect=(
             Expectation(metric="success_rate", where={"cell": "lstm", "sequence_length": 100}, at_least=0.8),
             Expectation(metric="solved_at", where={"cell": "rnn"}, per=("sequence_length",), at_most=1000),
         ),
     )
-    return written(made, tmp_path_factory.mktemp("report"))
+    return written(synthetic, tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="session")
 def large_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a study with 500 points, a run each, and a gradient record every 50 updates."""
     grid = [point(cell, 100, 0.5 + k / 250) for cell in ("rnn", "lstm") for k in range(250)]
-    made = make(grid, seeds=(0,), figures=figures({"kind": "heatmap"}))
-    frames = made.frames
+    synthetic = simulate(grid, seeds=(0,), figures=figures({"kind": "heatmap"}))
+    frames = synthetic.frames
     first = frames.gradients[frames.gradients["update"] == 0]
     dense = pd.concat([first.assign(update=50 * k) for k in range(41)], ignore_index=True)
     folder = tmp_path_factory.mktemp("large")
-    drawings, notes = render(made.study, frames, folder / "figures", ())
-    write(folder / "report.html", made.study, replace(frames, gradients=dense), [], drawings, {}, notes)
+    drawings, notes = render(synthetic.study, frames, folder / "figures", ())
+    write(folder / "report.html", synthetic.study, replace(frames, gradients=dense), [], drawings, {}, notes)
     return folder / "report.html"

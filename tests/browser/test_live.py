@@ -1,4 +1,4 @@
-"""The live report in a browser: it follows the sweep by itself, and a reader's filter and order stay."""
+"""The live report in a browser: it follows the sweep by itself, and a reader's filters and sorting stay."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def commit(journal: Journal, run: Run) -> None:
 
 
 def test_the_page_follows_the_sweep(browser: Any, study_file: Any, tmp_path: Path) -> None:
-    asked = plan(read(study_file()))
+    planned = plan(read(study_file()))
     journal = Journal.create(tmp_path / "out" / "tiny")
-    commit(journal, asked.runs[0])
-    live = Live(asked, journal.folder)
+    commit(journal, planned.runs[0])
+    live = Live(planned, journal.folder)
     live.refresh()
     with server(live) as serving:
         thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
@@ -48,7 +48,7 @@ def test_the_page_follows_the_sweep(browser: Any, study_file: Any, tmp_path: Pat
             head = browser.find_elements(By.CSS_SELECTOR, "#points thead button")[1]
             head.click()
             head.click()
-            for run in asked.runs[1:4]:
+            for run in planned.runs[1:4]:
                 commit(journal, run)
             live.spent = 0.0
             live.refresh()

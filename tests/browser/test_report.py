@@ -1,4 +1,4 @@
-"""The report in a browser: it opens without a complaint, sorts, filters, and shows what is behind a row."""
+"""The report in a browser: it opens without warnings, sorts, filters, and opens the curves and map of a row."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ return found;
 """
 
 
-def complaints(browser: Any) -> list[str]:
+def warnings(browser: Any) -> list[str]:
     return [entry["message"] for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
 
 
@@ -71,10 +71,10 @@ def phone(browser: Any) -> None:
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
-def test_it_opens_without_a_complaint(browser: Any, report: Path) -> None:
+def test_it_opens_without_warnings(browser: Any, report: Path) -> None:
     opened(browser, report)
-    assert complaints(browser) == []
-    assert browser.title.startswith("made_up – ")
+    assert warnings(browser) == []
+    assert browser.title.startswith("synthetic – ")
     assert all(image.get_property("naturalWidth") > 0 for image in browser.find_elements(By.TAG_NAME, "img"))
 
 
@@ -135,7 +135,7 @@ def test_a_row_opens_by_mouse_and_shows_its_curves_and_its_map(browser: Any, rep
     assert dialog.find_element(By.ID, "cell-name").text != before
     dialog.find_element(By.ID, "close").click()
     assert not dialog.get_property("open")
-    assert complaints(browser) == []
+    assert warnings(browser) == []
 
 
 def test_exact_zeros_have_a_colour_of_their_own(browser: Any, report: Path) -> None:
@@ -152,7 +152,7 @@ def test_exact_zeros_have_a_colour_of_their_own(browser: Any, report: Path) -> N
     browser.find_element(By.ID, "close").click()
 
 
-def test_the_keyboard_does_what_the_mouse_does(browser: Any, report: Path) -> None:
+def test_the_keyboard_can_do_all_that_the_mouse_can(browser: Any, report: Path) -> None:
     opened(browser, report)
     body = browser.find_element(By.TAG_NAME, "body")
     body.send_keys(Keys.TAB)
@@ -214,4 +214,4 @@ def test_500_runs_make_a_small_page_that_opens_fast(browser: Any, large_report: 
         taken.append(WebDriverWait(browser, 20).until(lambda driver: driver.execute_script(ended)))
     assert min(taken) < SLOWEST
     assert len(browser.find_elements(By.CSS_SELECTOR, "#points tbody button")) == 500
-    assert complaints(browser) == []
+    assert warnings(browser) == []

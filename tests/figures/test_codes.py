@@ -7,20 +7,20 @@ import calendar
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import Made
 from matplotlib.colors import to_hex
 from sklearn.decomposition import PCA
 
 from harness.errors import HarnessError
 from harness.figures import style
 from harness.figures.codes import codes, principal, silhouette
+from harness.tasks.dates import Dates, words
 
 NAMES = ("month", "weekday")
 MONTHS, WEEKDAYS = calendar.month_name[1:], list(calendar.day_name)
 
 
-def kept(cell: str = "gru", seed: int = 0, n: int = 240, noise: float = 0.01) -> pd.DataFrame:
-    """Codes of which months are corners, and of which weekdays know nothing."""
+def code_table(cell: str = "gru", seed: int = 0, n: int = 240, noise: float = 0.01) -> pd.DataFrame:
+    """Codes with a corner for each month; the weekday is drawn at random."""
     generator = np.random.default_rng(seed)
     months = np.arange(n) % 12
     matrix = np.eye(12)[months] + generator.normal(0, noise, (n, 12))
@@ -50,34 +50,55 @@ def test_a_silhouette_of_one_group_or_of_single_codes_has_no_meaning() -> None:
 
 
 def test_titles_hold_the_score_of_each_label() -> None:
-    figure = codes(kept(), names=NAMES, by=NAMES)
+    figure = codes(code_table(), names=NAMES, by=NAMES)
     month, weekday = (ax.get_title() for ax in figure.axes)
     assert month.startswith("month: s = 0.9")
     assert float(weekday.removeprefix("weekday: s = ").replace("−", "-")) < 0.05
 
 
 def test_panels_show_the_same_points_in_other_colours() -> None:
-    figure = codes(kept(), names=NAMES, by=NAMES)
+    figure = codes(code_table(), names=NAMES, by=NAMES)
     left, right = (np.concatenate([np.asarray(c.get_offsets()) for c in ax.collections]) for ax in figure.axes)
     assert sorted(map(tuple, left)) == sorted(map(tuple, right))
     assert len(left) == 240
     assert [to_hex(each.get_facecolor()[0]) for each in figure.axes[0].collections] == style.cycle(12)
 
 
-def test_legends_run_through_the_year_and_the_week() -> None:
-    figure = codes(kept(), names=NAMES, by=NAMES)
-    said = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in figure.axes]
-    assert said == [MONTHS, WEEKDAYS]
+def test_a_legend_lists_values_in_their_declared_order() -> None:
+    figure = codes(code_table(), names=NAMES, orders=Dates.label_orders, by=NAMES)
+    entries = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in figure.axes]
+    assert entries == [MONTHS, WEEKDAYS]
 
 
 def test_one_run_is_shown_that_of_the_lowest_seed() -> None:
-    figure = codes(pd.concat([kept(seed=5, noise=3.0), kept(seed=2)]), names=NAMES, by=("month",))
+    figure = codes(pd.concat([code_table(seed=5, noise=3.0), code_table(seed=2)]), names=NAMES, by=("month",))
     assert sum(len(np.asarray(each.get_offsets())) for each in figure.axes[0].collections) == 240
     assert "s = 0.9" in figure.axes[0].get_title()
 
 
+def test_by_default_every_label_with_few_values_is_shown() -> None:
+    table = code_table()
+    numbered = table.assign(labels=[[*each, str(i % 13)] for i, each in enumerate(table["labels"])])
+    names = (*NAMES, "number")
+    assert [ax.get_title().split(":")[0] for ax in codes(numbered, names=names).axes] == list(NAMES)
+    assert len(codes(numbered, names=names, by=names).axes) == 3
+    with pytest.raises(HarnessError, match="no label has at most 12 values"):
+        codes(numbered.assign(labels=[[each[2]] for each in numbered["labels"]]), names=("number",))
+
+
+def test_values_without_a_declared_order_are_sorted() -> None:
+    (month, _) = codes(code_table(), names=NAMES).axes
+    entries = [text.get_text() for text in month.get_legend().get_texts()]
+    assert entries == sorted(MONTHS)
+
+
+def test_the_labels_of_dates_are_declared_in_the_order_of_the_calendar() -> None:
+    assert Dates.label_orders == dict(zip(NAMES, words("en"), strict=True))
+    assert Dates.label_names[:2] == NAMES
+
+
 def test_each_value_of_col_has_panels_of_its_own() -> None:
-    figure = codes(pd.concat([kept("gru"), kept("rnn", noise=3.0)]), names=NAMES, by=NAMES, col="cell")
+    figure = codes(pd.concat([code_table("gru"), code_table("rnn", noise=3.0)]), names=NAMES, by=NAMES, col="cell")
     assert len(figure.axes) == 4
     assert figure.axes[0].get_title().startswith("cell = rnn, month")
     assert figure.axes[1].get_title().startswith("cell = gru, month: s = 0.9")
@@ -85,9 +106,9 @@ def test_each_value_of_col_has_panels_of_its_own() -> None:
 
 def test_a_label_that_the_task_does_not_have_is_refused() -> None:
     with pytest.raises(HarnessError, match="no label 'mont'; did you mean 'month'"):
-        codes(kept(), names=NAMES, by=("mont",))
+        codes(code_table(), names=NAMES, by=("mont",))
 
 
-def test_nothing_kept_is_said(made: Made) -> None:
-    with pytest.raises(HarnessError, match="no code was kept"):
-        codes(kept().iloc[:0], names=NAMES, by=NAMES)
+def test_a_table_without_codes_is_an_error() -> None:
+    with pytest.raises(HarnessError, match="no code was recorded"):
+        codes(code_table().iloc[:0], names=NAMES, by=NAMES)

@@ -1,4 +1,4 @@
-"""The table of examples holds every question once, and every network's own answer to it."""
+"""The table of examples has every input once, and every network's own answer to it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from made_up import Made
+from synthetic_results import SyntheticResults
 
 from harness.errors import HarnessError
 from harness.figures import style
-from harness.figures.examples import LINES, asked, examples, shortened
+from harness.figures.examples import LINES, by_input, examples, shortened
 
 
-def kept(*rows: tuple[str, str, str], seed: int = 0) -> pd.DataFrame:
+def table(*rows: tuple[str, str, str], seed: int = 0) -> pd.DataFrame:
     """Rows of (cell, text, answer); the right answer is the text in capitals."""
     return pd.DataFrame([
         {"cell": cell, "seed": seed, "text": text, "target": text.upper(), "answer": answer,
@@ -26,15 +26,15 @@ def written(figure: Any) -> list[str]:
     return [text.get_text() for text in figure.axes[0].texts]
 
 
-THREE = kept(
+THREE = table(
     ("rnn", "a", "A"), ("rnn", "b", "X"), ("rnn", "c", "Y"),
     ("lstm", "a", "A"), ("lstm", "b", "B"), ("lstm", "c", "Z"),
 )  # fmt: skip
 
 
-def test_a_question_stands_once_with_the_answer_of_each_network() -> None:
-    found = asked(THREE, ["rnn", "lstm"], "cell")
-    assert [(each.text, each.said) for each in found] == [
+def test_an_input_is_listed_once_with_the_answer_of_each_network() -> None:
+    listed = by_input(THREE, ["rnn", "lstm"], "cell")
+    assert [(each.text, each.answers) for each in listed] == [
         ("a", (("A", True), ("A", True))),
         ("b", (("X", False), ("B", True))),
         ("c", (("Y", False), ("Z", False))),
@@ -42,7 +42,7 @@ def test_a_question_stands_once_with_the_answer_of_each_network() -> None:
 
 
 def test_right_mixed_and_wrong_ones_stand_apart() -> None:
-    assert [each.outcome for each in asked(THREE, ["rnn", "lstm"], "cell")] == ["right", "right in some", "wrong"]
+    assert [each.outcome for each in by_input(THREE, ["rnn", "lstm"], "cell")] == ["right", "right in some", "wrong"]
     texts = written(examples(THREE))
     titles = ["right: 1 of 3", "right in some: 1 of 3", "wrong: 1 of 3"]
     assert [text for text in texts if " of 3" in text] == titles
@@ -59,20 +59,20 @@ def test_wrong_answers_have_a_mark_and_a_colour_of_their_own() -> None:
     assert colour["✗ X"] == colour["✗ Y"] != style.INK
 
 
-def test_a_question_that_a_network_was_not_asked_is_no_error_of_its() -> None:
-    (a, b) = asked(kept(("rnn", "a", "A"), ("lstm", "b", "B")), ["rnn", "lstm"], "cell")
-    assert a.said == (("A", True), None)
+def test_an_input_that_a_network_did_not_get_does_not_count_against_it() -> None:
+    (a, b) = by_input(table(("rnn", "a", "A"), ("lstm", "b", "B")), ["rnn", "lstm"], "cell")
+    assert a.answers == (("A", True), None)
     assert (a.outcome, b.outcome) == ("right", "right")
 
 
 def test_only_the_lowest_seed_is_shown() -> None:
-    figure = examples(pd.concat([kept(("rnn", "later", "LATER"), seed=7), kept(("rnn", "first", "X"), seed=3)]))
+    figure = examples(pd.concat([table(("rnn", "later", "LATER"), seed=7), table(("rnn", "first", "X"), seed=3)]))
     assert "first" in written(figure)
     assert "later" not in written(figure)
 
 
-def test_as_many_examples_of_each_kind_as_asked_for() -> None:
-    many = kept(*(("rnn", f"{i:02d}", f"{i:02d}" if i % 2 else "X") for i in range(20)))
+def test_rows_is_the_number_of_examples_of_each_outcome() -> None:
+    many = table(*(("rnn", f"{i:02d}", f"{i:02d}" if i % 2 else "X") for i in range(20)))
     texts = written(examples(many, rows=3))
     assert "right: 10 of 20" in texts
     numbers = [text for text in texts if text.isdigit()]  # each as input and as right answer
@@ -93,13 +93,13 @@ def test_a_text_that_fits_is_left_as_it_is() -> None:
 
 def test_the_table_is_no_wider_than_the_paper() -> None:
     rows = [(f"cell{i}", "input " * 40, "ANSWER " * 30) for i in range(5)]
-    assert examples(kept(*rows)).get_figwidth() <= style.DOUBLE + 0.2
+    assert examples(table(*rows)).get_figwidth() <= style.DOUBLE + 0.2
 
 
 def test_dollars_are_letters() -> None:
-    style.encode(examples(kept(("rnn", "$x_", "$\\broken"))), "png")
+    style.encode(examples(table(("rnn", "$x_", "$\\broken"))), "png")
 
 
-def test_nothing_kept_is_said(made: Made) -> None:
-    with pytest.raises(HarnessError, match="no example was kept"):
-        examples(made.frames.table("examples").iloc[:0])
+def test_a_table_without_examples_is_an_error(synthetic: SyntheticResults) -> None:
+    with pytest.raises(HarnessError, match="no example was recorded"):
+        examples(synthetic.frames.table("examples").iloc[:0])

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import BUDGET, Made, figures, make, point
+from synthetic_results import BUDGET, SyntheticResults, figures, point, simulate
 
 from harness.errors import HarnessError
 from harness.figures import FIGURES, style
-from harness.figures.learning import carried, learning
+from harness.figures.learning import carried_forward, learning
 from harness.figures.phase import phase
 from harness.figures.success import rates, success
 from harness.statistics.frames import Frames, select
@@ -61,58 +61,58 @@ def test_settings_are_tested_for_every_kind() -> None:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_kind_says_what_its_settings_mean(name: str) -> None:
+def test_every_setting_of_a_kind_has_a_description(name: str) -> None:
     described = FIGURES[name].model_fields.items()
     assert all(info.description for key, info in described if key != "kind")
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_caption_says_what_is_pooled(name: str, made: Made) -> None:
-    caption = kind(name, where={"cell": "rnn", "sequence_length": 100}).caption(made.study)
+def test_a_caption_names_the_pooled_settings(name: str, synthetic: SyntheticResults) -> None:
+    caption = kind(name, where={"cell": "rnn", "sequence_length": 100}).caption(synthetic.study)
     assert "Runs with cell=rnn, sequence_length=100." in caption
     assert "BPTT window" in caption.split("Runs that differ in")[1]
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_the_same_frames_give_the_same_bytes(name: str, made: Made) -> None:
+def test_the_same_frames_give_the_same_bytes(name: str, synthetic: SyntheticResults) -> None:
     where = {"cell": "rnn", "sequence_length": 20}
-    twice = [kind(name, where=where).draw(made.frames, made.study) for _ in range(2)]
+    twice = [kind(name, where=where).draw(synthetic.frames, synthetic.study) for _ in range(2)]
     for form in ("pdf", "png", "svg"):
         assert style.encode(twice[0], form) == style.encode(twice[1], form)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_one_seed_of_one_setting_is_drawn(name: str) -> None:
-    made = make([point("rnn", 20, 1.0)], seeds=[3])
-    assert kind(name).draw(made.frames, made.study).axes
+    synthetic = simulate([point("rnn", 20, 1.0)], seeds=[3])
+    assert kind(name).draw(synthetic.frames, synthetic.study).axes
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_combinations_that_were_not_run_leave_room(name: str) -> None:
-    made = make([point("rnn", 20, 0.8), point("lstm", 50, None), point("lstm", 20, 1.2)], seeds=[0, 1])
-    style.encode(kind(name).draw(made.frames, made.study), "png")
+def test_a_combination_that_was_not_run_is_an_empty_panel(name: str) -> None:
+    synthetic = simulate([point("rnn", 20, 0.8), point("lstm", 50, None), point("lstm", 20, 1.2)], seeds=[0, 1])
+    style.encode(kind(name).draw(synthetic.frames, synthetic.study), "png")
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_runs_that_all_diverged_are_drawn(name: str) -> None:
-    made = make([point("rnn", 20, 1.0), point("rnn", 50, 1.0)])
+    synthetic = simulate([point("rnn", 20, 1.0), point("rnn", 50, 1.0)])
     frames = Frames(*(
         frame.assign(outcome="diverged", solved_at=np.nan)
-        for frame in (made.frames.runs, made.frames.curves, made.frames.gradients)
-    ), made.frames.extra)  # fmt: skip
-    style.encode(kind(name).draw(frames, made.study), "png")
+        for frame in (synthetic.frames.runs, synthetic.frames.curves, synthetic.frames.gradients)
+    ), synthetic.frames.extra)  # fmt: skip
+    style.encode(kind(name).draw(frames, synthetic.study), "png")
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_nothing_to_draw_is_said(name: str, made: Made) -> None:
+def test_nothing_to_draw_is_an_error(name: str, synthetic: SyntheticResults) -> None:
     with pytest.raises(HarnessError, match="nothing to draw"):
-        kind(name, where={"cell": "gru"}).draw(made.frames, made.study)
+        kind(name, where={"cell": "gru"}).draw(synthetic.frames, synthetic.study)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_an_unknown_column_is_said(name: str, made: Made) -> None:
+def test_an_unknown_column_is_an_error(name: str, synthetic: SyntheticResults) -> None:
     with pytest.raises(HarnessError, match="did you mean 'cell'"):
-        kind(name, col="cel").draw(made.frames, made.study)
+        kind(name, col="cel").draw(synthetic.frames, synthetic.study)
 
 
 def test_rates_are_counted_over_runs_with_a_result() -> None:
@@ -144,8 +144,8 @@ def test_success_sets_equal_rates_apart(frames: Frames) -> None:
 
 def test_success_writes_every_n(frames: Frames) -> None:
     figure = success(frames.runs)
-    said = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert said == ["rnn (n = 12–16)", "lstm (n = 12–16)"]
+    entries = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert entries == ["rnn (n = 12–16)", "lstm (n = 12–16)"]
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["12"] * 4 + ["16"] * 2
 
 
@@ -157,7 +157,7 @@ def test_a_null_hue_is_drawn_grey_and_called_none(frames: Frames) -> None:
 
 def test_an_ended_run_keeps_its_last_accuracy_up_to_the_budget(frames: Frames) -> None:
     curves = select(frames.curves, {"cell": "lstm", "sequence_length": 20})
-    wide: Any = carried(curves)
+    wide: Any = carried_forward(curves)
     assert wide.columns[-1] == BUDGET
     assert not wide.isna().to_numpy().any()
     for run_id, run in curves.groupby("run_id"):
@@ -168,7 +168,7 @@ def test_an_ended_run_keeps_its_last_accuracy_up_to_the_budget(frames: Frames) -
 def test_a_diverged_run_counts_as_guessing_from_its_end_on(frames: Frames) -> None:
     curves = frames.curves[frames.curves["outcome"] == "diverged"]
     run = curves[curves["run_id"] == curves["run_id"].iloc[0]]
-    wide: Any = carried(run)
+    wide: Any = carried_forward(run)
     end = run["updates"].iloc[0]
     assert set(wide.loc[:, wide.columns >= end].to_numpy().ravel()) == {0.25}
     assert wide.loc[:, wide.columns < end].to_numpy().max() > 0.25
@@ -179,7 +179,7 @@ def test_learning_draws_the_mean_over_seeds_and_every_run(frames: Frames) -> Non
     thick = {each.get_color(): each for each in ax.lines if each.get_linewidth() > 1.5}
     for cell in ("rnn", "lstm"):
         curves = select(frames.curves, {"cell": cell, "sequence_length": 100})
-        wide = carried(curves)
+        wide = carried_forward(curves)
         seeds = curves.drop_duplicates("run_id").set_index("run_id")["seed"]
         mean = wide.groupby(seeds.reindex(wide.index)).mean().mean()
         assert thick[style.colours("cell", [cell])[0]].get_ydata() == pytest.approx(mean.to_numpy())
@@ -193,23 +193,23 @@ def test_learning_draws_chance(frames: Frames) -> None:
 
 
 def test_the_phase_diagram_holds_rates_and_counts(frames: Frames) -> None:
-    kept = select(frames.runs, {"bptt_window": None})
-    ax = drawn(phase(kept), "cell = rnn")
-    table = rates(kept[kept["cell"] == "rnn"], by=["spectral_radius", "sequence_length"])
+    runs = select(frames.runs, {"bptt_window": None})
+    ax = drawn(phase(runs), "cell = rnn")
+    table = rates(runs[runs["cell"] == "rnn"], by=["spectral_radius", "sequence_length"])
     assert ax.collections[0].get_array().ravel().tolist() == table["rate"].tolist()
-    said = [text.get_text() for text in ax.texts]
-    assert said == [f"{k}/{n}" for k, n in zip(table["solved"], table["n"], strict=True)]
+    counts = [text.get_text() for text in ax.texts]
+    assert counts == [f"{k}/{n}" for k, n in zip(table["solved"], table["n"], strict=True)]
 
 
 def test_the_phase_diagram_leaves_out_what_was_not_run() -> None:
-    made = make([point("rnn", 20, 0.8), point("rnn", 50, 1.2)], seeds=[0])
-    ax: Any = phase(made.frames.runs).axes[0]
+    synthetic = simulate([point("rnn", 20, 0.8), point("rnn", 50, 1.2)], seeds=[0])
+    ax: Any = phase(synthetic.frames.runs).axes[0]
     assert np.ma.getmaskarray(ax.collections[0].get_array()).ravel().tolist() == [False, True, True, False]
 
 
 def test_the_loss_of_an_ended_run_is_carried_on_too(frames: Frames) -> None:
     curves = select(frames.curves, {"cell": "lstm", "sequence_length": 20})
-    wide: Any = carried(curves, "loss")
+    wide: Any = carried_forward(curves, "loss")
     for run_id, run in curves.groupby("run_id"):
         assert wide.loc[run_id, run["update"]].tolist() == pytest.approx(run["loss"].tolist())
         assert set(wide.loc[run_id, wide.columns > run["update"].max()]) <= {run.sort_values("update")["loss"].iloc[-1]}
@@ -219,29 +219,29 @@ def test_a_diverged_run_has_the_loss_of_its_untrained_network_from_its_end_on(fr
     curves = frames.curves[frames.curves["outcome"] == "diverged"]
     run = curves[curves["run_id"] == curves["run_id"].iloc[0]].sort_values("update")
     broken = run.assign(loss=run["loss"].where(run["update"] < run["update"].max(), np.inf))
-    wide: Any = carried(broken, "loss")
+    wide: Any = carried_forward(broken, "loss")
     assert set(wide.loc[:, wide.columns >= run["updates"].iloc[0]].to_numpy().ravel()) == {run["loss"].iloc[0]}
     assert np.isfinite(wide.to_numpy()).all()
 
 
-def test_learning_draws_the_loss_and_what_forgets_everything(frames: Frames) -> None:
+def test_learning_draws_the_loss_and_the_memoryless_reference(frames: Frames) -> None:
     curves = frames.curves.assign(memoryless_loss=1.1)
     figure = any_figure(learning(curves, y="loss"))
     ax = drawn(figure, "T = 100")
     thin = [each for each in solid(ax) if each.get_linewidth() < 1]
-    held = curves.query("sequence_length == 100").groupby("run_id", sort=True)["loss"]
+    losses = curves.query("sequence_length == 100").groupby("run_id", sort=True)["loss"]
     ends = sorted(each.get_ydata()[-1] for each in thin)
-    assert ends == pytest.approx(sorted(held.last()))
+    assert ends == pytest.approx(sorted(losses.last()))
     assert [each.get_ydata()[0] for each in ax.lines if each.get_linestyle() == ":"] == [1.1]
     assert figure.axes[0].get_ylabel() == "loss (nats, or squared error)"
     assert "memoryless" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_without_a_reference_no_dotted_line_is_promised(frames: Frames) -> None:
+def test_without_a_reference_the_legend_has_no_dotted_line(frames: Frames) -> None:
     figure = any_figure(learning(frames.curves.assign(memoryless_loss=np.nan), y="loss"))
     assert "memoryless" not in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_a_quantity_is_no_setting_of_the_grid(made: Made) -> None:
+def test_the_quantity_of_a_learning_curve_is_no_setting(synthetic: SyntheticResults) -> None:
     assert kind("learning", y="loss").columns() == ("cell", "sequence_length")
-    assert kind("learning", y="loss").caption(made.study).startswith("Loss on fresh sequences")
+    assert kind("learning", y="loss").caption(synthetic.study).startswith("Loss on fresh sequences")

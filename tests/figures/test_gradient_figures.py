@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up import BUDGET, make, point
+from synthetic_results import BUDGET, point, simulate
 
 from harness.errors import HarnessError
-from harness.figures.decay import at_update, decay, line
-from harness.figures.heatmap import averaged, heatmap, scheduled
+from harness.figures.decay import decay, line
+from harness.figures.heatmap import gradient_map, heatmap, scheduled
+from harness.figures.selection import at_update
 from harness.statistics.frames import Frames, select
 from harness.theory.linear import log10_rate
 
@@ -52,15 +53,15 @@ def test_decay_draws_the_linear_theory_from_lag_zero(frames: Frames) -> None:
 
 
 def test_theory_takes_the_measured_radius_where_none_was_set() -> None:
-    made = make([point("rnn", 50, None)])
-    gradients = made.frames.gradients.assign(initial_spectral_radius=0.6)
+    synthetic = simulate([point("rnn", 50, None)])
+    gradients = synthetic.frames.gradients.assign(initial_spectral_radius=0.6)
     (dashed,) = [each for each in any_figure(decay(gradients)).axes[0].lines if each.is_dashed()]
     assert np.diff(dashed.get_ydata())[0] == pytest.approx(log10_rate(0.6))
 
 
 def test_theory_of_a_sigmoid_network_is_a_quarter_of_the_radius() -> None:
-    made = make([point("rnn", 50, None)])
-    gradients = made.frames.gradients.assign(initial_spectral_radius=0.6, nonlinearity="sigmoid")
+    synthetic = simulate([point("rnn", 50, None)])
+    gradients = synthetic.frames.gradients.assign(initial_spectral_radius=0.6, nonlinearity="sigmoid")
     (dashed,) = [each for each in any_figure(decay(gradients)).axes[0].lines if each.is_dashed()]
     assert np.diff(dashed.get_ydata())[0] == pytest.approx(log10_rate(0.15))
 
@@ -71,12 +72,12 @@ def test_theory_ends_where_the_gradient_does(frames: Frames) -> None:
     assert dashed.get_xdata().tolist() == list(range(25))
 
 
-def test_theory_is_silent_after_training(frames: Frames) -> None:
+def test_no_theory_is_drawn_after_training(frames: Frames) -> None:
     figure: Any = decay(select(frames.gradients, {"sequence_length": 100, "bptt_window": None}), update="last")
     assert not [each for each in figure.axes[0].lines if each.is_dashed()]
 
 
-def test_exact_zeros_are_a_rug_and_not_averaged(frames: Frames) -> None:
+def test_exact_zeros_are_a_rug_and_not_gradient_map(frames: Frames) -> None:
     windowed = select(frames.gradients, {"cell": "rnn", "bptt_window": 25})
     data = line(at_update(windowed, "first"), "log10_adjoint")
     assert data is not None
@@ -98,7 +99,7 @@ def test_the_cell_path_is_drawn_where_there_is_one(frames: Frames) -> None:
     assert np.asarray(cell.get_ydata()) - np.asarray(hidden.get_ydata()) == pytest.approx(np.full(100, 0.3), abs=1e-5)
 
 
-def test_a_path_that_no_cell_has_is_said(frames: Frames) -> None:
+def test_a_path_that_no_cell_has_is_an_error(frames: Frames) -> None:
     with pytest.raises(HarnessError, match="no gradient of the cell state"):
         decay(select(frames.gradients, {"cell": "rnn"}), path="cell")
 
@@ -110,7 +111,7 @@ def test_decades_are_written_as_powers_of_ten(frames: Frames) -> None:
 
 def test_a_map_holds_the_mean_over_runs_still_training(frames: Frames) -> None:
     gradients = select(frames.gradients, {"cell": "lstm", "sequence_length": 100, "bptt_window": None})
-    data = averaged(gradients, "log10_adjoint")
+    data = gradient_map(gradients, "log10_adjoint")
     for update in (0, 512):
         rows = gradients[gradients["update"] == update]
         at = data.updates.index(update)
@@ -136,7 +137,7 @@ def test_zeros_on_a_map_are_a_colour_of_their_own(frames: Frames) -> None:
 
 def test_zeros_in_some_runs_are_marked(frames: Frames) -> None:
     both = select(frames.gradients, {"cell": "rnn", "sequence_length": 100, "spectral_radius": 1.0})
-    data = averaged(both, "log10_adjoint")
+    data = gradient_map(both, "log10_adjoint")
     assert set(data.zero[0]) == {0.0, 0.5}
     assert "exact zero in some runs" in [text.get_text() for text in heatmap(both).legends[0].get_texts()]
 

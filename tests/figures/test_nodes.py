@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import make, point
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Circle
+from synthetic_results import point, simulate
 
 from harness.errors import HarnessError
 from harness.figures import style
@@ -20,10 +20,10 @@ SEQUENCES = ("YabcXabcdaXabcdabcdE"[:T], "BaXbcdabcdYabcdabcdE")
 
 
 def gradients(cell: str = "lstm") -> pd.DataFrame:
-    return make([point(cell, T, 1.0)], seeds=[1, 0]).frames.gradients
+    return simulate([point(cell, T, 1.0)], seeds=[1, 0]).frames.gradients
 
 
-def kept(run_id: str) -> pd.DataFrame:
+def state_table(run_id: str) -> pd.DataFrame:
     """Unit 1 is the switch; its forget gate opens at step 10, its input gate is open at X alone, its output never."""
     rows = []
     for sequence, text in enumerate(SEQUENCES):
@@ -66,24 +66,24 @@ def test_an_exact_zero_is_crossed_and_has_no_shade() -> None:
 
 
 def test_the_gates_are_those_of_the_unit_that_watches_x() -> None:
-    found = unit_gates(kept("r"), ("X", "Y"))
-    assert found is not None
-    assert found.unit == 1
-    assert "".join(found.symbols) == SEQUENCES[1]  # the one that starts with X
-    assert found.values["f"].tolist() == [0.0] * 10 + [1.0] * 10
+    gates = unit_gates(state_table("r"), ("X", "Y"))
+    assert gates is not None
+    assert gates.unit == 1
+    assert "".join(gates.symbols) == SEQUENCES[1]  # the one that starts with X
+    assert gates.values["f"].tolist() == [0.0] * 10 + [1.0] * 10
 
 
 def test_open_gates_are_circles_and_closed_ones_dashes() -> None:
     frame = gradients()
     run_id = frame[frame["seed"] == 0]["run_id"].iloc[0]
-    figure = nodes(frame, kept(run_id))
+    figure = nodes(frame, state_table(run_id))
     untrained, trained = (ax for ax in figure.axes if ax.get_title())
     assert not [line for line in untrained.lines if line.get_marker() in ("o", "_")]
     assert trained.get_title().endswith("gates of unit 1")
 
     def marks(marker: str) -> set[tuple[float, float]]:
-        found = (line for line in trained.lines if line.get_marker() == marker)
-        return {(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in found}
+        drawn = (line for line in trained.lines if line.get_marker() == marker)
+        return {(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in drawn}
 
     forget = {(t - 0.5, HIDDEN) for t in range(1, T)}
     assert marks("o") == {(2.0, HIDDEN - 0.5)} | {(x, y) for x, y in forget if x > 9}
@@ -106,6 +106,6 @@ def test_the_lowest_seed_is_drawn_and_its_updates_named() -> None:
     assert titles == ["lstm, before training", f"lstm, after {last} updates"]
 
 
-def test_nothing_to_draw_is_said() -> None:
+def test_nothing_to_draw_is_an_error() -> None:
     with pytest.raises(HarnessError, match="no gradient was recorded"):
         nodes(gradients().iloc[:0])

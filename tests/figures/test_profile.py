@@ -43,7 +43,7 @@ def test_each_hue_has_its_own_line() -> None:
     assert sorted(line.get_ydata()[0] for line in solid(ax)) == pytest.approx([2.0, 20.0])
 
 
-def test_theory_is_drawn_where_it_says_something_and_one_point_is_a_mark() -> None:
+def test_theory_is_drawn_where_there_is_one_and_a_single_point_is_a_mark() -> None:
     [ax] = profile(rows(theory=[1.0, 2.0, 3.0]), "slope").axes
     [line] = dashed(ax)
     assert line.get_ydata().tolist() == [1.0, 2.0, 3.0]
@@ -53,7 +53,7 @@ def test_theory_is_drawn_where_it_says_something_and_one_point_is_a_mark() -> No
     assert line.get_marker() == "_"
 
 
-def test_what_was_not_finite_is_left_out_of_the_mean() -> None:
+def test_values_that_are_not_finite_are_left_out_of_the_mean() -> None:
     frame = rows()
     frame.at[0, "measured"] = [-np.inf, np.nan, 4.0]
     [ax] = profile(frame, "slope").axes
@@ -61,6 +61,6 @@ def test_what_was_not_finite_is_left_out_of_the_mean() -> None:
     assert line.get_ydata().tolist() == pytest.approx([2.5, 3.5, 5.0])
 
 
-def test_a_quantity_that_nobody_measured_is_told() -> None:
+def test_a_quantity_that_was_not_recorded_is_an_error() -> None:
     with pytest.raises(HarnessError, match="no profile of 'slop'"):
         profile(rows(), "slop")

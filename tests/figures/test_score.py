@@ -1,4 +1,4 @@
-"""The score figure draws what METRICS measure, and what a guess or a memoryless prediction would score."""
+"""The score figure draws the METRICS, and what a guess or a memoryless prediction would score."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import Made, figures, make, point
+from synthetic_results import SyntheticResults, figures, point, simulate
 
 from harness.errors import HarnessError
 from harness.figures import style
-from harness.figures.score import REFERENCES, score, scores
+from harness.figures.reference import OF_METRIC
+from harness.figures.score import score, scores
 from harness.statistics.frames import Frames
 from harness.verdicts.metrics import METRICS
 
@@ -32,19 +33,19 @@ def artists(figure: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_point_is_what_an_expectation_would_be_judged_on(runs: pd.DataFrame, name: str) -> None:
+def test_a_point_is_the_value_that_an_expectation_is_judged_on(runs: pd.DataFrame, name: str) -> None:
     table = scores(runs[runs["cell"] == "lstm"], metric=METRICS[name], by="sequence_length")
     assert table["sequence_length"].tolist() == [20, 50, 100]
-    for held, found in zip(table["sequence_length"], table.itertuples(), strict=True):
-        part = runs[(runs["cell"] == "lstm") & (runs["sequence_length"] == held)]
+    for T, drawn in zip(table["sequence_length"], table.itertuples(), strict=True):
+        part = runs[(runs["cell"] == "lstm") & (runs["sequence_length"] == T)]
         direct = METRICS[name].measure(part, np.random.default_rng(0))
-        assert (found.value, found.low, found.high, found.runs, found.seeds) == pytest.approx(
+        assert (drawn.value, drawn.low, drawn.high, drawn.runs, drawn.seeds) == pytest.approx(
             (direct.value, direct.low, direct.high, direct.runs, direct.seeds), nan_ok=True
         )
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_every_metric_is_drawn_or_said_not_to_have_been_recorded(runs: pd.DataFrame, name: str) -> None:
+def test_every_metric_is_drawn_or_reported_as_not_recorded(runs: pd.DataFrame, name: str) -> None:
     if scores(runs, metric=METRICS[name], by="cell")["value"].isna().all():
         with pytest.raises(HarnessError, match="was recorded"):
             score(runs, metric=name)
@@ -67,18 +68,18 @@ def test_every_seed_is_a_dot(runs: pd.DataFrame) -> None:
     assert sorted(dots.get_ydata()) == pytest.approx(sorted(METRICS["final_loss"].per_seed(part)))
 
 
-def test_dotted_lines_stand_at_what_each_task_says_of_itself(runs: pd.DataFrame) -> None:
+def test_dotted_lines_are_at_the_reference_of_each_task(runs: pd.DataFrame) -> None:
     figure = score(runs, metric="bits_per_symbol")
     dotted = [each for each in artists(figure).lines if each.get_linestyle() == ":"]
     assert [each.get_ydata()[0] for each in dotted] == pytest.approx([b / math.log(2) for b in (1.2, 1.5, 1.5)])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [*NAMES, "memoryless"]
 
 
-@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("name", OF_METRIC)
 def test_a_run_that_scores_as_its_reference_lies_on_the_dotted_line(runs: pd.DataFrame, name: str) -> None:
     level = runs.assign(final_loss=runs["memoryless_loss"], final_accuracy=runs["chance"])
     part = level[level["sequence_length"] == 50]
-    reference = REFERENCES[name].of(part).to_numpy()
+    reference = OF_METRIC[name].of(part).to_numpy()
     assert reference == pytest.approx(METRICS[name].measure(part, np.random.default_rng(0)).value)
 
 
@@ -88,7 +89,7 @@ def test_without_a_known_reference_there_is_no_line(runs: pd.DataFrame) -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == NAMES
 
 
-def test_a_value_beyond_every_number_is_an_open_triangle_at_its_edge(runs: pd.DataFrame) -> None:
+def test_an_infinite_value_is_an_open_triangle_at_its_edge(runs: pd.DataFrame) -> None:
     never = runs.assign(solved_at=np.nan, outcome="unsolved", initial_adjoint_slope=-np.inf)
     for metric, marker, edge in (("solved_at", "^", 1.0), ("initial_adjoint_slope", "v", 0.0)):
         part = never[never["sequence_length"] == 20]
@@ -96,34 +97,34 @@ def test_a_value_beyond_every_number_is_an_open_triangle_at_its_edge(runs: pd.Da
         assert [float(each.get_ydata()[0]) for each in marks] == [edge] * 2
 
 
-def test_a_metric_that_was_never_recorded_is_said(runs: pd.DataFrame) -> None:
+def test_a_metric_that_was_never_recorded_is_an_error(runs: pd.DataFrame) -> None:
     with pytest.raises(HarnessError, match="nothing to draw: no final loss"):
         score(runs.assign(final_loss=np.nan), metric="final_loss")
 
 
-def test_an_unknown_metric_is_a_fault_of_the_study_and_names_the_nearest(made: Made) -> None:
+def test_an_unknown_metric_is_a_fault_of_the_study_and_names_the_nearest(synthetic: SyntheticResults) -> None:
     (kind,) = figures({"kind": "score", "metric": "final_los"})
     assert "did you mean 'final_loss'" in kind.faults([])[0]
     with pytest.raises(HarnessError, match="did you mean 'final_loss'"):
-        kind.draw(made.frames, made.study)
+        kind.draw(synthetic.frames, synthetic.study)
 
 
 def test_one_seed_has_no_bar(runs: pd.DataFrame) -> None:
-    one = make([point("rnn", 20, 1.0)], seeds=[3]).frames.runs
+    one = simulate([point("rnn", 20, 1.0)], seeds=[3]).frames.runs
     ax = artists(score(one, metric="final_loss"))
     assert not any(len(segment) for segment in ax.collections[0].get_segments())
 
 
-def test_the_caption_says_what_is_measured_and_what_is_dotted(made: Made) -> None:
+def test_the_caption_explains_the_metric_and_the_dotted_line(synthetic: SyntheticResults) -> None:
     (kind,) = figures({"kind": "score", "metric": "bits_per_symbol", "where": {"cell": "rnn"}})
-    caption = kind.caption(made.study)
+    caption = kind.caption(synthetic.study)
     assert caption.startswith("Bits per symbol against sequence length T (steps)")
     assert "the best prediction from the present input alone" in caption
     assert "Runs with cell=rnn." in caption
 
 
 def test_a_point_has_its_number_of_runs_beside_it_where_they_differ(runs: pd.DataFrame) -> None:
-    said = sorted(text.get_text() for text in artists(score(runs, metric="final_loss")).texts)
-    assert said == ["12"] * 4 + ["16"] * 2
+    numbers = sorted(text.get_text() for text in artists(score(runs, metric="final_loss")).texts)
+    assert numbers == ["12"] * 4 + ["16"] * 2
     same = runs[runs["sequence_length"] < 100]
     assert not artists(score(same, metric="final_loss")).texts

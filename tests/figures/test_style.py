@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up import Made, figures
 from matplotlib.collections import Collection
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from synthetic_results import SyntheticResults, figures
 
 from harness import cli
 from harness.errors import HarnessError
@@ -27,10 +27,10 @@ KINDS: dict[str, dict[str, Any]] = {
 LARGER = tuple(name for name in style.STYLES if name != "paper")
 
 
-def draw(made: Made, name: str, look: str) -> Figure:
+def draw(synthetic: SyntheticResults, name: str, look: str) -> Figure:
     (kind,) = figures({"kind": name, **KINDS[name]})
     with style.use(look):
-        figure: Figure = kind.draw(made.frames, made.study)
+        figure: Figure = kind.draw(synthetic.frames, synthetic.study)
         style.encode(figure, "png")
     return figure
 
@@ -49,37 +49,37 @@ def lengths(figure: Figure) -> dict[str, list[float]]:
 
 
 def data(figure: Figure) -> list[Any]:
-    held: Any = [each.get_xydata() for ax in figure.axes for each in ax.lines]
+    points: Any = [each.get_xydata() for ax in figure.axes for each in ax.lines]
     images: Any = [np.ma.filled(each.get_array(), np.nan) for ax in figure.axes for each in ax.images]
-    return [*held, *images]
+    return [*points, *images]
 
 
 @pytest.mark.parametrize("look", LARGER)
 @pytest.mark.parametrize("name", KINDS)
-def test_every_line_mark_and_letter_of_a_kind_is_scaled(made: Made, name: str, look: str) -> None:
-    paper, other = lengths(draw(made, name, "paper")), lengths(draw(made, name, look))
+def test_every_line_mark_and_letter_of_a_kind_is_scaled(synthetic: SyntheticResults, name: str, look: str) -> None:
+    paper, other = lengths(draw(synthetic, name, "paper")), lengths(draw(synthetic, name, look))
     scale = style.STYLES[look].scale
-    for what, found in paper.items():
-        assert other[what] == pytest.approx([scale * each for each in found]), what
+    for kind, sizes in paper.items():
+        assert other[kind] == pytest.approx([scale * each for each in sizes]), kind
 
 
 @pytest.mark.parametrize("look", LARGER)
 @pytest.mark.parametrize("name", KINDS)
-def test_no_style_changes_the_data(made: Made, name: str, look: str) -> None:
-    for one, other in zip(data(draw(made, name, "paper")), data(draw(made, name, look)), strict=True):
+def test_no_style_changes_the_data(synthetic: SyntheticResults, name: str, look: str) -> None:
+    for one, other in zip(data(draw(synthetic, name, "paper")), data(draw(synthetic, name, look)), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("look", style.STYLES)
-def test_widths_are_those_of_the_style(made: Made, look: str) -> None:
-    assert draw(made, "success", look).get_figwidth() == style.STYLES[look].single
-    assert draw(made, "decay", look).get_figwidth() == style.STYLES[look].double
+def test_widths_are_those_of_the_style(synthetic: SyntheticResults, look: str) -> None:
+    assert draw(synthetic, "success", look).get_figwidth() == style.STYLES[look].single
+    assert draw(synthetic, "decay", look).get_figwidth() == style.STYLES[look].double
 
 
 @pytest.mark.parametrize("look", style.STYLES)
-def test_every_legend_lies_within_its_figure(made: Made, look: str) -> None:
+def test_every_legend_lies_within_its_figure(synthetic: SyntheticResults, look: str) -> None:
     for name in ("success", "learning", "decay"):
-        figure: Any = draw(made, name, look)
+        figure: Any = draw(synthetic, name, look)
         (legend,) = figure.findobj(Legend)
         box = legend.get_window_extent()
         assert box.x0 >= 0
@@ -104,25 +104,27 @@ def test_an_unknown_style_names_the_nearest() -> None:
         pass
 
 
-def test_the_commands_offer_what_there_is() -> None:
+def test_the_commands_offer_every_style_and_format() -> None:
     assert set(cli.STYLES) == set(style.STYLES)
     assert cli.STYLES[0] == "paper"
     assert set(cli.FORMATS) == set(style.METADATA)
 
 
 @pytest.mark.parametrize("look", style.STYLES)
-def test_files_are_the_same_bytes_twice_in_every_style_and_format(made: Made, tmp_path: Path, look: str) -> None:
-    small = replace(made.study, figures=made.study.figures[2:3])
+def test_files_are_the_same_bytes_twice_in_every_style_and_format(
+    synthetic: SyntheticResults, tmp_path: Path, look: str
+) -> None:
+    small = replace(synthetic.study, figures=synthetic.study.figures[2:3])
     for name in ("a", "b"):
-        render(small, made.frames, tmp_path / name, cli.FORMATS, look)
+        render(small, synthetic.frames, tmp_path / name, cli.FORMATS, look)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert names == ["decay.pdf", "decay.png", "decay.svg"]
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
 
 
-def test_figures_of_a_format_not_asked_for_do_not_stay(made: Made, tmp_path: Path) -> None:
-    small = replace(made.study, figures=made.study.figures[:1])
-    render(small, made.frames, tmp_path)
+def test_figures_of_other_formats_are_removed(synthetic: SyntheticResults, tmp_path: Path) -> None:
+    small = replace(synthetic.study, figures=synthetic.study.figures[:1])
+    render(small, synthetic.frames, tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
-    render(small, made.frames, tmp_path, ["svg"], "talk")
+    render(small, synthetic.frames, tmp_path, ["svg"], "talk")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "success.svg"]

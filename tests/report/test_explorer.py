@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from made_up import Made
+from synthetic_results import SyntheticResults
 
-from harness.report.explorer import LARGEST_SIDE, ZERO, explored, lines, spread, tiled
-from harness.report.gridtable import points
+from harness.report.explorer import LARGEST_SIDE, ZERO, learning_curves, point_data, spread, tile_map
+from harness.report.gridtable import runs_by_point
 from harness.statistics.frames import Frames
 
 WINDOWED = {"cell": "rnn", "bptt_window": 25}
@@ -17,7 +17,7 @@ WINDOWED = {"cell": "rnn", "bptt_window": 25}
 
 def test_a_line_is_the_runs_own_curve(frames: Frames) -> None:
     part = frames.select({"cell": "lstm", "sequence_length": 20, "spectral_radius": 1.0})
-    drawn = lines(part.curves)
+    drawn = learning_curves(part.curves)
     assert drawn is not None
     assert drawn["measure"] == "accuracy"
     for run, (_, rows) in zip(drawn["runs"], part.curves.groupby("seed"), strict=True):
@@ -25,33 +25,33 @@ def test_a_line_is_the_runs_own_curve(frames: Frames) -> None:
         assert run["y"] == pytest.approx(rows["accuracy"].tolist(), abs=1e-3)
 
 
-def test_the_mean_of_accuracy_carries_ended_runs_on(frames: Frames) -> None:
+def test_the_mean_accuracy_carries_ended_runs_forward(frames: Frames) -> None:
     part = frames.select({"cell": "lstm", "sequence_length": 20, "spectral_radius": 1.0})
     assert set(part.runs["outcome"]) == {"solved"}
-    drawn = lines(part.curves)
+    drawn = learning_curves(part.curves)
     assert drawn is not None
     assert drawn["mean"]["y"][-1] == 1.0
     assert drawn["mean"]["x"][-1] == 2000  # the budget
     assert drawn["chance"] == 0.25
 
 
-def test_the_mean_of_a_loss_stands_where_every_run_has_one(frames: Frames) -> None:
+def test_the_mean_loss_is_defined_where_every_run_has_one(frames: Frames) -> None:
     curves = frames.select({"cell": "lstm", "sequence_length": 20, "spectral_radius": 1.0}).curves
-    drawn = lines(curves.assign(accuracy=np.nan))
+    drawn = learning_curves(curves.assign(accuracy=np.nan))
     assert drawn is not None
     assert drawn["measure"] == "loss"
     assert drawn["mean"]["x"][-1] == min(run["x"][-1] for run in drawn["runs"])
 
 
 def test_nothing_recorded_is_nothing_drawn(frames: Frames) -> None:
-    assert lines(frames.curves.iloc[:0]) is None
-    assert tiled(frames.gradients.iloc[:0]) is None
-    assert tiled(frames.gradients) is None  # several sequence lengths have no common time axis
+    assert learning_curves(frames.curves.iloc[:0]) is None
+    assert tile_map(frames.gradients.iloc[:0]) is None
+    assert tile_map(frames.gradients) is None  # several sequence lengths have no common time axis
 
 
 def test_a_map_that_is_small_enough_is_the_mean_itself(frames: Frames) -> None:
     rows = frames.select({"cell": "rnn", "sequence_length": 20, "spectral_radius": 1.0}).gradients
-    drawn = tiled(rows)
+    drawn = tile_map(rows)
     assert drawn is not None
     assert (drawn["length"], drawn["t"]) == (20, list(range(1, 21)))
     first = np.mean(list(rows.loc[rows["update"] == 0, "log10_adjoint"]), axis=0)
@@ -59,7 +59,7 @@ def test_a_map_that_is_small_enough_is_the_mean_itself(frames: Frames) -> None:
 
 
 def test_exact_zeros_are_no_number(frames: Frames) -> None:
-    drawn = tiled(frames.select(WINDOWED).gradients)
+    drawn = tile_map(frames.select(WINDOWED).gradients)
     assert drawn is not None
     zero = [[tile == ZERO for tile in row] for row in drawn["tiles"]]
     cut = [start + 1 < 100 - 25 for start in drawn["t"]]  # a tile of two steps at most, wholly before the window
@@ -71,7 +71,7 @@ def test_exact_zeros_are_no_number(frames: Frames) -> None:
 
 @pytest.mark.parametrize("most", [64, 300, 4096])
 def test_a_map_keeps_within_its_tiles(frames: Frames, most: int) -> None:
-    drawn = tiled(frames.select(WINDOWED).gradients, most)
+    drawn = tile_map(frames.select(WINDOWED).gradients, most)
     assert drawn is not None
     assert len(drawn["tiles"]) * len(drawn["t"]) <= most
     assert max(len(drawn["tiles"]), len(drawn["t"])) <= LARGEST_SIDE
@@ -79,15 +79,15 @@ def test_a_map_keeps_within_its_tiles(frames: Frames, most: int) -> None:
     assert all(len(row) == len(drawn["t"]) for row in drawn["tiles"])
 
 
-def test_what_is_kept_has_both_ends() -> None:
+def test_a_spread_has_both_ends() -> None:
     assert spread(5, 100) == [0, 1, 2, 3, 4]
-    kept = spread(1000, 64)
-    assert (len(kept), kept[0], kept[-1]) == (64, 0, 999)
+    indices = spread(1000, 64)
+    assert (len(indices), indices[0], indices[-1]) == (64, 0, 999)
     assert spread(0, 5) == []
 
 
-def test_every_point_is_there_and_is_json(made: Made) -> None:
-    drawn = explored(made.frames, points(made.study, made.frames.runs))
-    assert len(drawn) == len(made.study.points)
+def test_every_point_is_there_and_is_json(synthetic: SyntheticResults) -> None:
+    drawn = point_data(synthetic.frames, runs_by_point(synthetic.study, synthetic.frames.runs))
+    assert len(drawn) == len(synthetic.study.points)
     assert all(each["curves"] and each["map"] for each in drawn)
     assert json.loads(json.dumps(drawn, allow_nan=False)) == drawn

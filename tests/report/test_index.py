@@ -1,4 +1,4 @@
-"""The index page: every results folder is on it, with what its report says, and a spoiled one hides no other."""
+"""The index page: every results folder is on it with the summary of its report, and a damaged one hides no other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness import cli
 from harness.errors import ResultsError
 from harness.registry import read
 from harness.report import __main__ as report
-from harness.report.index import STALE, entry, folders, summary
+from harness.report.index import STALE, entry, folders, read_summary
 from harness.schema import Record
 from harness.store.journal import Journal
 from harness.study.plan import Plan, plan
@@ -38,15 +38,15 @@ def swept(tmp_path: Path, root: Path, name: str) -> tuple[Path, Plan]:
     """A study's folder with all its runs."""
     path = tmp_path / f"{name}.yaml"
     path.write_text(STUDY.format(name=name))
-    asked = plan(read(path))
+    planned = plan(read(path))
     journal = Journal.create(root / name)
-    for run in asked.runs:
+    for run in planned.runs:
         row = {"outcome": "solved", "updates": 2, "solved_at": 2, "final_accuracy": 1.0}
         journal.commit(Record(run.run_id, row, {}), run.columns())
-    (root / name / "plan.json").write_text(json.dumps({"name": name, "claim": "old", "ids": sorted(asked.ids)}))
+    (root / name / "plan.json").write_text(json.dumps({"name": name, "claim": "old", "ids": sorted(planned.ids)}))
     (root / name / "provenance.json").write_text(json.dumps({"date": "2026-01-02T03:04:05+00:00"}))
     assert report.main([str(path), "-o", str(root)]) == cli.DONE
-    return root / name, asked
+    return root / name, planned
 
 
 def test_every_study_is_there_with_its_verdict(tmp_path: Path, root: Path, capsys: Any) -> None:
@@ -65,10 +65,10 @@ def test_every_study_is_there_with_its_verdict(tmp_path: Path, root: Path, capsy
     assert "<script" not in text
 
 
-def test_a_report_that_is_older_than_its_runs_is_said_to_be(tmp_path: Path, root: Path) -> None:
-    folder, asked = swept(tmp_path, root, "one")
+def test_a_report_that_is_older_than_its_runs_has_a_note(tmp_path: Path, root: Path) -> None:
+    folder, planned = swept(tmp_path, root, "one")
     assert entry(folder, root).note == ""
-    Journal(folder).path(asked.runs[0].run_id).unlink()
+    Journal(folder).path(planned.runs[0].run_id).unlink()
     assert entry(folder, root).note == STALE.format("python -m harness.report STUDY")
 
 
@@ -79,11 +79,11 @@ def test_a_report_that_is_older_than_its_runs_is_said_to_be(tmp_path: Path, root
      '<script type="application/json" id="data">{"summary": {"planned": "x", "outcomes": {}}}</script>',
      '<script type="application/json" id="data">{"summary": {"planned": 1, "outcomes": [1]}}</script>'],
 )  # fmt: skip
-def test_a_spoiled_report_hides_no_other(tmp_path: Path, root: Path, text: str) -> None:
+def test_a_damaged_report_hides_no_other(tmp_path: Path, root: Path, text: str) -> None:
     folder, _ = swept(tmp_path, root, "one")
     swept(tmp_path, root, "two")
     (folder / "report.html").write_text(text)
-    assert summary(folder / "report.html") == {}
+    assert read_summary(folder / "report.html") == {}
     one, two = (entry(each, root) for each in folders(root))
     assert (one.name, one.claim, one.state, one.link) == ("one", "old", "none", "one/report.html")
     assert two.state == "holds"
@@ -101,27 +101,27 @@ def test_a_figure_is_taken_from_the_studys_own_folder_alone(tmp_path: Path, root
     assert entry(folder, root).image == ""
 
 
-def test_another_schema_is_said(tmp_path: Path, root: Path) -> None:
+def test_another_schema_is_reported(tmp_path: Path, root: Path) -> None:
     folder, _ = swept(tmp_path, root, "one")
     (folder / "store.json").write_text('{"harness_schema": 0}')
     assert "holds schema version 0" in entry(folder, root).sentence
 
 
-def test_studies_below_studies_are_found_and_a_journal_is_not_searched(tmp_path: Path, root: Path) -> None:
+def test_studies_below_studies_are_listed_and_a_journal_is_not_searched(tmp_path: Path, root: Path) -> None:
     for name in ("lecture", "lecture/echo", "a"):
         Journal.create(root / name)
     (root / "a" / "journal" / "store.json").write_text("{}")
     assert [str(folder.relative_to(root)) for folder in folders(root)] == ["a", "lecture", "lecture/echo"]
 
 
-def test_no_results_are_a_message(root: Path) -> None:
+def test_a_folder_without_results_is_an_error(root: Path) -> None:
     with pytest.raises(ResultsError, match="no results below it"):
         report.main(["--all", "-o", str(root)])
 
 
 @pytest.mark.parametrize("arguments", [[], ["--all", "s.yaml"], ["--all", "--live"], ["s.yaml", "--port", "5"],
                                        ["s.yaml", "--live", "--port", "70000"]])  # fmt: skip
-def test_what_cannot_go_together_is_exit_code_2(arguments: list[str], capsys: Any) -> None:
+def test_arguments_that_exclude_each_other_are_exit_code_2(arguments: list[str], capsys: Any) -> None:
     with pytest.raises(SystemExit) as left:
         report.main(arguments)
     assert left.value.code == cli.USAGE_ERROR

@@ -9,20 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_up import Made
+from synthetic_results import SyntheticResults
 
 from harness.errors import ResultsError
 from harness.report.gridtable import grid_rows
 from harness.report.latex import ESCAPES, escape, latex, write
 from harness.study import labels
-from harness.verdicts.expectations import Verdict, judge
+from harness.verdicts.expectations import Verdict
 
 ATTACK = r"100 % of \textbf{a_b} & {c} #1 $x$ ~ ^ < > | \input{secret} − ∞ ρ ±½ h₁ 10⁻³ ‖∂L‖ ≥ σ"
 
 
 @pytest.fixture(scope="module")
-def verdicts(made: Made) -> list[Verdict]:
-    return [verdict for each in made.study.expect for verdict in judge(each, made.frames.runs, made.planned)]
+def verdicts(synthetic: SyntheticResults) -> list[Verdict]:
+    return synthetic.verdicts
 
 
 def rows(text: str) -> list[list[str]]:
@@ -31,37 +31,39 @@ def rows(text: str) -> list[list[str]]:
     return [line.removesuffix(r" \\").split(" & ") for body in bodies for line in body.splitlines()]
 
 
-def test_every_point_is_a_row_with_its_measures(made: Made, verdicts: list[Verdict]) -> None:
-    found = rows(latex(made.study, made.frames, []))
-    expected = grid_rows(made.study, made.frames.runs)
-    assert len(found) == len(expected) == len(made.study.points)
-    for line, row in zip(found, expected, strict=True):
+def test_every_point_is_a_row_with_its_measures(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    lines = rows(latex(synthetic.study, synthetic.frames, []))
+    expected = grid_rows(synthetic.study, synthetic.frames.runs)
+    assert len(lines) == len(expected) == len(synthetic.study.points)
+    for line, row in zip(lines, expected, strict=True):
         assert [cell.removeprefix("{").removesuffix("}") for cell in line[:-1]] == [
             escape(cell.text) for cell in (*row.point, *row.cells)
         ]
         assert line[-1] == str(4 - row.counts["missing"] - row.counts["failed"])
 
 
-def test_the_head_names_axes_and_measures(made: Made) -> None:
-    (head,) = re.findall(r"\\toprule\n(.*) \\\\\n", latex(made.study, made.frames, []))
-    assert head.split(" & ")[: len(made.study.axes())] == [escape(labels.short(name)) for name in made.study.axes()]
+def test_the_head_names_axes_and_measures(synthetic: SyntheticResults) -> None:
+    (head,) = re.findall(r"\\toprule\n(.*) \\\\\n", latex(synthetic.study, synthetic.frames, []))
+    assert head.split(" & ")[: len(synthetic.study.axes())] == [
+        escape(labels.short(name)) for name in synthetic.study.axes()
+    ]
     assert "success rate & updates to solve & final accuracy & n" in head
 
 
-def test_the_caption_has_claim_seeds_and_label(made: Made) -> None:
-    text = latex(made.study, made.frames, [])
-    assert rf"\caption{{{made.study.claim}" in text
+def test_the_caption_has_claim_seeds_and_label(synthetic: SyntheticResults) -> None:
+    text = latex(synthetic.study, synthetic.frames, [])
+    assert rf"\caption{{{synthetic.study.claim}" in text
     assert "4 seeds were planned for each row" in text
-    assert r"\label{tab:made_up}" in text
+    assert r"\label{tab:synthetic}" in text
 
 
-def test_every_verdict_is_there_with_value_interval_and_n(made: Made, verdicts: list[Verdict]) -> None:
-    text = latex(made.study, made.frames, verdicts)
-    assert r"\label{tab:made_up-verdicts}" in text
-    found = [[cell.removeprefix("{").removesuffix("}") for cell in row] for row in rows(text) if len(row) == 5]
+def test_every_verdict_is_there_with_value_interval_and_n(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    text = latex(synthetic.study, synthetic.frames, verdicts)
+    assert r"\label{tab:synthetic-verdicts}" in text
+    body = [[cell.removeprefix("{").removesuffix("}") for cell in row] for row in rows(text) if len(row) == 5]
     for verdict in verdicts:
         for _, value, interval, n in verdict.rows():
-            assert [escape(interval), n] in [row[3:] for row in found if row[2].endswith(escape(value))]
+            assert [escape(interval), n] in [row[3:] for row in body if row[2].endswith(escape(value))]
         assert escape(verdict.text.replace(">=", "≥").replace("<=", "≤")) in text
     assert [row[1] for row in rows(text) if len(row) == 5 and row[1]] == [verdict.state for verdict in verdicts]
 
@@ -78,32 +80,34 @@ def test_signs_of_formulas_are_set_as_formulas() -> None:
     assert escape("10⁻³") == "10$^-$$^3$"
 
 
-def test_every_row_has_as_many_cells_as_columns(made: Made, verdicts: list[Verdict]) -> None:
-    odd = replace(made.study, claim=ATTACK)
-    text = latex(odd, made.frames, verdicts)
-    assert {len(row) for row in rows(text)} == {len(made.study.axes()) + 4, 5}
+def test_every_row_has_as_many_cells_as_columns(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    odd = replace(synthetic.study, claim=ATTACK)
+    text = latex(odd, synthetic.frames, verdicts)
+    assert {len(row) for row in rows(text)} == {len(synthetic.study.axes()) + 4, 5}
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 2
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
 
 
-def test_no_row_begins_with_what_belongs_to_a_line_break(made: Made, verdicts: list[Verdict]) -> None:
-    assert not re.search(r"\\\\\n[\[*]", latex(made.study, made.frames, verdicts))
+def test_no_row_begins_like_an_argument_of_a_line_break(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    assert not re.search(r"\\\\\n[\[*]", latex(synthetic.study, synthetic.frames, verdicts))
 
 
-def test_the_same_results_give_the_same_bytes(made: Made, verdicts: list[Verdict], tmp_path: Path) -> None:
+def test_the_same_results_give_the_same_bytes(
+    synthetic: SyntheticResults, verdicts: list[Verdict], tmp_path: Path
+) -> None:
     for name in ("a.tex", "b.tex"):
-        write(tmp_path / name, made.study, made.frames, verdicts)
+        write(tmp_path / name, synthetic.study, synthetic.frames, verdicts)
     assert (tmp_path / "a.tex").read_bytes() == (tmp_path / "b.tex").read_bytes()
 
 
-def test_a_file_that_cannot_be_written_is_said(made: Made, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_an_error(synthetic: SyntheticResults, tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="cannot be written"):
-        write(tmp_path / "gone" / "a.tex", made.study, made.frames, [])
+        write(tmp_path / "missing" / "a.tex", synthetic.study, synthetic.frames, [])
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
-def test_latex_reads_it(made: Made, verdicts: list[Verdict], tmp_path: Path) -> None:
-    write(tmp_path / "tables.tex", replace(made.study, claim=ATTACK), made.frames, verdicts)
+def test_latex_reads_it(synthetic: SyntheticResults, verdicts: list[Verdict], tmp_path: Path) -> None:
+    write(tmp_path / "tables.tex", replace(synthetic.study, claim=ATTACK), synthetic.frames, verdicts)
     (tmp_path / "paper.tex").write_text(
         "\\documentclass{article}\n\\usepackage{booktabs,array}\n\\begin{document}\n\\input{tables}\n\\end{document}\n"
     )

@@ -37,7 +37,9 @@ def listed(folder: Path, capsys, *arguments: str) -> tuple[int, str]:
     return code, capsys.readouterr().out
 
 
-def test_what_was_not_run_is_said_and_what_was_run_is_as_good_as_its_worst_expectation(tmp_path: Path, capsys) -> None:
+def test_a_study_that_was_not_run_is_listed_and_one_that_was_is_as_good_as_its_worst_expectation(
+    tmp_path: Path, capsys
+) -> None:
     from harness import sweep
 
     path = written(tmp_path, 0.1)
@@ -66,20 +68,20 @@ def test_a_study_without_a_paper_is_not_listed(tmp_path: Path, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    ("paper", "said"),
+    ("paper", "message"),
     [
         ("{source: Somebody 1999}", "paper: tag:"),
         ("{source: Somebody 1999, tag: exact}", "paper: tag:"),
         ("Somebody 1999", "paper: must be a mapping"),
     ],
 )
-def test_a_mistake_in_the_paper_is_told_with_its_place(tmp_path: Path, paper: str, said: str) -> None:
+def test_a_mistake_in_the_paper_is_reported_with_file_line_and_column(tmp_path: Path, paper: str, message: str) -> None:
     path = written(tmp_path, 0.1)
     path.write_text(path.read_text().replace('{source: "Somebody 1999, figure 1", tag: qualitative}', paper))
-    with pytest.raises(StudyError, match=rf"halves.yaml:3:\d+: {said}"):
+    with pytest.raises(StudyError, match=rf"halves.yaml:3:\d+: {message}"):
         read(path)
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="no such folder"):
         papers.main([str(tmp_path / "nowhere")])

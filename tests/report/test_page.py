@@ -1,4 +1,4 @@
-"""The report's page: what may run in it, what it says of runs that ended badly, and that it can be read."""
+"""The report's page: which scripts can run in it, failed and diverged runs, and legible colours."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from itertools import product
 from typing import Any
 
 import pytest
-from made_up import Made
+from synthetic_results import SyntheticResults
 
 from harness.report import page
-from harness.report.gridtable import choices, grid_rows
-from harness.report.page import html, stopped
+from harness.report.gridtable import axis_values, grid_rows
+from harness.report.page import html, stopped_runs
 
 EVIL = "</script><!--<script>alert(1)</script>&\u2028"
 SCRIPT = re.compile(r"<script([^>]*)>(.*?)</script>", re.DOTALL)
@@ -32,8 +32,8 @@ def hashed(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def test_the_policy_allows_the_pages_own_script_and_style_and_nothing_else(made: Made) -> None:
-    text = html(made.study, made.frames, [], [], {})
+def test_the_policy_allows_the_pages_own_script_and_style_and_nothing_else(synthetic: SyntheticResults) -> None:
+    text = html(synthetic.study, synthetic.frames, [], [], {})
     scripts, policy = parts(text)
     assert [attributes for attributes, _ in scripts] == [' type="application/json" id="data"', ""]
     (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
@@ -45,8 +45,8 @@ def test_the_policy_allows_the_pages_own_script_and_style_and_nothing_else(made:
     assert " style=" not in text  # the policy forbids it
 
 
-def test_only_a_live_page_may_ask_and_only_the_server_that_it_came_from(made: Made) -> None:
-    text = html(made.study, made.frames, [], [], {}, live=3)
+def test_only_a_live_page_connects_and_only_to_its_own_server(synthetic: SyntheticResults) -> None:
+    text = html(synthetic.study, synthetic.frames, [], [], {}, live=3)
     scripts, policy = parts(text)
     assert "connect-src 'self'" in policy
     assert all(hashed(content) in policy for _, content in scripts[1:])
@@ -54,13 +54,13 @@ def test_only_a_live_page_may_ask_and_only_the_server_that_it_came_from(made: Ma
     assert json.loads(scripts[0][1])["live"] == 3
 
 
-def test_text_cannot_leave_the_data(made: Made) -> None:
-    study = replace(made.study, claim=EVIL, name=EVIL)
-    scripts, _ = parts(html(study, made.frames, [], [], {"date": EVIL}))
+def test_text_cannot_leave_the_data(synthetic: SyntheticResults) -> None:
+    study = replace(synthetic.study, claim=EVIL, name=EVIL)
+    scripts, _ = parts(html(study, synthetic.frames, [], [], {"date": EVIL}))
     assert len(scripts) == 2
     assert not set("<>&\u2028") & set(scripts[0][1])
-    said = json.loads(scripts[0][1])["summary"]
-    assert (said["claim"], said["name"], said["date"]) == (EVIL, EVIL, EVIL)
+    content = json.loads(scripts[0][1])["summary"]
+    assert (content["claim"], content["name"], content["date"]) == (EVIL, EVIL, EVIL)
 
 
 def test_the_script_builds_no_markup_from_text() -> None:
@@ -71,28 +71,28 @@ def test_the_script_builds_no_markup_from_text() -> None:
         assert len(text.splitlines()) < 250
 
 
-def test_the_grid_is_sorted_by_numbers_and_reading_order(made: Made) -> None:
-    rows = grid_rows(made.study, made.frames.runs)
-    axis = list(made.study.axes()).index("bptt_window")
+def test_the_grid_is_sorted_by_numbers_and_reading_order(synthetic: SyntheticResults) -> None:
+    rows = grid_rows(synthetic.study, synthetic.frames.runs)
+    axis = list(synthetic.study.axes()).index("bptt_window")
     assert {cell.text: cell.order for cell in (row.point[axis] for row in rows)} == {"25": "0", "full": "1"}
     assert {row.cells[0].order for row in rows} <= {str(k / 4) for k in range(5)}
     assert "Infinity" in {row.cells[1].order for row in rows}  # never solved: beyond the budget
-    assert dict(choices(made.study))["cell"] == ["rnn", "lstm"]
+    assert dict(axis_values(synthetic.study))["cell"] == ["rnn", "lstm"]
 
 
-def test_what_ended_badly_is_listed_with_its_reason(made: Made) -> None:
-    runs = made.frames.runs.copy()
+def test_failed_and_diverged_runs_are_listed_with_their_reason(synthetic: SyntheticResults) -> None:
+    runs = synthetic.frames.runs.copy()
     runs.loc[[0, 1], "outcome"] = "failed"
-    rows = stopped(made.study, runs, {runs["run_id"][0]: "ValueError: no"})
+    rows = stopped_runs(synthetic.study, runs, {runs["run_id"][0]: "ValueError: no"})
     reasons = {row[4]: row[5] for row in rows}
-    assert [reasons[run_id] for run_id in runs["run_id"][:2]] == ["ValueError: no", "no note was kept"]
+    assert [reasons[run_id] for run_id in runs["run_id"][:2]] == ["ValueError: no", "no error was recorded"]
     diverged = runs.loc[runs["outcome"] == "diverged", "run_id"]
     assert {reasons[run_id] for run_id in diverged} == {"loss or gradient not finite"}
 
 
-def test_a_study_without_axes_has_a_row_that_opens(made: Made) -> None:
-    study = replace(made.study, points=made.study.points[:1])
-    runs = made.frames.select({"cell": "rnn", "sequence_length": 20, "spectral_radius": 0.8})
+def test_a_study_without_axes_has_a_row_that_opens(synthetic: SyntheticResults) -> None:
+    study = replace(synthetic.study, points=synthetic.study.points[:1])
+    runs = synthetic.frames.select({"cell": "rnn", "sequence_length": 20, "spectral_radius": 0.8})
     text = html(study, runs, [], [], {})
     assert ">the only one</td>" in text
     assert "<select" not in text
@@ -131,15 +131,15 @@ def test_every_ink_is_legible_on_every_ground(scheme: str) -> None:
     assert {line for line in lines - {"rule"} if contrast(colours[line], colours["paper"]) < 3} == set()
 
 
-def test_a_grid_of_thousands_of_points_is_cut_and_says_so(made: Made, monkeypatch) -> None:
+def test_a_grid_of_thousands_of_points_is_cut_and_says_so(synthetic: SyntheticResults, monkeypatch) -> None:
     def rows(text: str) -> list[str]:
         return re.findall(r"<tr>.*?</tr>", text[text.index('<table id="points"') :].split("</table>")[0], re.DOTALL)
 
-    whole = html(made.study, made.frames, [], [], {})
+    whole = html(synthetic.study, synthetic.frames, [], [], {})
     monkeypatch.setattr(page, "MOST_POINTS", 3)
-    text = html(made.study, made.frames, [], [], {})
+    text = html(synthetic.study, synthetic.frames, [], [], {})
     assert rows(text) == rows(whole)[:4]  # the head, and three points as they were
-    assert f"first 3 of {len(made.study.points)} points" in text
+    assert f"first 3 of {len(synthetic.study.points)} points" in text
     assert "first 3 of" not in whole
     (data, _), _ = parts(text)
     assert len(json.loads(data[1])["points"]) == 3

@@ -1,4 +1,4 @@
-"""What people see: files, terminal and report page."""
+"""The presentation of results: figure files, the terminal, the report page."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 import matplotlib as mpl
 import pytest
-from made_up import Made, figures, make, point
+from synthetic_results import SyntheticResults, figures, point, simulate
 
 from harness.errors import ResultsError
 from harness.figures import style
 from harness.figures.rendering import RenderedFigure, render
 from harness.report.gridtable import GridRow, grid_rows
-from harness.report.page import html, stopped, write
+from harness.report.page import html, stopped_runs, write
 from harness.study import labels
 from harness.study.spec import Expectation
 from harness.verdicts.expectations import Verdict, judge
@@ -28,20 +28,20 @@ PROVENANCE = {"command": "python -m harness.sweep a.yaml -S 'x=<1>'", "date": "t
 
 
 @pytest.fixture(scope="module")
-def verdicts(made: Made) -> list[Verdict]:
-    return [verdict for each in made.study.expect for verdict in judge(each, made.frames.runs, made.planned)]
+def verdicts(synthetic: SyntheticResults) -> list[Verdict]:
+    return synthetic.verdicts
 
 
-def page(made: Made, verdicts: list[Verdict], **changes: Any) -> str:
+def page(synthetic: SyntheticResults, verdicts: list[Verdict], **changes: Any) -> str:
     svg = RenderedFigure("success", "What one sees. More.", b"<svg/>")
     png = RenderedFigure("phase", "A map.", b"\x89PNG...", wide=True)
-    study, notes = replace(made.study, **changes), ["Figure 'x' is missing."]
-    return html(study, made.frames, verdicts, [svg, png], PROVENANCE, notes)
+    study, notes = replace(synthetic.study, **changes), ["Figure 'x' is missing."]
+    return html(study, synthetic.frames, verdicts, [svg, png], PROVENANCE, notes)
 
 
-def drawn_figure(made: Made, index: int) -> Any:
-    figure: Any = made.study.figures[index]
-    return figure.draw(made.frames, made.study)
+def drawn_figure(synthetic: SyntheticResults, index: int) -> Any:
+    figure: Any = synthetic.study.figures[index]
+    return figure.draw(synthetic.frames, synthetic.study)
 
 
 class Tags(HTMLParser):
@@ -51,13 +51,13 @@ class Tags(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
         self.feed(text)
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+        self.tags.append((tag, dict(attrs)))
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -65,51 +65,51 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_files_are_written_with_the_same_bytes_twice(made: Made, tmp_path: Path) -> None:
-    small = replace(made.study, figures=made.study.figures[:1])
-    first, again = (render(small, made.frames, tmp_path / name) for name in ("a", "b"))
+def test_files_are_written_with_the_same_bytes_twice(synthetic: SyntheticResults, tmp_path: Path) -> None:
+    small = replace(synthetic.study, figures=synthetic.study.figures[:1])
+    first, again = (render(small, synthetic.frames, tmp_path / name) for name in ("a", "b"))
     assert first == again
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert names == ["success.pdf", "success.png"]
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
 
 
-def test_no_date_is_in_a_file(made: Made, tmp_path: Path) -> None:
-    render(replace(made.study, figures=made.study.figures[:1]), made.frames, tmp_path, ["pdf", "svg"])
+def test_no_date_is_in_a_file(synthetic: SyntheticResults, tmp_path: Path) -> None:
+    render(replace(synthetic.study, figures=synthetic.study.figures[:1]), synthetic.frames, tmp_path, ["pdf", "svg"])
     assert b"CreationDate" not in (tmp_path / "success.pdf").read_bytes()
     assert b"<dc:date>" not in (tmp_path / "success.svg").read_bytes()
 
 
-def test_fonts_in_a_pdf_are_truetype(made: Made, tmp_path: Path) -> None:
-    render(replace(made.study, figures=made.study.figures[:1]), made.frames, tmp_path, ["pdf"])
+def test_fonts_in_a_pdf_are_truetype(synthetic: SyntheticResults, tmp_path: Path) -> None:
+    render(replace(synthetic.study, figures=synthetic.study.figures[:1]), synthetic.frames, tmp_path, ["pdf"])
     assert b"/Type3" not in (tmp_path / "success.pdf").read_bytes()
 
 
-def test_figures_have_paper_widths(made: Made) -> None:
-    widths = [drawn_figure(made, i).get_figwidth() for i in range(5)]
+def test_figures_have_paper_widths(synthetic: SyntheticResults) -> None:
+    widths = [drawn_figure(synthetic, i).get_figwidth() for i in range(5)]
     assert widths == [style.SINGLE, *[style.DOUBLE] * 4]
 
 
-def test_drawing_changes_no_setting_and_opens_no_window(made: Made) -> None:
+def test_drawing_changes_no_setting_and_opens_no_window(synthetic: SyntheticResults) -> None:
     import matplotlib.pyplot as plt
 
     before = dict(mpl.rcParams)
-    drawn_figure(made, 0)
+    drawn_figure(synthetic, 0)
     assert dict(mpl.rcParams) == before
     assert plt.get_fignums() == []
 
 
-def test_a_figure_without_data_is_a_note(made: Made, tmp_path: Path) -> None:
-    study = replace(made.study, figures=figures({"kind": "success", "name": "gone", "where": {"cell": "gru"}}))
-    drawings, notes = render(study, made.frames, tmp_path)
+def test_a_figure_without_data_is_a_note(synthetic: SyntheticResults, tmp_path: Path) -> None:
+    study = replace(synthetic.study, figures=figures({"kind": "success", "name": "empty", "where": {"cell": "gru"}}))
+    drawings, notes = render(study, synthetic.frames, tmp_path)
     assert drawings == []
-    assert notes == ["Figure 'gone' is missing: nothing to draw: no run has a result yet."]
+    assert notes == ["Figure 'empty' is missing: nothing to draw: no run has a result yet."]
 
 
-def test_a_file_in_the_place_of_the_folder_is_said(made: Made, tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_folder_is_an_error(synthetic: SyntheticResults, tmp_path: Path) -> None:
     (tmp_path / "figures").write_text("")
     with pytest.raises(ResultsError, match="cannot be written"):
-        render(replace(made.study, figures=made.study.figures[:1]), made.frames, tmp_path / "figures")
+        render(replace(synthetic.study, figures=synthetic.study.figures[:1]), synthetic.frames, tmp_path / "figures")
 
 
 def test_a_cell_has_one_colour_everywhere() -> None:
@@ -122,9 +122,9 @@ def test_a_null_is_grey_unless_it_means_a_value() -> None:
     assert style.NONE_COLOUR not in style.colours("bptt_window", [5, 25, None])
 
 
-def test_values_are_written_for_people() -> None:
-    assert [labels.value("bptt_window", held) for held in (None, 25.0)] == ["full", "25"]
-    assert [labels.value("forget_bias", held) for held in (None, "1.0", "chrono")] == ["none", "1", "chrono"]
+def test_values_are_written_as_in_a_paper() -> None:
+    assert [labels.value("bptt_window", value) for value in (None, 25.0)] == ["full", "25"]
+    assert [labels.value("forget_bias", value) for value in (None, "1.0", "chrono")] == ["none", "1", "chrono"]
     assert labels.axis("sequence_length") == "sequence length T (steps)"
     assert labels.axis("batch_size", "sequences") == "batch size (sequences)"
     assert labels.title({"cell": "lstm", "sequence_length": 100}) == "cell = lstm, T = 100"
@@ -141,29 +141,29 @@ def test_the_summary_is_aligned_and_narrow(verdicts: list[Verdict]) -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
 def test_the_summary_wraps_to_any_width(width: int) -> None:
-    long = Verdict(f"success_rate of {'cell=lstm, ' * 12}T=100 >= 0.8", "fails", "so it is", "success_rate",
+    long = Verdict(f"success_rate of {'cell=lstm, ' * 12}T=100 >= 0.8", "fails", "for a reason", "success_rate",
                    Measured(0.5, 0.1, 0.9, 8, 8))  # fmt: skip
     text = summary([long], width)
     assert max(map(len, text.splitlines())) <= width
     assert ">= 0.8" in text
 
 
-def test_no_expectations_are_said() -> None:
+def test_a_study_without_expectations_has_a_summary() -> None:
     assert summary([]) == "no expectations"
 
 
-def test_the_page_is_well_formed_and_needs_no_network(made: Made, verdicts: list[Verdict]) -> None:
-    tags = Tags(page(made, verdicts)).found
+def test_the_page_is_well_formed_and_needs_no_network(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    tags = Tags(page(synthetic, verdicts)).tags
     assert not [tag for tag, _ in tags if tag in ("link", "iframe", "object", "embed", "form")]
     assert not [attrs for tag, attrs in tags if tag == "script" and "src" in attrs]
     sources = [attrs["src"] for tag, attrs in tags if tag == "img"]
     assert [str(source).split(";")[0] for source in sources] == ["data:image/svg+xml", "data:image/png"]
-    text = re.sub(r"data:[^\"]*", "", page(made, verdicts))
+    text = re.sub(r"data:[^\"]*", "", page(synthetic, verdicts))
     assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text)
 
 
-def test_headings_descend_by_one_and_images_have_words(made: Made, verdicts: list[Verdict]) -> None:
-    tags = Tags(page(made, verdicts)).found
+def test_headings_descend_by_one_and_images_have_words(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    tags = Tags(page(synthetic, verdicts)).tags
     heads = [int(tag[1]) for tag, _ in tags if re.fullmatch(r"h\d", tag)]
     assert heads[0] == 1
     assert heads.count(1) == 1
@@ -171,34 +171,34 @@ def test_headings_descend_by_one_and_images_have_words(made: Made, verdicts: lis
     assert [attrs["alt"] for tag, attrs in tags if tag == "img"] == ["success: What one sees.", "phase: A map."]
 
 
-def test_tables_scroll_in_a_box_that_the_keyboard_reaches(made: Made, verdicts: list[Verdict]) -> None:
-    tags = Tags(page(made, verdicts)).found
+def test_tables_scroll_in_a_box_that_the_keyboard_reaches(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    tags = Tags(page(synthetic, verdicts)).tags
     boxes = [attrs for _, attrs in tags if str(attrs.get("class")).split()[0] == "scroll"]
     assert len(boxes) == len([tag for tag, _ in tags if tag == "table"]) == 3
     assert all(box["tabindex"] == "0" and box["aria-label"] for box in boxes)
 
 
-def test_a_malicious_claim_is_only_text(made: Made, verdicts: list[Verdict]) -> None:
+def test_a_malicious_claim_is_only_text(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
     attack = "</title><script>alert(1)</script><img src=x onerror=alert(2)>"
-    text = page(made, verdicts, claim=attack, name='"><b>')
-    assert len([tag for tag, _ in Tags(text).found if tag == "script"]) == 2
+    text = page(synthetic, verdicts, claim=attack, name='"><b>')
+    assert len([tag for tag, _ in Tags(text).tags if tag == "script"]) == 2
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text
-    assert not [attrs for _, attrs in Tags(text).found if "onerror" in attrs]
+    assert not [attrs for _, attrs in Tags(text).tags if "onerror" in attrs]
     assert "&#39;x=&lt;1&gt;&#39;" in text
 
 
-def test_the_page_says_what_was_found(made: Made, verdicts: list[Verdict]) -> None:
-    text = page(made, verdicts)
+def test_the_page_has_verdicts_provenance_and_notes(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    text = page(synthetic, verdicts)
     assert "2 of 5 expectations fail." in text
     assert "paired difference +1.00 over 4 shared seeds" in text
     assert "numpy 2.4" in text
     assert "Figure &#39;x&#39; is missing." in text
 
 
-def test_mixed_machines_are_said(made: Made, verdicts: list[Verdict]) -> None:
-    runs = made.frames.runs.assign(engine=["torch", "numba"] * (len(made.frames.runs) // 2))
-    text = html(made.study, replace(made.frames, runs=runs), verdicts, [], {}, [])
+def test_mixed_machines_are_noted(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    runs = synthetic.frames.runs.assign(engine=["torch", "numba"] * (len(synthetic.frames.runs) // 2))
+    text = html(synthetic.study, replace(synthetic.frames, runs=runs), verdicts, [], {}, [])
     assert "These results mix 2 values of engine: numba; torch." in text
 
 
@@ -206,40 +206,42 @@ def texts(row: GridRow) -> list[str]:
     return [cell.text for cell in row.point]
 
 
-def test_every_point_of_the_grid_has_a_row(made: Made) -> None:
-    rows = grid_rows(made.study, made.frames.runs)
-    assert len(rows) == len(made.study.points)
+def test_every_point_of_the_grid_has_a_row(synthetic: SyntheticResults) -> None:
+    rows = grid_rows(synthetic.study, synthetic.frames.runs)
+    assert len(rows) == len(synthetic.study.points)
     assert all(sum(row.counts.values()) == 4 for row in rows)
     (chrono,) = [row for row in rows if "chrono" in texts(row)]
     assert "25" in texts(chrono)
     assert chrono.counts["solved"] + chrono.counts["unsolved"] == 4
 
 
-def test_what_has_not_run_is_counted_as_missing(made: Made) -> None:
-    rows = grid_rows(made.study, made.frames.runs.iloc[:2])
+def test_runs_that_are_not_done_are_counted_as_missing(synthetic: SyntheticResults) -> None:
+    rows = grid_rows(synthetic.study, synthetic.frames.runs.iloc[:2])
     assert [row.counts["missing"] for row in rows[:2]] == [2, 4]
     assert [cell.text for cell in rows[1].cells] == ["–", "–", "–"]
 
 
-def test_diverged_runs_are_listed(made: Made) -> None:
-    rows = stopped(made.study, made.frames.runs, {})
-    assert len(rows) == (made.frames.runs["outcome"] == "diverged").sum() > 0
+def test_diverged_runs_are_listed(synthetic: SyntheticResults) -> None:
+    rows = stopped_runs(synthetic.study, synthetic.frames.runs, {})
+    assert len(rows) == (synthetic.frames.runs["outcome"] == "diverged").sum() > 0
     assert all("spectral_radius=1.2" in row[1] for row in rows)
 
 
 def test_a_page_of_nothing_is_a_page(tmp_path: Path) -> None:
-    made = make([point("rnn", 20, 1.0)])
-    frames = replace(made.frames, runs=made.frames.runs.iloc[:0])
+    synthetic = simulate([point("rnn", 20, 1.0)])
+    frames = replace(synthetic.frames, runs=synthetic.frames.runs.iloc[:0])
     expectation = Expectation(metric="success_rate", at_least=0.5)
-    verdicts = judge(expectation, frames.runs, made.planned)
-    write(tmp_path / "report.html", made.study, frames, verdicts, [], {})
+    verdicts = judge(expectation, frames.runs, synthetic.planned)
+    write(tmp_path / "report.html", synthetic.study, frames, verdicts, [], {})
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert Tags(text).found
+    assert Tags(text).tags
     assert "No verdict on 1 of 1 expectations" in text
 
 
-def test_a_study_of_many_runs_makes_a_small_page(made: Made, verdicts: list[Verdict], tmp_path: Path) -> None:
-    drawings, notes = render(made.study, made.frames, tmp_path)
+def test_a_study_of_many_runs_makes_a_small_page(
+    synthetic: SyntheticResults, verdicts: list[Verdict], tmp_path: Path
+) -> None:
+    drawings, notes = render(synthetic.study, synthetic.frames, tmp_path)
     assert notes == []
-    write(tmp_path / "report.html", made.study, made.frames, verdicts, drawings, PROVENANCE)
+    write(tmp_path / "report.html", synthetic.study, synthetic.frames, verdicts, drawings, PROVENANCE)
     assert (tmp_path / "report.html").stat().st_size < 1_500_000

@@ -1,17 +1,17 @@
-"""Tables become frames whose rows know their settings; conditions find the rows that a study means."""
+"""Tables become frames whose rows carry their settings; conditions select the rows that a study means."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import Made, make, point
+from synthetic_results import SyntheticResults, point, simulate
 
 from harness.errors import HarnessError
 from harness.statistics.frames import Frames, by_lag, long, select
 
 
-def test_every_evaluation_knows_its_run(frames: Frames) -> None:
+def test_every_evaluation_carries_the_columns_of_its_run(frames: Frames) -> None:
     row = frames.curves.iloc[-1]
     run = frames.runs.set_index("run_id").loc[row["run_id"]]
     assert row["cell"] == run["cell"]
@@ -19,17 +19,17 @@ def test_every_evaluation_knows_its_run(frames: Frames) -> None:
     assert row["sequence_length"] == run["sequence_length"]
 
 
-def test_settings_are_told_from_measurements(made: Made) -> None:
-    settings = made.frames.settings
+def test_settings_are_distinguished_from_measurements(synthetic: SyntheticResults) -> None:
+    settings = synthetic.frames.settings
     assert {"cell", "sequence_length", "forget_bias", "seed", "bptt_window"} <= set(settings)
     assert not {"run_id", "outcome", "final_accuracy", "seconds"} & set(settings)
 
 
-def test_runs_that_are_not_planned_are_left_out(made: Made) -> None:
-    kept = Frames.from_tables(made.tables, run_ids=["0000", "0003"])
-    assert set(kept.runs["run_id"]) == {"0000", "0003"}
-    assert set(kept.curves["run_id"]) == {"0000", "0003"}
-    assert set(kept.gradients["run_id"]) == {"0000", "0003"}
+def test_runs_that_are_not_planned_are_left_out(synthetic: SyntheticResults) -> None:
+    planned = Frames.from_tables(synthetic.tables, run_ids=["0000", "0003"])
+    assert set(planned.runs["run_id"]) == {"0000", "0003"}
+    assert set(planned.curves["run_id"]) == {"0000", "0003"}
+    assert set(planned.gradients["run_id"]) == {"0000", "0003"}
 
 
 def test_missing_tables_are_empty_frames() -> None:
@@ -45,14 +45,14 @@ def test_missing_tables_are_empty_frames() -> None:
     ({"forget_bias": [None, "chrono"]}, {"rnn", "lstm"}),
     ({"cell": "gru"}, set()),
 ])  # fmt: skip
-def test_conditions_find_their_rows(frames: Frames, where: dict[str, object], cells: set[str]) -> None:
+def test_conditions_select_their_rows(frames: Frames, where: dict[str, object], cells: set[str]) -> None:
     assert set(select(frames.runs, where)["cell"]) == cells
 
 
 def test_null_matches_null_and_nothing_else(frames: Frames) -> None:
-    kept = select(frames.runs, {"bptt_window": None})
-    assert kept["bptt_window"].isna().all()
-    assert len(kept) + len(select(frames.runs, {"bptt_window": 25})) == len(frames.runs)
+    full = select(frames.runs, {"bptt_window": None})
+    assert full["bptt_window"].isna().all()
+    assert len(full) + len(select(frames.runs, {"bptt_window": 25})) == len(frames.runs)
 
 
 def test_text_that_spells_a_number_is_that_number(frames: Frames) -> None:
@@ -61,9 +61,9 @@ def test_text_that_spells_a_number_is_that_number(frames: Frames) -> None:
     assert len(select(frames.runs, {"forget_bias": "chrono"})) == 4
 
 
-def test_planned_settings_and_stored_ones_are_matched_alike(made: Made) -> None:
+def test_planned_settings_and_stored_ones_are_matched_alike(synthetic: SyntheticResults) -> None:
     for where in ({"forget_bias": 1.0}, {"forget_bias": None}, {"bptt_window": [25]}, {"stop_when_solved": True}):
-        assert set(select(made.planned, where)["run_id"]) == set(select(made.frames.runs, where)["run_id"])
+        assert set(select(synthetic.planned, where)["run_id"]) == set(select(synthetic.frames.runs, where)["run_id"])
 
 
 def test_true_is_not_one(frames: Frames) -> None:
@@ -77,8 +77,8 @@ def test_an_unknown_column_names_the_nearest(frames: Frames) -> None:
 
 
 def test_selecting_frames_keeps_them_together(frames: Frames) -> None:
-    kept = frames.select({"cell": "lstm", "sequence_length": 20})
-    assert set(kept.curves["run_id"]) == set(kept.runs["run_id"]) == set(kept.gradients["run_id"])
+    selected = frames.select({"cell": "lstm", "sequence_length": 20})
+    assert set(selected.curves["run_id"]) == set(selected.runs["run_id"]) == set(selected.gradients["run_id"])
 
 
 def test_the_long_form_has_a_row_a_time_step(frames: Frames) -> None:
@@ -90,7 +90,7 @@ def test_the_long_form_has_a_row_a_time_step(frames: Frames) -> None:
     assert opened["log10_adjoint"].tolist() == [float(x) for x in row["log10_adjoint"].iloc[0]]
 
 
-def test_the_long_form_is_float64_with_zeros_kept_and_gaps_marked(frames: Frames) -> None:
+def test_the_long_form_is_float64_with_minus_infinity_for_zeros_and_nan_for_gaps(frames: Frames) -> None:
     opened = long(select(frames.gradients, {"bptt_window": 25}))
     columns = ["log10_adjoint", "log10_immediate", "log10_adjoint_cell"]
     assert (opened[columns].dtypes == np.float64).all()
@@ -109,10 +109,10 @@ def test_rows_by_lag_start_at_the_end_of_the_sequence() -> None:
 
 
 def test_a_failed_run_without_numbers_is_read() -> None:
-    made = make([point("rnn", 20, 1.0)])
-    rows = made.tables["runs"].to_pylist()
+    synthetic = simulate([point("rnn", 20, 1.0)])
+    rows = synthetic.tables["runs"].to_pylist()
     rows[0] |= {"outcome": "failed", "updates": None, "solved_at": None, "final_accuracy": None}
-    table = type(made.tables["runs"]).from_pylist(rows, schema=made.tables["runs"].schema)
-    frames = Frames.from_tables({**made.tables, "runs": table})
+    table = type(synthetic.tables["runs"]).from_pylist(rows, schema=synthetic.tables["runs"].schema)
+    frames = Frames.from_tables({**synthetic.tables, "runs": table})
     assert frames.runs["outcome"].tolist().count("failed") == 1
     assert isinstance(frames.curves, pd.DataFrame)

@@ -12,6 +12,7 @@ from scipy import stats
 
 from harness.statistics.intervals import (
     Interval,
+    finite_mean,
     iqm,
     iqm_interval,
     kaplan_meier,
@@ -19,6 +20,7 @@ from harness.statistics.intervals import (
     median_time,
     paired_permutation,
     rate_interval,
+    seed_means,
 )
 
 # Weeks in remission of 21 leukaemia patients on 6-MP and on placebo (Freireich et al. 1963); + is censored.
@@ -58,7 +60,7 @@ def test_intervals_of_all_solved_are_their_closed_forms(n: int) -> None:
     assert rate_interval(n, n, "exact").low == pytest.approx(0.025 ** (1 / n))
 
 
-def test_no_runs_say_nothing_about_a_rate() -> None:
+def test_without_runs_the_interval_of_a_rate_is_zero_to_one() -> None:
     assert rate_interval(0, 0) == (0.0, 1.0)
 
 
@@ -172,11 +174,17 @@ def test_the_band_is_the_mean_with_the_spread_of_resampled_seeds() -> None:
     assert (band.high - band.low) / 2 == pytest.approx(half, rel=0.1)
 
 
-def test_what_is_missing_is_left_out_of_the_band() -> None:
+def test_missing_values_are_left_out_of_the_band() -> None:
     values = np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan]])
     band = mean_band(values, generator())
     assert band.mean == pytest.approx([2.0, 5.0, np.nan], nan_ok=True)
     assert np.isnan(band.low).tolist() == [False, True, True]
+
+
+def test_runs_of_one_seed_are_averaged_to_one_row_and_infinite_values_left_out() -> None:
+    values = np.array([[1.0, 2.0], [5.0, -np.inf], [3.0, np.nan]])
+    assert seed_means(values, [7, 4, 7]) == pytest.approx(np.array([[5.0, np.nan], [2.0, 2.0]]), nan_ok=True)
+    assert finite_mean(values) == pytest.approx([3.0, 2.0])
 
 
 def test_one_seed_has_no_band() -> None:
@@ -216,7 +224,7 @@ def test_the_pooled_interval_covers_fully_paired_seeds_as_often_as_it_says() -> 
 MAINTAINED = ([9, 13, 18, 23, 31, 34, 48], [13, 28, 45, 161])
 
 
-def test_kaplan_meier_gives_what_r_prints_for_aml() -> None:
+def test_kaplan_meier_gives_the_numbers_that_r_prints_for_aml() -> None:
     """summary(survfit(Surv(time, status) ~ 1, aml, subset = x == "Maintained"))."""
     curve = kaplan_meier(*MAINTAINED)
     steps = {9: 0.909, 13: 0.818, 18: 0.716, 23: 0.614, 31: 0.491, 34: 0.368, 48: 0.184}
@@ -229,7 +237,7 @@ def test_kaplan_meier_gives_what_r_prints_for_aml() -> None:
     assert median_time(*MAINTAINED)[0] == 31
 
 
-def test_scipys_correction_finds_what_benjamini_and_hochberg_found() -> None:
+def test_scipys_correction_gives_the_numbers_of_benjamini_and_hochberg() -> None:
     """The fifteen p-values of their section 3.2: four are rejected at .05, Bonferroni rejects three."""
     ps = [
         0.0001,

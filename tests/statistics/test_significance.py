@@ -43,8 +43,8 @@ def test_one_cell_is_the_paired_test() -> None:
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 30))
 def test_with_solved_and_unsolved_it_is_mcnemars_exact_test(gained: int, lost: int, same: int) -> None:
     if gained + lost + same and gained + lost <= 12:
-        found = stratified_permutation([[1.0] * gained + [-1.0] * lost + [0.0] * same], generator())
-        assert found == pytest.approx(stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0)
+        p = stratified_permutation([[1.0] * gained + [-1.0] * lost + [0.0] * same], generator())
+        assert p == pytest.approx(stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0)
 
 
 def test_random_patterns_come_near_the_exact_value() -> None:
@@ -64,9 +64,9 @@ def test_equal_pairs_have_p_one_and_the_sign_does_not_matter() -> None:
     assert stratified_permutation(CELLS, generator()) == stratified_permutation(turned, generator())
 
 
-@pytest.mark.parametrize(("cells", "what"), REFUSED)
-def test_what_is_no_cell_of_pairs_is_refused(cells: list[list[float]], what: str) -> None:
-    with pytest.raises(ValueError, match=what):
+@pytest.mark.parametrize(("cells", "message"), REFUSED)
+def test_cells_without_finite_pairs_are_refused(cells: list[list[float]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         stratified_permutation(cells, generator())
 
 
@@ -91,7 +91,7 @@ def test_the_interval_covers_a_grid_of_five_seeds_as_often_as_it_says() -> None:
     assert np.mean([low <= 0.3 <= high for low, high in ends]) > 0.95 - 3 * math.sqrt(0.95 * 0.05 / 400)
 
 
-def test_what_never_varied_has_no_interval() -> None:
+def test_differences_without_variation_have_no_interval() -> None:
     assert all(math.isnan(end) for end in difference_interval([[0.0, 0.0], [1.0, 1.0]], generator()))
     assert all(math.isnan(end) for end in difference_interval([[0.5]], generator()))
 
@@ -123,13 +123,13 @@ def test_cells_without_a_partner_are_refused() -> None:
 
 def test_the_chance_of_exceeding_is_that_of_a_fair_coin() -> None:
     # five of five down has 1/32; four or five of five, 6/32; two cells, once or twice
-    assert chance_of_exceeding([[1.0] * 5], 0.9, generator(), either_way=False) == pytest.approx(1 / 32, abs=0.007)
-    assert chance_of_exceeding([[1.0] * 5], 0.5, generator(), either_way=False) == pytest.approx(6 / 32, abs=0.016)
-    both = chance_of_exceeding([[1.0] * 5] * 2, 0.5, generator(), either_way=True)
+    assert chance_of_exceeding([[1.0] * 5], 0.9, generator(), two_sided=False) == pytest.approx(1 / 32, abs=0.007)
+    assert chance_of_exceeding([[1.0] * 5], 0.5, generator(), two_sided=False) == pytest.approx(6 / 32, abs=0.016)
+    both = chance_of_exceeding([[1.0] * 5] * 2, 0.5, generator(), two_sided=True)
     assert both == pytest.approx(1 - (1 - 12 / 32) ** 2, abs=0.02)
 
 
-def test_what_lies_within_the_margin_never_exceeds_it() -> None:
-    assert chance_of_exceeding([[0.1] * 5, [0.0] * 5], 0.1, generator(), either_way=True) == 0.0
+def test_differences_within_the_margin_never_exceed_it() -> None:
+    assert chance_of_exceeding([[0.1] * 5, [0.0] * 5], 0.1, generator(), two_sided=True) == 0.0
     assert not exceeds(np.mean([1, 1, 1, 0, 0]), 0.6)
     assert exceeds(0.61, 0.6)

@@ -1,4 +1,4 @@
-"""What the gate finds, what it lets pass, and how often it is wrong."""
+"""Comparisons: what is a regression, what is not, and the rates of false alarms and of detection."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from grids import grid
-from made_up import Made
 from scipy import stats
+from synthetic_results import SyntheticResults
 
 from harness.errors import HarnessError
 from harness.report import comparison_text
@@ -28,13 +28,13 @@ def without(solved, *, seeds: int, cells: int = 1) -> np.ndarray:
     return lost
 
 
-def found(first, second, **asked) -> Comparison:
-    return compare(grid(first), grid(second), **asked)
+def compared(first, second, **options) -> Comparison:
+    return compare(grid(first), grid(second), **options)
 
 
 @pytest.mark.parametrize("metric", [None, "final_accuracy", "final_loss", "solved_at", "bits_per_symbol"])
-def test_a_against_a_is_identical_with_p_one(made: Made, metric: str | None) -> None:
-    runs = made.frames.runs
+def test_a_against_a_is_identical_with_p_one(synthetic: SyntheticResults, metric: str | None) -> None:
+    runs = synthetic.frames.runs
     same = compare(runs, runs, metric=metric)
     assert same.identical
     assert same.state == "no regression"
@@ -43,8 +43,8 @@ def test_a_against_a_is_identical_with_p_one(made: Made, metric: str | None) -> 
     assert f"Identical: {len(runs)} runs" in comparison_text.text(same, NAMES)
 
 
-def test_a_drop_planted_in_one_cell_is_found_by_the_margin() -> None:
-    one = found(ALL, without(ALL, seeds=4))
+def test_a_drop_in_one_cell_is_detected_by_the_margin() -> None:
+    one = compared(ALL, without(ALL, seeds=4))
     assert one.state == "regression"
     [cell] = one.beyond
     assert cell.label == "sequence_length=10"
@@ -54,11 +54,11 @@ def test_a_drop_planted_in_one_cell_is_found_by_the_margin() -> None:
 
 
 def test_a_drop_of_the_margin_itself_passes() -> None:
-    assert found(ALL, without(ALL, seeds=3)).state == "no regression"
+    assert compared(ALL, without(ALL, seeds=3)).state == "no regression"
 
 
-def test_a_small_drop_in_every_cell_is_found_by_the_grid_alone() -> None:
-    spread = found(ALL, without(ALL, seeds=1, cells=20))
+def test_a_small_drop_in_every_cell_is_detected_by_the_grid_alone() -> None:
+    spread = compared(ALL, without(ALL, seeds=1, cells=20))
     assert spread.state == "regression"
     assert spread.significant
     assert not spread.beyond
@@ -67,7 +67,7 @@ def test_a_small_drop_in_every_cell_is_found_by_the_grid_alone() -> None:
 
 
 def test_a_rise_is_no_regression() -> None:
-    rise = found(without(ALL, seeds=4, cells=20), ALL)
+    rise = compared(without(ALL, seeds=4, cells=20), ALL)
     assert rise.state == "no regression"
     assert "B is better over the whole grid" in comparison_text.verdict(rise)
     assert rise.improvement[0] == pytest.approx(0.9)
@@ -76,12 +76,12 @@ def test_a_rise_is_no_regression() -> None:
 @pytest.mark.parametrize("metric", ["final_loss", "solved_at", "bits_per_symbol"])
 def test_where_lower_is_better_a_rise_is_the_regression(metric: str) -> None:
     worse = without(ALL, seeds=1, cells=20)
-    assert found(ALL, worse, metric=metric).state == "regression"
-    assert found(worse, ALL, metric=metric).state == "no regression"
+    assert compared(ALL, worse, metric=metric).state == "regression"
+    assert compared(worse, ALL, metric=metric).state == "no regression"
 
 
 @pytest.mark.parametrize("change", [-0.1, 0.1])
-def test_where_neither_is_better_a_change_either_way_is_one(change: float) -> None:
+def test_without_a_better_direction_a_change_in_either_is_a_regression(change: float) -> None:
     slopes = np.linspace(-0.3, -0.2, 100)
     first = grid(ALL, initial_adjoint_slope=slopes)
     second = grid(ALL, initial_adjoint_slope=slopes + change)
@@ -124,8 +124,8 @@ def test_a_diverged_run_is_an_unsolved_one_at_chance() -> None:
 
 
 def test_the_metric_is_the_success_rate_if_anything_was_solved() -> None:
-    assert found(without(ALL, seeds=5, cells=19), ALL).metric.name == "success_rate"
-    assert found(0 * ALL, 0 * ALL).metric.name == "final_accuracy"
+    assert compared(without(ALL, seeds=5, cells=19), ALL).metric.name == "success_rate"
+    assert compared(0 * ALL, 0 * ALL).metric.name == "final_accuracy"
 
 
 def test_an_infinite_slope_on_both_sides_is_no_difference_and_on_one_is_refused() -> None:
@@ -137,17 +137,17 @@ def test_an_infinite_slope_on_both_sides_is_no_difference_and_on_one_is_refused(
 
 def test_an_unknown_metric_is_named_with_its_nearest() -> None:
     with pytest.raises(HarnessError, match="did you mean 'success_rate'"):
-        found(ALL, ALL, metric="succes_rate")
+        compared(ALL, ALL, metric="succes_rate")
 
 
 def test_a_metric_that_nobody_recorded_is_refused() -> None:
     with pytest.raises(HarnessError, match="switch_error"):
-        found(ALL, ALL, metric="switch_error")
+        compared(ALL, ALL, metric="switch_error")
 
 
 def test_cells_are_corrected_as_benjamini_and_hochberg_do() -> None:
     second = without(without(ALL, seeds=5, cells=2), seeds=4, cells=4)
-    cells = found(ALL, second).cells
+    cells = compared(ALL, second).cells
     by_p = sorted(cells, key=lambda cell: -cell.p)
     least = 1.0
     for rank, cell in zip(range(len(cells), 0, -1), by_p, strict=True):
@@ -155,11 +155,11 @@ def test_cells_are_corrected_as_benjamini_and_hochberg_do() -> None:
         assert cell.corrected == pytest.approx(least)
 
 
-def test_five_seeds_are_told_what_they_cannot_show() -> None:
-    said = " ".join(comparison_text.notes(found(ALL, without(ALL, seeds=1))))
-    assert "with 5 pairs a cell no cell's own p can fall below 0.0625" in said
-    assert "cannot find anything here" not in said
-    few = " ".join(comparison_text.notes(found(np.ones((1, 4)), np.zeros((1, 4)))))
+def test_too_few_seeds_are_noted() -> None:
+    notes = " ".join(comparison_text.notes(compared(ALL, without(ALL, seeds=1))))
+    assert "with 5 pairs a cell no cell's own p can fall below 0.0625" in notes
+    assert "cannot find anything here" not in notes
+    few = " ".join(comparison_text.notes(compared(np.ones((1, 4)), np.zeros((1, 4)))))
     assert "with 4 pairs in all, the test over the grid cannot fall below 0.125" in few
 
 
@@ -189,15 +189,15 @@ def test_the_grid_test_finds_some_fifteen_percent_less_in_every_cell() -> None:
 
 
 @pytest.mark.parametrize("seeds", [5, 8])
-def test_the_rate_told_for_the_margin_is_that_of_two_unchanged_results(seeds: int) -> None:
-    generator, told, alarms, rounds = np.random.default_rng(seeds), 0.0, 0, 300
+def test_the_stated_false_alarm_rate_is_that_of_two_unchanged_results(seeds: int) -> None:
+    generator, stated, alarms, rounds = np.random.default_rng(seeds), 0.0, 0, 300
     for _ in range(rounds):
         d = simulated(RATES, generator, seeds) - simulated(RATES, generator, seeds)
         alarms += bool((d.mean(axis=1) < -0.6 - 1e-9).any())
-        told += chance_of_exceeding(list(d), 0.6, generator, either_way=False) / rounds
+        stated += chance_of_exceeding(list(d), 0.6, generator, two_sided=False) / rounds
     exact = 1 - np.prod([1 - _drop(float(p), seeds) for [p] in RATES])
     assert alarms / rounds == pytest.approx(exact, abs=3 * math.sqrt(exact * (1 - exact) / rounds))
-    assert told == pytest.approx(exact, abs=3 * math.sqrt(exact * (1 - exact) / rounds))
+    assert stated == pytest.approx(exact, abs=3 * math.sqrt(exact * (1 - exact) / rounds))
 
 
 def _drop(p: float, n: int) -> float:
@@ -207,7 +207,7 @@ def _drop(p: float, n: int) -> float:
 
 
 def test_the_table_shows_the_cells_that_differ_and_counts_the_others() -> None:
-    shown = comparison_text.text(found(ALL, without(ALL, seeds=4, cells=2)), NAMES)
+    shown = comparison_text.text(compared(ALL, without(ALL, seeds=4, cells=2)), NAMES)
     assert sum(line.startswith("✗ sequence_length=") and "[0.57, 1.00]" in line for line in shown.splitlines()) == 2
     assert "no pair differs in the other 18 cells" in shown
     assert all(len(line) <= comparison_text.WIDTH for line in shown.splitlines())
@@ -216,7 +216,7 @@ def test_the_table_shows_the_cells_that_differ_and_counts_the_others() -> None:
 
 
 def test_markdown_folds_the_whole_table_away() -> None:
-    text = comparison_text.markdown(found(ALL, without(ALL, seeds=4)), NAMES)
+    text = comparison_text.markdown(compared(ALL, without(ALL, seeds=4)), NAMES)
     assert text.startswith("### ❌ Regression: 1 cell became worse by more than 0.6")
     table = text[text.index("<details>") : text.index("</details>")]
     assert sum(line.startswith("| ") and "sequence" in line for line in table.splitlines()) == 20
@@ -224,7 +224,7 @@ def test_markdown_folds_the_whole_table_away() -> None:
 
 
 def test_junit_counts_what_fails() -> None:
-    suite = ElementTree.fromstring(comparison_text.junit(found(ALL, without(ALL, seeds=4)), "new"))
+    suite = ElementTree.fromstring(comparison_text.junit(compared(ALL, without(ALL, seeds=4)), "new"))
     assert suite.attrib == {"name": "new", "tests": "21", "failures": "1", "errors": "0"}
     assert len(suite.findall("testcase/failure")) == 1
     partial = ElementTree.fromstring(comparison_text.junit(compare(grid(ALL), grid(ALL).iloc[5:]), "new"))
@@ -233,7 +233,7 @@ def test_junit_counts_what_fails() -> None:
 
 
 def test_json_has_no_nan() -> None:
-    plain = comparison_text.as_json(found(ALL, without(ALL, seeds=5)), NAMES)
+    plain = comparison_text.as_json(compared(ALL, without(ALL, seeds=5)), NAMES)
     again = json.loads(json.dumps(plain, allow_nan=False))
     assert again["verdict"] == "regression"
     assert again["cells"][0]["difference"] == -1.0

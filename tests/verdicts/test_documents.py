@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import Made
+from synthetic_results import SyntheticResults
 
 from harness import check, cli, status
 from harness.registry import read
@@ -26,21 +26,24 @@ def strictly(text: str) -> Any:
     return json.loads(text, parse_constant=refuse)
 
 
-def test_verdicts_are_the_ones_of_the_text_and_infinities_are_null(made: Made) -> None:
-    verdicts = [verdict for each in made.study.expect for verdict in judge(each, made.frames.runs, made.planned)]
-    document = strictly(cli.json_text(verdict_document(JudgedStudy(Plan(made.study, ()), made.frames, verdicts))))
+def test_verdicts_are_the_ones_of_the_text_and_infinities_are_null(synthetic: SyntheticResults) -> None:
+    verdicts = synthetic.verdicts
+    judged = JudgedStudy(Plan(synthetic.study, ()), synthetic.frames, verdicts)
+    document = strictly(cli.json_text(verdict_document(judged)))
     assert (document["state"], document["sentence"]) == ("fails", "2 of 5 expectations fail.")
     assert [each["state"] for each in document["expectations"]] == [verdict.state for verdict in verdicts]
     groups = [group for each in document["expectations"] for group in each["measured"]]
     beyond = [group for group in groups if group["text"] == "> budget"]
     assert beyond
     assert all(group["value"] is None for group in beyond)
-    assert sum(document["outcomes"].values()) == len(made.frames.runs)
+    assert sum(document["outcomes"].values()) == len(synthetic.frames.runs)
 
 
-def test_a_failure_outweighs_what_is_open(made: Made) -> None:
-    verdicts = [verdict for each in made.study.expect for verdict in judge(each, made.frames.runs, made.planned)]
-    missing = [v for each in made.study.expect for v in judge(each, made.frames.runs.iloc[:8], made.planned)]
+def test_a_failure_outweighs_what_is_open(synthetic: SyntheticResults) -> None:
+    verdicts = synthetic.verdicts
+    missing = [
+        v for each in synthetic.study.expect for v in judge(each, synthetic.frames.runs.iloc[:8], synthetic.planned)
+    ]
     assert standing([*verdicts, *missing]) == "fails"
     assert standing([v for v in missing if v.state != "fails"]) == "incomplete"
     assert standing([v for v in verdicts if v.state == "holds"]) == "holds"

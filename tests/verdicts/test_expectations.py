@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from made_up import Made
+from synthetic_results import SyntheticResults
 
 from harness.errors import HarnessError
 from harness.study.spec import Expectation
@@ -61,7 +61,7 @@ def test_a_bound_that_is_met_exactly_holds() -> None:
     assert one(rate(at_least=0.8), table((RNN, ["s"] * 8 + ["u"] * 2))).state == "holds"
 
 
-def test_a_bound_that_is_missed_says_by_what() -> None:
+def test_a_bound_that_is_missed_gives_the_value_and_the_bound() -> None:
     verdict = one(rate(at_most=0.2), table((RNN, ["s", "u"])))
     assert (verdict.state, verdict.reason) == ("fails", "0.50 is above 0.2")
 
@@ -95,7 +95,7 @@ def test_nothing_run_yet_is_incomplete() -> None:
     assert math.isnan(verdict.value)
 
 
-def test_what_is_not_planned_is_not_asked() -> None:
+def test_an_expectation_about_runs_that_are_not_planned_is_not_judged() -> None:
     assert one(rate(where={"cell": "gru"}, at_least=0.5), table((RNN, ["s"]))).state == "not asked"
 
 
@@ -146,7 +146,7 @@ def test_a_contrast_is_blocked_by_either_side() -> None:
     assert (verdict.state, verdict.reason) == ("incomplete", "rnn: 1 missing of 2 planned runs")
 
 
-def test_a_contrast_without_one_side_is_not_asked() -> None:
+def test_a_contrast_without_one_side_is_not_judged() -> None:
     assert one(rate(contrast=CONTRAST), table((LSTM, ["s"]))).state == "not asked"
 
 
@@ -187,9 +187,11 @@ def test_a_metric_that_was_not_recorded_gives_no_verdict() -> None:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_the_same_tables_give_the_same_verdict(metric: str, made: Made) -> None:
+def test_the_same_tables_give_the_same_verdict(metric: str, synthetic: SyntheticResults) -> None:
     expectation = Expectation(metric=metric, where={"sequence_length": 50}, contrast=CONTRAST, apart=True)
-    assert judge(expectation, made.frames.runs, made.planned) == judge(expectation, made.frames.runs, made.planned)
+    assert judge(expectation, synthetic.frames.runs, synthetic.planned) == judge(
+        expectation, synthetic.frames.runs, synthetic.planned
+    )
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -198,7 +200,7 @@ def test_every_metric_measures_one_seed(metric: str) -> None:
     assert (verdict.state, verdict.n) == ("holds", 1)
 
 
-def test_expectations_read_like_sentences() -> None:
+def test_an_expectation_is_described_in_a_line() -> None:
     where = {"sequence_length": [50, 100], "bptt_window": None}
     assert describe(rate(where=where, at_least=0.2, at_most=0.8)) == (
         "success_rate of sequence_length=50|100, bptt_window=full in 0.2 … 0.8"

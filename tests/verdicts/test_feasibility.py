@@ -1,4 +1,4 @@
-"""What can be said before a run: faults of expectations and figures, and seeds too few for a claim."""
+"""Checks before a run: faults of expectations, and too few seeds for a claim."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ import sys
 from typing import Any
 
 import pytest
-from made_up import Made, figures, make
+from synthetic_results import SyntheticResults, simulate
 
 from harness.statistics.intervals import rate_interval
 from harness.study.pooling import pooled
 from harness.study.spec import Expectation
-from harness.verdicts.feasibility import Z, expectation_faults, figure_faults, weak_seeds
+from harness.verdicts.feasibility import Z, expectation_faults, weak_seeds
 
 
 def faults(**settings: Any) -> list[str]:
-    study = make(expect=(Expectation(**{"metric": "success_rate", **settings}),)).study
-    return [what for _, what in expectation_faults(study)]
+    study = simulate(expect=(Expectation(**{"metric": "success_rate", **settings}),)).study
+    return [fault for _, fault in expectation_faults(study)]
 
 
-def test_a_sound_study_has_no_faults(made: Made) -> None:
-    assert expectation_faults(made.study) == []
-    assert figure_faults(made.study) == []
+def test_a_sound_study_has_no_faults(synthetic: SyntheticResults) -> None:
+    assert expectation_faults(synthetic.study) == []
 
 
 @pytest.mark.parametrize(("settings", "words"), [
@@ -44,34 +43,18 @@ def test_faults_are_named(settings: dict[str, Any], words: str) -> None:
     assert words in fault
 
 
-def test_each_fault_knows_its_expectation() -> None:
+def test_a_fault_has_the_index_of_its_expectation() -> None:
     good, bad = (Expectation(metric="success_rate", where={"cell": cell}, at_least=0.5) for cell in ("rnn", "gru"))
-    assert [index for index, _ in expectation_faults(make(expect=(good, bad)).study)] == [1]
+    assert [index for index, _ in expectation_faults(simulate(expect=(good, bad)).study)] == [1]
 
 
-def test_overrides_may_leave_an_expectation_unasked() -> None:
+def test_overrides_may_leave_an_expectation_without_runs() -> None:
     expectation = Expectation(metric="success_rate", where={"cell": "gru"}, at_least=0.5)
-    assert expectation_faults(make(expect=(expectation,), overrides=("model.cell=rnn",)).study) == []
+    assert expectation_faults(simulate(expect=(expectation,), overrides=("model.cell=rnn",)).study) == []
 
 
 def test_seeds_may_be_named_in_a_condition() -> None:
     assert faults(where={"seed": [0, 1]}, at_least=0.5) == []
-
-
-@pytest.mark.parametrize(("settings", "words"), [
-    ({"kind": "success", "x": "sequence_lenght"}, "did you mean 'sequence_length'"),
-    ({"kind": "decay", "hue": "radius"}, "no column 'radius'"),
-    ({"kind": "phase", "where": {"cell": "gru"}}, "no point of the grid has cell=gru"),
-    ({"kind": "heatmap"}, "one sequence length a panel, here are 20, 50, 100"),
-])  # fmt: skip
-def test_faults_of_figures_are_named(settings: dict[str, Any], words: str) -> None:
-    ((index, fault),) = figure_faults(make(figures=figures(settings)).study)
-    assert index == 0
-    assert words in fault
-
-
-def test_a_heat_map_with_a_panel_a_length_is_sound() -> None:
-    assert figure_faults(make(figures=figures({"kind": "heatmap", "col": "sequence_length"})).study) == []
 
 
 @pytest.mark.parametrize("n", range(1, 12))
@@ -101,14 +84,14 @@ def test_the_quantile_is_the_normal_one() -> None:
     assert pytest.approx(norm.ppf(0.975)) == Z
 
 
-def test_pooled_settings_are_those_that_differ_within_a_group(made: Made) -> None:
-    points = made.study.points
+def test_pooled_settings_are_those_that_differ_within_a_group(synthetic: SyntheticResults) -> None:
+    points = synthetic.study.points
     assert pooled(points, {"bptt_window": None}, ("cell", "sequence_length")) == ["spectral_radius"]
     assert pooled(points, {"bptt_window": None}, ("cell", "sequence_length", "spectral_radius")) == []
 
 
 def test_reading_a_study_loads_nothing_heavy() -> None:
     heavy = "{'pandas', 'scipy', 'matplotlib', 'seaborn', 'torch'}"
-    rooms = "harness.verdicts.expectations, harness.figures"
-    code = f"import sys, {rooms}; sys.exit(len({heavy} & set(sys.modules)))"
+    modules = "harness.verdicts.expectations, harness.figures.feasibility, harness.figures"
+    code = f"import sys, {modules}; sys.exit(len({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,7 +7,7 @@ import pytest
 from grids import grid
 
 from harness.errors import HarnessError
-from harness.verdicts.pairing import cells, pair
+from harness.verdicts.pairing import grid_cells, pair
 
 A = grid(np.ones((3, 4)))
 
@@ -17,15 +17,15 @@ def test_the_order_of_rows_and_the_kind_of_number_do_not_matter() -> None:
     pairs = pair(A, turned)
     assert len(pairs) == pairs.identical == 12
     assert (pairs.first["run_id"] == pairs.second["run_id"]).all()
-    assert [len(rows) for _, rows in cells(pairs)] == [4, 4, 4]
+    assert [len(rows) for _, rows in grid_cells(pairs)] == [4, 4, 4]
 
 
-def test_a_cell_is_called_by_what_tells_it_from_the_others() -> None:
+def test_a_cell_is_labelled_by_the_settings_in_which_it_differs() -> None:
     windowed = A.assign(bptt_window=[None] * 8 + [5.0] * 4)
-    names = [name for name, _ in cells(pair(windowed, windowed))]
+    names = [name for name, _ in grid_cells(pair(windowed, windowed))]
     assert names == ["sequence_length=10", "sequence_length=20", "sequence_length=30"]  # the rest follows
     alike = windowed.assign(sequence_length=10)
-    names = [name for name, _ in cells(pair(alike, alike))]
+    names = [name for name, _ in grid_cells(pair(alike, alike))]
     assert names == ["cell=rnn, bptt_window=full", "cell=lstm, bptt_window=full", "cell=rnn, bptt_window=5"]
 
 
@@ -69,7 +69,7 @@ def test_a_measurement_that_only_one_table_has_is_no_difference() -> None:
 def test_a_setting_that_an_older_harness_did_not_have_is_noted_and_left_out() -> None:
     pairs = pair(A, A.assign(momentum=0.9, nothing=np.nan))
     assert pairs.identical == 12
-    assert pairs.notes == ("settings that B has and A does not know are left out of the pairing: momentum (0.9).",)
+    assert pairs.notes == ("settings that B has and A does not have are left out of the pairing: momentum (0.9).",)
 
 
 def test_a_run_with_two_possible_partners_is_refused() -> None:
@@ -80,7 +80,7 @@ def test_a_run_with_two_possible_partners_is_refused() -> None:
         pair(A, swept)
 
 
-def test_what_keeps_two_tables_apart_is_named() -> None:
+def test_settings_that_prevent_every_pair_are_named() -> None:
     other = A.assign(seed=A["seed"] + 100, max_updates=2000)
     message = "max_updates is 1000 in A and 2000 in B; seed is 0, 1, 2, 3 in A and 100, 101, 102, 103 in B"
     with pytest.raises(HarnessError, match=message):

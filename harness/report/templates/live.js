@@ -1,20 +1,20 @@
 "use strict";
-// Follows a sweep: says how far it is, and loads the page again when there is a newer one. Sorting, filters and the
-// place on the page stay.
+// Follows a sweep: shows its progress, and loads the page again when there is a newer one. Sorting and filters are
+// restored after that; the browser itself restores the scroll position.
 (() => {
   const page = JSON.parse(document.getElementById("data").textContent).live;
   const line = document.getElementById("live");
   const selects = [...document.querySelectorAll("#tools select")];
   const heads = [...document.querySelectorAll("#points thead th")];
 
-  const kept = JSON.parse(sessionStorage.getItem("grid") || "null");
-  if (kept) {
+  const saved = JSON.parse(sessionStorage.getItem("grid") || "null");
+  if (saved) {
     selects.forEach((select, i) => {
-      const found = [...select.options].findIndex((option) => option.text === kept.filters[i]);
-      select.selectedIndex = Math.max(0, found);
+      const index = [...select.options].findIndex((option) => option.text === saved.filters[i]);
+      select.selectedIndex = Math.max(0, index);
       select.dispatchEvent(new Event("change"));
     });
-    for (let click = 0; click < kept.clicks; click++) heads[kept.column]?.querySelector("button").click();
+    for (let click = 0; click < saved.clicks; click++) heads[saved.column]?.querySelector("button").click();
     sessionStorage.removeItem("grid");
   }
 
@@ -30,16 +30,16 @@
 
   async function ask() {
     try {
-      const said = await (await fetch("progress.json", { cache: "no-store" })).json();
-      const parts = [`${said.done} of ${said.planned} runs done`];
-      if (said.running) parts.push(`${said.running} running`);
-      if (said.failed) parts.push(`${said.failed} failed`);
-      if (said.seconds_left !== null) parts.push(`at most ${clock(said.seconds_left)} left`);
-      if (said.last_failure) parts.push(`last failure: ${said.last_failure}`);
+      const progress = await (await fetch("progress.json", { cache: "no-store" })).json();
+      const parts = [`${progress.done} of ${progress.planned} runs done`];
+      if (progress.running) parts.push(`${progress.running} running`);
+      if (progress.failed) parts.push(`${progress.failed} failed`);
+      if (progress.seconds_left !== null) parts.push(`at most ${clock(progress.seconds_left)} left`);
+      if (progress.last_failure) parts.push(`last failure: ${progress.last_failure}`);
       line.textContent = `Live: ${parts.join(", ")}.`;
-      if (said.page !== page && !document.querySelector("dialog[open]")) return again();
+      if (progress.page !== page && !document.querySelector("dialog[open]")) return again();
     } catch {
-      line.textContent = "No longer live: the server has stopped. What is shown is what it showed last.";
+      line.textContent = "No longer live: the server has stopped. This is the last page that it sent.";
     }
     setTimeout(ask, 2000);
   }

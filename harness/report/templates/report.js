@@ -1,5 +1,6 @@
 "use strict";
-// Sorts and filters the grid, and draws what is behind a row of it. Data enter the page as text and numbers only.
+// Sorts and filters the grid, and draws the curves and the gradient map of a row that is opened. Data enter the page as
+// text and numbers only, never as markup.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const at = (id) => document.getElementById(id);
@@ -9,18 +10,18 @@
   let opened = null;
 
   function element(tag, attributes = {}, text = "") {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.textContent = text;
-    return made;
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    node.textContent = text;
+    return node;
   }
 
   function drawn(parent, tag, attributes = {}, text = "") {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    if (text) made.textContent = text;
-    parent.append(made);
-    return made;
+    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    if (text) node.textContent = text;
+    parent.append(node);
+    return node;
   }
 
   // The table
@@ -59,7 +60,10 @@
     cell.replaceChildren(button);
     row.dataset.point = index;
     row.className = "opens";
-    row.addEventListener("click", (event) => { if (event.target.closest("button") || !String(getSelection())) open(row); });
+    row.addEventListener("click", (event) => {
+      // a click that ends a selection of text does not open the row
+      if (event.target.closest("button") || !String(getSelection())) open(row);
+    });
   });
   selects.forEach((select) => select.addEventListener("change", filter));
   at("tools").hidden = selects.length === 0;
@@ -88,8 +92,8 @@
   }
 
   function beside(step) {
-    const there = [...body.rows].filter((row) => !row.hidden);
-    return there[there.indexOf(opened) + step];
+    const visible = [...body.rows].filter((row) => !row.hidden);
+    return visible[visible.indexOf(opened) + step];
   }
 
   at("before").addEventListener("click", () => open(beside(-1)));
@@ -103,9 +107,11 @@
   function ticks(low, high, most) {
     const rough = (high - low) / most || 1, ten = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].map((k) => k * ten).find((s) => s >= rough * 0.999);
-    const found = [];
-    for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) found.push(Number((k * step).toPrecision(6)));
-    return found;
+    const values = [];
+    for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) {
+      values.push(Number((k * step).toPrecision(6)));
+    }
+    return values;
   }
 
   function frame(width, height, label) {
@@ -134,15 +140,16 @@
       drawn(root, "text", { x: box.left - 6, y: y(v) + 4, "text-anchor": "end" }, String(v));
     }
     for (const u of ticks(0, last, width / 110)) {
-      drawn(root, "text", { x: x(u), y: box.bottom + 16, "text-anchor": u > last * 0.95 ? "end" : "middle" }, String(u));
+      const anchor = u > last * 0.95 ? "end" : "middle";
+      drawn(root, "text", { x: x(u), y: box.bottom + 16, "text-anchor": anchor }, String(u));
     }
     drawn(root, "text", { x: (box.left + box.right) / 2, y: height - 4, "text-anchor": "middle" }, "parameter updates");
     drawn(root, "path", { d: `M${box.left} ${box.bottom}H${box.right}`, class: "axis" });
     const line = ({ x: us, y: vs }) => path(us.map((u, i) => vs[i] === null ? null : [x(u), y(vs[i])]));
     if (chance !== null) drawn(root, "path", { d: `M${box.left} ${y(chance)}H${box.right}`, class: "chance" });
     for (const run of runs) {
-      const made = drawn(root, "path", { d: line(run), class: `run ${run.outcome}` });
-      drawn(made, "title", {}, `seed ${run.seed}: ${run.outcome}`);
+      const curve = drawn(root, "path", { d: line(run), class: `run ${run.outcome}` });
+      drawn(curve, "title", {}, `seed ${run.seed}: ${run.outcome}`);
     }
     drawn(root, "path", { d: line(mean), class: "mean" });
     return root;
@@ -150,11 +157,11 @@
 
   function curvesNote({ measure, runs, chance }) {
     const colours = { solved: "green", unsolved: "grey", diverged: "red" };
-    const there = Object.keys(colours).filter((outcome) => runs.some((run) => run.outcome === outcome));
-    const kinds = there.map((outcome) => `${colours[outcome]}: ${outcome}`).join(", ");
-    const carried = measure === "accuracy" ? ", ended runs carried on" : " where every run has one";
+    const present = Object.keys(colours).filter((outcome) => runs.some((run) => run.outcome === outcome));
+    const kinds = present.map((outcome) => `${colours[outcome]}: ${outcome}`).join(", ");
+    const mean = measure === "accuracy" ? ", ended runs carried forward" : " where every run has one";
     return `${measure[0].toUpperCase()}${measure.slice(1)} on fresh sequences, a thin line a run (${kinds}); ` +
-      `thick: mean over seeds${carried}.${chance === null ? "" : " Dotted: chance."}`;
+      `thick: mean over seeds${mean}.${chance === null ? "" : " Dotted: chance."}`;
   }
 
   // Gradient map: a row a recorded update, time from left to right, tenths of a decade as colours
@@ -180,19 +187,22 @@
     tiles.forEach((line, i) => line.forEach((tile, k) => {
       if (tile === null) return;
       const end = k + 1 < t.length ? t[k + 1] : length + 1;
-      const made = drawn(area, "rect", {
+      const rect = drawn(area, "rect", {
         x: x(t[k]), y: row(i), width: x(end) - x(t[k]), height: tall, fill: shade(tile) });
       const steps = end - t[k] > 1 ? `${t[k]}–${end - 1}` : t[k];
-      drawn(made, "title", {}, `after ${updates[i]} updates, t = ${steps}: ${size(tile)}`);
+      drawn(rect, "title", {}, `after ${updates[i]} updates, t = ${steps}: ${size(tile)}`);
     }));
     const every = Math.ceil(updates.length / Math.max(1, Math.floor(tall * updates.length / 15)));
     updates.forEach((update, i) => {
-      if (i % every === 0) drawn(root, "text", { x: box.left - 6, y: row(i) + tall / 2 + 4, "text-anchor": "end" }, String(update));
+      if (i % every) return;
+      drawn(root, "text", { x: box.left - 6, y: row(i) + tall / 2 + 4, "text-anchor": "end" }, String(update));
     });
     for (const step of [1, ...ticks(1, length, 5).filter((s) => s > length * 0.08 && s < length * 0.93), length]) {
-      drawn(root, "text", { x: (x(step) + x(step + 1)) / 2, y: box.bottom + 15, "text-anchor": "middle" }, String(step));
+      const centre = (x(step) + x(step + 1)) / 2;
+      drawn(root, "text", { x: centre, y: box.bottom + 15, "text-anchor": "middle" }, String(step));
     }
-    drawn(root, "text", { x: (box.left + box.right) / 2, y: box.bottom + 32, "text-anchor": "middle" }, "time step t (rows: updates made)");
+    const middle = { x: (box.left + box.right) / 2, y: box.bottom + 32, "text-anchor": "middle" };
+    drawn(root, "text", middle, "time step t (rows: updates made)");
     legend(root, box, low, high, height);
     return root;
   }
@@ -202,7 +212,9 @@
     const bar = drawn(root, "g", { "shape-rendering": "crispEdges" });
     const start = high < low ? box.left : box.left + wide * data.shades.length + 20;
     if (high >= low) {
-      data.shades.forEach((fill, i) => drawn(bar, "rect", { x: box.left + i * wide, y, width: wide + 0.5, height: 10, fill }));
+      data.shades.forEach((fill, i) => {
+        drawn(bar, "rect", { x: box.left + i * wide, y, width: wide + 0.5, height: 10, fill });
+      });
       drawn(root, "text", { x: box.left, y: y + 25 }, power(low));
       drawn(root, "text", { x: start - 20, y: y + 25, "text-anchor": "end" }, power(high));
     }

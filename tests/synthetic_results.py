@@ -1,7 +1,8 @@
-"""A made-up study with made-up results: real schemas and StudySpec objects, numbers from a generator."""
+"""A synthetic study and its results: real schemas and StudySpec objects, numbers drawn from a generator."""
 
 from __future__ import annotations
 
+import calendar
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +18,15 @@ from harness.schema import CODES, CURVES, EXAMPLES, GRADIENTS
 from harness.statistics.frames import Frames
 from harness.store.columns import RUNS
 from harness.study.spec import Choice, Experiment, Point, Section, Sections, StudySpec, setting
+from harness.verdicts.expectations import Verdict, judge
 
 
 class Order(Section):
     label_names: ClassVar[tuple[str, ...]] = ("month", "weekday")
+    label_orders: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "month": tuple(calendar.month_name[1:]),
+        "weekday": tuple(calendar.day_name),
+    }
     name: Literal["temporal_order"] = "temporal_order"
     sequence_length: int = setting(50, "padded length T", unit="steps", ge=10)
 
@@ -79,8 +85,8 @@ def figures(*settings: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True)
-class Made:
-    """A study, its planned runs, and the tables that they left behind."""
+class SyntheticResults:
+    """A study, its planned runs, and its tables of results."""
 
     study: StudySpec
     planned: pd.DataFrame
@@ -90,18 +96,24 @@ class Made:
     def frames(self) -> Frames:
         return Frames.from_tables(self.tables)
 
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """The verdicts on the study's expectations."""
+        runs = self.frames.runs
+        return [verdict for each in self.study.expect for verdict in judge(each, runs, self.planned)]
 
-def make(grid: Sequence[Point] = points(), seeds: Sequence[int] = SEEDS, **changes: Any) -> Made:
+
+def simulate(grid: Sequence[Point] = points(), seeds: Sequence[int] = SEEDS, **changes: Any) -> SyntheticResults:
     """Results of a grid: the RNN fails at T = 100, the LSTM does not; adjoints fall by their rate, with noise."""
     study = StudySpec(
-        "made_up",
+        "synthetic",
         "An RNN fails where an LSTM does not.",
         EXPERIMENT,
         tuple(grid),
         tuple(seeds),
         (),
         (),
-        "made_up.yaml",
+        "synthetic.yaml",
         "",
     )
     study = replace(study, **changes)
@@ -111,9 +123,9 @@ def make(grid: Sequence[Point] = points(), seeds: Sequence[int] = SEEDS, **chang
         columns = each.columns() | {"seed": seed}
         run_id = f"{i:04d}"
         planned.append(columns | {"run_id": run_id})
-        run, seen = _run(columns, generator)
+        run, evaluations = _run(columns, generator)
         runs.append(columns | run | {"run_id": run_id})
-        curves += [row | {"run_id": run_id} for row in seen]
+        curves += [row | {"run_id": run_id} for row in evaluations]
         gradients += [row | {"run_id": run_id} for row in _adjoints(columns, run["updates"], generator)]
         examples += [row | {"run_id": run_id} for row in _examples(columns["cell"] == "rnn")]
         codes += [row | {"run_id": run_id} for row in _codes(generator)]
@@ -125,24 +137,24 @@ def make(grid: Sequence[Point] = points(), seeds: Sequence[int] = SEEDS, **chang
         "examples": pa.Table.from_pylist(examples, schema=EXAMPLES.schema()),
         "codes": pa.Table.from_pylist(codes, schema=CODES.schema()),
     }
-    return Made(study, pd.DataFrame(planned), tables)
+    return SyntheticResults(study, pd.DataFrame(planned), tables)
 
 
 def _typed(row: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
     text = {field.name for field in schema if field.type == pa.string()}
-    return {name: str(held) if name in text and held is not None else held for name, held in row.items()}
+    return {name: str(value) if name in text and value is not None else value for name, value in row.items()}
 
 
 def _run(columns: Mapping[str, Any], generator: np.random.Generator) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     T, rnn = columns["sequence_length"], columns["cell"] == "rnn"
     scale = {20: 250, 50: 1500, 100: 9000}[T] if rnn else {20: 200, 50: 350, 100: 900}[T]
-    when = int(np.ceil(generator.gamma(4, scale / 4) / 100) * 100)
-    outcome = "solved" if when <= BUDGET else "unsolved"
+    solved_at = int(np.ceil(generator.gamma(4, scale / 4) / 100) * 100)
+    outcome = "solved" if solved_at <= BUDGET else "unsolved"
     if rnn and columns["spectral_radius"] == 1.2 and generator.random() < 0.2:
-        outcome, when = "diverged", min(when, 700)
-    end = min(when, BUDGET)
+        outcome, solved_at = "diverged", min(solved_at, 700)
+    end = min(solved_at, BUDGET)
     updates = np.arange(0, end + 1, 100)
-    rise = 1 / (1 + np.exp(-(updates - 0.8 * when) / (0.08 * when)))
+    rise = 1 / (1 + np.exp(-(updates - 0.8 * solved_at) / (0.08 * solved_at)))
     accuracy = np.clip(0.25 + 0.75 * rise + generator.normal(0, 0.02, len(updates)), 0, 1)
     if outcome == "solved":
         accuracy[-1] = 1.0
@@ -165,16 +177,16 @@ def _run(columns: Mapping[str, Any], generator: np.random.Generator) -> tuple[di
 
 
 def _examples(rnn: bool) -> list[dict[str, Any]]:
-    """Sums of k and k, up to six; the RNN knows even k only, and nobody knows six."""
-    said = [(k, 2 * k + (k == 6 or (rnn and k % 2 == 1))) for k in range(1, 7)]
+    """Sums of k and k, up to six; the RNN is right for even k only, and every network is wrong for six."""
+    answers = [(k, 2 * k + (k == 6 or (rnn and k % 2 == 1))) for k in range(1, 7)]
     return [
         {"text": f"a={k}\nprint((a+{k}))", "target": str(2 * k), "answer": str(answer), "right": answer == 2 * k}
-        for k, answer in said
+        for k, answer in answers
     ]
 
 
 def _codes(generator: np.random.Generator) -> list[dict[str, Any]]:
-    """Codes in two clouds, by month; weekdays are everywhere."""
+    """Codes in two clusters, by month; weekdays do not matter."""
     return [
         {"sequence": k, "text": str(k), "labels": [("March", "June")[k % 2], ("Monday", "Friday")[k // 12]],
          "code": (generator.normal(size=5) + 9 * (k % 2)).tolist()}

@@ -1,0 +1,38 @@
+"""What is wrong with a study's figures before anything has run; neither pandas nor matplotlib is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.figures.kind import FigureKind
+from harness.study import labels
+from harness.study.matching import matches
+from harness.study.pooling import of_settings
+from harness.study.spec import FigureSpec, StudySpec
+from harness.verdicts.feasibility import grid_settings, unknown_columns
+
+
+def figure_faults(study: StudySpec) -> list[tuple[int, str]]:
+    """What is wrong with each figure: its index in `study.figures`, and a sentence.
+
+    Unknown columns, a condition that no point of the grid meets (no fault under overrides, which shrink the grid), and
+    what a kind itself cannot draw.
+    """
+    rows = grid_settings(study)
+    return [(index, fault) for index, figure in enumerate(study.figures) for fault in _faults(figure, study, rows)]
+
+
+def _faults(figure: FigureSpec, study: StudySpec, rows: list[Mapping[str, Any]]) -> Iterator[str]:
+    columns = figure.columns() if isinstance(figure, FigureKind) else ()
+    yield from figure.misfits(study) if isinstance(figure, FigureKind) else ()
+    # `outcome` is no setting, but a figure may select by it
+    unknown = list(unknown_columns(study, [*(name for name in figure.where if name != "outcome"), *columns]))
+    yield from unknown
+    if unknown or study.overrides:
+        return
+    selected = [row for row in rows if matches(row, of_settings(figure.where))]
+    if not selected:
+        yield f"no point of the grid has {labels.condition(figure.where)}"
+    elif isinstance(figure, FigureKind):
+        yield from figure.faults(selected)

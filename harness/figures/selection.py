@@ -1,0 +1,25 @@
+"""The rows of a table that a figure draws where it cannot draw all: one record of each run, or a single run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RecordedUpdate = Literal["first", "last"] | int
+
+
+def at_update(frame: pd.DataFrame, update: RecordedUpdate | str) -> pd.DataFrame:
+    """One record of each run: its first, its last, or that of one update."""
+    if isinstance(update, int):
+        return frame[frame["update"] == update]
+    by_run = frame.sort_values("update", kind="stable").groupby("run_id", sort=False)
+    return by_run.head(1) if update == "first" else by_run.tail(1)
+
+
+def one_run(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the run with the lowest seed, of several such runs the first in the table's order."""
+    run_id = frame.sort_values("seed", kind="stable")["run_id"].iloc[0]
+    rows: pd.DataFrame = frame[frame["run_id"] == run_id]
+    return rows
