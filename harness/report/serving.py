@@ -188,8 +188,8 @@ def serve(plan: Plan, folder: Path, port: int = 0, say: Callable[[str], None] = 
     with server(live, port) as serving:
         thread = threading.Thread(target=serving.serve_forever, name="live", daemon=True)
         thread.start()
-        say(f"http://{HOST}:{serving.server_port}/ shows {plan.study.name} while it is computed; Ctrl-C ends this")
-        try:
+        try:  # from the first moment on: whoever reads the address may interrupt at once
+            say(f"http://{HOST}:{serving.server_port}/ shows {plan.study.name} while it is computed; Ctrl-C ends this")
             while not threading.Event().wait(1.0):
                 with suppress(OSError, ResultsError):  # a folder that is being moved or cleared may come back
                     live.refresh()
