@@ -22,6 +22,7 @@ from harness.schema import Record
 from harness.study.plan import Run
 from harness.study.section import Section, Sections, setting, wrong
 from harness.study.spec import Choice, Experiment
+from harness.theory.switches import SWITCHES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,15 +30,6 @@ if TYPE_CHECKING:
     from harness.experiments.setup import Setup
 
 TOLERANCE = 1e-6
-# Which gates a switch sets, to 1 (open) or 0 (closed).
-SWITCHES: Mapping[str, Mapping[str, bool]] = {
-    "none": {},
-    "silence": {"o": False},
-    "show": {"o": True},
-    "keep": {"i": False, "f": True},
-    "reset": {"i": False, "f": False},
-    "write": {"i": True, "f": False},
-}
 
 
 class Surgery(Section):

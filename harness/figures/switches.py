@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.experiments.gate_surgery import SWITCHES
 from harness.figures import panels
 from harness.figures.kind import FigureKind
 from harness.figures.selection import one_run
@@ -13,6 +12,7 @@ from harness.figures.states import heat, matrix, scale, spell
 from harness.study import labels
 from harness.study.matching import matches
 from harness.study.spec import StudySpec
+from harness.theory.switches import SWITCHES
 
 if TYPE_CHECKING:
     import pandas as pd

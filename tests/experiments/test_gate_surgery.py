@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from harness.cells.lstm import LSTM
 from harness.errors import StudyError
-from harness.experiments.gate_surgery import SWITCHES, Operated, Surgery, operate, surgeries
+from harness.experiments.gate_surgery import Operated, Surgery, operate, surgeries
 from harness.experiments.setup import Setup
 from harness.registry import read
 from harness.rng import generator
 from harness.study.plan import plan
+from harness.theory.switches import SWITCHES
 
 FIRST, LAST, T, D = 5, 9, 14, 6
 STUDY = """\

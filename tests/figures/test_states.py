@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from harness.errors import HarnessError
-from harness.experiments.gate_surgery import SWITCHES
 from harness.figures import style
 from harness.figures.selection import one_run
 from harness.figures.states import FULL, ranking, states
 from harness.figures.switches import gates_text, switch_error, switches
+from harness.theory.switches import SWITCHES
 
 WORDS = {"Q": "BaXbbXaE", "R": "BXabbYcE", "S": "BaYccXdE", "U": "BYcdYdaE"}
 UNITS = ("constant", "off at X", "on at X")  # unit 2 is the switch, unit 1 nearly one
