@@ -1,16 +1,15 @@
 """A benchmark and research harness for vanishing-gradient studies of recurrent networks.
 
-study/        what is asked          YAML → Study → Plan
-tasks/        what is learnt         one file a task
-cells/        what is trained        one file a cell, the paper's equations as one `step`
-theory/       what is predicted      closed forms that figures draw over the data
-kernels/      the same equations     over a whole sequence, fused for the CPU
-scan          a cell over time       truncation, carried state, the engines, the recorder of adjoints
-models/ probes/ experiments/         how a task is met, what is measured, THE training loop
-store/ execution/                    what is kept, and where it runs
-analysis/     what it shows          statistics, verdicts, figures, the report
-sweep status check report            the doors: python -m harness.sweep STUDY
-notebook                             the door for Python: harness.Study, harness.load; nothing loads before it is used
+study/         YAML → StudySpec → Plan: settings, grid, runs with ids
+tasks/         what is learnt: one file a task
+cells/         what is trained: one file a cell, the paper's equations as one `step`
+theory/        closed forms that figures draw over the data
+recurrence/    a cell over time: truncation, carried state, recorded adjoints, compiled kernels
+models/ probes/ experiments/    how a task's shape is met, what is measured, the training loop
+store/ execution/               commits and tables, and where runs are computed
+statistics/ verdicts/ figures/ report/    from tables to numbers, verdicts, pictures and a page
+sweep status check compare report papers sample    the commands: python -m harness.sweep STUDY
+api/           harness.Study and harness.load; nothing is imported before it is used
 """
 
 from __future__ import annotations
@@ -27,10 +26,9 @@ __all__ = ["HarnessError", "Results", "Study", "StudyPlan", "Verdicts", "load", 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'harness' has no attribute '{name}'")
-    from harness import api as notebook
-    from harness import errors
+    from harness import api, errors
 
-    return getattr(errors if name == "HarnessError" else notebook, name)
+    return getattr(errors if name == "HarnessError" else api, name)
 
 
 def __dir__() -> list[str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
 import subprocess
 import sys
-import tokenize
 from collections import Counter
 from pathlib import Path
 
@@ -32,7 +30,7 @@ FORBIDDEN_MODULES = frozenset(
 )
 # In messages, docstrings and comments.
 PHRASES = re.compile(
-    r"\b(?:is told|are told|set aside|the (?:room|house|door|tape|feed)|keepsakes?|(?<!\.)struck|whoever asked|cannot carry"
+    r"\b(?:is told|are told|set aside|the (?:room|house|door|tape|feed)|keepsakes?|(?<!\.)struck|cannot carry"
     r"|told with its place|a law that)\b",
     re.IGNORECASE,
 )
@@ -44,14 +42,23 @@ def title(path: Path) -> str:
 
 
 def names(path: Path) -> set[str]:
-    """Identifiers of a file: variables, functions, parameters, attributes; text is none."""
-    tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
-    return {token.string for token in tokens if token.type == tokenize.NAME}
+    """What a file names: variables, attributes that it sets, parameters, functions, classes, aliases of imports."""
+    defined: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            defined.add(node.id if isinstance(node, ast.Name) else node.attr)
+        elif isinstance(node, ast.arg):
+            defined.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            defined.add(node.name)
+        elif isinstance(node, ast.alias):
+            defined.add(node.asname or node.name)
+    return defined
 
 
 @pytest.mark.parametrize("path", [path for path in EVERY if title(path) not in ALLOWED], ids=title)
 def test_names_are_those_of_the_field(path: Path) -> None:
-    assert not names(path) & FORBIDDEN
+    assert sorted(names(path) & FORBIDDEN) == []
     assert path.stem.removeprefix("test_") not in FORBIDDEN_MODULES
     assert not PHRASES.findall(path.read_text())
 

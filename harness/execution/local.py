@@ -22,6 +22,7 @@ from harness.execution.job import JobOptions, Outcome, work
 from harness.execution.progress import Progress
 from harness.store.files import read_json
 from harness.store.journal import Journal
+from harness.study import labels
 from harness.study.plan import Pack, Run
 
 
@@ -43,6 +44,7 @@ class Supervision:
         fail_fast: stop at the first run that failed for good.
         scheduler: address of a dask scheduler that runs the jobs instead.
         after: called after each job.
+        axes: the settings in which the runs differ, by which a failed run is described.
     """
 
     entry: str
@@ -54,6 +56,7 @@ class Supervision:
     fail_fast: bool = False
     scheduler: str | None = None
     after: Callable[[], None] = lambda: None
+    axes: Sequence[str] = ()
     attempts: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -150,7 +153,7 @@ def _settle(pack: Pack, outcome: Outcome, supervision: Supervision) -> list[Pack
         supervision.journal.fail(
             run_id, runs[run_id].columns(), outcome.error, outcome.trace, supervision.attempts[run_id]
         )
-        supervision.progress.say(f"failed: {_describe(runs[run_id])}: {outcome.error}")
+        supervision.progress.say(f"failed: {_describe(runs[run_id], supervision.axes)}: {outcome.error}")
     return again
 
 
@@ -172,14 +175,10 @@ def _split(packs: Iterable[Pack], supervision: Supervision) -> tuple[list[Pack],
     return begun, not_begun
 
 
-def _describe(run: Run) -> str:
+def _describe(run: Run, axes: Sequence[str]) -> str:
+    """A run by its id and what tells it from the others: its values on the axes of the grid, and its seed."""
     columns = run.columns()
-    keys = [
-        key
-        for key in ("cell", "sequence_length", "spectral_radius", "bptt_window", "seed")
-        if columns.get(key) is not None
-    ]
-    return f"{run.run_id} ({', '.join(f'{key}={columns[key]}' for key in keys)})"
+    return f"{run.run_id} ({labels.condition({name: columns[name] for name in (*axes, 'seed') if name in columns})})"
 
 
 def _first_line(error: BaseException) -> str:

@@ -132,7 +132,7 @@ def _sweep_locked(
             progress.say(f"damaged commit quarantined, its run is missing: {run_id}: {reason}")
         supervision = Supervision(
             experiment.entry, job, journal, progress, jobs, options.retries, options.fail_fast, options.scheduler,
-            _refresher(plan, journal),
+            _refresher(plan, journal), plan.study.axes(),
         )  # fmt: skip
         try:
             started = Checkpoints(folder / "checkpoints").started()

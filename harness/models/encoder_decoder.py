@@ -1,4 +1,4 @@
-"""Sequence → vector → sequence: an encoder's last hidden state is all the decoder is told.
+"""Sequence → vector → sequence: the encoder's last hidden state is the decoder's only input.
 
 Cho et al. 2014, "Learning phrase representations using RNN encoder–decoder"; Sutskever, Vinyals & Le 2014.
 """

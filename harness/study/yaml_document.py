@@ -105,7 +105,7 @@ def parse(text: str, source: str) -> YamlDocument:
         raise StudyError([Problem(place, f"syntax: {message}")]) from None
     except StudyError:
         raise
-    except Exception as error:  # a tag that does not fit its value is told by a KeyError, an AttributeError, …
+    except Exception as error:  # ruamel reports a tag that does not fit its value by a KeyError, an AttributeError, …
         message = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise StudyError([Problem(Place(source, 1, 1), f"syntax: {message}")]) from None
     document.values[()] = Place(source, 1, 1)
@@ -188,7 +188,7 @@ def _check_printable(node: Any, place: Place, document: YamlDocument) -> None:
 def named(document: YamlDocument, overrides: Sequence[str] = ()) -> dict[tuple[str, str], Place]:
     """Every word that a document and its overrides give to a setting: {("model.cell", "lstm"): its place, …}.
 
-    The base, an axis of a sweep and an override are told by the same name; what is not YAML is left to `override`.
+    The base, an axis of a sweep and an override have the same name; what is not YAML is left to `override`.
     """
     words: dict[tuple[str, str], Place] = {}
     for path, word in _words(document.data, ()):

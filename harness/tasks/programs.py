@@ -1,8 +1,8 @@
 """Evaluating small Python programs, read character by character.
 
 Zaremba & Sutskever 2014, "Learning to execute", section 3: the number of digits of literals and the number of nested
-operations set the difficulty, and the network is never told what a program means. Here the whole answer is told at
-once, after the last character; the paper's network said it digit by digit.
+operations set the difficulty, and the network learns from answers alone. Here the whole answer is given at once,
+after the last character; the paper's network writes it digit by digit.
 """
 
 from __future__ import annotations

@@ -149,11 +149,11 @@ def of_column(column: Column) -> Metric:
             return _largest(runs, column.name)
         return _interquartile(_per_seed(runs, column.name), runs, generator)
 
-    how = "the largest of all runs, without an interval" if options.statistic == "largest" else IQM
+    statistic = "the largest of all runs, without an interval" if options.statistic == "largest" else IQM
     return Metric(
         column.name,
         labels.axis(column.name),
-        f"{column.meaning.partition(';')[0]}; {how}",
+        f"{column.meaning.partition(';')[0]}; {statistic}",
         measure,
         lambda runs: _per_seed(runs, column.name),
         options.decimals,
