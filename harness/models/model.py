@@ -20,7 +20,7 @@ from harness.tasks.task import UNSCORED, Task
 Parameters = Mapping[str, Tensor]
 Initial = dict[str, npt.NDArray[np.float64]]
 
-AT_ONCE = 64  # sequences judged at once: bounds memory, and their states stay in cache
+AT_ONCE = 64  # sequences evaluated at once: bounds memory, and their states stay in the L2 cache
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ def _steps(
     cut = T - window
     states = [tuple(part.detach() for part in state) if cut else state]
     z = drive(parameters, inputs)
+    # Before the window no graph is made: truncated BPTT then costs what its window costs, in time and in memory.
     with torch.no_grad():
         for t in range(cut):
             states.append(cell.step(parameters, states[-1], z[t]))
@@ -81,6 +82,8 @@ def _steps(
         states.append(cell.step(parameters, states[-1], z[t]))
     output = torch.stack([s[0] for s in states[1:]]) if every_step else states[-1][0]
     if recorder is not None and output.requires_grad:
+        # The recorder goes back a second time, through detached copies: training's own gradient is the same, bit for
+        # bit, with and without it.
         frozen = {name: value.detach() for name, value in parameters.items()}
         constants = [tuple(part.detach() for part in s) for s in states]
         driven = z.detach().requires_grad_()  # autograd refuses a part of a state that hangs on the input alone
@@ -105,6 +108,7 @@ def drive(parameters: Parameters, inputs: Tensor) -> Tensor:
     """U x_t + b_x for all t at once, (T, R, B, G·H); a token is a one-hot row, −1 a row of zeros."""
     U = parameters["U"]
     R, _, D = U.shape
+    # The input's share of all steps is one large product: only W h_{t−1} has to wait for the step before.
     if inputs.dim() == 3:
         inputs = (inputs.unsqueeze(-1) == torch.arange(D, device=inputs.device)).to(U.dtype)
     T, _, B, _ = inputs.shape

@@ -16,7 +16,7 @@ from harness.study.spec import Point, Scalar, StudySpec, no_memory
 
 NUMERICS_VERSION = 1  # raised whenever a pinned tiny run changes its numbers
 LARGEST_PACK = 16
-PACK_BYTES = 200e6  # of what a pack keeps for its way back
+PACK_BYTES = 200e6  # of what a pack keeps for its backward pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ def plan(study: StudySpec) -> Plan:
         for seed in study.seeds:
             digest = head.copy()
             digest.update(str(seed).encode())
+            # 64 bits: with a million runs two share an id with probability 3e-8
             runs.append(Run(digest.hexdigest()[:16], point, seed))
     return Plan(study, tuple(runs))
 

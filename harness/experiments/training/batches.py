@@ -121,6 +121,7 @@ class BatchSource:
 
 def draw(task: Task, seeds: Sequence[int], part: Part, index: int, size: int, device: str) -> tuple[Tensor, Tensor]:
     """A batch for each replica, from its own seed's stream: inputs (T, R, B[, D]), targets (…, R, B)."""
+    # Runs of one seed see the same data whatever their settings: comparisons between cells of the grid are paired.
     drawn = {seed: task.batch(seed, part, index, size) for seed in set(seeds)}
     return stack([drawn[seed] for seed in seeds], device)
 

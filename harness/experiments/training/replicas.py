@@ -39,6 +39,8 @@ class Replicas:
             ).requires_grad_()
             for name in replicas[0]
         }
+        # foreach and fused variants add in another order for a stack than for one replica: a run in a pack would differ
+        # from the same run alone in the last bits.
         make = OPTIMIZERS[training.optimizer]
         optimizer = make(parameters.values(), lr=training.learning_rate, foreach=False)
         return cls(parameters, optimizer)
