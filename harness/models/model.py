@@ -40,7 +40,11 @@ class Model:
         """
         D, C = self.task.input_size, self.task.answers * self.task.output_size
         weights = cell.start(seed, input_size=D, output_size=C, length=self.task.dependency)
-        return {**linear(seed, "V", "b_y", C, cell.hidden_size), **weights}
+        # The cell's parameters come first: their order is that in which squares are added to a gradient's norm.
+        return {
+            **weights,
+            **{n: p for n, p in linear(seed, "V", "b_y", C, cell.hidden_size).items() if n not in weights},
+        }
 
     def start(self, parameters: Parameters, R: int, B: int) -> State:
         """The state before the first step: zeros."""
