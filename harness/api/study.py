@@ -50,6 +50,12 @@ class Study:
     spec: StudySpec
     folder: Path
 
+    def __getattr__(self, name: str) -> Any:
+        """`asked` is what `spec` was called; scripts use it."""
+        if name == "asked":
+            return self.spec
+        raise AttributeError(f"'Study' object has no attribute '{name}'")
+
     @classmethod
     def from_yaml(cls, path: str | Path, overrides: Overrides = ()) -> Study:
         """The study of a YAML file.

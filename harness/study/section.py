@@ -49,6 +49,10 @@ class Sections:
         """Section by its key in the study file."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
+    def __getitem__(self, name: str) -> Any:
+        """A section by its key, for those who do not know which experiment's they have: `sections["training"]`."""
+        return self.by_name()[name]
+
     def typed(self, kind: type[S]) -> S:
         """These sections, known to be those of one experiment.
 

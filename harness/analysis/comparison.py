@@ -1,0 +1,3 @@
+"""Forwards to `harness.verdicts.comparison`."""
+
+from harness.verdicts.comparison import *  # noqa: F403
