@@ -78,11 +78,11 @@ class Stopwatches:
             (BatchSource, "batch", "sampling"),
             (SequenceToVector, "outputs", "readout and loss"),
             (SequenceToVector, "losses", "readout and loss"),
-            (loop, "gradient", "autograd"),
+            (loop, "backward_pass", "autograd"),
             (Replicas, "gradient_norms", "clipping"),
             (Replicas, "clip", "clipping"),
             (RMSprop, "step", "optimizer"),
-            (loop, "gradient_rows", "recording"),
+            (loop, "adjoint_rows", "recording"),
         ]
         with ExitStack() as stack:
             stack.enter_context(patch.dict(KERNELS, {cell: watched}))

@@ -145,7 +145,7 @@ def phase(name: str, folder: Path, runs: int, limit: int | None) -> Numbers:
     path = folder / "toss.yaml"
     path.write_text(text)
     start = perf_counter()
-    study = validation.read(path, registry=synthetic.names)
+    study = validation.read(path, load_names=synthetic.names)
     read = perf_counter() - start
     asked = plan(study)
     planned = perf_counter() - start

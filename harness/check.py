@@ -25,7 +25,8 @@ def main(arguments: list[str]) -> int:
     print(cli.json_text(verdict_document(judged)) if parsed.json else judged.text())
     if parsed.junit:
         judged.write_junit(parsed.junit)
-    return cli.EXPECTATION_FAILED if judged.broken else cli.FAILED if judged.incomplete else cli.DONE
+    # An expectation that fails does so whatever the missing runs would have measured: its code comes first.
+    return cli.EXPECTATION_FAILED if judged.any_fails else cli.RUNS_MISSING if judged.any_incomplete else cli.DONE
 
 
 if __name__ == "__main__":

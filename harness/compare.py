@@ -75,7 +75,9 @@ def _compare(parsed: argparse.Namespace) -> int:
         print(json.dumps(comparison_text.as_json(comparison, names), indent=1, ensure_ascii=False))
     else:
         print((comparison_text.markdown if parsed.markdown == "-" else comparison_text.text)(comparison, names))
-    return {"no regression": cli.DONE, "regression": cli.EXPECTATION_FAILED, "incomplete": cli.FAILED}[comparison.state]
+    return {"no regression": cli.DONE, "regression": cli.EXPECTATION_FAILED, "incomplete": cli.RUNS_MISSING}[
+        comparison.state
+    ]
 
 
 def margin(text: str) -> float:

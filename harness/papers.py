@@ -40,7 +40,11 @@ def main(arguments: list[str]) -> int:
         replace_file(target, markdown(reproductions, target.with_suffix("")).encode())
     states = {each.state for each in reproductions}
     return (
-        cli.EXPECTATION_FAILED if "fails" in states else cli.FAILED if states & {"incomplete", "not run"} else cli.DONE
+        cli.EXPECTATION_FAILED
+        if "fails" in states
+        else cli.RUNS_MISSING
+        if states & {"incomplete", "not run"}
+        else cli.DONE
     )
 
 

@@ -84,7 +84,7 @@ def faults(study: StudySpec) -> list[tuple[str, int, str]]:
 
 def read(path: str | Path, overrides: Sequence[str] = ()) -> StudySpec:
     """Read a study with all names known."""
-    return validation.read(path, overrides, registry=load_registry)
+    return validation.read(path, overrides, load_names=load_registry)
 
 
 def _with(experiment: Experiment[Any], choices: Mapping[str, Choice]) -> Experiment[Any]:

@@ -1,7 +1,7 @@
 """Every column of every table: name, type, unit, meaning.
 
-A study's settings are columns too; they are declared where the setting is (`study/spec.py`, a task's file, a cell's
-file) and join `RUNS` here as `settings` columns, so that no setting is described twice.
+A study's settings are columns too. They are declared where the setting is (`setting(…)` in a section's class) and join
+the table of runs when it is written, so that no setting is described twice; `harness.store.columns` has that table.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import pyarrow as pa
 
 SCHEMA_VERSION = 1  # raised when a table's columns change their meaning; a folder of another version is refused
 
-# A solved run met its task's rule; an unsolved one used its budget up; a diverged one had a loss or gradient that was
-# not finite (a result too); a failed one has no result.
 MACHINE = ("cpu", "versions", "engine", "device")  # columns of runs that say on what they ran, not what was asked
 
+# A solved run met its task's rule; an unsolved one used its budget up; a diverged one had a loss or gradient that was
+# not finite (a result too); a failed one has no result.
 OUTCOMES = ("solved", "unsolved", "diverged", "failed")
 
 Array = npt.NDArray[np.floating[Any]]

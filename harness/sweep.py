@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
             f"{result.missing} of the study's still missing"
         )
         print("figures, verdicts and report come with the last shard, or by python -m harness.report")
-        return cli.FAILED if result.failed else cli.DONE
+        return cli.RUNS_MISSING if result.failed else cli.DONE
     from harness.report.presenting import present
     from harness.store.locks import derived_lock
 
@@ -60,13 +60,13 @@ def main(arguments: list[str]) -> int:
         report = present(study_plan, folder, parsed.formats, parsed.style)
     if not parsed.quiet:
         print(report.screen(result.seconds, result.computed))
-    if result.failed:
+    if result.failed:  # before the verdicts: a sweep's first task is its runs, and an expectation may wait for them
         print(
             f"{len(result.failed)} runs failed; why: {folder}/failures/. To try them again: add --retry-failed",
             file=sys.stderr,
         )
-        return cli.FAILED
-    return cli.EXPECTATION_FAILED if report.judged.broken else cli.DONE
+        return cli.RUNS_MISSING
+    return cli.EXPECTATION_FAILED if report.judged.any_fails else cli.DONE
 
 
 def _parser() -> argparse.ArgumentParser:

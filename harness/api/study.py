@@ -86,7 +86,7 @@ class Study:
 
     @classmethod
     def _of(cls, document: YamlDocument, overrides: Overrides) -> Study:
-        spec = understand(document, texts(overrides), registry=load_registry)
+        spec = understand(document, texts(overrides), load_names=load_registry)
         return cls(spec, Path("results") / spec.name)
 
     @property
@@ -255,7 +255,7 @@ def load(folder: str | Path) -> Results:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{note}: cannot be read ({error}); a sweep of the study writes it") from None
     try:
-        spec = understand(parse(text, path), overrides, registry=load_registry)
+        spec = understand(parse(text, path), overrides, load_names=load_registry)
     except StudyError as error:
         raise ResultsError(f"{note}: the study that it holds is not valid any more:\n{error}") from None
     return Study(spec, target).results()

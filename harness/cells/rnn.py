@@ -1,4 +1,4 @@
-"""The simple recurrent network (Elman 1990, "TheoryCheck structure in time"), as torch.nn.RNN."""
+"""The simple recurrent network (Elman 1990, "Finding structure in time"), as torch.nn.RNN."""
 
 from __future__ import annotations
 

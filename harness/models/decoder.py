@@ -39,6 +39,7 @@ class Decoding(Model):
         begin = torch.full_like(targets[:1], self.task.output_size)
         previous = torch.cat([begin, targets[:-1]])  # UNSCORED is PADDING: a row of zeros
         own = None if recorder is None else recorder.part()
+        # The whole of both recurrences: a window is refused for tasks with a decoder (training/validation.py).
         s, last = scan(
             self.cell, decoder(parameters), previous, first, every_step=True, engine=self.engine, recorder=own,
         )  # fmt: skip

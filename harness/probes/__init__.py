@@ -3,6 +3,12 @@
 A *probe* is named in `record.probes` and measured at the recorded updates; `harness.probes.contract.Probe` says what it
 is called with and what it returns. A new one is one file and one line here ("module:function", so that a plan needs no
 torch), or an entry point of an installed package in the group "harness.probes".
+
+jacobians lyapunov paths saturation truncation    the probes
+profiles                                          calls those that a study names
+trajectory products benettin                      what probes are made of: states, Jacobians, products of them, QR
+adjoints                                          rows of the table of gradients, from what the recorder holds
+artifacts date_codes switches                     what is measured once, of the network at the end of a run
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ from harness.study.plugins import Group, load_object
 if TYPE_CHECKING:
     from harness.probes.contract import Probe
 
+# What a plan takes a probe to cost is in experiments/training/planning.py.
 PROBES: Mapping[str, str] = {
     "jacobian_singular_values": "harness.probes.jacobians:jacobian_singular_values",
     "lyapunov_spectrum": "harness.probes.lyapunov:lyapunov_spectrum",

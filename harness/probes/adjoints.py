@@ -12,7 +12,7 @@ from harness.recurrence.adjoints import AdjointRecorder
 from harness.schema import Array
 
 
-def gradient_rows(
+def adjoint_rows(
     model: Model,
     parameters: Mapping[str, Tensor],
     batch: tuple[Tensor, Tensor],

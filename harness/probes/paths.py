@@ -11,8 +11,8 @@ from torch import Tensor
 
 from harness.cells.cell import Cell, State
 from harness.models.model import Model
-from harness.probes.adjoints import gradient_rows
-from harness.probes.trajectory import PATHS, replicas
+from harness.probes.adjoints import adjoint_rows
+from harness.probes.trajectory import PATHS, each_replica
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.schema import Array, Profile
 
@@ -53,7 +53,7 @@ def path_decay(
             )
             for part in parts
         ]
-        for own in replicas(parameters, batch, state)
+        for own in each_replica(parameters, batch, state)
     ]
 
 
@@ -67,13 +67,13 @@ def local_ratio(
     Returns:
         `local_ratio` by t; a step whose ∂L/∂h_{t+1} is an exact zero has none.
     """
-    return [[_ratios(_adjoints(model, *own)["log10_adjoint"])] for own in replicas(parameters, batch, state)]
+    return [[_ratios(_adjoints(model, *own)["log10_adjoint"])] for own in each_replica(parameters, batch, state)]
 
 
 def _adjoints(
     model: Model, parameters: Mapping[str, Tensor], batch: tuple[Tensor, Tensor], state: State | None
 ) -> dict[str, Array | None]:
-    return gradient_rows(replace(model, engine="torch"), parameters, batch, state, AdjointRecorder(), "float64")[0]
+    return adjoint_rows(replace(model, engine="torch"), parameters, batch, state, AdjointRecorder(), "float64")[0]
 
 
 def _by_lag(quantity: str, log10_adjoint: Array | None) -> Profile:

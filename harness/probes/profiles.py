@@ -27,9 +27,9 @@ def profiles_of(
         state: before the first step, where it was carried.
     """
     profiles: list[list[Profile]] = [[] for _ in range(batch[0].shape[1])]
-    frozen = {name: p.detach() for name, p in parameters.items()}
+    detached = {name: p.detach() for name, p in parameters.items()}  # the same memory, outside of the graph
     for name in probes:
-        measured = probe_named(name)(model, frozen, batch, state)
+        measured = probe_named(name)(model, detached, batch, state)
         for rows, own in zip(profiles, measured, strict=True):
             rows += own
     return profiles

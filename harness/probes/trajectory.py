@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +19,13 @@ from harness.schema import Values
 SEQUENCES = 4  # of a batch, whose Jacobians are taken: they are alike, and dear
 PATHS = ("h", "c")  # the state in which two paths can be told apart
 
-Numbers = tuple[Mapping[str, Tensor], tuple[Tensor, Tensor], State | None]
+
+class OneReplica(NamedTuple):
+    """What a probe is given, of one replica alone (R = 1), in float64 on the CPU."""
+
+    parameters: Mapping[str, Tensor]
+    batch: tuple[Tensor, Tensor]
+    state: State | None
 
 
 @dataclass(frozen=True)
@@ -61,9 +68,9 @@ class Trajectory:
         return {name: slice(i * H, (i + 1) * H) for i, name in enumerate(names)} if names == PATHS else {}
 
 
-def replicas(
+def each_replica(
     parameters: Mapping[str, Tensor], batch: tuple[Tensor, Tensor], state: State | None, sequences: int | None = None
-) -> Iterator[Numbers]:
+) -> Iterator[OneReplica]:
     """Each replica alone (R = 1), in float64 on the CPU: what it says then cannot depend on its pack.
 
     Args:
@@ -74,7 +81,7 @@ def replicas(
     for r in range(inputs.shape[1]):
         own, replica = {name: p[r : r + 1].detach().cpu().double() for name, p in parameters.items()}, slice(r, r + 1)
         before = None if state is None else tuple(part[replica, :sequences].detach().cpu().double() for part in state)
-        yield own, (inputs[:, replica, :sequences], targets[..., replica, :sequences]), before
+        yield OneReplica(own, (inputs[:, replica, :sequences], targets[..., replica, :sequences]), before)
 
 
 @torch.no_grad()
@@ -91,7 +98,7 @@ def trajectories(
         parameters, batch, state: as a probe is given them.
         sequences: how many of the batch; None: all.
     """
-    for own, (inputs, _), before in replicas(parameters, batch, state, sequences):
+    for own, (inputs, _), before in each_replica(parameters, batch, state, sequences):
         known = model.cell.parametrize(own)
         states = [before or model.start(own, *inputs.shape[1:3])]
         driven = drive(own, inputs)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model
-from harness.probes.trajectory import Numbers, replicas
+from harness.probes.trajectory import OneReplica, each_replica
 from harness.schema import Profile, Values
 
 
@@ -30,7 +30,7 @@ def truncation_bias(
         for a cell without recurrent weights.
     """
     numbers = sum(parameters[name].numel() for name in model.cell.recurrent_weights)
-    return [_profiles(model, own) if numbers else [] for own in replicas(parameters, batch, state)]
+    return [_profiles(model, own) if numbers else [] for own in each_replica(parameters, batch, state)]
 
 
 def windows(T: int) -> list[int]:
@@ -38,7 +38,7 @@ def windows(T: int) -> list[int]:
     return sorted({T, *(2**k for k in range(T.bit_length()) if 2**k < T)})
 
 
-def gradient(model: Model, own: Numbers, window: int) -> Values:
+def gradient(model: Model, own: OneReplica, window: int) -> Values:
     """∂L/∂θ of all recurrent weights of one replica in a row, by BPTT through `window` steps."""
     parameters, (inputs, targets), state = own
     names = model.cell.recurrent_weights
@@ -58,7 +58,7 @@ def gradient(model: Model, own: Numbers, window: int) -> Values:
     return np.concatenate([grad.flatten().numpy() for grad in grads])
 
 
-def _profiles(model: Model, own: Numbers) -> list[Profile]:
+def _profiles(model: Model, own: OneReplica) -> list[Profile]:
     T = len(own[1][0])
     full, at = gradient(model, own, T), windows(T)
     cut = [gradient(model, own, window) for window in at]

@@ -69,7 +69,14 @@ def fused(
     keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     segment = steps_kept(cell, state[0].shape[1], b_x.element_size()) if keep else UNSEEN
     call = FusedCall(
-        KERNELS[cell.cell], activation, window, every_step, recorder, keep, segment, log10(2) if halved else 0.0
+        kernel=KERNELS[cell.cell],
+        activation=activation,
+        window=window,
+        every_step=every_step,
+        recorder=recorder,
+        keep=keep,
+        segment=segment,
+        level=log10(2) if halved else 0.0,
     )
     output, *final = _Recurrence.apply(call, *tensors)  # type: ignore[no-untyped-call]
     if halved:
@@ -108,7 +115,7 @@ class _Recurrence(torch.autograd.Function):
                 seen.append(torch.from_numpy(states[0])[:, 1:].transpose(0, 1))
         if call.keep:
             ctx.call, ctx.x, ctx.weights, ctx.starts, ctx.spans = call, x, weights, starts, spans
-            ctx.last = saved  # of the last segment, which is all there is as a rule; used once
+            ctx.saved = saved  # of the last segment, which is all there is as a rule; used once
             ctx.set_materialize_grads(False)
         output = [seen[0] if len(seen) == 1 else torch.cat(seen)] if call.every_step else []
         return *output, *(torch.from_numpy(part) for part in state)
@@ -118,31 +125,33 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         call: FusedCall = ctx.call
         every, final = (gradients[0], gradients[1:]) if call.every_step else (None, gradients)
-        T, cut = len(ctx.x), len(ctx.x) - call.window
+        T = len(ctx.x)
+        before = T - call.window  # h_1 … h_before are constants of the backward pass
         R, B, _ = ctx.starts[0][0].shape
         scales = np.zeros((R, B), np.int64) if len(ctx.spans) > 1 else None
-        carried = tuple(None if g is None else g.numpy() for g in final)
+        incoming = tuple(None if g is None else g.numpy() for g in final)  # from the segment after, at its first step
         by_segment: list[Gradients] = []
         for start, span in zip(reversed(ctx.starts), reversed(ctx.spans), strict=True):
             stop = min(span.stop, T)
-            if stop <= cut:
+            if stop <= before:
                 break
-            saved, ctx.last = ctx.last, None
+            visited = stop - max(before, span.start)  # steps of this segment that are still within the window
+            saved, ctx.saved = ctx.saved, None
             if saved is None:
                 saved = call.kernel.forward(ctx.x[span], start, ctx.weights, activation=call.activation)[1]
             by_segment.append(
                 call.kernel.backward(
                     saved,
-                    last=carried,
+                    last=incoming,
                     every=None if every is None else every[span].numpy(),
-                    window=stop - max(cut, span.start),
+                    window=visited,
                     record=call.recorder is not None,
                     need_dx=ctx.needs_input_grad[1],
                     scales=scales,
                 )
             )
             del saved  # its memory serves the next segment
-            carried = by_segment[-1].dstate
+            incoming = by_segment[-1].dstate
         if call.recorder is not None:
             seen = every if every is not None else final[0]
             call.recorder.log10_adjoint = _levels([segment.log10_adjoint for segment in by_segment], T, R) + call.level
@@ -150,7 +159,7 @@ class _Recurrence(torch.autograd.Function):
                 call.recorder.log10_adjoint_cell = _levels([segment.log10_adjoint_cell for segment in by_segment], T, R)
             if seen is not None:
                 call.recorder.log10_immediate = immediate_norms(seen, T, call.window) + call.level
-        return None, *_joined(by_segment, ctx.x, scales, whole=cut <= 0)
+        return None, *_joined(by_segment, ctx.x, scales, whole=before <= 0)
 
 
 def _levels(segments: list[Any], T: int, R: int) -> Any:
@@ -161,9 +170,9 @@ def _levels(segments: list[Any], T: int, R: int) -> Any:
 
 def _joined(segments: list[Gradients], x: Any, scales: Any, *, whole: bool) -> list[Tensor | None]:
     """Gradients of inputs, parameters and initial state, from those of the segments, last segment first."""
-    first = segments[-1]
+    earliest = segments[-1]
     dx = None
-    if first.dx is not None:
+    if earliest.dx is not None:
         dx = np.zeros_like(x)
         visited = np.concatenate([segment.dx for segment in reversed(segments)])
         dx[len(x) - len(visited) :] = visited
@@ -171,7 +180,7 @@ def _joined(segments: list[Gradients], x: Any, scales: Any, *, whole: bool) -> l
         sum((getattr(segment, name) for segment in segments[1:]), start=getattr(segments[0], name))
         for name in ("dW", "dU", "db_x", "db_h")
     ]
-    dstate = first.dstate if whole else tuple(np.zeros_like(part) for part in first.dstate)
+    dstate = earliest.dstate if whole else tuple(np.zeros_like(part) for part in earliest.dstate)
     if scales is not None:
         dstate = tuple(np.ldexp(part, scales[..., None]) for part in dstate)
     return [None if array is None else torch.from_numpy(array) for array in (dx, *totals, *dstate)]

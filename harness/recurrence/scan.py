@@ -1,7 +1,7 @@
 """A cell over time: one function, two engines behind it.
 
 The torch engine runs the cell's own `step`, any cell on any device, and can be differentiated twice. The numba engine
-runs a fused kernel for the whole sequence. Both fill a `AdjointRecorder` during the backward pass when given one.
+runs a fused kernel for the whole sequence. Both fill an `AdjointRecorder` during the backward pass when given one.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from harness.errors import HarnessError, nearest
-from harness.schema import EXTRA, Values
+from harness.schema import EXTRA, PROFILES, Values
 from harness.store.columns import RUNS, TABLES
 from harness.study.matching import canonical, choices
 
@@ -54,7 +54,8 @@ class Frames:
             HarnessError: this study did not.
         """
         if name not in self.extra or self.extra[name].empty:
-            raise HarnessError(f"no table of {name} was recorded; the study asks for it with record.{name}")
+            setting = "probes" if name == PROFILES.name else name
+            raise HarnessError(f"no table of {name} was recorded; the study asks for it with record.{setting}")
         return self.extra[name]
 
     @property

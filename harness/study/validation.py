@@ -21,30 +21,30 @@ MOST_RUNS = 1_000_000
 S = TypeVar("S", bound=Section)
 
 
-Known = Callable[[Mapping[tuple[str, str], Place]], Registry]
+RegistryLoader = Callable[[Mapping[tuple[str, str], Place]], Registry]
 
 
-def read(path: str | Path, overrides: Sequence[str] = (), *, registry: Known) -> StudySpec:
+def read(path: str | Path, overrides: Sequence[str] = (), *, load_names: RegistryLoader) -> StudySpec:
     """Read and validate a study.
 
     Args:
         path: the study's YAML file.
         overrides: `key=value` texts, as given with -S.
-        registry: what names mean, those that the study uses being told to it (see `named`).
+        load_names: what names mean, those that the study uses being told to it (see `named`).
 
     Raises:
         HarnessError: the file cannot be read.
         StudyError: every mistake in it.
     """
-    return understand(load(Path(path)), overrides, registry=registry)
+    return understand(load(Path(path)), overrides, load_names=load_names)
 
 
-def understand(document: YamlDocument, overrides: Sequence[str] = (), *, registry: Known) -> StudySpec:
+def understand(document: YamlDocument, overrides: Sequence[str] = (), *, load_names: RegistryLoader) -> StudySpec:
     """Validate a document that has been parsed; see `read`."""
-    known = registry(named(document, overrides))
+    registry = load_names(named(document, overrides))
     takes_list = frozenset(
         f"{section}.{key}"
-        for experiment in known.experiments.values()
+        for experiment in registry.experiments.values()
         for section in experiment.sections
         for model in experiment.models(section)
         for key, info in model.model_fields.items()
@@ -52,7 +52,7 @@ def understand(document: YamlDocument, overrides: Sequence[str] = (), *, registr
     )
     for number, text in enumerate(overrides, start=1):
         override(document, number, text, takes_list)
-    return _Reader(document, known).study(tuple(overrides))
+    return _Reader(document, registry).study(tuple(overrides))
 
 
 class _Reader:

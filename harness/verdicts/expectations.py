@@ -61,13 +61,14 @@ def judge(expectation: Expectation, runs: pd.DataFrame, planned: pd.DataFrame, *
     """Judge one expectation; with `per`, one verdict for each combination of those columns' values.
 
     A bound is judged on the measured value; its interval is shown beside it. A contrast holds if the first group's
-    value lies above the second's, and with `apart` if in addition their intervals do not touch.
+    value lies above the second's, and with `apart` if in addition their intervals do not touch. The paired p beside a
+    contrast is shown and decides nothing.
 
     Args:
         expectation: as the study states it.
         runs: the frame of runs; those that are not planned are ignored.
         planned: a row for each planned run: run_id, seed and every setting.
-        seed: of the generator behind bootstrap intervals and random permutations.
+        seed: of the generator behind bootstrap intervals and random permutations, not of any run.
 
     Returns:
         verdicts whose state is 'holds' or 'fails'; 'incomplete' if a planned run is missing or failed (no verdict on an
@@ -81,14 +82,14 @@ def judge(expectation: Expectation, runs: pd.DataFrame, planned: pd.DataFrame, *
     selected = select(planned, expectation.where)
     judge_group = _contrast if expectation.contrast else _bound
     return [
-        judge_group(expectation, part, runs, select(selected, part), seed)
-        for part in _combinations(selected, expectation.per)
+        judge_group(expectation, combination, runs, select(selected, combination), seed)
+        for combination in _combinations(selected, expectation.per)
     ]
 
 
-def describe(expectation: Expectation, part: Mapping[str, Any] | None = None) -> str:
+def describe(expectation: Expectation, combination: Mapping[str, Any] | None = None) -> str:
     """An expectation as a line of text: 'success_rate of cell=lstm, sequence_length=100 >= 0.8'."""
-    where = labels.condition({**expectation.where, **(part or {})})
+    where = labels.condition({**expectation.where, **(combination or {})})
     if expectation.contrast:
         column, (first, second) = next(iter(expectation.contrast.items()))
         text = f"{expectation.metric} of {labels.condition({column: first})} above {labels.condition({column: second})}"
@@ -144,7 +145,7 @@ def _combinations(planned: pd.DataFrame, per: tuple[str, ...]) -> list[dict[str,
     return parts or [{}]
 
 
-def _blocked(runs: pd.DataFrame, planned: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+def _finished_and_gap(runs: pd.DataFrame, planned: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The finished runs among the planned ones, and why no verdict is possible ('' if one is)."""
     present = runs[runs["run_id"].isin(planned["run_id"])]
     failed, missing = int((present["outcome"] == "failed").sum()), len(planned) - len(present)
@@ -159,12 +160,12 @@ def _measure(metric: Metric, runs: pd.DataFrame, seed: int) -> Measured | None:
 
 
 def _bound(
-    expectation: Expectation, part: Mapping[str, Any], runs: pd.DataFrame, planned: pd.DataFrame, seed: int
+    expectation: Expectation, combination: Mapping[str, Any], runs: pd.DataFrame, planned: pd.DataFrame, seed: int
 ) -> Verdict:
-    metric, text = metric_named(expectation.metric), describe(expectation, part)
+    metric, text = metric_named(expectation.metric), describe(expectation, combination)
     if planned.empty:
         return Verdict(text, "not asked", "no planned run matches", metric.name)
-    done, blocked = _blocked(runs, planned)
+    done, blocked = _finished_and_gap(runs, planned)
     measured = _measure(metric, done, seed)
     if blocked or measured is None or math.isnan(measured.value):
         return Verdict(text, "incomplete", blocked or f"no {metric.label} was recorded", metric.name, measured)
@@ -180,17 +181,17 @@ def _bound(
 
 
 def _contrast(
-    expectation: Expectation, part: Mapping[str, Any], runs: pd.DataFrame, planned: pd.DataFrame, seed: int
+    expectation: Expectation, combination: Mapping[str, Any], runs: pd.DataFrame, planned: pd.DataFrame, seed: int
 ) -> Verdict:
     from harness.statistics.frames import select
 
-    metric, text = metric_named(expectation.metric), describe(expectation, part)
+    metric, text = metric_named(expectation.metric), describe(expectation, combination)
     column, pair = next(iter((expectation.contrast or {}).items()))
     names = (labels.value(column, pair[0]), labels.value(column, pair[1]))
     sides = [select(planned, {column: value}) for value in pair]
     if any(side.empty for side in sides):
         return Verdict(text, "not asked", "no planned run matches", metric.name, names=names)
-    (first, blocked), (second, also_blocked) = (_blocked(runs, side) for side in sides)
+    (first, blocked), (second, also_blocked) = (_finished_and_gap(runs, side) for side in sides)
     a, b = _measure(metric, first, seed), _measure(metric, second, seed)
     reasons = [f"{name}: {reason}" for name, reason in zip(names, (blocked, also_blocked), strict=True) if reason]
     if reasons or a is None or b is None or math.isnan(a.value) or math.isnan(b.value):

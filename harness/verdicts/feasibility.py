@@ -97,7 +97,11 @@ def _faults(expectation: Expectation, study: StudySpec, rows: list[Mapping[str, 
 
 
 def _malformed(expectation: Expectation) -> Iterator[str]:
-    """What is wrong with an expectation in any study."""
+    """What is wrong with an expectation in any study.
+
+    Of one that is read from a file, `study/validation.py` has reported the metric and the choice between bounds and
+    contrast already, with their places.
+    """
     bounds = [bound for bound in (expectation.at_least, expectation.at_most) if bound is not None]
     try:
         metric_named(expectation.metric)

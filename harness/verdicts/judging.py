@@ -29,12 +29,12 @@ class JudgedStudy:
     verdicts: list[Verdict]
 
     @property
-    def broken(self) -> bool:
+    def any_fails(self) -> bool:
         """Whether an expectation fails."""
         return any(verdict.state == "fails" for verdict in self.verdicts)
 
     @property
-    def incomplete(self) -> bool:
+    def any_incomplete(self) -> bool:
         """Whether an expectation has no verdict because runs are missing or failed."""
         return any(verdict.state == "incomplete" for verdict in self.verdicts)
 

@@ -29,7 +29,7 @@ STEPS = 4
 def of_harness(problem: Problem, monkeypatch) -> tuple[np.ndarray, np.ndarray]:
     """Losses (STEPS, R), and log₁₀ adjoints (STEPS, T, R), of THE loop."""
     losses, adjoints = [], []
-    gradient, rows = loop.gradient, loop.gradient_rows
+    gradient, rows = loop.backward_pass, loop.adjoint_rows
 
     def heard(*arguments):
         found = gradient(*arguments)
@@ -41,8 +41,8 @@ def of_harness(problem: Problem, monkeypatch) -> tuple[np.ndarray, np.ndarray]:
         adjoints.append(np.stack([row["log10_adjoint"] for row in found], axis=1))
         return found
 
-    monkeypatch.setattr(loop, "gradient", heard)
-    monkeypatch.setattr(loop, "gradient_rows", seen)
+    monkeypatch.setattr(loop, "backward_pass", heard)
+    monkeypatch.setattr(loop, "adjoint_rows", seen)
     with suppress(Enough):
         list(loop.train(problem.runs, Setup("numba", listener=Ticks(STEPS))))
     return np.stack(losses), np.stack(adjoints)

@@ -340,7 +340,7 @@ def test_a_worker_that_dies_without_work_makes_no_suspects(
 
 def test_failures_are_reported_at_once_and_at_the_end_and_can_be_retried(study_file, tmp_path: Path, capsys) -> None:
     common = [str(study_file()), "-o", str(tmp_path / "out"), "-j", "1", "--engine", "torch"]
-    assert cli.guarded(sweep.main, [*common, "--timeout", "1e-9"]) == cli.FAILED
+    assert cli.guarded(sweep.main, [*common, "--timeout", "1e-9"]) == cli.RUNS_MISSING
     shown = capsys.readouterr().err
     assert shown.count("failed: ") == 6
     assert "DeadlineError" in shown
@@ -348,7 +348,7 @@ def test_failures_are_reported_at_once_and_at_the_end_and_can_be_retried(study_f
     assert "add --retry-failed" in shown
     assert cli.guarded(status.main, common[:3]) == cli.DONE
     assert "6  failed" in capsys.readouterr().out
-    assert cli.guarded(sweep.main, common) == cli.FAILED
+    assert cli.guarded(sweep.main, common) == cli.RUNS_MISSING
     assert cli.guarded(sweep.main, [*common, "--retry-failed"]) == cli.DONE
 
 

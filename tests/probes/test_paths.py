@@ -9,7 +9,7 @@ import pytest
 import torch
 from probed import batch, linear_rnn, network, probed
 
-from harness.probes.adjoints import gradient_rows
+from harness.probes.adjoints import adjoint_rows
 from harness.probes.paths import Along
 from harness.probes.trajectory import trajectories
 from harness.recurrence.adjoints import AdjointRecorder
@@ -77,7 +77,7 @@ def test_a_path_is_the_whole_where_the_other_is_shut() -> None:
     parameters["W"] = torch.zeros_like(parameters["W"])  # nothing goes from h_{t−1} to anything
     data = batch(model, 3)
     found = probed("path_decay", model, parameters, data)[0]
-    whole = gradient_rows(model, parameters, data, None, AdjointRecorder(), "float64")[0]["log10_adjoint_cell"]
+    whole = adjoint_rows(model, parameters, data, None, AdjointRecorder(), "float64")[0]["log10_adjoint_cell"]
     np.testing.assert_allclose(found["log10_adjoint_c_path"][1], whole[::-1], rtol=1e-12)
     assert (found["log10_adjoint_h_path"][1][1:] == -np.inf).all()
 

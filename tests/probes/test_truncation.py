@@ -7,7 +7,7 @@ import pytest
 import torch
 from probed import batch, linear_rnn, network, probed
 
-from harness.probes.trajectory import replicas
+from harness.probes.trajectory import each_replica
 from harness.probes.truncation import gradient, windows
 
 NAMES = ("truncation_cosine", "truncation_norm", "truncation_sign")
@@ -34,7 +34,7 @@ def test_the_longest_window_is_the_full_gradient(cell: str) -> None:
     assert found["truncation_cosine"][1][0] < 0.999
     trained = {name: p.clone().requires_grad_() for name, p in parameters.items()}
     model.losses(model.outputs(trained, inputs, targets)[0], targets).sum().backward()
-    [own] = replicas(parameters, (inputs, targets), None)
+    [own] = each_replica(parameters, (inputs, targets), None)
     exact = np.concatenate([trained[name].grad.flatten().numpy() for name in model.cell.recurrent_weights])
     np.testing.assert_allclose(gradient(model, own, 11), exact, rtol=1e-10, atol=1e-16)
 
@@ -44,7 +44,7 @@ def test_what_is_compared_is_what_the_harness_trains_with() -> None:
     inputs, targets = batch(model, 3)
     trained = {name: p.clone().requires_grad_() for name, p in parameters.items()}
     model.losses(model.outputs(trained, inputs, targets)[0], targets).sum().backward()
-    [own] = replicas(parameters, (inputs, targets), None)
+    [own] = each_replica(parameters, (inputs, targets), None)
     np.testing.assert_allclose(gradient(model, own, 3), trained["W"].grad.flatten().numpy(), rtol=1e-10, atol=1e-16)
 
 
@@ -52,7 +52,7 @@ def test_a_carried_series_is_cut_into_pieces() -> None:
     model, parameters = network("rnn", task="echo", task_lag=2, task_series_length=12, hidden_size=5)
     inputs, targets = (part[:12] for part in batch(model, 2))
     state = (torch.full((1, 2, 5), 0.3, dtype=torch.float64),)
-    [own] = replicas(parameters, (inputs, targets), state)
+    [own] = each_replica(parameters, (inputs, targets), state)
     trained = {name: p.clone().requires_grad_() for name, p in parameters.items()}
     said, before = [], state
     for first in (0, 5, 10):

@@ -44,7 +44,7 @@ def test_a_study_that_was_not_run_is_listed_and_one_that_was_is_as_good_as_its_w
 
     path = written(tmp_path, 0.1)
     code, text = listed(tmp_path, capsys)
-    assert code == cli.FAILED
+    assert code == cli.RUNS_MISSING
     assert "· halves: not run, qualitative, 0 of 2 runs" in text
     sweep.main([str(path), "-o", str(tmp_path / "results"), "-j", "1", "-q"])
     code, text = listed(tmp_path, capsys)

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from harness.cells.rnn import RNN
 from harness.experiments.training.batches import BatchSource
-from harness.experiments.training.loop import gradient
+from harness.experiments.training.loop import backward_pass
 from harness.experiments.training.replicas import Replicas
 from harness.experiments.training.settings import Training
 from harness.models.sequence_to_sequence import SequenceToSequence
@@ -93,7 +93,7 @@ def test_the_lectures_first_epoch_to_its_digits() -> None:
         with torch.no_grad():
             outputs, _ = model.outputs(pack.parameters, inputs, targets, feed.state)
         right += int(model.right(pack.parameters, inputs, outputs, targets)[0].sum())
-        last = gradient(feed, pack, (inputs, targets), None)[2]
+        last = backward_pass(feed, pack, (inputs, targets), None)[2]
         feed.carry(pack.parameters, inputs, targets, last, update)
         pack.optimizer.step()
     assert right / 100_000 == pytest.approx(0.607, abs=5e-4)

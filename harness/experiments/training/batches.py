@@ -57,7 +57,7 @@ class BatchSource:
     def chunks(self) -> Chunks:
         """Of a carried task; its length is that of the series at hand."""
         length = len(self.series[self.seeds[0]].inputs)
-        window = min(self.training.bptt_window or length, length)
+        window = self.training.window(length)
         return Chunks(length, window, self.training.bptt_stride or window)
 
     def batch(self, update: int) -> tuple[Tensor, Tensor]:
@@ -88,6 +88,7 @@ class BatchSource:
         if ahead < stop:  # chunks overlap: go only as far as the next one starts
             with torch.no_grad():
                 _, last = self.model.outputs(parameters, inputs[: ahead - start], targets[: ahead - start], self.state)
+        # Here a carried task's gradient is cut: the value of the state goes on, its history does not.
         self.state = tuple(part.detach() for part in last)
 
     def keep(self, indices: Sequence[int]) -> None:

@@ -19,7 +19,7 @@ from harness.experiments.training.schedule import recorded_updates
 from harness.experiments.training.settings import TrainingSections
 from harness.experiments.training.trace import Trace, timed
 from harness.models import MODELS
-from harness.probes.adjoints import gradient_rows
+from harness.probes.adjoints import adjoint_rows
 from harness.probes.profiles import profiles_of
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.schema import Record
@@ -42,7 +42,11 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     sections = [run.sections.typed(TrainingSections) for run in runs]
     shared = sections[0]
     task, training, record = shared.task, shared.training, shared.record
-    model = MODELS[task.shape](task, shared.model, training.bptt_window, setup.engine_for(shared.model))
+    # Where the state is carried on, `BatchSource` truncates: its chunks are no longer than the window, which then cuts
+    # nothing in the recurrence itself.
+    model = MODELS[task.shape](
+        task=task, cell=shared.model, window=training.bptt_window, engine=setup.engine_for(shared.model)
+    )
     initial = [model.initialise(own.model, run.seed) for own, run in zip(sections, runs, strict=True)]
     replicas = Replicas.start(initial, training, setup.device)
     traces = [Trace(run) for run in runs]
@@ -56,7 +60,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
             # The gradient comes first: a row describes the network before its update, by the batch that changes it.
             batch = batches.batch(update)
             recorder = AdjointRecorder() if update in schedule else None
-            losses, norms, last = gradient(batches, replicas, batch, recorder)
+            losses, norms, last = backward_pass(batches, replicas, batch, recorder)
             diverged = ~(torch.isfinite(losses) & torch.isfinite(norms))
             if update % shared.evaluation.every == 0 or update == training.max_updates:
                 evaluate(model, replicas, traces, update, shared, norms, setup.device)
@@ -64,10 +68,11 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
             # Where a run ends is not known beforehand: its last gradient is taken again, this time with a recorder.
             ends = [bool(diverged[i]) or trace.ends(update, training) for i, trace in enumerate(traces)]
             if any(ends) and recorder is None:
-                gradient(batches, replicas, batch, recorder := AdjointRecorder())
+                backward_pass(batches, replicas, batch, recorder := AdjointRecorder())
             if recorder is not None:
-                rows = gradient_rows(model, replicas.parameters, batch, batches.state, recorder, record.precision)
+                rows = adjoint_rows(model, replicas.parameters, batch, batches.state, recorder, record.precision)
                 profiles = profiles_of(record.probes, model, replicas.parameters, batch, batches.state)
+                # Outside the schedule only those that end are recorded; measured are all, since they share one pass.
                 for trace, row, profile, end in zip(traces, rows, profiles, ends, strict=True):
                     if end or update in schedule:
                         trace.gradients.append({"update": update, **row})
@@ -98,7 +103,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         setup.tick((update + 1) / (training.max_updates + 1), len(traces))
 
 
-def gradient(
+def backward_pass(
     batches: BatchSource, replicas: Replicas, batch: tuple[Tensor, Tensor], recorder: AdjointRecorder | None
 ) -> tuple[Tensor, Tensor, State]:
     """Losses and gradient norms of the replicas, (R,) each, and the last state; the gradients are left in `replicas`.

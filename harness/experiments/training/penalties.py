@@ -45,7 +45,7 @@ def add_penalties(
             h, _ = scan(cell, parameters, inputs, state, every_step=True, engine=model.engine)
         assert last.grad is not None
         slopes = SLOPES[cell.activation](h)
-        K = min(training.bptt_window or len(h), len(h))
+        K = training.window(len(h))
         add(parameters, {"W": training.omega * omega_gradient(parameters["W"], slopes[-K:], last.grad)[1]})
     if training.flossing is not None:
         for r in range(inputs.shape[1]):  # one by one: torch's QR of a stack differs in its last digits

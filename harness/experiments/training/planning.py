@@ -21,13 +21,14 @@ def seconds(sections: TrainingSections) -> float:
     """
     cell, task, training, evaluation = sections.model, sections.task, sections.training, sections.evaluation
     width = len(cell.gates) * cell.hidden_size
-    window = min(training.bptt_window or task.length, task.length)
+    window = training.window(task.length)
     steps = window if task.carried else (task.length + 2 * window) / 3
     evaluated = task.length * evaluation.sequences / evaluation.every / 3
     penalties = task.length * (4e-5 * (training.omega is not None) + 1e-3 * (training.flossing is not None))
     update = 1e-4 + penalties + (steps * training.batch_size + evaluated) * width * seconds_per_number(cell)
     record = sections.record
     recorded = sum(at <= training.max_updates for at in recorded_updates(record.adjoints, training.max_updates))
+    # of all probes, built in or not; a plug-in's is taken to cost what most of ours do
     probes = sum(4e-6 if name == "jacobian_singular_values" else 4e-7 for name in record.probes)
     return float(training.max_updates * update + recorded * task.length * training.batch_size * width * probes)
 
@@ -51,7 +52,7 @@ def bytes_kept(sections: TrainingSections) -> float:
     """
     cell, task, training = sections.model, sections.task, sections.training
     numbers = cell.hidden_size * (len(cell.states) + 5 * len(cell.gates))
-    steps = min(training.bptt_window or task.length, task.length) if task.carried else task.length
+    steps = training.window(task.length) if task.carried else task.length
     return float(steps * training.batch_size * numbers * np.dtype(training.dtype).itemsize)
 
 

@@ -39,7 +39,8 @@ class Training(Section):
     )
     bptt_window: int | None = setting(
         None,
-        "truncation window K: no gradient passes further back than K steps; null is full BPTT",
+        "truncation window K: no gradient passes further back than K steps (where the state is carried on: chunks of K "
+        "steps); null is full BPTT",
         unit="steps",
         label="BPTT window K (steps)",
         short="BPTT window",
@@ -58,6 +59,10 @@ class Training(Section):
     )
     stop_when_solved: bool = setting(True, "end a run at the first evaluation that meets the task's rule")
     dtype: Literal["float32", "float64"] = setting("float32", "arithmetic of training")
+
+    def window(self, T: int) -> int:
+        """K on a sequence of T steps: all of them without a window, or with one that is longer."""
+        return min(self.bptt_window or T, T)
 
     @property
     def penalised(self) -> bool:
@@ -110,7 +115,11 @@ class Recording(Section):
         0, "sequences whose answers are kept as text at the end of a run", column="record_examples", ge=0
     )
     probes: Annotated[tuple[str, ...], Field(strict=False)] = setting(
-        (), "what else is measured at the recorded updates, by name (docs/probes.md)", takes_list=True, names="probe"
+        (),
+        "what else is measured at the recorded updates, by name (docs/probes.md); like every record it is part "
+        "of a run's id",
+        takes_list=True,
+        names="probe",
     )
     weights: bool = setting(False, "keep the trained parameters", column="record_weights")
 

@@ -20,7 +20,7 @@ def complete(sections: TrainingSections) -> TrainingSections:
     """
     cell, task, training = sections.model, sections.task, sections.training
     check_truncation(training, task)
-    check_records(sections.record, task)
+    check_recording(sections.record, task)
     check_start(cell, task)
     check_options(training, cell, task)
     if cell.match == "recurrent_parameters" and not cell.recurrent_weights:
@@ -34,13 +34,13 @@ def check_truncation(training: Training, task: Task) -> None:
     """Refuse a window or a stride that this task has no use for."""
     if training.bptt_stride is not None and not task.carried:
         raise wrong("training.bptt_stride", f"has a meaning only where the state is carried on, not for '{task.name}'")
-    if training.bptt_stride is not None and training.bptt_stride > (training.bptt_window or task.length):
+    if training.bptt_stride is not None and training.bptt_stride > training.window(task.length):
         raise wrong("training.bptt_stride", "is longer than bptt_window, so that some steps would never be trained on")
     if training.bptt_window is not None and task.decodes:
         raise wrong("training.bptt_window", f"'{task.name}' is trained by full BPTT; leave the window out")
 
 
-def check_records(record: Recording, task: Task) -> None:
+def check_recording(record: Recording, task: Task) -> None:
     """Refuse records that this task has nothing for."""
     if record.codes and task.shape != "sequence_to_vector_to_sequence":
         raise wrong("record.codes", f"'{task.name}' has no code: it is no encoder–decoder's task")
