@@ -39,6 +39,8 @@ PLUGINS: tuple[Group[Any], ...] = (
     probes.PLUGINS,
 )
 
+COMPUTING = (TASK_PLUGINS, CELL_PLUGINS, EXPERIMENT_PLUGINS, probes.PLUGINS)  # what a run's numbers depend on
+
 
 def load_registry(named: Named | None = None) -> Registry:
     """All names that a study can use: what is built in, and the plug-ins that it names.
@@ -73,6 +75,7 @@ def load_registry(named: Named | None = None) -> Registry:
         {"probe": frozenset({*probes.PLUGINS.extended(points, named), *probes.PLUGINS.others(points)})},
         faults,
         {group.setting: group.others(points) for group in PLUGINS},
+        {key: version for group in COMPUTING for key, version in group.versions(points, named).items()},
     )
 
 

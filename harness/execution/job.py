@@ -17,8 +17,10 @@ from harness.execution.environment import prepare, single_threaded
 from harness.store.checkpoints import Checkpoints
 from harness.store.files import replace_file
 from harness.store.journal import Journal
+from harness.study.identity import Versions, changed, harness_version
 from harness.study.plan import Pack
-from harness.study.plugins import load_object
+from harness.study.plugins import load_object, plugin_versions
+from harness.study.spec import Point
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class JobOptions:
         controller: the process that supervises; workers end with it.
         engine, device, timeout, force: as in SweepOptions.
         shard: the name of the controller's shard; empty for the whole folder.
+        harness: version and source of the controller's harness; a worker of another one refuses the job.
     """
 
     folder: Path
@@ -39,6 +42,7 @@ class JobOptions:
     timeout: float | None = None
     force: bool = False
     shard: str = ""
+    harness: str = field(default_factory=harness_version)
 
     @property
     def markers(self) -> Path:
@@ -58,7 +62,7 @@ class Outcome:
     error: str = ""
     trace: str = ""
     final: bool = False  # another attempt would fail too (a deadline)
-    folder: bool = False  # the results folder failed, not the run: it is full, read-only or gone
+    stop: bool = False  # no run can be kept: the folder is full or gone, or this worker has other code than was planned
 
 
 def work(pack: Pack, entry: str, options: JobOptions) -> Outcome:
@@ -72,22 +76,57 @@ def work(pack: Pack, entry: str, options: JobOptions) -> Outcome:
             single_threaded()
             from harness.experiments.setup import Setup
 
+            _check_harness(options)
+            _check_versions(pack[0].point, plugin_versions(pack[0].point.versions))
             experiment = load_object(entry)
             journal = Journal(options.folder, options.force)
             deadline = None if options.timeout is None else monotonic() + options.timeout * len(pack)
             checkpoints = Checkpoints(options.folder / "checkpoints")
             setup = Setup(options.engine, options.device, deadline, None if options.force else checkpoints, listener)
             for record in experiment(pack, setup):
-                journal.commit(record, by_id[record.run_id].columns())
+                run = by_id[record.run_id]
+                _check_versions(run.point, {})  # a file may have been replaced while it was read
+                journal.commit(record, run.columns(), run.point.versions)
                 checkpoints.drop(record.run_id)
                 done[record.run_id] = str(record.run["outcome"]), listener.share
     except ResultsError as error:
-        return Outcome(done, tuple(run_id for run_id in by_id if run_id not in done), str(error), folder=True)
+        return Outcome(done, tuple(run_id for run_id in by_id if run_id not in done), str(error), stop=True)
     except Exception as error:
         rest = tuple(run_id for run_id in by_id if run_id not in done)
         final = isinstance(error, DeadlineError)
         return Outcome(done, rest, f"{type(error).__name__}: {error}", traceback.format_exc(), final)
     return Outcome(done)
+
+
+def _check_harness(options: JobOptions) -> None:
+    """A run is kept under the controller's id: it must be computed by the controller's harness.
+
+    Raises:
+        ResultsError: this process has another one.
+    """
+    if options.harness != harness_version():
+        raise ResultsError(
+            f"the worker {gethostname()}-{os.getpid()} has another harness ({harness_version()}) than this sweep "
+            f"({options.harness}): install the same one there, and start it again"
+        )
+
+
+def _check_versions(point: Point, plugins: Versions) -> None:
+    """A run's id names the versions of its plug-ins and the content of its files: they must still be these.
+
+    Args:
+        point: of the run.
+        plugins: its plug-ins, as this process has imported them.
+
+    Raises:
+        ResultsError: one is another.
+    """
+    difference = changed(point.versions, point.sections.by_name(), plugins)
+    if point.versions and difference:
+        raise ResultsError(
+            f"code or data changed after this sweep was planned, so that no more runs can be kept: {difference}; "
+            "start the sweep again"
+        )
 
 
 @contextmanager

@@ -131,7 +131,7 @@ def _settle(pack: Pack, outcome: Outcome, supervision: Supervision) -> list[Pack
     Raises:
         ResultsError: runs can no longer be committed; another attempt would fail too.
     """
-    if outcome.folder:
+    if outcome.stop:
         raise ResultsError(outcome.error)
     runs = {run.run_id: run for run in pack}
     for run_id, (name, share) in outcome.done.items():

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.execution.local import workers
 from harness.execution.options import SweepOptions
 from harness.store.journal import Journal
+from harness.store.other_versions import sentences
 from harness.store.status import Status, clock
 from harness.study.plan import Plan, packs
 from harness.study.spec import Point
@@ -48,6 +49,7 @@ def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[
         "less where runs end early",
         f"results: {folder}",
         *status.damage(),
+        *sentences(status.other_versions.values()),
         *(f"warning: {sentence}" for sentence in warnings),
     ]
     return "\n".join(lines)

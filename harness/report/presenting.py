@@ -12,6 +12,7 @@ from harness.figures.rendering import render
 from harness.report import page
 from harness.store.files import read_json
 from harness.store.journal import Journal
+from harness.store.other_versions import other_versions, sentences
 from harness.store.status import Status
 from harness.study.plan import Plan
 from harness.verdicts.judging import JudgedStudy, judge_folder
@@ -61,15 +62,15 @@ def present(
         ResultsError: the folder has no results, or cannot be written.
     """
     judged = judge_folder(plan, folder)
-    overrides = [f"Overridden with -S {text}." for text in plan.study.overrides]
     try:
         if (folder / "figures").is_symlink():  # old figures are removed, but not those of a folder elsewhere
             raise ResultsError(f"{folder / 'figures'}: is a link; figures are written to a folder of their own")
         figures, notes = render(plan.study, judged.frames, folder / "figures", formats, style_name)
     except OSError as error:
         raise ResultsError(f"{folder / 'figures'}: cannot be written: {error.strerror or error}") from None
-    reasons = Status.of(plan, Journal.open(folder), verify=False).failed
-    notes = [*overrides, *notes]
+    status = Status.of(plan, Journal.open(folder), verify=False)
+    reasons = status.failed
+    notes = [*remarks(status), *notes]
     try:
         page.write(
             folder / "report.html", plan.study, judged.frames, judged.verdicts, figures, provenance(folder), notes,
@@ -80,6 +81,12 @@ def present(
     notes += page.mixed_machines(judged.frames.runs)
     notes += [f"Run {run_id} failed: {reason}." for run_id, reason in reasons.items()]
     return RenderedReport(judged, folder, tuple(figure.name for figure in figures), tuple(notes))
+
+
+def remarks(status: Status) -> list[str]:
+    """What a reader of these results must know before any number: overrides, and runs that are left out."""
+    others = other_versions(status.plan, Journal.open(status.folder), status.orphaned)
+    return [*(f"Overridden with -S {text}." for text in status.plan.study.overrides), *sentences(others.values())]
 
 
 def provenance(folder: Path) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any
 from harness.errors import ResultsError
 from harness.figures.rendering import render
 from harness.report.page import html
-from harness.report.presenting import provenance
+from harness.report.presenting import provenance, remarks
 from harness.store.files import read_json
 from harness.store.journal import Journal
 from harness.store.status import Status
@@ -110,9 +110,10 @@ def live_page(plan: Plan, folder: Path, number: int) -> str:
     judged = judge_folder(plan, folder)
     with TemporaryDirectory() as nowhere:
         figures, notes = render(plan.study, judged.frames, Path(nowhere) / "figures", ())
-    reasons = Status.of(plan, Journal.open(folder), verify=False).failed
+    status = Status.of(plan, Journal.open(folder), verify=False)
     return html(
-        plan.study, judged.frames, judged.verdicts, figures, provenance(folder), notes, reasons, live=number
+        plan.study, judged.frames, judged.verdicts, figures, provenance(folder), [*remarks(status), *notes],
+        status.failed, live=number,
     )  # fmt: skip
 
 

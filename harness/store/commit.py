@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from harness.schema import RUN_ID, SCHEMA_VERSION, Record
 from harness.store.columns import RUNS, TABLES
+from harness.study.plan import NUMERICS_VERSION
 
 BEGINNING = b'{"harness_schema": '  # of every commit: where to look for one among other bytes
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)  # what a damaged head can lead to
@@ -29,8 +30,13 @@ class Commit:
     tables: Mapping[str, pa.Table]
 
 
-def encode(record: Record, settings: Mapping[str, Any]) -> bytes:
+def encode(record: Record, settings: Mapping[str, Any], versions: Mapping[str, str] | None = None) -> bytes:
     """A run's commit.
+
+    Args:
+        record: what the run leaves.
+        settings: of the run, by column.
+        versions: of the code and data that it was computed with (`study/identity.py`).
 
     Raises:
         ValueError: a row has a column that no table declares.
@@ -45,6 +51,8 @@ def encode(record: Record, settings: Mapping[str, Any]) -> bytes:
         "harness_schema": SCHEMA_VERSION,
         "run_id": record.run_id,
         "settings": dict(settings),
+        "numerics": NUMERICS_VERSION,
+        "versions": dict(versions or {}),
         "tables": {name: len(data) for name, data in serialised.items()},
     }
     head["sha256"] = _checksum(head, body)

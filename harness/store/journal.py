@@ -32,6 +32,7 @@ from harness.store.files import (
     write_synced,
 )
 from harness.store.segments import Segments
+from harness.study.identity import Versions
 
 SUFFIX = ".run"
 
@@ -106,13 +107,18 @@ class Journal:
         """Whether a run is committed: the time of this does not grow with the journal."""
         return self.path(run_id).exists() or self.segments().find(run_id) is not None
 
-    def commit(self, record: Record, settings: Mapping[str, Any]) -> bool:
+    def commit(self, record: Record, settings: Mapping[str, Any], versions: Versions | None = None) -> bool:
         """Commit a run; False where it had been committed before (the first commit stays, unless `replace`).
+
+        Args:
+            record: what the run leaves.
+            settings: of the run, by column.
+            versions: of the code and data that it was computed with.
 
         Raises:
             ResultsError: the disk is full, or the folder is gone or read-only.
         """
-        data = encode(record, settings)
+        data = encode(record, settings, versions)
         target = self.path(record.run_id)
         with temporary_beside(target) as temporary:
             try:
@@ -151,6 +157,17 @@ class Journal:
                     self.quarantine(run_id, f"{type(error).__name__}: {error}")
                 continue
             yield commit
+
+    def heads(self, run_ids: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+        """The heads (run, settings, versions) of the undamaged ones of these commits.
+
+        Raises:
+            ResultsError: a commit may not be read.
+        """
+        segments = self.segments()
+        for run_id in sorted(run_ids, key=segments.place):
+            with suppress(OSError, *MALFORMED):
+                yield checked(self._bytes(run_id, segments), run_id)[0]
 
     def damaged(self, run_ids: Iterable[str]) -> dict[str, str]:
         """run_id → reason, of those of these commits that are damaged; every checksum is verified, nothing changed.

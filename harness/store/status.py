@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.store.journal import Journal
+from harness.store.other_versions import other_versions, sentences
 from harness.study.plan import Plan, Run
 
 
@@ -26,6 +27,7 @@ class Status:
     damaged: Mapping[str, str] = field(default_factory=dict)  # run_id → reason, of planned runs
     quarantined: tuple[str, ...] = ()  # ids of runs of which a damaged commit was moved to journal/damaged/
     orphaned: frozenset[str] = frozenset()  # ids of committed runs that are not planned
+    other_versions: Mapping[str, str] = field(default_factory=dict)  # run_id → how it differs, of orphans (if verified)
 
     @classmethod
     def of(cls, plan: Plan, journal: Journal, *, verify: bool = True) -> Status:
@@ -34,8 +36,8 @@ class Status:
         Args:
             plan: whose runs count.
             journal: of the results folder.
-            verify: read every commit and compare its checksum. Without it a damaged commit counts as done, and the time
-                does not grow with the size of the results.
+            verify: read every commit and compare its checksum, and look among orphans for runs of another version.
+                Without it a damaged commit counts as done, and the time does not grow with the size of the results.
 
         Raises:
             ResultsError: a commit may not be read.
@@ -44,7 +46,9 @@ class Status:
         damaged = journal.damaged(sorted(committed & plan.ids)) if verify else {}
         done = committed & plan.ids - damaged.keys()
         failed = {run_id: note["error"] for run_id, note in journal.failures().items() if run_id in plan.ids - done}
-        return cls(plan, journal.folder, done, failed, damaged, journal.quarantined(), committed - plan.ids)
+        orphaned = committed - plan.ids
+        others = other_versions(plan, journal, orphaned) if verify and orphaned else {}
+        return cls(plan, journal.folder, done, failed, damaged, journal.quarantined(), orphaned, others)
 
     @cached_property
     def missing(self) -> frozenset[str]:
@@ -78,6 +82,7 @@ class Status:
             f"still to come: about {clock(self.core_seconds_left)} of one core",
             *(f"failed {run_id}: {error}" for run_id, error in self.failed.items()),
             *self.damage(),
+            *sentences(self.other_versions.values()),
             *(f"damaged commit quarantined: {run_id}" for run_id in self.quarantined),
         ]
         return "\n".join(lines)
@@ -97,6 +102,7 @@ class Status:
             "failures": [{"run_id": run_id, "reason": error} for run_id, error in self.failed.items()],
             "damaged": [{"run_id": run_id, "reason": reason} for run_id, reason in self.damaged.items()],
             "set_aside": list(self.quarantined),
+            "other_versions": [{"run_id": run_id, "reason": reason} for run_id, reason in self.other_versions.items()],
         }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product as cartesian
 from typing import Any
@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from harness.errors import Place, nearest
+from harness.study.identity import point_versions
 from harness.study.section import Section, Sections, marked
-from harness.study.spec import Choice, Experiment, Point
+from harness.study.spec import Choice, Experiment, Point, Registry
 from harness.study.yaml_document import KeyPath, YamlDocument
 
 MOST_POINTS = 1_000_000
@@ -24,7 +25,7 @@ class Grid:
 
     document: YamlDocument
     experiment: Experiment[Any]
-    words: Mapping[str, Collection[str]]  # names that settings may hold, by open table: {"probe": …}
+    registry: Registry
     report: Any  # (place, message) -> None
     validated: dict[tuple[str, str], Section | None] = field(default_factory=dict)
 
@@ -35,22 +36,28 @@ class Grid:
         for chosen in self._combinations():
             sections = {name: self._section(name, base[name], chosen) for name in self.experiment.sections}
             complete = {name: section for name, section in sections.items() if section is not None}
-            whole = self._complete(complete, chosen) if len(complete) == len(sections) else None
-            if whole is not None:
-                points.setdefault(whole, Point(self.experiment.name, whole))
+            point = self._point(complete, chosen) if len(complete) == len(sections) else None
+            if point is not None:
+                points.setdefault(point.sections, point)
         return tuple(points.values())
 
-    def _complete(self, sections: Mapping[str, Section], chosen: Mapping[str, tuple[Any, KeyPath]]) -> Sections | None:
-        """The sections of a point as the experiment completes them, or None where they cannot go together."""
+    def _point(self, sections: Mapping[str, Section], chosen: Mapping[str, tuple[Any, KeyPath]]) -> Point | None:
+        """The sections as the experiment completes them, with the versions of their code and data.
+
+        None where they cannot go together, or a file cannot be read (reported).
+        """
         try:
             completed: Sections = self.experiment.complete(self.experiment.typed(**sections))
+            versions = point_versions(
+                self.experiment.name, self.experiment.numerics, completed.by_name(), self.registry.plugins
+            )
         except PydanticCustomError as error:
             context = error.context or {}
             key, message = str(context.get("key")), str(context.get("message"))
             _, path = chosen.get(key, (None, tuple(key.split("."))))
             self.report(self.document.place(*path), f"{key}: {message}")
             return None
-        return completed
+        return Point(self.experiment.name, completed, versions)
 
     def unused(self, points: Sequence[Point]) -> tuple[str, ...]:
         """Settings of the base that are null or absent at every point: `forget_bias` where there is no LSTM."""
@@ -209,8 +216,9 @@ class Grid:
         for key, info in type(valid).model_fields.items():
             table = marked(info, "names")
             for word in getattr(valid, key) if table else ():
-                if word not in self.words[table]:
-                    self.report(place(key), f"{section}.{key}: no {table} '{word}'{nearest(word, self.words[table])}")
+                names = self.registry.words[table]
+                if word not in names:
+                    self.report(place(key), f"{section}.{key}: no {table} '{word}'{nearest(word, names)}")
                     known = False
         return known
 

@@ -9,18 +9,22 @@ else is installed can neither break a study nor add a column to its tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar, get_args
 
 from harness.errors import HarnessError, Place, Problem, StudyError, nearest
+from harness.study.identity import PluginVersion
 from harness.study.section import Section
+from harness.study.sources import code_version
 
 T = TypeVar("T")
 
 Installed = tuple[EntryPoint, ...]
 Named = Mapping[tuple[str, str], Place]  # (dotted setting, the word it is given) → where; see yaml_document.named
+
+_imported: dict[str, tuple[object, str]] = {}  # "cell leaky" → what was imported, and its version then
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,10 @@ class Group(Generic[T]):
     setting: str
     kind: type[Any]
     table: Mapping[str, T]
+
+    @property
+    def noun(self) -> str:
+        return _noun(self.name)
 
     def others(self, installed: Installed) -> tuple[str, ...]:
         """Names of all plug-ins of this kind, loaded or not."""
@@ -59,6 +67,26 @@ class Group(Generic[T]):
                     raise StudyError([Problem(place, f"{self.setting}: {error}")]) from error
         return table
 
+    def versions(self, installed: Installed, named: Named) -> dict[tuple[str, str], PluginVersion]:
+        """The version of each plug-in that a study names, by setting and name.
+
+        Raises:
+            StudyError: one has no source, so that its runs could not be told from those of another version.
+        """
+        versions: dict[tuple[str, str], PluginVersion] = {}
+        for (setting, word), place in named.items():
+            points = self._points(installed, word)
+            if points and setting == self.setting:
+                try:
+                    loaded = self._load(word, points)
+                    version = code_version(points[0], loaded)
+                except HarnessError as error:
+                    message = f"{setting}: the plug-in '{word}' of {owner(points[0])} {error}"
+                    raise StudyError([Problem(place, message)]) from error
+                versions[setting, word] = found = PluginVersion(self.noun, word, version)
+                _imported[found.key] = loaded, version
+        return versions
+
     def named(self, word: str) -> T:
         """What has this name, built in or installed, wherever it is needed after its study has been read.
 
@@ -70,8 +98,7 @@ class Group(Generic[T]):
         every = installed()
         points = self._points(every, word)
         if not points:
-            kind = self.name.rpartition(".")[2].removesuffix("s")
-            raise HarnessError(f"no {kind} '{word}'{nearest(word, {*self.table, *self.others(every)})}")
+            raise HarnessError(f"no {self.noun} '{word}'{nearest(word, {*self.table, *self.others(every)})}")
         return self._load(word, points)
 
     def problem(self, word: str, loaded: Any) -> str:
@@ -122,6 +149,28 @@ def installed() -> Installed:
     """The entry points of all groups that are the harness's, as they are now; nothing is imported."""
     points = entry_points()
     return tuple(point for name in points.groups if name.startswith("harness.") for point in points.select(group=name))
+
+
+def plugin_versions(keys: Collection[str]) -> dict[str, str]:
+    """The versions of plug-ins as this process has imported them, by key: "cell leaky".
+
+    Raises:
+        HarnessError: the source of one is no longer what was imported.
+    """
+    versions = {}
+    for point in installed() if keys else ():
+        key = f"{_noun(point.group)} {point.name}"
+        if key in keys:
+            loaded = point.load()
+            if key not in _imported or _imported[key][0] is not loaded:
+                _imported[key] = loaded, code_version(point, loaded)
+            versions[key] = _imported[key][1]
+    return versions
+
+
+def _noun(group: str) -> str:
+    """'cell' of "harness.cells"."""
+    return group.rpartition(".")[2].removesuffix("s")
 
 
 def owner(point: EntryPoint) -> str:

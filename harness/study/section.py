@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
+from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,10 +28,22 @@ S = TypeVar("S", bound="Sections")
 DECLARED: dict[str, Column] = {}
 
 
+File = Annotated[Path, Field(strict=False)]  # a file or folder that a run reads: its content counts, not its name
+
+
 class Section(BaseModel):
     """Base of every section of a study: frozen, strict, unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    numerics: ClassVar[int] = 1  # raised where the numbers of this section's code are mended: its run ids change then
+
+    def files(self) -> dict[str, Path]:
+        """Files that the numbers of a run with these settings depend on, by setting: all that are declared as paths.
+
+        A run id hashes their content. A section that reads others as well says so by extending this.
+        """
+        return {key: value for key in type(self).model_fields if isinstance(value := getattr(self, key), Path)}
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -73,6 +86,7 @@ def setting(
     replica: bool = False,
     takes_list: bool = False,
     names: str | None = None,
+    numerics: int | Mapping[str, int] = 1,
     label: str = "",
     short: str = "",
     null: str = "",
@@ -90,6 +104,8 @@ def setting(
         replica: runs that differ only here still share a pack (it changes initial weights, nothing else).
         takes_list: a list is one value of it, not an axis of a sweep.
         names: its words are names of that open table of the registry ("probe").
+        numerics: raised where the numbers that this option makes are mended, or by word where only those of some of its
+            words are; the ids of runs that use it change then, and no others.
         label: on an axis, with symbol and unit: "sequence length T (steps)"; default: the name in words, and the unit.
         short: in a title or a legend: "T"; default: the name in words.
         null: what a null means where it means more than "none": "full".
@@ -102,6 +118,7 @@ def setting(
     marks: dict[str, Any] = {
         "unit": unit, "column": column, "replica": replica, "takes_list": takes_list, "names": names, "label": label,
         "short": short, "null": null, "order": list(order), "sequential": sequential,
+        "numerics": numerics if numerics != 1 else None,
     }  # fmt: skip
     return Field(default, description=meaning, json_schema_extra={k: v for k, v in marks.items() if v}, **limits)
 
@@ -150,7 +167,7 @@ def setting_column(model: type[Section], key: str) -> Column:
 
 def arrow_type(annotation: Any) -> pa.DataType:
     """The column type of a setting, from its annotation: text where it holds words, or anything but one number."""
-    kinds = set(_kinds(annotation))
+    kinds = set(value_types(annotation))
     if kinds <= {bool}:
         return pa.bool_()
     if kinds <= {int, bool}:
@@ -160,14 +177,14 @@ def arrow_type(annotation: Any) -> pa.DataType:
     return pa.string()
 
 
-def _kinds(annotation: Any) -> Iterator[type]:
+def value_types(annotation: Any) -> Iterator[type]:
     """The Python types of the values that an annotation allows, null left out."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        yield from _kinds(get_args(annotation)[0])
+        yield from value_types(get_args(annotation)[0])
     elif origin in (Union, UnionType):
         for branch in get_args(annotation):
-            yield from _kinds(branch)
+            yield from value_types(branch)
     elif origin is Literal:
         yield from (type(value) for value in get_args(annotation) if value is not None)
     elif annotation is not NoneType:
@@ -178,6 +195,8 @@ def plain(value: object) -> bool | int | float | str | None:
     """A setting as one cell of a table; what is not a scalar is written as text."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, Path):
+        return str(value)
     return repr(value.model_dump()) if isinstance(value, Section) else repr(value)
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from harness.schema import Column
+from harness.study.identity import PluginVersion, Versions
 from harness.study.section import Section, Sections, columns_of, marked, setting, setting_column, wrong
 
 __all__ = [
@@ -120,6 +121,7 @@ class Experiment(Generic[S]):
             `wrong("section.key", …)` where they do not go together.
         prepare: called once, before any job, with the sections of all points that are to be computed: time to compile.
         choices: the sections whose model is chosen by one of their keys.
+        numerics: raised where the numbers of a built-in experiment are mended: the ids of its runs change then.
     """
 
     name: str
@@ -130,6 +132,7 @@ class Experiment(Generic[S]):
     complete: Callable[[S], S] = as_it_is
     prepare: Callable[[Sequence[S]], None] | None = None
     choices: Mapping[str, Choice] = field(default_factory=dict)
+    numerics: int = 1
 
     @cached_property
     def sections(self) -> Mapping[str, Choice | type[Section]]:
@@ -152,6 +155,7 @@ class Registry:
         words: names of further open tables, for settings that hold such names (`setting(names=…)`): {"probe": …}.
         faults: what else is wrong with a study whose settings are right: ("figures" or "expect", index, sentence).
         others: by setting, names of installed plug-ins, which a study may name as well.
+        plugins: the versions of plug-ins that compute, by setting and name: ("model.cell", "leaky").
     """
 
     experiments: Mapping[str, Experiment[Any]]
@@ -160,6 +164,7 @@ class Registry:
     words: Mapping[str, frozenset[str]]
     faults: Callable[[StudySpec], Sequence[tuple[str, int, str]]]
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    plugins: Mapping[tuple[str, str], PluginVersion] = field(default_factory=dict)
 
     def known(self, setting: str, table: Mapping[str, object]) -> set[str]:
         """Names that a study may give to a setting: those of a table, and of installed plug-ins."""
@@ -172,16 +177,27 @@ class Point:
 
     experiment: str
     sections: Sections
+    versions: Versions = field(default_factory=dict)  # of code and data (`study/identity.py`)
 
     @cached_property
     def key(self) -> str:
-        """Canonical JSON of the experiment and the settings that differ from their default: what run ids hash."""
+        """Canonical JSON of what run ids hash: experiment, settings that differ from their default, versions."""
         differing = {
-            name: section.model_dump(mode="json", exclude_defaults=True)
+            name: section.model_dump(mode="json", exclude_defaults=True, exclude=self._files(name, section))
             for name, section in self.sections.by_name().items()
         }
-        settings = {"experiment": self.experiment, **{name: values for name, values in differing.items() if values}}
+        settings: dict[str, Any] = {
+            "experiment": self.experiment,
+            **{name: values for name, values in differing.items() if values},
+        }
+        if self.versions:
+            settings["versions"] = dict(self.versions)
         return json.dumps(settings, sort_keys=True, separators=(",", ":"))
+
+    def _files(self, name: str, section: Section) -> set[str]:
+        """Settings that name files, which count by their content: the files may move."""
+        keys = type(section).model_fields if self.versions else ()
+        return {key for key in keys if self.versions.get(f"{name}.{key}", "").startswith("content ")}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Point) and self.key == other.key

@@ -84,7 +84,7 @@ class _Reader:
                 self.report(self.document.place(key, key=True), f"{key}: no such key{nearest(key, allowed)}")
         name, claim = self._text("name", SLUG), self._text("claim")
         seeds = self._seeds(data.get("seeds", 1))
-        grid = Grid(self.document, experiment, self.registry.words, self.report)
+        grid = Grid(self.document, experiment, self.registry, self.report)
         points = grid.points()
         if len(points) * len(seeds) > MOST_RUNS:
             message = (

@@ -119,17 +119,20 @@ def _unit(v: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(alive, v / torch.linalg.vector_norm(v, dim=-1, keepdim=True), v), alive.squeeze(-1)
 
 
-def lyapunov_exponents(cell: Cell, parameters: Parameters, inputs: Tensor, state: State, count: int) -> Tensor:
+def lyapunov_exponents(
+    cell: Cell, parameters: Parameters, inputs: Tensor, state: State, count: int, frame: Tensor | None = None
+) -> Tensor:
     """The first finite-time Lyapunov exponents along one sequence of each replica, differentiable in the parameters.
 
         D_t Q_{t−1} = Q_t R_t,    λ_i = (1/T) Σ_t ln |(R_t)_ii|
 
-    with D_t the Jacobian of the cell's step and Q_0 a fixed orthonormal frame.
+    with D_t the Jacobian of the cell's step from the whole state to the whole state, and Q_0 an orthonormal frame.
 
     Args:
         inputs: (T, R, 1) or (T, R, 1, D).
         state: before the first step, (R, 1, H) each.
-        count: k, at most the size of the state.
+        count: k, at most N, the numbers of the state.
+        frame: Q_0, (N, k); None: one that is drawn once, the same for all runs.
 
     Returns:
         λ_1 … λ_k in nats per step, (R, k), over the steps before one that removes a direction (a relu unit that is off
@@ -142,8 +145,9 @@ def lyapunov_exponents(cell: Cell, parameters: Parameters, inputs: Tensor, state
     weights = cell.parametrize(parameters)
     R, _, H = state[0].shape
     size = H * len(state)
-    frame = torch.linalg.qr(torch.as_tensor(generator(0, "flossing").standard_normal((size, count))))[0].mT
-    Q = frame.to(weights["U"]).expand(R, count, size)  # a tangent a row, as if it were a sequence of its own
+    if frame is None:
+        frame = torch.linalg.qr(torch.as_tensor(generator(0, "flossing").standard_normal((size, count))))[0]
+    Q = frame.mT.to(weights["U"]).expand(R, count, size)  # a tangent a row, as if it were a sequence of its own
     state = tuple(part.detach().expand(R, count, H).requires_grad_() for part in state)
     logs = []
     for z in drive(weights, inputs):
@@ -154,7 +158,8 @@ def lyapunov_exponents(cell: Cell, parameters: Parameters, inputs: Tensor, state
         if not (lengths > size * torch.finfo(lengths.dtype).eps * lengths.amax()).all():
             break  # a direction is gone, and with it the derivative of QR
         logs.append(lengths.log())
-        Q, state = q.mT, following
+        # Nodes of their own: h_t is computed from c_t, and a derivative with respect to c_t must not follow that path.
+        Q, state = q.mT, tuple(part.view_as(part) for part in following)
     none = 0 * weights["U"].sum((1, 2)).unsqueeze(1).expand(R, count)  # zeros that have a gradient, of zero
     return torch.stack(logs).mean(0) if logs else none
 

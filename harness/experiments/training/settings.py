@@ -31,7 +31,10 @@ class Training(Section):
         None, "α, weight of Pascanu's Ω, which holds ‖∂L/∂h_t‖ to the length it had a step later; null: none", gt=0
     )
     flossing: float | None = setting(
-        None, "weight of the sum of squared finite-time Lyapunov exponents (gradient flossing); null: none", gt=0
+        None,
+        "weight of the sum of squared finite-time Lyapunov exponents (gradient flossing); null: none",
+        numerics=2,  # the derivative with respect to c_t also followed h_t = o·tanh c_t
+        gt=0,
     )
     flossing_exponents: int = setting(1, "how many Lyapunov exponents flossing drives to zero, largest first", ge=1)
     orthogonal: float | None = setting(
