@@ -15,7 +15,7 @@ from harness.cells.cell import Cell, State
 from harness.models import readout
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.rng import generator
-from harness.tasks.task import UNSCORED, Task
+from harness.tasks.task import Task
 
 Parameters = Mapping[str, Tensor]
 Initial = dict[str, npt.NDArray[np.float64]]
@@ -74,7 +74,8 @@ class Model:
     def right(self, parameters: Parameters, inputs: Tensor, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Which answers are right, and which are scored at all: (…, R, B) each."""
         hit = readout.right(self.task.readout, outputs, targets, self.task.tolerance)
-        return hit, (targets != UNSCORED) | targets.is_floating_point()
+        given = readout.scored(targets)
+        return hit, torch.ones_like(hit) if given is None else given
 
     @torch.no_grad()
     def answers(self, parameters: Parameters, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """What is read from hidden states, and how it is judged: classes, bits or real numbers.
 
 Outputs are (…, R, B, C) and targets (…, R, B); the leading axis, if there is one, runs over the answers of a vector or
-the steps of a sequence. `UNSCORED` targets are seen by neither loss nor accuracy.
+the steps of a sequence. `UNSCORED` targets, of numbers NaN, are seen by neither loss nor accuracy.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ from harness.tasks.task import TOLERANCE, UNSCORED, Readout
 
 
 def losses(kind: Readout, outputs: Tensor, targets: Tensor) -> Tensor:
-    """Mean loss of each replica over what is scored, (R,), in nats.
+    """Mean loss of each replica over what is scored, (R,), in nats; 0 where nothing is.
 
     classes: −log softmax(ŷ)[y]; bits: −log of the Bernoulli with logit ŷ; numbers: (ŷ − y)², no nats.
     """
+    given = scored(targets)
     if kind == "classes":
         flat = cross_entropy(
             outputs.flatten(0, -2), targets.flatten().long(), reduction="none", ignore_index=UNSCORED
         ).view(targets.shape)
-        return _mean(flat, None if _all_scored(targets) else targets != UNSCORED)
+        return _mean(flat, given)
     predicted = outputs.squeeze(-1)
-    truth = targets.to(predicted.dtype)
+    truth = targets.to(predicted.dtype) if given is None else torch.where(given, targets, 0).to(predicted.dtype)
     if kind == "numbers":
-        return _mean(mse_loss(predicted, truth, reduction="none"), None)
-    scored = None if _all_scored(targets) else targets != UNSCORED
-    loss = binary_cross_entropy_with_logits(predicted, truth.clamp(min=0), reduction="none")
-    return _mean(loss if scored is None else loss * scored, scored)
+        loss = mse_loss(predicted, truth, reduction="none")
+    else:
+        loss = binary_cross_entropy_with_logits(predicted, truth, reduction="none")
+    return _mean(loss if given is None else loss * given, given)
 
 
 def right(kind: Readout, outputs: Tensor, targets: Tensor, tolerance: float = TOLERANCE) -> Tensor:
@@ -40,7 +41,7 @@ def right(kind: Readout, outputs: Tensor, targets: Tensor, tolerance: float = TO
     """
     predicted = answers(kind, outputs)
     if kind == "numbers":
-        return torch.lt((predicted - targets).abs(), tolerance)
+        return torch.lt((predicted - targets).abs(), tolerance) | torch.isnan(targets)
     return torch.eq(predicted, targets) | torch.eq(targets, UNSCORED)
 
 
@@ -52,17 +53,25 @@ def answers(kind: Readout, outputs: Tensor) -> Tensor:
 
 
 def share_right(hit: Tensor, scored: Tensor) -> Tensor:
-    """The share of right answers among the scored ones, (R,)."""
+    """The share of right answers among the scored ones, (R,).
+
+    Raises:
+        ValueError: none is scored.
+    """
     both = torch.stack([hit & scored, scored]).double().cpu().transpose(-1, -2)  # (2, …, B, R)
     counted = both.flatten(1, -2).sum(1)
+    if not counted[1].all():
+        raise ValueError("no answer of the task is scored, so that there is no accuracy")
     return counted[0] / counted[1]
 
 
-def _all_scored(targets: Tensor) -> bool:
-    return targets.is_floating_point() or not bool((targets == UNSCORED).any())
+def scored(targets: Tensor) -> Tensor | None:
+    """Which targets are scored; None where all are."""
+    given = ~torch.isnan(targets) if targets.is_floating_point() else targets != UNSCORED
+    return None if bool(given.all()) else given
 
 
-def _mean(values: Tensor, scored: Tensor | None) -> Tensor:
+def _mean(values: Tensor, given: Tensor | None) -> Tensor:
     """Over all but the replica axis (the last but one), each replica's numbers in a row of their own."""
     rows = values.movedim(-2, 0).flatten(1)
-    return rows.mean(1) if scored is None else rows.sum(1) / scored.movedim(-2, 0).flatten(1).sum(1)
+    return rows.mean(1) if given is None else rows.sum(1) / given.movedim(-2, 0).flatten(1).sum(1).clamp(min=1)

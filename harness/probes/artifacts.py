@@ -67,6 +67,7 @@ def states_and_gates(model: Model, parameters: Mapping[str, Tensor], inputs: Ten
     """h, c and all gates and candidates by name, each (T, R, B, H); of a simple RNN h alone."""
     state: State = model.start(parameters, *inputs.shape[1:3])
     seen: dict[str, list[Tensor]] = {}
+    parameters = model.cell.parametrize(parameters)
     for z in drive(parameters, inputs):
         a = model.cell.activations(parameters, state, z)
         state = model.cell.combine(state, a)

@@ -101,7 +101,7 @@ def trajectories(
     for own, (inputs, _), before in each_replica(parameters, batch, state, sequences):
         known = model.cell.parametrize(own)
         states = [before or model.start(own, *inputs.shape[1:3])]
-        driven = drive(own, inputs)
+        driven = drive(known, inputs)
         for z in driven:
             states.append(model.cell.step(known, states[-1], z))
         yield Trajectory(model.cell, known, driven, tuple(states))

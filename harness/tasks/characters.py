@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.rng import generator
-from harness.study.spec import setting
+from harness.study.spec import setting, wrong
 from harness.tasks.batchify import Symbols, batchify
 from harness.tasks.task import PADDING, Batch, Part, Shape, Task
 
@@ -75,6 +75,16 @@ class Characters(Task):
     def solved(self, accuracy: float) -> bool:
         """Never: a text cannot be known beforehand."""
         return False
+
+    def check_batches(self, batch_size: int, sequences: int, every: int, max_updates: int) -> None:
+        parts = corpus().parts
+        asked = {
+            "training.batch_size": (parts["train"], batch_size),
+            "evaluation.sequences": (parts["evaluate"], sequences),
+        }
+        for key, (text, columns) in asked.items():
+            if columns > len(text) // 2:  # a column is at least a symbol and the next one
+                raise wrong(key, f"its part of the text can be cut into {len(text) // 2} columns at most")
 
     def batch(self, seed: int, part: Part, index: int, size: int) -> Batch:
         """The whole part in `size` columns, (L, B); seed and index choose where the training text starts."""

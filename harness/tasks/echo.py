@@ -88,6 +88,12 @@ class Echo(Task):
     def chance(self) -> float:
         return 0.5
 
+    def check_batches(self, batch_size: int, sequences: int, every: int, max_updates: int) -> None:
+        if self.draw == "lecture" and batch_size != COLUMNS:
+            raise wrong("training.batch_size", f"task.draw: lecture has {COLUMNS} columns")
+        if self.draw == "lecture" and sequences > COLUMNS:
+            raise wrong("evaluation.sequences", f"task.draw: lecture has {COLUMNS} columns")
+
     def batch(self, seed: int, part: Part, index: int, size: int) -> Batch:
         """A series (T, B, 1) and its echo (T, B); of the lecture's blocks, at most their five columns.
 

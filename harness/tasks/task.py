@@ -29,7 +29,7 @@ class Batch:
 
     Inputs are tokens (T, B), indices of one-hot rows with `PADDING` for a row of zeros, or real rows (T, B, D); a
     vector is a sequence of one row. Targets are (B,); (N, B) where a vector has N answers, as the digits of a number;
-    or a sequence (T′, B).
+    or a sequence (T′, B). Numbers are floats; of these NaN is unscored.
     """
 
     inputs: npt.NDArray[np.number[Any]]
@@ -110,6 +110,17 @@ class Task(Section):
     def solved(self, accuracy: float) -> bool:
         """The task's own rule; for classification an accuracy of at least .99."""
         return accuracy >= 0.99
+
+    def check_batches(self, batch_size: int, sequences: int, every: int, max_updates: int) -> None:
+        """Refuse batches that this task does not have, while the study is planned.
+
+        Args:
+            batch_size, max_updates: of training.
+            sequences, every: of evaluation.
+
+        Raises:
+            PydanticCustomError: `wrong("training.batch_size", …)`, or another setting.
+        """
 
     def batch(self, seed: int, part: Part, index: int, size: int) -> Batch:
         """The data of one update (or one episode of a carried task): fresh ones unless the task says otherwise.

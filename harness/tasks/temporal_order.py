@@ -132,6 +132,18 @@ class TemporalOrder(Task):
     def answered(self, answer: npt.NDArray[np.number[Any]]) -> str:
         return CLASSES[int(answer)] if self.symbols == 2 else f"{int(answer):03b}".translate(str.maketrans("01", "XY"))
 
+    def check_batches(self, batch_size: int, sequences: int, every: int, max_updates: int) -> None:
+        if self.draw == "fresh":
+            return
+        epoch, tested = lecture_stream.BATCHES, lecture_stream.BATCHES * lecture_stream.BATCH
+        if batch_size != lecture_stream.BATCH:
+            raise wrong("training.batch_size", f"task.draw: lecture has batches of {lecture_stream.BATCH}")
+        if sequences != tested:
+            raise wrong("evaluation.sequences", f"task.draw: lecture has test sets of {tested}")
+        for key, updates in (("evaluation.every", every), ("training.max_updates", max_updates)):
+            if updates % epoch:
+                raise wrong(key, f"task.draw: lecture has a test set after every {epoch} updates; take a multiple")
+
     def batch(self, seed: int, part: Part, index: int, size: int) -> Batch:
         """Fresh sequences; with `draw: lecture` those that the lecture trained and tested on, in its order.
 

@@ -135,6 +135,8 @@ def stack(batches: Sequence[Batch], device: str) -> tuple[Tensor, Tensor]:
 
 
 def _unscored(targets: npt.NDArray[np.number[Any]], steps: int) -> npt.NDArray[np.number[Any]]:
+    """Targets of which the first steps are not scored; of numbers, which are floats, these are NaN."""
     if not steps:
         return targets
-    return np.concatenate([np.full_like(targets[:steps], UNSCORED), targets[steps:]])
+    none = np.nan if np.issubdtype(targets.dtype, np.floating) else UNSCORED
+    return np.concatenate([np.full_like(targets[:steps], none), targets[steps:]])

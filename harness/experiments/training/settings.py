@@ -67,6 +67,10 @@ class Training(Section):
         """K on a sequence of T steps: all of them without a window, or with one that is longer."""
         return min(self.bptt_window or T, T)
 
+    def truncates(self, T: int) -> bool:
+        """Whether the window cuts a sequence of T steps."""
+        return self.window(T) < T
+
     @property
     def penalised(self) -> bool:
         """Whether something is added to the loss."""

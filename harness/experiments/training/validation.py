@@ -18,9 +18,10 @@ def complete(sections: TrainingSections) -> TrainingSections:
     Raises:
         PydanticCustomError: a setting has no meaning for this task, or this cell.
     """
-    cell, task, training = sections.model, sections.task, sections.training
+    cell, task, training, evaluation = sections.model, sections.task, sections.training, sections.evaluation
+    task.check_batches(training.batch_size, evaluation.sequences, evaluation.every, training.max_updates)
     check_truncation(training, task)
-    check_recording(sections.record, task)
+    check_recording(sections.record, training, task)
     check_start(cell, task)
     check_options(training, cell, task)
     if cell.match == "recurrent_parameters" and not cell.recurrent_weights:
@@ -38,9 +39,16 @@ def check_truncation(training: Training, task: Task) -> None:
         raise wrong("training.bptt_stride", "is longer than bptt_window, so that some steps would never be trained on")
     if training.bptt_window is not None and task.decodes:
         raise wrong("training.bptt_window", f"'{task.name}' is trained by full BPTT; leave the window out")
+    if training.truncates(task.length) and task.shape == "sequence_to_sequence" and not task.carried:
+        # Cut at h_{T−K} alone, the losses before it would train the readout only: no truncated BPTT of theirs.
+        raise wrong(
+            "training.bptt_window",
+            f"'{task.name}' has a loss at every step of one sequence, and the window is defined where the loss is at "
+            "the last step, or where the state is carried on (echo, characters); leave it out",
+        )
 
 
-def check_recording(record: Recording, task: Task) -> None:
+def check_recording(record: Recording, training: Training, task: Task) -> None:
     """Refuse records that this task has nothing for."""
     if record.codes and task.shape != "sequence_to_vector_to_sequence":
         raise wrong("record.codes", f"'{task.name}' has no code: it is no encoder–decoder's task")
@@ -50,6 +58,11 @@ def check_recording(record: Recording, task: Task) -> None:
         raise wrong("record.probes", "names a probe twice")
     if record.probes and task.decodes:
         raise wrong("record.probes", f"probes follow one recurrence from input to loss; '{task.name}' has a decoder")
+    if "truncation_bias" in record.probes and task.shape == "sequence_to_sequence":
+        if not task.carried:
+            raise wrong("record.probes", f"truncation_bias is about bptt_window, which '{task.name}' has no use for")
+        if training.bptt_stride not in (None, training.window(task.length)):
+            raise wrong("record.probes", "truncation_bias cuts a chunk into windows, which overlap with a bptt_stride")
 
 
 def check_start(cell: Cell, task: Task) -> None:
@@ -63,10 +76,12 @@ def check_options(training: Training, cell: Cell, task: Task) -> None:
     H = cell.hidden_size
     if training.clip_norm is not None and training.clip_value is not None:
         raise wrong("training.clip_value", "clip_norm is set as well; take one of the two")
-    if training.omega is not None and not (isinstance(cell, RNN) and task.shape == "sequence_to_vector"):
+    if training.omega is not None and not (type(cell) is RNN and task.shape == "sequence_to_vector"):
         raise wrong("training.omega", "is written for an rnn whose loss sees the last step alone: sequence to vector")
     if training.flossing is not None and task.decodes:
         raise wrong("training.flossing", f"'{task.name}' has a decoder, whose recurrence it would not see")
+    if training.flossing is not None and training.truncates(task.length) and not task.carried:
+        raise wrong("training.flossing", "its exponents are those of the whole sequence, which bptt_window cuts")
     if training.flossing is not None and not cell.recurs:
         raise wrong("training.flossing", f"'{cell.cell}' has no recurrence, hence no exponents")
     if training.flossing is not None and training.flossing_exponents > H * len(cell.states):
