@@ -45,7 +45,8 @@ class Adding(Marked):
     the mark of both ends, x₁ or x₂ = 0 where the first pair is marked; solved when none of the sequences is wrong by
     .04 or more (the paper: none of the last 2000, and a mean error below .01).
 
-    A right answer has |ŷ − y| < tolerance; `chance` is what always saying the mean scores.
+    A right answer has |ŷ − y| < tolerance; `chance` is what always saying the mean scores, the best constant: the sum's
+    density falls to both sides of it.
     """
 
     readout: ClassVar[Readout] = "numbers"

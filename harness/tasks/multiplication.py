@@ -26,6 +26,7 @@ class Multiplication(Marked):
     """
 
     readout: ClassVar[Readout] = "numbers"
+    numerics: ClassVar[int] = 2  # the chance level was that of saying the mean, which the best constant beats
 
     name: Literal["multiplication"] = setting(..., "which task", column="task")
     variant: Literal["scaled", "original"] = setting("scaled", "which of the published forms")
@@ -41,10 +42,13 @@ class Multiplication(Marked):
 
     @property
     def chance(self) -> float:
-        """P(|y − E[y]| < tolerance): P(x₁·x₂ < y) = y − y ln y, and y where one number is 1."""
-        ends = self.mean - self.tolerance, self.mean + self.tolerance
-        below, above = ((1 - self._single) * (y - y * log(y)) + self._single * y for y in ends)
-        return above - below
+        """What the best constant answer scores, ŷ = τ, the tolerance: P(y < 2τ).
+
+        P(x₁·x₂ < y) = y − y ln y, and y where one number is 1. Its density falls from 0 on, so that no other interval
+        of width 2τ holds more.
+        """
+        y = 2 * self.tolerance
+        return (1 - self._single) * (y - y * log(y)) + self._single * y
 
     @property
     def memoryless_loss(self) -> float:

@@ -3,22 +3,19 @@
     h_t = tanh(W h_{t−1} + U x_t + b),    W_ij ~ N(0, σ_w²/N)
 
 The pre-activations of two sequences are Gaussian with variance q and correlation c; U x + b brings in a variance of its
-own, with a correlation of its own. Means over Gaussians are taken by Gauss–Hermite quadrature.
+own, with a correlation of its own.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
-Values = npt.NDArray[np.float64]
-NODES = 1000
-LEAST_WEIGHT = 1e-20  # nodes further out add nothing to the mean of a bounded function, and cost
+from harness.theory.gaussian import Values, mean, mean_product, mean_squared_difference_of_tanh
+
+LEAST = 1e-15  # distance of two states' correlation from 1, below which they are the same state
 
 
 @dataclass(frozen=True)
@@ -61,21 +58,21 @@ def fixed_point(weight_variance: float, input_variance: float, input_correlation
         raise ValueError(f"a correlation of inputs is 0 … 1, got {input_correlation}")
     if q == 0.0:
         return FixedPoint(0.0, 1.0, weight_variance)
-    if input_variance == 0.0:
-        input_correlation = 1.0  # there is no input to differ in
+    own = 0.0 if input_variance == 0.0 else (1 - input_correlation) * input_variance / q  # input that is not shared
 
-    def excess(c: float) -> float:
-        products = _mean_pair(np.tanh, q, c)
-        return (weight_variance * products + input_correlation * input_variance) / q - c
+    def excess(d: float) -> float:
+        """The map's excess over c = 1 − d, divided by d; that of c = 1 is −(1 − r) s²/q, before the division."""
+        return 1 - weight_variance * mean_squared_difference_of_tanh(q, d) / q - own / d
 
-    if input_correlation == 1.0 and weight_variance * squared_slope(q) <= 1:
-        c = 1.0  # what differs is forgotten
-    elif excess(0.0) <= 0.0:
-        c = 0.0
+    if own == 0.0 and weight_variance * squared_slope(q) <= 1:
+        d = 0.0  # what differs is forgotten
+    elif input_variance * input_correlation == 0.0:
+        d = 1.0  # nothing is shared, and tanh is odd: E[φ(u₁) φ(u₂)] = 0 at c = 0, where the map's slope is below 1
+    elif excess(LEAST) >= 0.0:
+        d = LEAST
     else:
-        # c = 1 is a fixed point too where the inputs agree, and unstable: the other one lies below it.
-        c = float(brentq(excess, 0.0, 1.0 - 1e-9 if input_correlation == 1.0 else 1.0, xtol=1e-14))
-    return FixedPoint(q, c, weight_variance * _mean_pair(_slope, q, c))
+        d = float(brentq(excess, LEAST, 1.0, xtol=1e-300, rtol=1e-14))
+    return FixedPoint(q, 1 - d, weight_variance * mean_product(_slope, q, d))
 
 
 def variance(weight_variance: float, input_variance: float) -> float:
@@ -94,7 +91,7 @@ def variance(weight_variance: float, input_variance: float) -> float:
         return 0.0
 
     def excess(q: float) -> float:
-        return weight_variance * _mean(lambda u: np.tanh(u) ** 2, q) + input_variance - q
+        return weight_variance * mean(lambda u: np.tanh(u) ** 2, q) + input_variance - q
 
     # tanh² u ≥ u² − ⅔ u⁴, so the excess is positive at the lower end; tanh² < 1, so it is negative at the upper.
     low = input_variance or (weight_variance - 1) / (4 * weight_variance)
@@ -107,7 +104,7 @@ def squared_slope(q: float) -> float:
     Args:
         q: variance of the pre-activations, ≥ 0.
     """
-    return _mean(lambda u: _slope(u) ** 2, q)
+    return mean(lambda u: _slope(u) ** 2, q)
 
 
 def time_scale(chi: float) -> float:
@@ -128,38 +125,15 @@ def time_scale(chi: float) -> float:
     return -1 / math.log(chi) if chi > 0 else 0.0
 
 
-def mean_log_forget_gate(mean: float, variance: float = 0.0) -> float:
-    """E[ln σ(a)] for a ~ N(mean, variance): the mean change of ln ‖∂L/∂c_t‖ over a step along an LSTM's cell path.
+def mean_log_forget_gate(bias: float, variance: float = 0.0) -> float:
+    """E[ln σ(a)] for a ~ N(bias, variance): the mean change of ln ‖∂L/∂c_t‖ over a step along an LSTM's cell path.
 
     Args:
-        mean: of the forget gate's pre-activation; before training, its bias.
+        bias: mean of the forget gate's pre-activation; before training, its bias.
         variance: of it over units and steps, ≥ 0.
     """
-    return _mean(lambda u: -np.logaddexp(0.0, -(mean + u)), variance)
+    return mean(lambda u: -np.logaddexp(0.0, -(bias + u)), variance, centre=-bias)
 
 
 def _slope(u: Values) -> Values:
     return np.asarray(1 / np.cosh(np.minimum(np.abs(u), 300.0)) ** 2)
-
-
-@cache
-def _quadrature() -> tuple[Values, Values]:
-    """Nodes and weights of E[f(z)], z standard normal."""
-    from scipy.special import roots_hermitenorm
-
-    nodes, weights = roots_hermitenorm(NODES)
-    weighty = weights / weights.sum() > LEAST_WEIGHT
-    return np.asarray(nodes[weighty]), np.asarray(weights[weighty] / weights[weighty].sum())
-
-
-def _mean(f: Callable[[Values], Values], q: float) -> float:
-    nodes, weights = _quadrature()
-    return float(weights @ f(math.sqrt(q) * nodes))
-
-
-def _mean_pair(f: Callable[[Values], Values], q: float, c: float) -> float:
-    """E[f(u₁) f(u₂)]."""
-    nodes, weights = _quadrature()
-    first = math.sqrt(q) * nodes
-    second = c * first[:, None] + math.sqrt(max(q * (1 - c * c), 0.0)) * nodes
-    return float(weights @ (f(first) * (f(second) @ weights)))
