@@ -1,0 +1,70 @@
+"""No number of a built-in cell, task, option, probe or experiment changes unnoticed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, Union, get_args, get_origin
+
+import pinned_runs
+import pytest
+
+from harness.registry import load_registry
+from harness.study.section import Section
+from harness.study.validation import understand
+from harness.study.yaml_document import parse
+
+PINNED = pinned_runs.pinned()
+
+
+@pytest.mark.parametrize("name", pinned_runs.studies())
+def test_a_pinned_run_keeps_its_numbers(name: str) -> None:
+    # If this fails on purpose, raise `numerics` where the numbers change, and write the file again.
+    if name == "characters" and pinned_runs.text_sum() != PINNED[name][pinned_runs.TEXT]:
+        pytest.skip("this Python's documentation is another text")
+    found, kept = pinned_runs.computed(name), PINNED[name]
+    tolerance = 1e-4 if "float32" in name else 1e-7
+    assert found.keys() == kept.keys()
+    assert found == pytest.approx(kept, rel=tolerance, abs=tolerance)
+
+
+def test_every_study_is_pinned() -> None:
+    assert PINNED.keys() == pinned_runs.studies().keys()
+
+
+def words(annotation: Any) -> Iterator[object]:
+    """The words that a setting may be given."""
+    if get_origin(annotation) is Literal:
+        yield from get_args(annotation)
+    elif get_origin(annotation) in (Union, type(int | None)):
+        for branch in get_args(annotation):
+            yield from words(branch)
+
+
+def test_every_cell_task_experiment_option_and_word_is_in_a_pinned_run() -> None:
+    registry, used = load_registry(), set[tuple[type[Section], str, object]]()
+    for text in pinned_runs.studies().values():
+        study = understand(parse(f"name: a\nclaim: b\n{text}", "a.yaml"), load_names=load_registry)
+        [point] = study.points
+        used |= {(type(section), "", None) for section in point.sections.by_name().values()}
+        for section in point.sections.by_name().values():
+            for key, info in type(section).model_fields.items():
+                value = getattr(section, key)
+                used |= {(type(section), key, each) for each in (value if isinstance(value, tuple) else (value,))}
+                if value != info.get_default():
+                    used.add((type(section), key, "another than the default"))
+    missing = []
+    for experiment in registry.experiments.values():
+        for name in experiment.sections:
+            for model in experiment.models(name):
+                if (model, "", None) not in used:
+                    missing.append(model.__name__)
+                for key, info in model.model_fields.items():
+                    every = set(words(info.annotation)) - {None}
+                    needed = every if len(every) != 1 and key != "match" else set()
+                    missing += [f"{model.__name__}.{key}: {word}" for word in needed if (model, key, word) not in used]
+                    if (not every or key == "match") and (model, key, "another than the default") not in used:
+                        missing.append(f"{model.__name__}.{key}")
+    without_recurrent_matrix = {"IndRNN", "Antisymmetric", "Orthogonal", "MinGRU", "MinLSTM", "LRU", "Window"}
+    no_meaning = {f"{cell}.spectral_radius" for cell in without_recurrent_matrix}
+    no_meaning |= {f"Window.init: {init}" for init in ("gaussian", "orthogonal", "identity")}
+    assert set(missing) - no_meaning == set()
