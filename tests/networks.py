@@ -9,11 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.cells import CELLS
 from harness.cells.cell import Cell
+from harness.recurrence.fused import has_kernel
 from harness.study.spec import setting
 from harness.tasks.task import UNSCORED, Batch, Task
 
 Parameters = dict[str, Tensor]
+# Every cell, with each engine that computes it.
+CELL_ENGINES = [
+    (name, engine)
+    for name, cell in CELLS.items()
+    for engine in (("torch", "numba") if has_kernel(cell(cell=name)) else ("torch",))
+]
 
 
 def stacked(replicas: Sequence[Mapping[str, Any]], dtype: torch.dtype = torch.float64) -> Parameters:
@@ -32,9 +40,14 @@ def started(
     return stacked(replicas, dtype)
 
 
+def leaves(values: Mapping[str, Tensor]) -> Parameters:
+    """Copies that gather gradients of their own."""
+    return {name: value.detach().clone().requires_grad_() for name, value in values.items()}
+
+
 def replica(parameters: Mapping[str, Tensor], r: int) -> Parameters:
-    """Replica r alone, without the axis of replicas: tensors to be trained anew."""
-    return {name: value[r].detach().clone().requires_grad_() for name, value in parameters.items()}
+    """A copy of replica r alone, without the axis of replicas."""
+    return leaves({name: value[r] for name, value in parameters.items()})
 
 
 def zero_state(cell: Cell, R: int, B: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, ...]:

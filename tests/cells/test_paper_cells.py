@@ -24,18 +24,14 @@ def test_parameters_of_the_equations_are_not_computed_twice(name: str) -> None:
     assert set(parameters) <= set(once)
 
 
-@pytest.mark.parametrize("name", [name for name in PAPER_CELLS if name not in ONLY_PAPER])
-def test_the_recorded_matrices_are_the_recurrent_weights_themselves(name: str) -> None:
+@pytest.mark.parametrize("name", PAPER_CELLS)
+def test_the_recorded_matrices_are_the_recurrent_weights_or_functions_of_them_alone(name: str) -> None:
     cell, parameters, _ = example(name)
-    matrices = cell.recurrent_matrices(parameters)
-    for matrix, weights in zip(matrices, cell.recurrent_weights, strict=True):
-        assert torch.equal(matrix, parameters[weights])
-
-
-@pytest.mark.parametrize("name", [name for name in PAPER_CELLS if not CELLS[name].recurrent_weights])
-def test_a_cell_without_recurrent_weights_records_no_matrix(name: str) -> None:
-    cell, parameters, _ = example(name)
-    assert cell.recurrent_matrices(parameters) == ()
+    recurrent = {key: parameters[key] for key in cell.recurrent_weights}
+    matrices = cell.recurrent_matrices(recurrent)
+    expected = recurrent.values() if name not in ONLY_PAPER else cell.recurrent_matrices(parameters)
+    assert len(matrices) == len(expected) == (1 if name in ONLY_PAPER and recurrent else len(recurrent))
+    assert all(map(torch.equal, matrices, expected))
 
 
 @pytest.mark.parametrize("name", ONLY_PAPER)
