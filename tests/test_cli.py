@@ -1,4 +1,4 @@
-"""The commands: exit codes, what is on stdout, and that a user's mistake is a message and not a traceback."""
+"""The commands: exit codes, their output, and that a user's mistake is a message and not a traceback."""
 
 from __future__ import annotations
 

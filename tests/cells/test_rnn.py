@@ -1,4 +1,4 @@
-"""The simple RNN's sigmoid, which takes the tanh kernel, and its two ways to start with a given deviation."""
+"""The simple RNN: its sigmoid, which the tanh kernel computes, and the two initialisations with a given deviation."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_sparse_start_has_fifteen_weights_into_each_unit_and_its_radius() -> N
     assert (drawn["b_x"] == 0).all()
 
 
-def test_a_deviation_is_needed_where_it_has_a_meaning_and_dropped_where_not() -> None:
+def test_a_deviation_is_required_where_it_has_a_meaning_and_ignored_elsewhere() -> None:
     assert RNN(cell="rnn", deviation=0.1).deviation is None
     assert RNN(cell="rnn", init="normal", deviation=0.1, spectral_radius=1.0).spectral_radius is None
     with pytest.raises(ValidationError, match="must be given with init: sparse"):

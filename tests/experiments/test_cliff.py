@@ -1,4 +1,4 @@
-"""The unit's error and gradient against autograd; folds and wall where theory says; clipping keeps steps short."""
+"""The unit's error and gradient against autograd; folds and wall against theory; clipping limits the step."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_range_without_the_folds_is_refused() -> None:
         counted_folds(5.0, -2.6, -2.0)
 
 
-def test_the_state_jumps_at_one_fold_on_the_way_up_and_at_the_other_on_the_way_down() -> None:
+def test_the_state_jumps_at_one_fold_as_the_bias_rises_and_at_the_other_as_it_falls() -> None:
     up = np.linspace(-3.0, -2.0, 41)
     state = hysteresis(5.0, np.concatenate([up, up[::-1]]))
     upper, lower = folds(5.0)
@@ -47,7 +47,7 @@ def test_the_state_jumps_at_one_fold_on_the_way_up_and_at_the_other_on_the_way_d
     assert rising[0] == pytest.approx(fixed_points(5.0, -3.0)[0], abs=1e-9)
 
 
-def test_a_clipped_step_is_no_longer_than_it_may_be() -> None:
+def test_a_clipped_step_has_the_longest_length_allowed() -> None:
     b = wall(5.0, 0.5)
     _, raw = descend(5.0, b, Cliff(question="descent", max_updates=2))
     _, clipped = descend(5.0, b, Cliff(question="descent", clip_norm=1.0, max_updates=2))

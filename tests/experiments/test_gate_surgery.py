@@ -1,4 +1,4 @@
-"""Each switch does exactly what it promises, for any weights; gates at σ(±s) miss it by an error that falls as e⁻ˢ."""
+"""Each switch has exactly its effect, for any weights; with gates at σ(±s) up to an error that falls as e⁻ˢ."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ networks = {"seed": st.integers(0, 10_000), "size": st.floats(0.01, 30.0)}
 
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(**networks)
-def test_each_switch_does_exactly_what_it_promises_for_any_weights(seed: int, size: float) -> None:
+def test_each_switch_has_exactly_its_effect_for_any_weights(seed: int, size: float) -> None:
     during = slice(FIRST - 1, LAST)
     parts = {name: operated(name, seed, size).parts for name in SWITCHES}
     assert (parts["silence"]["h"][during] == 0).all()

@@ -36,28 +36,30 @@ def data(model: Model) -> tuple[Parameters, torch.Tensor, torch.Tensor]:
     return parameters, inputs, torch.from_numpy(targets)
 
 
+def backpropagated(model: Model) -> tuple[torch.Tensor, Parameters, list[dict[str, Any]]]:
+    """Outputs, gradients of the parameters, and the recorded adjoints of each replica."""
+    parameters, inputs, targets = data(model)
+    recorder = AdjointRecorder()
+    outputs, _ = model.outputs(parameters, inputs, targets, None, recorder)
+    model.losses(outputs, targets).sum().backward()
+    return outputs.detach(), {name: p.grad for name, p in parameters.items()}, recorder.rows()
+
+
 @pytest.mark.parametrize("shape", MODELS)
 def test_the_loss_is_the_mean_over_what_is_scored_of_each_replica_alone(shape: str) -> None:
     model = model_of(shape)
     parameters, inputs, targets = data(model)
     outputs, _ = model.outputs(parameters, inputs, targets)
     for r, loss in enumerate(model.losses(outputs, targets)):
-        seen, truth = outputs[..., r, :, :].reshape(-1, C), targets[..., r, :].reshape(-1)
-        torch.testing.assert_close(loss, cross_entropy(seen, truth, ignore_index=UNSCORED), rtol=1e-12, atol=0)
+        logits, classes = outputs[..., r, :, :].reshape(-1, C), targets[..., r, :].reshape(-1)
+        torch.testing.assert_close(loss, cross_entropy(logits, classes, ignore_index=UNSCORED), rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("cell", [name for name, engine in CELL_ENGINES if engine == "numba"])
 @pytest.mark.parametrize("shape", MODELS)
 def test_engines_agree_in_values_gradients_and_adjoints(shape: str, cell: str) -> None:
-    results = []
-    for engine in ("torch", "numba"):
-        model = model_of(shape, cell, engine)
-        parameters, inputs, targets = data(model)
-        recorder = AdjointRecorder()
-        outputs, _ = model.outputs(parameters, inputs, targets, None, recorder)
-        model.losses(outputs, targets).sum().backward()
-        results.append((outputs.detach(), {name: p.grad for name, p in parameters.items()}, recorder.rows()))
-    (ours, gradients, rows), (theirs, expected, expected_rows) = results
+    ours, gradients, rows = backpropagated(model_of(shape, cell, "numba"))
+    theirs, expected, expected_rows = backpropagated(model_of(shape, cell, "torch"))
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
     for name, gradient in gradients.items():
         torch.testing.assert_close(gradient, expected[name], rtol=0, atol=1e-10)
@@ -69,10 +71,8 @@ def test_engines_agree_in_values_gradients_and_adjoints(shape: str, cell: str) -
 def test_adjoints_pass_through_the_bottleneck(cell: str) -> None:
     """∂L/∂h_t of the encoder is what autograd finds when the encoder is unrolled by hand."""
     model = model_of("sequence_to_vector_to_sequence", cell)
+    _, _, rows = backpropagated(model)
     parameters, inputs, targets = data(model)
-    recorder = AdjointRecorder()
-    outputs, _ = model.outputs(parameters, inputs, targets, None, recorder)
-    model.losses(outputs, targets).sum().backward()
     state, states = model.start(parameters, R, B), []
     for t in range(T):
         h, state = scan(model.cell, parameters, inputs[t : t + 1], state)
@@ -83,9 +83,9 @@ def test_adjoints_pass_through_the_bottleneck(cell: str) -> None:
     begin = (state[0], *[torch.zeros_like(part) for part in state[1:]])
     s, _ = scan(model.cell, decoder(parameters), previous, begin, every_step=True)
     model.losses(s @ parameters["V"].mT + parameters["b_y"].unsqueeze(1), targets).sum().backward()
-    for r, row in enumerate(recorder.rows()):
+    for r, row in enumerate(rows):
         assert len(row["log10_adjoint"]) == 2 * T
-        # of an LSTM the last alone: c carries gradients past h, and autograd by hand sees those too
+        # of an LSTM the last alone: c carries gradients past h, which autograd by hand adds to those of h
         first = 0 if cell == "rnn" else T - 1
         by_hand = [np.log10(B * h.grad[r].norm(dim=-1).mean().item()) for h in states[first:]]
         np.testing.assert_allclose(row["log10_adjoint"][first:T], by_hand, atol=1e-9)
@@ -128,7 +128,7 @@ def test_of_several_answers_all_must_be_right_and_the_loss_is_their_mean() -> No
     torch.testing.assert_close(model.judge(parameters, inputs, targets)[1], hits)
 
 
-def test_a_bit_is_judged_by_its_sign_and_learnt_by_its_logit() -> None:
+def test_a_bit_is_right_by_its_sign_and_has_the_loss_of_its_logit() -> None:
     outputs, targets = normal(1, T, R, B, 1), (normal(2, T, R, B) > 0).long()
     targets[0] = UNSCORED
     by_hand = binary_cross_entropy_with_logits(outputs[1:, 1, :, 0], targets[1:, 1].double())

@@ -1,4 +1,4 @@
-"""Singular values of products that no float could hold, against closed forms and many digits."""
+"""Singular values of products beyond the range of any float, against closed forms and many digits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cell over time: the window cuts exactly where it says, and adjoints are those of autograd, without underflow."""
+"""A cell over time: the window truncates exactly, and adjoints are those of autograd, without underflow."""
 
 from typing import Any, get_args
 

@@ -79,7 +79,7 @@ def test_packs_come_by_descending_cost_and_are_spread_over_jobs(planned) -> None
     cost = {run.run_id: float(run.point.columns()["sequence_length"]) for run in runs}
     totals = [sum(cost[run.run_id] for run in pack) for pack in packs(runs, jobs=2, cost=cost)]
     assert totals == sorted(totals, reverse=True)
-    assert max(totals) <= sum(totals) / 4  # no pack keeps one of two jobs busy while the other idles
+    assert max(totals) <= sum(totals) / 4  # so that neither of two jobs idles
 
 
 def test_ten_thousand_runs_are_planned_within_seconds(planned) -> None:

@@ -56,13 +56,13 @@ def test_a_constant_answer_of_the_mean_has_the_accuracy_of_chance(drawn) -> None
 def test_the_best_prediction_from_the_last_pair_alone_has_the_memoryless_loss(drawn) -> None:
     task, last, y = drawn
     best = np.full(DRAWS, y.mean())
-    seen = last[:, 1] == 1
-    if seen.any():
-        best[seen] = last[seen, 0] + 0.5
+    marked = last[:, 1] == 1
+    if marked.any():
+        best[marked] = last[marked, 0] + 0.5
     squared = (y - best) ** 2
     assert abs(squared.mean() - task.memoryless_loss) < MOST * squared.std() / np.sqrt(DRAWS)
-    unlike = np.corrcoef(last[~seen, 0], y[~seen])[0, 1]  # an unmarked number carries no information
-    assert abs(unlike) < MOST / np.sqrt(DRAWS)
+    correlation = np.corrcoef(last[~marked, 0], y[~marked])[0, 1]  # an unmarked number carries no information
+    assert abs(correlation) < MOST / np.sqrt(DRAWS)
 
 
 def test_the_levels_without_memory_are_the_papers() -> None:

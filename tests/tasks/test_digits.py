@@ -42,9 +42,9 @@ def test_the_final_accuracy_is_over_every_final_image_once(task) -> None:
     batches = [task.batch(seed, "final", 0, task.final_sequences) for seed in (0, 5)]
     assert np.array_equal(batches[0].inputs, batches[1].inputs)
     assert batches[0].targets.shape[-1] == len(images("final")[1])
-    seen = batches[0].inputs[..., 0].T if isinstance(task, Pixels) else batches[0].inputs[0]
+    shown = batches[0].inputs[..., 0].T if isinstance(task, Pixels) else batches[0].inputs[0]
     order = task.order if isinstance(task, Pixels) else np.arange(PIXELS)
-    assert np.array_equal(seen, images("final")[0][:, order])
+    assert np.array_equal(shown, images("final")[0][:, order])
 
 
 def test_pixels_are_read_row_by_row_between_zero_and_one() -> None:

@@ -27,7 +27,7 @@ def words(task: TemporalOrder, n: int = 400, seed: int = 0) -> tuple[list[str], 
 def test_each_sequence_is_padding_then_b_then_symbols_in_their_spans_then_e(form: dict) -> None:
     task = TemporalOrder(name="temporal_order", **form)
     shortest, longest = task.layout.lengths
-    seen: list[set[int]] = [set() for _ in task.layout.positions]
+    drawn: list[set[int]] = [set() for _ in task.layout.positions]
     lengths = set()
     for text, target in zip(*words(task, 3000), strict=True):
         word = text.lstrip("-")
@@ -36,14 +36,14 @@ def test_each_sequence_is_padding_then_b_then_symbols_in_their_spans_then_e(form
         assert word[-1] == "E"
         at = [t for t, symbol in enumerate(word) if symbol in "XY"]
         assert len(at) == task.symbols
-        for t, (low, high), positions in zip(at, task.layout.positions, seen, strict=True):
+        for t, (low, high), positions in zip(at, task.layout.positions, drawn, strict=True):
             assert low <= t <= high
             positions.add(t)
         assert set(word[1:-1]) <= set("XYabcd")
         assert target == int("".join("01"["XY".index(word[t])] for t in at), 2)
     assert (min(lengths), max(lengths)) == (shortest, longest)
     # both ends of every span are drawn: spans are inclusive
-    assert [(min(p), max(p)) for p in seen] == list(task.layout.positions)
+    assert [(min(p), max(p)) for p in drawn] == list(task.layout.positions)
 
 
 def test_levels_have_the_lectures_ranges_and_padding() -> None:

@@ -1,4 +1,4 @@
-"""A run is the same run alone, in any pack, and at any place in it; it ends as it should; it records what it says."""
+"""A run is the same alone and at any place in any pack; when it ends, and what it records."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_runs_that_differ_in_initial_weights_or_seed_alone_share_a_pack(runs_of)
     assert len({pack_key(run.point) for run in runs_of()}) == 1
 
 
-def test_seeds_see_the_same_data_in_every_cell_of_the_grid(runs_of) -> None:
+def test_a_seed_has_the_same_data_in_every_cell_of_the_grid(runs_of) -> None:
     from harness.experiments.training.batches import draw
 
     runs = runs_of()
@@ -174,7 +174,7 @@ def test_seeds_see_the_same_data_in_every_cell_of_the_grid(runs_of) -> None:
 
 @pytest.mark.parametrize("engine", ["torch", "numba"])
 def test_a_pinned_run_does_not_change_its_numbers(runs_of, engine: str) -> None:
-    # if this fails, every stored result of the same id says something else now: raise NUMERICS_VERSION
+    # if this fails, stored results of the same id are no longer reproduced: raise NUMERICS_VERSION
     runs = runs_of(model={"cell": "lstm"}, training={"dtype": "float64"}, evaluation={"sequences": 150})
     record = trained(runs, engine)[runs[0].run_id]
     assert NUMERICS_VERSION == 1

@@ -41,7 +41,7 @@ def test_an_adjoint_that_explodes_is_measured_too(dtype):
     g = linear(2.0, T, last=last, dtype=dtype)
     expected = math.log10(B * math.sqrt(H)) + LOG2 * np.arange(T - 1, -1, -1)
     np.testing.assert_allclose(g.log10_adjoint[:, 0], expected, atol=1e-6)
-    assert not np.isfinite(g.dW).all()  # while the gradient overflows, and says so
+    assert not np.isfinite(g.dW).all()  # while the gradient overflows, and is not finite
 
 
 @BOTH
@@ -127,7 +127,7 @@ def test_a_gradient_of_zero_is_an_exact_zero_and_one_that_is_not_finite_stays_so
 
 @BOTH
 def test_a_dead_network_has_an_adjoint_of_zero_until_a_loss_revives_it(dtype):
-    """The scale of a row that died must not hold back a gradient which arrives later."""
+    """The scale of a row that died must not change a gradient which arrives later."""
     T, B, H = 600, 2, 3
     every = np.zeros((T, 1, B, H), dtype)
     every[-1], every[9] = 1.0, 1.0
