@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from synthetic_results import SyntheticResults
 
     from harness.statistics.frames import Frames
+    from harness.study.plan import Plan
 
 prepare()  # before torch is imported by anything
 
@@ -45,6 +46,15 @@ def study_file(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def plan_of(study_file: Callable[[str], Path]) -> Callable[..., Plan]:
+    """Plans the study of a text, with overrides as on the command line."""
+    from harness.registry import read
+    from harness.study.plan import plan
+
+    return lambda text=TINY, *overrides: plan(read(study_file(text), overrides))
 
 
 @pytest.fixture(scope="session")

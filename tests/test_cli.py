@@ -1,4 +1,4 @@
-"""The commands: exit codes, what is on stdout, and that a user's mistake is a message and not a traceback."""
+"""The commands: exit codes, their output, and that a user's mistake is a message and not a traceback."""
 
 from __future__ import annotations
 
@@ -8,37 +8,30 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from commands import ONE_PROCESS, exit_code
+from study_texts import study_text
 
 from harness import __main__, check, cli, status, sweep
-from harness.cli import guarded
 from harness.report import __main__ as report
 
-EXPECTING = """\
-name: tiny
-claim: An untrained network guesses.
-task: {name: temporal_order, sequence_length: 12}
-model: {cell: rnn, hidden_size: 5}
-training: {max_updates: 2, batch_size: 4}
-evaluation: {every: 2, sequences: 16}
-seeds: 4
-figures: [{kind: success}, {kind: decay, hue: cell}]
-expect:
-  - {metric: success_rate, at_most: 0.5}
-"""
-
-
-def call(command, *arguments: str | Path) -> int:
-    return guarded(command.main, [str(argument) for argument in arguments])
+SECTIONS: dict[str, Any] = {
+    "seeds": 4,
+    "figures": [{"kind": "success"}, {"kind": "decay", "hue": "cell"}],
+    "expect": [{"metric": "success_rate", "at_most": 0.5}],
+}
+EXPECTING = study_text(**SECTIONS)
+TOP = Path(__file__).parents[1]
 
 
 def test_a_sweep_prints_claim_verdicts_and_the_places_of_its_files(study_file, tmp_path: Path, capsys) -> None:
-    code = call(sweep, study_file(EXPECTING), "-o", tmp_path / "out", "-j", "1", "--engine", "torch")
+    code = exit_code(sweep, study_file(EXPECTING), "-o", tmp_path / "out", *ONE_PROCESS)
     shown = capsys.readouterr()
     assert code == cli.DONE
     assert "An untrained network guesses." in shown.out
@@ -56,36 +49,36 @@ def test_a_sweep_prints_claim_verdicts_and_the_places_of_its_files(study_file, t
 def test_the_commands_repeat_verdicts_status_and_report_from_the_results(study_file, tmp_path: Path, capsys) -> None:
     path, out = study_file(EXPECTING), tmp_path / "out"
     common = (path, "-o", out)
-    assert call(sweep, *common, "-j", "1", "--engine", "torch", "-q") == cli.DONE
+    assert exit_code(sweep, *common, *ONE_PROCESS, "-q") == cli.DONE
     assert capsys.readouterr().out == ""
     junit = tmp_path / "verdicts.xml"
-    assert call(check, *common, "--junit", junit) == cli.DONE
+    assert exit_code(check, *common, "--junit", junit) == cli.DONE
     assert ElementTree.parse(junit).getroot().attrib == {"name": "tiny", "tests": "1", "failures": "0"}
     (out / "tiny" / "report.html").unlink()
-    assert call(report, *common) == cli.DONE
+    assert exit_code(report, *common) == cli.DONE
     assert (out / "tiny" / "report.html").exists()
     capsys.readouterr()
-    assert call(status, *common) == cli.DONE
+    assert exit_code(status, *common) == cli.DONE
     assert "4  done" in capsys.readouterr().out
 
 
 def test_an_expectation_that_does_not_hold_is_exit_code_3(study_file, tmp_path: Path, capsys) -> None:
-    path = study_file(EXPECTING.replace("at_most: 0.5", "at_least: 0.5"))
+    path = study_file(study_text(**SECTIONS | {"expect": [{"metric": "success_rate", "at_least": 0.5}]}))
     common = (path, "-o", tmp_path / "out")
-    assert call(sweep, *common, "-j", "1", "--engine", "torch") == cli.EXPECTATION_FAILED
-    assert call(check, *common) == cli.EXPECTATION_FAILED
+    assert exit_code(sweep, *common, *ONE_PROCESS) == cli.EXPECTATION_FAILED
+    assert exit_code(check, *common) == cli.EXPECTATION_FAILED
     assert "✗ success_rate" in capsys.readouterr().out
 
 
 def test_there_is_no_verdict_on_an_incomplete_sweep(study_file, tmp_path: Path, capsys) -> None:
     common = (study_file(EXPECTING), "-o", tmp_path / "out")
-    assert call(sweep, *common, "-j", "1", "--engine", "torch", "--limit", "2") == cli.DONE
-    assert call(check, *common) == cli.RUNS_MISSING
+    assert exit_code(sweep, *common, *ONE_PROCESS, "--limit", "2") == cli.DONE
+    assert exit_code(check, *common) == cli.RUNS_MISSING
     assert "… success_rate" in capsys.readouterr().out
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(study_file, tmp_path: Path, capsys) -> None:
-    assert call(sweep, study_file(EXPECTING), "-o", tmp_path / "out", "-n", "-S", "seeds=3") == cli.DONE
+    assert exit_code(sweep, study_file(EXPECTING), "-o", tmp_path / "out", "-n", "-S", "seeds=3") == cli.DONE
     shown = capsys.readouterr().out
     assert "3 runs: 0 done, 3 missing, 0 failed" in shown
     assert "warning: 3 seeds are too few for an expectation" in shown
@@ -104,7 +97,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(study_file, tmp_path: Path
 def test_a_mistake_is_a_message_and_exit_code_2_and_nothing_is_written(
     study_file, tmp_path: Path, capsys, arguments: list[str], message: str
 ) -> None:
-    assert call(sweep, study_file(EXPECTING), "-o", tmp_path / "out", *arguments) == cli.USAGE_ERROR
+    assert exit_code(sweep, study_file(EXPECTING), "-o", tmp_path / "out", *arguments) == cli.USAGE_ERROR
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -119,7 +112,7 @@ def test_a_wrong_option_is_exit_code_2(study_file, arguments: list[str], capsys)
 
 @pytest.mark.parametrize("command", [sweep, status, check, report])
 def test_a_study_that_is_a_directory_is_reported(command, study_file, tmp_path: Path, capsys) -> None:
-    assert call(command, study_file(EXPECTING).parent, "-o", tmp_path / "out") == cli.USAGE_ERROR
+    assert exit_code(command, study_file(EXPECTING).parent, "-o", tmp_path / "out") == cli.USAGE_ERROR
     assert "is a directory" in capsys.readouterr().err
 
 
@@ -128,74 +121,82 @@ def test_a_folder_of_another_schema_version_is_refused_unchanged(command, study_
     marker = tmp_path / "out" / "tiny" / "store.json"
     marker.parent.mkdir(parents=True)
     marker.write_text('{"harness_schema": 99}')
-    assert call(command, study_file(EXPECTING), "-o", tmp_path / "out") == cli.USAGE_ERROR
+    assert exit_code(command, study_file(EXPECTING), "-o", tmp_path / "out") == cli.USAGE_ERROR
     assert "holds schema version 99" in capsys.readouterr().err
     assert [path.name for path in marker.parent.iterdir()] == ["store.json"]
 
 
 @pytest.mark.parametrize("command", [status, check, report])
-def test_what_reads_results_says_how_to_make_them(command, study_file, tmp_path: Path, capsys) -> None:
-    assert call(command, study_file(EXPECTING), "-o", tmp_path / "out") == cli.USAGE_ERROR
+def test_without_results_the_error_names_the_command_that_computes_them(
+    command, study_file, tmp_path: Path, capsys
+) -> None:
+    assert exit_code(command, study_file(EXPECTING), "-o", tmp_path / "out") == cli.USAGE_ERROR
     assert "python -m harness.sweep" in capsys.readouterr().err
 
 
+class Endless(subprocess.Popen):
+    """A sweep in a process of its own, with two workers; some of its runs take hours."""
+
+    def __init__(self, path: Path, out: Path, *options: str, **settings: Any) -> None:
+        command = [sys.executable, "-m", "harness.sweep", str(path), "-o", str(out), "-j", "2", "--engine", "torch"]
+        super().__init__([*command, *options], cwd=TOP, text=True, **settings)
+        self.folder = out / "tiny"
+
+    def wait_for(self, pattern: str, count: int) -> None:
+        """Until so many files of the results folder match."""
+        wait_until(lambda: len(list(self.folder.glob(pattern))) >= count, 60)
+
+    def workers(self) -> list[int]:
+        """Processes that the sweep's markers name and that still run."""
+        marked = [int(path.stem.rpartition("-")[2]) for path in (self.folder / "working").glob("*.json")]
+        return [pid for pid in marked if is_running(pid)]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, cli.INTERRUPTED), (signal.SIGTERM, cli.TERMINATED)])
-def test_an_interrupted_sweep_keeps_what_is_finished_and_says_how_to_go_on(
+def test_an_interrupted_sweep_keeps_finished_runs_and_names_the_command_to_go_on(
     study_file, tmp_path: Path, number: int, code: int
 ) -> None:
-    text = EXPECTING.replace("max_updates: 2", "max_updates: 100000").replace("seeds: 4", "seeds: 6")
-    text += "sweep: [{training.max_updates: [1]}, {training.max_updates: [100000]}]\n"
-    path, out = study_file(text), tmp_path / "out"
-    command = [sys.executable, "-m", "harness.sweep", str(path), "-o", str(out), "-j", "2", "--engine", "torch"]
-    journal = out / "tiny" / "journal"
-    with subprocess.Popen(
-        [*command, "--retries", "0"], stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
-    ) as process:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and len(list(journal.glob("*.run"))) < 1:
-            time.sleep(0.2)
+    updates = [{"training.max_updates": [1]}, {"training.max_updates": [100_000]}]
+    path = study_file(study_text(seeds=6, sweep=updates))
+    with Endless(path, tmp_path / "out", "--retries", "0", stderr=subprocess.PIPE) as process:
+        process.wait_for("journal/*.run", 1)
         process.send_signal(number)
         _, shown = process.communicate(timeout=60)
     assert process.returncode == code
     assert "To go on: python -m harness.sweep" in shown
-    assert list(journal.glob("*.run"))
-    time.sleep(1.5)
-    assert not _alive(out), "a worker outlived its controller"
+    assert list(process.folder.glob("journal/*.run"))
+    wait_until(lambda: not process.workers(), 3)
+    assert not process.workers(), "a worker outlived its controller"
 
 
-def test_workers_die_with_a_controller_that_is_killed_and_the_rest_is_done_later(study_file, tmp_path: Path) -> None:
-    text = EXPECTING.replace("max_updates: 2", "max_updates: 100000").replace("seeds: 4", "seeds: 2")
-    text += "sweep: [{model.hidden_size: [4, 5], training.max_updates: [100000]}]\n"
-    path, out = study_file(text), tmp_path / "out"
-    command = [sys.executable, "-m", "harness.sweep", str(path), "-o", str(out), "-j", "2", "--engine", "torch"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[1]) as process:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and len(list((out / "tiny" / "working").glob("*.json"))) < 2:
-            time.sleep(0.2)
-        workers = _alive(out)
-        assert len(workers) == 2
+def test_workers_end_with_a_controller_that_is_killed(study_file, tmp_path: Path) -> None:
+    path = study_file(study_text(sweep={"model.hidden_size": [4, 5]}, training={"max_updates": 100_000}))
+    with Endless(path, tmp_path / "out", stderr=subprocess.DEVNULL) as process:
+        process.wait_for("working/*.json", 2)
+        assert len(process.workers()) == 2
         process.kill()
-    time.sleep(3)
-    assert not _alive(out), "a worker outlived its killed controller"
-
-
-def _alive(folder: Path) -> list[int]:
-    """Processes that a sweep's markers name and that still run."""
-    marked = [int(path.stem.rpartition("-")[2]) for path in (folder / "tiny" / "working").glob("*.json")]
-    alive = []
-    for pid in marked:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            continue
-        alive.append(pid)
-    return alive
+    wait_until(lambda: not process.workers(), 5)
+    assert not process.workers(), "a worker outlived its killed controller"
 
 
 def test_the_package_itself_lists_its_commands(capsys) -> None:
     assert __main__.main([]) == cli.DONE
     printed = capsys.readouterr().out
-    package = Path(__main__.__file__).parent
+    package = TOP / "harness"
     runnable = {p.stem for p in package.glob("*.py") if "cli.run(" in p.read_text()} - {"__main__"}
     runnable |= {p.parent.name for p in package.glob("*/__main__.py")}
     assert runnable == set(__main__.COMMANDS)

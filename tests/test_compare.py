@@ -1,4 +1,4 @@
-"""The command: exit codes, files, and baselines that are small and say the same."""
+"""The command: exit codes, files, and baselines that are small and lose nothing."""
 
 from __future__ import annotations
 
@@ -9,34 +9,24 @@ from xml.etree import ElementTree
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from commands import ONE_PROCESS, exit_code
+from study_texts import study_text
 
 from harness import cli, compare, sweep
-from harness.cli import guarded
 from harness.schema import SCHEMA_VERSION
-
-SOLVABLE = """\
-name: easy
-claim: Two cells, four seeds.
-task: {name: temporal_order, sequence_length: 12}
-model: {cell: rnn, hidden_size: 5}
-training: {max_updates: 2, batch_size: 4}
-evaluation: {every: 2, sequences: 16}
-sweep: {model.cell: [rnn, lstm]}
-seeds: 4
-"""
 
 
 def call(*arguments: str | Path) -> int:
-    return guarded(compare.main, [str(argument) for argument in arguments])
+    return exit_code(compare, *arguments)
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Results of a tiny study."""
+    """Results of two cells and four seeds."""
     folder = tmp_path_factory.mktemp("compare")
     path = folder / "easy.yaml"
-    path.write_text(SOLVABLE)
-    assert sweep.main([str(path), "-o", str(folder), "-j", "1", "--engine", "torch", "-q"]) == cli.DONE
+    path.write_text(study_text(name="easy", sweep={"model.cell": ["rnn", "lstm"]}, seeds=4))
+    assert exit_code(sweep, path, "-o", folder, *ONE_PROCESS, "-q") == cli.DONE
     return folder / "easy"
 
 
@@ -82,7 +72,7 @@ def test_an_incomplete_sweep_is_exit_code_1(results: Path, tmp_path: Path, capsy
     assert call(results, half, "--allow-partial") == cli.DONE
 
 
-def test_what_cannot_be_compared_is_exit_code_2(results: Path, tmp_path: Path, capsys) -> None:
+def test_results_of_different_settings_are_exit_code_2(results: Path, tmp_path: Path, capsys) -> None:
     other = changed(results, tmp_path / "other", hidden_size=7)
     assert call(results, other) == cli.USAGE_ERROR
     assert "hidden_size is 5 in A and 7 in B" in capsys.readouterr().err
@@ -106,7 +96,7 @@ def test_a_folder_without_a_table_a_broken_one_and_another_schema_are_refused(
     assert f"schema version {SCHEMA_VERSION + 1}" in capsys.readouterr().err
 
 
-def test_what_is_printed_and_what_is_written(results: Path, tmp_path: Path, capsys) -> None:
+def test_verdicts_are_printed_and_written_in_every_form(results: Path, tmp_path: Path, capsys) -> None:
     assert call(results, results, "--json") == cli.DONE
     assert json.loads(capsys.readouterr().out)["identical"] is True
     assert call(results, results, "--markdown", "-") == cli.DONE

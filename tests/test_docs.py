@@ -1,10 +1,12 @@
-"""What the documentation shows is what the code does."""
+"""The documentation: its links, names, commands and examples work as they are shown."""
 
 from __future__ import annotations
 
 import ast
 import importlib
 import importlib.util
+import json
+import os
 import re
 import shlex
 import subprocess
@@ -15,9 +17,14 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from ruamel.yaml import YAML
+from study_texts import study_text
+from trained_runs import trained
 
 from harness import sweep
+from harness.recurrence.adjoints import AdjointRecorder
+from harness.recurrence.scan import scan
 from harness.rng import generator
 from harness.store.columns import TABLES
 from harness.tasks import TASKS
@@ -138,14 +145,12 @@ def test_every_column_is_documented_with_unit_and_meaning(table) -> None:
 
 
 @pytest.mark.parametrize("name", ["keys", "tables"])
-def test_a_generated_page_is_what_its_script_writes(name: str) -> None:
+def test_a_generated_page_is_the_output_of_its_script(name: str) -> None:
     page = script(f"write_{name}").page()
     assert (DOCS / f"{name}.md").read_text() == page, f"python docs/write_{name}.py writes it again"
 
 
 def test_the_page_of_keys_has_every_word_of_the_grammar() -> None:
-    import json
-
     schema, text = json.loads((TOP / "studies" / "study.schema.json").read_text()), (DOCS / "keys.md").read_text()
     for key, body in schema["properties"].items():
         assert f"`{key}" in text or f"# {key}" in text
@@ -159,7 +164,7 @@ def test_the_page_of_keys_has_every_word_of_the_grammar() -> None:
     [line for page in PAGES for block in FENCE.findall(page.read_text())
      for line in block.replace("\\\n", "").splitlines() if line.startswith("python -m harness.sweep ")],
 )  # fmt: skip
-def test_every_sweep_that_is_shown_could_be_typed(command: str) -> None:
+def test_every_sweep_on_a_page_has_valid_arguments(command: str) -> None:
     typed = shlex.split(re.sub(r"\$\w+", "1", command), comments=True)
     assert sweep._parser().parse_args(typed[3:]).study.endswith(".yaml")
 
@@ -177,40 +182,29 @@ def test_every_sweep_that_is_shown_could_be_typed(command: str) -> None:
     ],
     ids=["task", "cell", "figure", "probe", "metric", "experiment", "package"],
 )
-def test_what_is_shown_is_the_package_that_is_tested(block: str, path: str) -> None:
+def test_the_code_on_the_page_is_that_of_the_tested_package(block: str, path: str) -> None:
     assert block == (EXAMPLE / path).read_text()
 
 
-def test_the_example_task_is_a_task(monkeypatch, study_file) -> None:
-    from harness.experiments.setup import Setup
-    from harness.experiments.training.loop import train
-    from harness.registry import read
-    from harness.study.plan import plan
-
+def test_the_example_task_is_a_task(monkeypatch, plan_of) -> None:
     space: dict = {}
     exec(compile(TASK, "extending.md", "exec", dont_inherit=True), space)
     monkeypatch.setitem(TASKS, "first_symbol", space["FirstSymbol"])
     batch = TASKS["first_symbol"](name="first_symbol").sample(generator(0, "test"), 7)
     assert np.array_equal(batch.targets, batch.inputs[0])
-    text = """\
-name: own
-claim: Three steps are no distance.
-task: {name: first_symbol, sequence_length: 3}
-model: {cell: rnn, hidden_size: 12}
-training: {max_updates: 400, learning_rate: 0.01}
-evaluation: {every: 50, sequences: 64}
-"""
-    [record] = train(plan(read(study_file(text))).runs, Setup("torch"))
+    text = study_text(
+        task={"name": "first_symbol", "sequence_length": 3},
+        model={"hidden_size": 12},
+        training={"max_updates": 400, "batch_size": 32, "learning_rate": 0.01},
+        evaluation={"every": 50, "sequences": 64},
+        seeds=1,
+    )
+    [record] = trained(plan_of(text).runs).values()
     assert record.run["outcome"] == "solved"
     assert record.run["chance"] == 0.25
 
 
 def test_the_example_cell_is_a_cell_with_the_adjoints_of_its_linear_regime() -> None:
-    import torch
-
-    from harness.recurrence.adjoints import AdjointRecorder
-    from harness.recurrence.scan import scan
-
     space: dict = {"__name__": "leaky"}
     exec(compile(CELL.replace("if TYPE_CHECKING:", "if True:"), "extending.md", "exec", dont_inherit=True), space)
     cell = space["Leaky"](cell="leaky", hidden_size=3, leak=0.25, biases=1)
@@ -226,18 +220,17 @@ def test_the_example_cell_is_a_cell_with_the_adjoints_of_its_linear_regime() -> 
 
 @pytest.fixture(scope="module")
 def tutorial(tmp_path_factory) -> tuple[Path, dict[str, str]]:
-    """A folder in which the tutorial's study was written and its commands were typed, and what they printed."""
+    """A folder with the tutorial's study, in which its commands were run; and their output by command."""
     place = tmp_path_factory.mktemp("tutorial")
     (place / "studies").mkdir()
     [study] = blocks("tutorial.md", "yaml")
     (place / "studies" / "reach.yaml").write_text(study)
-    (place / "harness").symlink_to(TOP / "harness")
+    env = {**os.environ, "PYTHONPATH": str(TOP)}  # a link to the package would compile all kernels for its own path
     printed = {}
     for block in blocks("tutorial.md", "sh"):
         for line in block.splitlines():
-            done = subprocess.run(
-                [sys.executable, *shlex.split(line)[1:]], cwd=place, check=False, capture_output=True, text=True
-            )
+            command = [sys.executable, *shlex.split(line)[1:]]
+            done = subprocess.run(command, cwd=place, env=env, check=False, capture_output=True, text=True)
             assert done.returncode == 0, done.stdout + done.stderr
             printed[line] = done.stdout
     return place, printed
@@ -254,7 +247,7 @@ def test_the_tutorials_commands_print_what_it_shows(tutorial) -> None:
     assert " for 10 runs" in more  # ten of the twenty were there
 
 
-def test_the_tutorials_python_finds_what_it_says(tutorial, monkeypatch) -> None:
+def test_the_tutorials_python_reads_the_stated_reach(tutorial, monkeypatch) -> None:
     place, _ = tutorial
     monkeypatch.chdir(place)
     space: dict = {}
@@ -277,7 +270,7 @@ def tried(tmp_path_factory) -> tuple[Path, dict]:
 
 
 @pytest.mark.parametrize("block", blocks("notebooks.md", "python"), ids=lambda block: block.splitlines()[-1][:30])
-def test_what_is_typed_in_a_notebook_works(block: str, tried, monkeypatch) -> None:
+def test_the_blocks_of_the_notebook_page_run(block: str, tried, monkeypatch) -> None:
     place, space = tried
     monkeypatch.chdir(place)
     for name in re.findall(r"^import (polars|duckdb)", block, re.MULTILINE):
@@ -289,7 +282,7 @@ def test_what_is_typed_in_a_notebook_works(block: str, tried, monkeypatch) -> No
         assert [row[-1] for row in space["solved"]] == [2, 2]
 
 
-def test_the_citation_says_what_the_package_says() -> None:
+def test_the_citation_agrees_with_the_package() -> None:
     project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
     citation = YAML(typ="safe").load(TOP / "CITATION.cff")
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()  # what the format demands

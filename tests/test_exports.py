@@ -5,34 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from commands import ONE_PROCESS, exit_code
+from study_texts import study_text
 
 from harness import cli, sweep
-from harness.cli import guarded
 from harness.report import __main__ as report
 
-STUDY = """\
-name: small
-claim: Two updates change 100 % of nothing_much.
-task: {name: temporal_order, sequence_length: 12}
-model: {cell: rnn, hidden_size: 5}
-training: {max_updates: 2, batch_size: 4}
-evaluation: {every: 2, sequences: 16}
-seeds: 2
-figures: [{kind: learning, y: loss}]
-"""
-
-
-def call(command, *arguments: str | Path) -> int:
-    return guarded(command.main, [str(argument) for argument in arguments])
+STUDY = study_text(
+    name="small",
+    claim="Two updates change 100 % of nothing_much.",
+    figures=[{"kind": "learning", "y": "loss"}],
+)
 
 
 def test_a_report_is_written_in_every_requested_form(study_file, tmp_path: Path) -> None:
     common = (study_file(STUDY), "-o", tmp_path / "out")
-    assert call(sweep, *common, "-j", "1", "--engine", "torch", "-q", "--format", "svg,pdf") == cli.DONE
+    assert exit_code(sweep, *common, *ONE_PROCESS, "-q", "--format", "svg,pdf") == cli.DONE
     figures = tmp_path / "out" / "small" / "figures"
     assert sorted(path.name for path in figures.iterdir()) == ["learning.pdf", "learning.svg"]
     paper = (figures / "learning.svg").read_text()
-    assert call(report, *common, "--style", "talk", "--format", "svg", "--latex", tmp_path / "small.tex") == cli.DONE
+    assert (
+        exit_code(report, *common, "--style", "talk", "--format", "svg", "--latex", tmp_path / "small.tex") == cli.DONE
+    )
     assert sorted(path.name for path in figures.iterdir()) == ["learning.svg"]
     assert (figures / "learning.svg").read_text() != paper
     assert r"\caption{Two updates change 100~\% of nothing\_much." in (tmp_path / "small.tex").read_text()
@@ -41,8 +35,8 @@ def test_a_report_is_written_in_every_requested_form(study_file, tmp_path: Path)
 def test_learning_curves_go_to_tensorboard(study_file, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
     common = (study_file(STUDY), "-o", tmp_path / "out")
-    assert call(sweep, *common, "-j", "1", "--engine", "torch", "-q") == cli.DONE
-    assert call(report, *common, "--tensorboard", tmp_path / "events") == cli.DONE
+    assert exit_code(sweep, *common, *ONE_PROCESS, "-q") == cli.DONE
+    assert exit_code(report, *common, "--tensorboard", tmp_path / "events") == cli.DONE
     assert sorted(path.parent.name for path in (tmp_path / "events").rglob("events*")) == ["seed_0", "seed_1"]
 
 

@@ -28,15 +28,15 @@ def test_a_study_of_the_lecture_runs(name: str, tmp_path: Path, capsys, monkeypa
         monkeypatch.setattr(task, "final_sequences", 8)
     path = STUDIES / f"{name}.yaml"
     overrides = OWN.get(name, SHORT)
-    asked = [part for text in overrides for part in ("-S", text)]
-    code = sweep.main([str(path), "-o", str(tmp_path), "-j", "1", "--no-progress", *asked])
-    said = capsys.readouterr()
-    assert code in (cli.DONE, cli.EXPECTATION_FAILED), said.err
+    arguments = [part for text in overrides for part in ("-S", text)]
+    code = sweep.main([str(path), "-o", str(tmp_path), "-j", "1", "--no-progress", "--format", "png", *arguments])
+    shown = capsys.readouterr()
+    assert code in (cli.DONE, cli.EXPECTATION_FAILED), shown.err
     study = read(path, overrides)
     assert (tmp_path / study.name / "report.html").exists()
     drawn = {figure.stem for figure in (tmp_path / study.name / "figures").glob("*.png")}
-    asked_for = {figure.name or figure.kind for figure in study.figures if "max_updates" not in figure.where}
-    assert drawn >= asked_for, said.out
+    expected = {figure.name or figure.kind for figure in study.figures if "max_updates" not in figure.where}
+    assert drawn >= expected, shown.out
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,4 @@
-"""The literature's studies: each says its source and its tag; those that train nothing run here, and must hold.
+"""The literature's studies: each names its source; those that train nothing run here, and must hold.
 
 Those that train have a quick version on their page; `tox -e papers` runs each of these, and what it can judge must
 hold. The studies in full are in `tox -e regression`.
@@ -24,7 +24,7 @@ UNTRAINED = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_study_says_where_its_claim_is_from_and_how_closely_it_follows(name: str) -> None:
+def test_a_study_names_its_paper_and_has_a_page(name: str) -> None:
     paper = read(STUDIES / f"{name}.yaml").paper
     assert paper is not None
     assert re.search(r"\b(19|20)\d\d\b", paper.source), "no year"
@@ -34,10 +34,10 @@ def test_a_study_says_where_its_claim_is_from_and_how_closely_it_follows(name: s
 @pytest.mark.parametrize("name", UNTRAINED)
 def test_a_study_that_trains_nothing_holds(name: str, tmp_path: Path, capsys) -> None:
     path, overrides = STUDIES / f"{name}.yaml", ("seeds=[300,301]",)
-    asked = [str(path), "-o", str(tmp_path), "-j", "1", "--no-progress", "-S", overrides[0]]
-    code = sweep.main(asked)
-    said = capsys.readouterr()
-    assert code == cli.DONE, said.out + said.err
+    arguments = ["-j", "1", "--no-progress", "--format", "png", "-S", overrides[0]]
+    code = sweep.main([str(path), "-o", str(tmp_path), *arguments])
+    shown = capsys.readouterr()
+    assert code == cli.DONE, shown.out + shown.err
     study = read(path, overrides)
     drawn = {figure.stem for figure in (tmp_path / study.name / "figures").glob("*.png")}
     assert drawn == {figure.name or figure.kind for figure in study.figures}
@@ -56,23 +56,23 @@ TRAINED = [name for name in NAMES if name not in UNTRAINED]
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_the_quick_version_on_a_page_is_a_plan_of_its_study(name: str, capsys) -> None:
-    path, *asked = quick(name)
+    path, *arguments = quick(name)
     assert path == f"studies/papers/{name}.yaml"
-    assert sweep.main([str(STUDIES / f"{name}.yaml"), *asked, "-n"]) == cli.DONE
+    assert sweep.main([str(STUDIES / f"{name}.yaml"), *arguments, "-n"]) == cli.DONE
     assert "runs" in capsys.readouterr().out
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", TRAINED)
 def test_the_quick_version_holds_as_far_as_it_can_be_judged(name: str, tmp_path: Path, capsys) -> None:
-    _, *asked = quick(name)
-    code = sweep.main([str(STUDIES / f"{name}.yaml"), *asked, "-o", str(tmp_path), "--no-progress"])
-    said = capsys.readouterr()
-    assert code == cli.DONE, said.out + said.err
-    assert "✓" in said.out
+    _, *arguments = quick(name)
+    code = sweep.main([str(STUDIES / f"{name}.yaml"), *arguments, "-o", str(tmp_path), "--no-progress"])
+    shown = capsys.readouterr()
+    assert code == cli.DONE, shown.out + shown.err
+    assert "✓" in shown.out
 
 
 def test_decay_by_cell_holds_over_three_seeds_at_one_width(tmp_path: Path, capsys) -> None:
-    _, *asked = quick("decay-by-cell")
-    code = sweep.main([str(STUDIES / "decay-by-cell.yaml"), *asked, "-o", str(tmp_path), "-j", "1", "--no-progress"])
+    path, (_, *arguments) = STUDIES / "decay-by-cell.yaml", quick("decay-by-cell")
+    code = sweep.main([str(path), *arguments, "-o", str(tmp_path), "-j", "1", "--no-progress", "--format", "png"])
     assert code == cli.DONE, capsys.readouterr().out

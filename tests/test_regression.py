@@ -23,29 +23,29 @@ LEVEL = 0.999
 
 
 REFERENCE = TOP / "results" / "reference"
-KEPT = sorted(path.parent.relative_to(REFERENCE) for path in REFERENCE.rglob(baseline.FILE))
+BASELINES = sorted(path.parent.relative_to(REFERENCE) for path in REFERENCE.rglob(baseline.FILE))
 
 
 def reference(path: Path) -> Path:
     return REFERENCE / path.relative_to(TOP / "studies").with_suffix("")
 
 
-@pytest.mark.parametrize("name", KEPT, ids=str)
-def test_a_baseline_is_small_and_has_the_runs_that_its_study_asks_for(name: Path) -> None:
+@pytest.mark.parametrize("name", BASELINES, ids=str)
+def test_a_baseline_is_small_and_has_the_runs_of_its_study(name: Path) -> None:
     assert (REFERENCE / name / baseline.FILE).stat().st_size < 30_000
-    asked = plan(read(TOP / "studies" / name.with_suffix(".yaml")))
-    assert set(baseline.read(REFERENCE / name)["run_id"].to_pylist()) == asked.ids
+    planned = plan(read(TOP / "studies" / name.with_suffix(".yaml")))
+    assert set(baseline.read(REFERENCE / name)["run_id"].to_pylist()) == planned.ids
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_what_a_shipped_study_claims_holds_and_has_not_become_worse(path: Path, tmp_path: Path) -> None:
+def test_the_expectations_of_a_shipped_study_hold_and_no_metric_has_become_worse(path: Path, tmp_path: Path) -> None:
     code = sweep.main([str(path), "-o", str(tmp_path), "--no-progress"])
     assert code == cli.DONE
     if not (reference(path) / baseline.FILE).exists():
-        return  # a new study is judged by its expectations until its baseline is kept
+        return  # a new study is judged by its expectations until it has a baseline
     study = read(path)
     first, second = (baseline.read(folder).to_pandas() for folder in (reference(path), tmp_path / study.name))
     for metric in sorted({expectation.metric for expectation in study.expect}):
-        found = compare(first, second, metric=metric, level=LEVEL)
-        assert found.state == "no regression", comparison_text.text(found, (str(reference(path)), study.name))
+        result = compare(first, second, metric=metric, level=LEVEL)
+        assert result.state == "no regression", comparison_text.text(result, (str(reference(path)), study.name))

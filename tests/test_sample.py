@@ -5,27 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from commands import ONE_PROCESS, exit_code
+from study_texts import study_text
 
 from harness import cli, sample, sweep
-from harness.cli import guarded
 from harness.errors import HarnessError
 from harness.execution.trained import best
+from harness.probes.artifacts import tensors
 from harness.registry import read
 from harness.store.journal import Journal
 from harness.study.plan import plan
 from harness.tasks.characters import OTHER
 
-READING = """\
-name: reading
-claim: Two updates teach little.
-task: {name: characters}
-model: {cell: rnn, hidden_size: 5}
-training: {max_updates: 2, batch_size: 64, bptt_window: 4}
-evaluation: {every: 2, sequences: 256}
-record: {weights: true}
-sweep: {model.cell: [rnn, lstm]}
-seeds: 2
-"""
+READING = study_text(
+    name="reading",
+    task={"name": "characters"},
+    training={"batch_size": 64, "bptt_window": 4},
+    evaluation={"sequences": 256},
+    record={"weights": True},
+    sweep={"model.cell": ["rnn", "lstm"]},
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +32,13 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A swept study in a folder of its own; the results lie in `out` beside it."""
     path: Path = tmp_path_factory.mktemp("reading") / "reading.yaml"
     path.write_text(READING)
-    arguments = [str(path), "-o", str(path.parent / "out"), "-j", "1", "--engine", "torch", "-q"]
-    assert guarded(sweep.main, arguments) == cli.DONE
+    assert exit_code(sweep, path, "-o", path.parent / "out", *ONE_PROCESS, "-q") == cli.DONE
     return path
 
 
 def printed(capsys: pytest.CaptureFixture[str], path: Path, *arguments: str, code: int = cli.DONE) -> tuple[str, str]:
     """The command's output, on stdout and on stderr."""
-    assert guarded(sample.main, [str(path), "-o", str(path.parent / "out"), *arguments]) == code
+    assert exit_code(sample, path, "-o", path.parent / "out", *arguments) == code
     shown = capsys.readouterr()
     return shown.out, shown.err
 
@@ -86,8 +84,6 @@ def test_the_selected_run_with_the_lowest_final_loss_is_taken(trained: Path, cap
 def test_the_rebuilt_network_has_the_loss_of_the_trained_one(trained: Path) -> None:
     planned, journal = plan(read(trained)), Journal.open(trained.parent / "out" / "reading")
     rebuilt = best(planned.runs, journal)
-    from harness.probes.artifacts import tensors
-
     batch = rebuilt.model.task.batch(rebuilt.run.seed, "final", 0, rebuilt.model.task.final_sequences)
     loss, _ = rebuilt.model.judge(rebuilt.parameters, *tensors(batch, rebuilt.parameters))
     assert float(loss) == pytest.approx(rebuilt.final_loss, rel=1e-6)
@@ -112,12 +108,12 @@ def test_unknown_characters_are_reported_and_read_as_one(trained: Path, capsys) 
     ],
     ids=str,
 )
-def test_what_cannot_be_continued_is_reported_in_a_sentence(
+def test_a_prompt_or_a_run_that_cannot_be_continued_is_reported_in_a_sentence(
     trained: Path, capsys, arguments: list[str], sentence: str
 ) -> None:
     if "record.weights=false" in arguments:
-        folder = ["-o", str(trained.parent / "out"), "-S", "record.weights=false"]
-        assert guarded(sweep.main, [str(trained), *folder, "-j", "1", "--engine", "torch", "-q"]) == cli.DONE
+        folder = ("-o", trained.parent / "out", "-S", "record.weights=false")
+        assert exit_code(sweep, trained, *folder, *ONE_PROCESS, "-q") == cli.DONE
     assert sentence in printed(capsys, trained, *arguments, code=cli.USAGE_ERROR)[1]
 
 

@@ -1,4 +1,4 @@
-"""Every column says what it is, in code and in the files."""
+"""Every column has a name of its own, a meaning and a unit, in code and in the files."""
 
 import pytest
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 import torchrecurrent
-from paper_cells import B, D, H, R, made, start
+from cell_examples import B, D, H, assert_differentiates_as, example
+from networks import Parameters
 from torch import Tensor
 
 from harness.cells.skew import skew
-from harness.recurrence.scan import scan
 
-Parameters = dict[str, Tensor]
 CASES = ["lstm1997", "janet", "indrnn", "antisymmetric", "cornn"]
 SETTINGS = {
     "janet": {"beta": 0.75},
@@ -45,22 +44,15 @@ def twin(name: str, p: Parameters) -> tuple[torch.nn.Module, Parameters]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_cell_equals_its_twin(name: str) -> None:
-    cell, parameters, x = made(name, **SETTINGS.get(name, {}))
-    h, _ = scan(cell, parameters, x, start(cell, parameters), every_step=True)
-    weights = torch.randn(h.shape, dtype=h.dtype, generator=torch.Generator().manual_seed(2))
-    (h * weights).sum().backward()
-    for r in range(R):
-        own = {key: value[r].detach().requires_grad_() for key, value in parameters.items()}
-        module, given = twin(name, own)
+    def states(own: Parameters, x: Tensor) -> Tensor:
+        module, weights = twin(name, own)
         module.double()
-        state: object = torch.zeros(B, H, dtype=torch.float64)
-        state = state if name in ("indrnn", "antisymmetric") else (state, state)
-        seen = []
-        for row in x[:, r]:
-            state = torch.func.functional_call(module, given, (row, state))
-            seen.append(state[0] if isinstance(state, tuple) else state)
-        theirs = torch.stack(seen)
-        torch.testing.assert_close(h[:, r], theirs, rtol=0, atol=1e-12)
-        (theirs * weights[:, r]).sum().backward()
-        for key, value in own.items():
-            torch.testing.assert_close(parameters[key].grad[r], value.grad, rtol=0, atol=1e-12)
+        zeros = torch.zeros(B, H, dtype=torch.float64)
+        state: object = zeros if name in ("indrnn", "antisymmetric") else (zeros, zeros)
+        outputs = []
+        for row in x:
+            state = torch.func.functional_call(module, weights, (row, state))
+            outputs.append(state[0] if isinstance(state, tuple) else state)
+        return torch.stack(outputs)
+
+    assert_differentiates_as(states, *example(name, **SETTINGS.get(name, {})))

@@ -1,8 +1,8 @@
 """Every cell with a twin in torch.nn equals it: values and all gradients, to 1e-10 in float64."""
 
-import numpy as np
 import pytest
 import torch
+from networks import normal, stacked, started, zero_state
 
 from harness.cells import CELLS
 from harness.cells.cell import sigmoid
@@ -14,29 +14,21 @@ TWINS = {
     "lstm": ("lstm", {}, torch.nn.LSTM),
     "gru": ("gru", {}, torch.nn.GRU),
 }
+NAMES = {"U": "weight_ih_l0", "W": "weight_hh_l0", "b_x": "bias_ih_l0", "b_h": "bias_hh_l0"}
 T, R, B, D, H = 9, 3, 4, 5, 6
-
-
-def twin_of(name: str, seed: int):
-    kind, settings, module = TWINS[name]
-    torch.manual_seed(seed)
-    twins = [module(D, H, **settings).double() for _ in range(R)]
-    cell = CELLS[kind](cell=kind, hidden_size=H, **settings)
-    names = {"U": "weight_ih_l0", "W": "weight_hh_l0", "b_x": "bias_ih_l0", "b_h": "bias_hh_l0"}
-    parameters = {
-        ours: torch.stack([getattr(twin, theirs) for twin in twins]).detach().requires_grad_()
-        for ours, theirs in names.items()
-    }
-    return cell, parameters, twins, names
 
 
 @pytest.mark.parametrize("name", TWINS)
 def test_a_cell_equals_its_twin_in_torch(name: str) -> None:
-    cell, parameters, twins, names = twin_of(name, 1)
-    x = torch.randn(T, R, B, D, dtype=torch.float64, requires_grad=True)
-    state = tuple(torch.randn(R, B, H, dtype=torch.float64, requires_grad=True) for _ in cell.states)
+    kind, settings, module = TWINS[name]
+    torch.manual_seed(1)
+    twins = [module(D, H, **settings).double() for _ in range(R)]
+    cell = CELLS[kind](cell=kind, hidden_size=H, **settings)
+    parameters = stacked([{ours: getattr(twin, theirs).detach() for ours, theirs in NAMES.items()} for twin in twins])
+    x = normal(2, T, R, B, D).requires_grad_()
+    state = tuple(normal(3 + part, R, B, H).requires_grad_() for part in range(len(cell.states)))
     h, last = scan(cell, parameters, x, state, every_step=True)
-    weights = torch.randn_like(h)
+    weights = normal(5, T, R, B, H)
     (h * weights).sum().backward()
     for r, twin in enumerate(twins):
         theirs_x = x.detach()[:, r].requires_grad_()
@@ -44,7 +36,7 @@ def test_a_cell_equals_its_twin_in_torch(name: str) -> None:
         output, final = twin(theirs_x, tuple(theirs_state) if len(state) > 1 else theirs_state[0])
         (output * weights[:, r]).sum().backward()
         pairs = [(h[:, r], output), (x.grad[:, r], theirs_x.grad)]
-        pairs += [(parameters[ours].grad[r], getattr(twin, theirs).grad) for ours, theirs in names.items()]
+        pairs += [(parameters[ours].grad[r], getattr(twin, theirs).grad) for ours, theirs in NAMES.items()]
         pairs += [(ours.grad[r], theirs.grad[0]) for ours, theirs in zip(state, theirs_state, strict=True)]
         pairs += [
             (ours[r], theirs[0]) for ours, theirs in zip(last, final if len(state) > 1 else (final,), strict=True)
@@ -58,10 +50,9 @@ def test_a_cell_equals_its_twin_in_torch(name: str) -> None:
 )  # the only bias of others is the input's
 def test_a_cell_without_the_second_bias_has_it_zero(name: str) -> None:
     one, two = (CELLS[name](cell=name, hidden_size=H, biases=biases) for biases in (1, 2))
-    replicas = [one.start(seed, input_size=D, output_size=1, length=T) for seed in range(R)]
-    parameters = {key: torch.from_numpy(np.stack([p[key] for p in replicas])) for key in replicas[0]}
+    parameters = started(one, range(R), input_size=D, length=T)
     assert "b_h" not in parameters
-    x, state = torch.randn(T, R, B, D), (torch.zeros(R, B, H, dtype=torch.float64),) * len(one.states)
+    x, state = normal(1, T, R, B, D), zero_state(one, R, B)
     alone, _ = scan(one, parameters, x, state)
     zeroed, _ = scan(two, {**parameters, "b_h": torch.zeros(R, len(one.gates) * H, dtype=torch.float64)}, x, state)
     torch.testing.assert_close(alone, zeroed, rtol=0, atol=0)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from paper_cells import B, D, H, R, T, adjoints, assert_follows, made
-
-from harness.cells import CELLS
+from cell_examples import B, H, R, T, adjoints, assert_follows, drawn, example, log10_products
 
 FUNCTIONS = {"relu": lambda a: np.maximum(a, 0), "tanh": np.tanh}
 
@@ -15,27 +13,26 @@ FUNCTIONS = {"relu": lambda a: np.maximum(a, 0), "tanh": np.tanh}
 @pytest.mark.parametrize("nonlinearity", FUNCTIONS)
 def test_states_are_those_of_the_equations(nonlinearity: str) -> None:
     def equations(p, x):
-        h, seen = np.zeros(H), []
+        h, states = np.zeros(H), []
         for row in x:
             h = FUNCTIONS[nonlinearity](p["U"] @ row + p["u"] * h + p["b_x"])
-            seen.append(h)
-        return np.stack(seen)
+            states.append(h)
+        return np.stack(states)
 
     assert_follows("indrnn", equations, nonlinearity=nonlinearity)
 
 
 def test_each_units_gradient_is_the_product_of_its_own_weight_and_slopes() -> None:
     """∂h_T/∂h_t is diagonal with entries Π u_i φ′ (eq. 5)."""
-    cell, parameters, x = made("indrnn", nonlinearity="tanh")
+    cell, parameters, x = example("indrnn", nonlinearity="tanh")
     levels, _, h = adjoints(cell, parameters, x, torch.ones(R, 1, H, dtype=torch.float64))
     for r in range(R):
         factors = parameters["u"][r].detach().numpy() * (1 - h[:, r] ** 2)  # (T, B, H)
-        product = np.cumprod(np.concatenate([np.ones_like(factors[:1]), factors[:0:-1]]), axis=0)[::-1]
-        np.testing.assert_allclose(levels[:, r], np.log10(np.linalg.norm(product, axis=-1).sum(-1)), atol=1e-12)
+        np.testing.assert_allclose(levels[:, r], log10_products(factors), atol=1e-12)
 
 
 def test_where_relu_is_linear_the_gradient_of_one_unit_falls_by_its_weight() -> None:
-    cell, parameters, x = made("indrnn")
+    cell, parameters, x = example("indrnn")
     with torch.no_grad():
         parameters["b_x"] += 100.0  # every unit stays on
     v = torch.zeros(R, 1, H, dtype=torch.float64)
@@ -46,23 +43,23 @@ def test_where_relu_is_linear_the_gradient_of_one_unit_falls_by_its_weight() -> 
 
 
 def test_no_gradient_grows_more_than_twofold_over_the_sequence_before_training() -> None:
-    drawn = CELLS["indrnn"](cell="indrnn", hidden_size=500).start(0, input_size=D, output_size=1, length=T)
-    assert drawn["u"].min() >= 0
-    assert 1.9 < drawn["u"].max() ** T <= 2
-    np.testing.assert_array_equal(drawn["b_x"], 0)
+    weights = drawn("indrnn", H=500)
+    assert weights["u"].min() >= 0
+    assert 1.9 < weights["u"].max() ** T <= 2
+    np.testing.assert_array_equal(weights["b_x"], 0)
 
 
 def test_the_recorded_matrix_has_the_weights_for_eigenvalues() -> None:
-    cell, parameters, _ = made("indrnn")
+    cell, parameters, _ = example("indrnn")
     [W] = cell.recurrent_matrices(parameters)
     torch.testing.assert_close(W.diagonal(dim1=1, dim2=2), parameters["u"], rtol=0, atol=0)
     assert W.count_nonzero() == R * H
 
 
 def test_a_gradient_that_falls_by_eighty_decades_in_one_step_is_still_a_number() -> None:
-    """One unit keeps its gradient until relu cuts it, another loses three decades a step: what is left is the other."""
+    """The gradient of one unit is constant until relu cuts it, another's falls by three decades a step and remains."""
     steps, cut = 30, 3
-    cell, parameters, x = made("indrnn", T=steps)
+    cell, parameters, x = example("indrnn", T=steps)
     x = torch.zeros_like(x)
     x[cut, ..., 0] = 1
     with torch.no_grad():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from paper_cells import D, H, R, T, adjoints, assert_follows, made
+from cell_examples import H, R, adjoints, assert_follows, drawn, example, skew_matrix
+from networks import normal
 
 from harness.cells import CELLS
 
@@ -18,28 +19,22 @@ FUNCTIONS = {
 }
 
 
-def generator_of(L, H: int = H):
-    lower = np.zeros((H, H))
-    lower[np.tril_indices(H, -1)] = L
-    return lower - lower.T
-
-
 @pytest.mark.parametrize("nonlinearity", FUNCTIONS)
 def test_states_are_those_of_the_equations(nonlinearity: str) -> None:
     def equations(p, x):
-        h, W, seen = np.zeros(H), scipy.linalg.expm(generator_of(p["L"])), []
+        h, W, states = np.zeros(H), scipy.linalg.expm(skew_matrix(p["L"])), []
         for row in x:
             h = FUNCTIONS[nonlinearity](W @ h + p["U"] @ row + p["b_x"], p)
-            seen.append(h)
-        return np.stack(seen)
+            states.append(h)
+        return np.stack(states)
 
     assert_follows("orthogonal", equations, nonlinearity=nonlinearity)
 
 
 def test_the_matrix_and_its_gradient_are_those_of_torchs_own_parametrisation() -> None:
-    cell, parameters, _ = made("orthogonal")
+    cell, parameters, _ = example("orthogonal")
     W = cell.parametrize(parameters)["W"]
-    weights = torch.randn(W.shape, dtype=W.dtype, generator=torch.Generator().manual_seed(2))
+    weights = normal(2, *W.shape)
     (W * weights).sum().backward()
     rows, columns = np.tril_indices(H, -1)
     for r in range(R):
@@ -57,41 +52,41 @@ def test_the_matrix_and_its_gradient_are_those_of_torchs_own_parametrisation() -
 
 @pytest.mark.parametrize("H", [6, 7])
 def test_the_matrix_is_orthogonal_wherever_training_takes_its_generator(H: int) -> None:
-    cell, parameters, _ = made("orthogonal", H=H)
+    cell, parameters, _ = example("orthogonal", H=H)
     with torch.no_grad():
-        parameters["L"] += torch.randn(parameters["L"].shape, generator=torch.Generator().manual_seed(4))
+        parameters["L"] += normal(4, *parameters["L"].shape)
     [W] = cell.recurrent_matrices({"L": parameters["L"]})
     torch.testing.assert_close(W @ W.mT, torch.eye(H, dtype=W.dtype).expand(R, H, H), rtol=0, atol=1e-12)
 
 
-def test_where_it_is_linear_no_gradient_changes_its_length() -> None:
-    cell, parameters, x = made("orthogonal", nonlinearity="linear", T=500)
+def test_where_it_is_linear_the_gradient_norm_is_constant_in_time() -> None:
+    cell, parameters, x = example("orthogonal", nonlinearity="linear", T=500)
     levels, _, _ = adjoints(cell, parameters, x, torch.ones(R, 1, H, dtype=torch.float64))
     np.testing.assert_allclose(levels, np.broadcast_to(levels[-1], levels.shape), atol=1e-11)
 
 
 @pytest.mark.parametrize("H", [6, 7])
 def test_the_start_rotates_pairs_of_units_by_the_drawn_angles(H: int) -> None:
-    drawn = CELLS["orthogonal"](cell="orthogonal", hidden_size=H).start(0, input_size=D, output_size=1, length=T)
-    angles = generator_of(drawn["L"], H)[np.arange(0, H - 1, 2) + 1, np.arange(0, H - 1, 2)]
-    assert np.count_nonzero(drawn["L"]) == H // 2
-    eigenvalues = np.linalg.eigvals(scipy.linalg.expm(generator_of(drawn["L"], H)))
+    weights = drawn("orthogonal", H=H)
+    generator = skew_matrix(weights["L"], H)
+    angles = generator[np.arange(0, H - 1, 2) + 1, np.arange(0, H - 1, 2)]
+    assert np.count_nonzero(weights["L"]) == H // 2
+    eigenvalues = np.linalg.eigvals(scipy.linalg.expm(generator))
     expected = np.concatenate([angles, -angles, np.zeros(H % 2)])
     np.testing.assert_allclose(np.sort(np.angle(eigenvalues)), np.sort(expected), atol=1e-12)
-    assert abs(drawn["b"]).max() <= 0.01
-    np.testing.assert_array_equal(drawn["b_x"], 0)
+    assert abs(weights["b"]).max() <= 0.01
+    np.testing.assert_array_equal(weights["b_x"], 0)
 
 
 def test_only_modrelu_has_a_bias_of_its_own() -> None:
-    drawn = CELLS["orthogonal"](cell="orthogonal", nonlinearity="tanh").start(0, input_size=D, output_size=1, length=T)
-    assert set(drawn) == {"L", "U", "b_x"}
+    assert set(drawn("orthogonal", nonlinearity="tanh")) == {"L", "U", "b_x"}
 
 
 def test_a_replicas_matrix_is_bit_for_bit_the_same_alone_and_in_a_pack() -> None:
     """Torch's exponential of a batch is not: it takes matrices of like norm together."""
     H = 19
     cell = CELLS["orthogonal"](cell="orthogonal", hidden_size=H)
-    L = torch.randn(8, H * (H - 1) // 2, generator=torch.Generator().manual_seed(5))
+    L = normal(5, 8, H * (H - 1) // 2, dtype=torch.float32)
     L = L * torch.linspace(0.1, 3, 8)[:, None]
     [together] = cell.recurrent_matrices({"L": L})
     for r in range(8):

@@ -1,10 +1,11 @@
-"""The simple RNN's sigmoid, which takes the tanh kernel, and its two ways to start with a given deviation."""
+"""The simple RNN: its sigmoid, which the tanh kernel computes, and the two initialisations with a given deviation."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from networks import started, zero_state
 from pydantic import ValidationError
 
 from harness.cells.initialisation import spectral_radius
@@ -20,8 +21,7 @@ H, D, T, R, B = 40, 8, 11, 2, 3
 
 def scanned(engine: str, window: int | None, every_step: bool) -> tuple[list[torch.Tensor], AdjointRecorder]:
     cell = RNN(cell="rnn", nonlinearity="sigmoid", hidden_size=7, init="gaussian", spectral_radius=3.0)
-    drawn = [cell.start(seed, input_size=D, output_size=1, length=T) for seed in range(R)]
-    parameters = {n: torch.as_tensor(np.stack([d[n] for d in drawn])).requires_grad_() for n in drawn[0]}
+    parameters = started(cell, range(R), input_size=D, length=T)
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randint(-1, D, (T, R, B), generator=generator)
     state = (torch.rand(R, B, 7, generator=generator, dtype=torch.float64),)
@@ -53,7 +53,7 @@ def model(**settings: object) -> dict[str, np.ndarray]:
     return SequenceToVector(task, cell, None, "torch").initialise(cell, 5)
 
 
-def test_normal_weights_have_the_deviation_asked_for_and_no_bias() -> None:
+def test_normal_weights_have_the_given_deviation_and_no_bias() -> None:
     drawn, wider = model(init="normal", deviation=0.1), model(init="normal", deviation=0.2)
     for name in ("W", "U", "V"):
         assert drawn[name].std() == pytest.approx(0.1, rel=0.2)
@@ -70,7 +70,7 @@ def test_a_sparse_start_has_fifteen_weights_into_each_unit_and_its_radius() -> N
     assert (drawn["b_x"] == 0).all()
 
 
-def test_a_deviation_is_needed_where_it_has_a_meaning_and_dropped_where_not() -> None:
+def test_a_deviation_is_required_where_it_has_a_meaning_and_ignored_elsewhere() -> None:
     assert RNN(cell="rnn", deviation=0.1).deviation is None
     assert RNN(cell="rnn", init="normal", deviation=0.1, spectral_radius=1.0).spectral_radius is None
     with pytest.raises(ValidationError, match="must be given with init: sparse"):
@@ -79,17 +79,15 @@ def test_a_deviation_is_needed_where_it_has_a_meaning_and_dropped_where_not() ->
 
 def test_a_sigmoid_replica_alone_is_bit_for_bit_that_in_a_pack() -> None:
     cell = RNN(cell="rnn", nonlinearity="sigmoid", hidden_size=19)
-    drawn = [cell.start(seed, input_size=D, output_size=1, length=T) for seed in range(5)]
     tokens = torch.randint(D, (T, 5, 16), generator=torch.Generator().manual_seed(1))
 
     def gradients(first: int, last: int) -> list[torch.Tensor]:
-        stacked = {n: np.stack([d[n] for d in drawn[first:last]]) for n in drawn[0]}
-        parameters = {n: torch.as_tensor(p, dtype=torch.float32).requires_grad_() for n, p in stacked.items()}
-        state = (torch.zeros(last - first, 16, 19),)
+        parameters = started(cell, range(first, last), input_size=D, length=T, dtype=torch.float32)
+        state = zero_state(cell, last - first, 16, torch.float32)
         h, _ = scan(cell, parameters, tokens[:, first:last], state, engine="numba")
         h.square().sum().backward()
         return [p.grad for p in parameters.values()]
 
     together = gradients(0, 5)
     for r in range(5):
-        assert all(torch.equal(one[0], all_[r]) for one, all_ in zip(gradients(r, r + 1), together, strict=True))
+        assert all(torch.equal(one[0], pack[r]) for one, pack in zip(gradients(r, r + 1), together, strict=True))

@@ -18,13 +18,13 @@ def test_at_rest_they_are_powers_of_the_matrix() -> None:
     np.testing.assert_allclose(log_adjoint_norms(W, np.zeros(6), v, 16), direct, atol=1e-11)
 
 
-def test_nothing_underflows() -> None:
+def test_far_back_they_do_not_underflow() -> None:
     """ρ = 10⁻³ over 400 steps: 10⁻¹²⁰⁰."""
     norms = log_adjoint_norms(1e-3 * np.eye(4), np.zeros(4), np.ones(4) / 2, 401)
     assert norms[-1] == pytest.approx(400 * math.log(1e-3), rel=1e-12)
 
 
-def test_the_way_back_is_the_product_of_the_jacobians() -> None:
+def test_they_are_products_of_the_jacobians() -> None:
     generator = np.random.default_rng(4)
     W, first, v = generator.standard_normal((5, 5)), generator.standard_normal(5), generator.standard_normal(5)
     states, row, direct = trajectory(W, first, 12), v, []

@@ -5,25 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from study_texts import check_text
 
 from harness.errors import StudyError
 from harness.experiments.curse_of_memory import moments, remember
 from harness.experiments.setup import Setup
 from harness.registry import read
 from harness.rng import generator
-from harness.study.plan import plan
 
-STUDY = """\
-name: memory
-claim: Memory costs.
-experiment: curse_of_memory
-memory: {eigenvalue: 0.8, sequence_length: 60, sequences: 20000}
-seeds: 2
-"""
+
+def text_of(sequence_length: int) -> str:
+    memory = {"eigenvalue": 0.8, "sequence_length": sequence_length, "sequences": 20000}
+    return check_text("curse_of_memory", memory=memory)
 
 
 def test_the_derivative_is_that_of_autograd() -> None:
-    """A weight of its own for each of 100 sequences: the gradient of their sum holds each one's derivative."""
+    """A weight of its own for each of 100 sequences: the gradient of their sum has each one's derivative."""
     squares, sensitivities = moments(0.7, 5, 100, [1, 12])
     stream, h = generator(5, "input"), torch.zeros(100, dtype=torch.float64)
     weight = torch.full((100,), 0.7, dtype=torch.float64, requires_grad=True)
@@ -34,9 +31,9 @@ def test_the_derivative_is_that_of_autograd() -> None:
     assert sensitivities.tolist() == [0.0, pytest.approx(float(weight.grad.square().mean()))]
 
 
-def test_the_moments_are_the_closed_ones(study_file) -> None:
+def test_the_moments_are_the_closed_ones(plan_of) -> None:
     """20,000 sequences: a standard error of 1 %."""
-    for record in remember(plan(read(study_file(STUDY))).runs, Setup("torch")):
+    for record in remember(plan_of(text_of(60)).runs, Setup("torch")):
         assert record.run["outcome"] == "solved"
         assert record.run["residual"] < 0.05
         assert record.run["predicted"] == pytest.approx(1.64 / 0.36**3)
@@ -46,4 +43,4 @@ def test_the_moments_are_the_closed_ones(study_file) -> None:
 
 def test_sequences_too_short_for_a_steady_state_are_refused(study_file) -> None:
     with pytest.raises(StudyError, match="take about 50"):
-        read(study_file(STUDY.replace("sequence_length: 60", "sequence_length: 15")))
+        read(study_file(text_of(15)))

@@ -1,12 +1,17 @@
-"""Each switch does exactly what it promises, for any weights; gates at σ(±s) miss it by an error that falls as e⁻ˢ."""
+"""Each switch has exactly its effect, for any weights; with gates at σ(±s) up to an error that falls as e⁻ˢ."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import started
+from study_texts import check_text
 
 from harness.cells.lstm import LSTM
 from harness.errors import StudyError
@@ -14,25 +19,24 @@ from harness.experiments.gate_surgery import Operated, Surgery, operate, surgeri
 from harness.experiments.setup import Setup
 from harness.registry import read
 from harness.rng import generator
-from harness.study.plan import plan
 from harness.theory.switches import SWITCHES
 
 FIRST, LAST, T, D = 5, 9, 14, 6
-STUDY = """\
-name: surgery
-claim: A switch is a switch.
-experiment: gate_surgery
-model: {cell: lstm, hidden_size: 3}
-surgery: {switch: keep, batch_size: 2}
-sweep: {surgery.switch: [none, silence, show, keep, reset, write]}
-seeds: 2
-"""
+
+
+def text_of(model: Mapping[str, Any], surgery: Mapping[str, Any]) -> str:
+    return check_text(
+        "gate_surgery",
+        model={"cell": "lstm", "hidden_size": 3, **model},
+        surgery={"switch": "keep", "batch_size": 2, **surgery},
+        sweep={"surgery.switch": [*SWITCHES]},
+    )
 
 
 def operated(switch: str, seed: int, size: float = 1.0, strength: float | None = None, hidden: int = 4) -> Operated:
     cell = LSTM(cell="lstm", hidden_size=hidden)
-    drawn = cell.start(seed, input_size=D, output_size=1, length=T)
-    parameters = {name: size * torch.as_tensor(value)[None] for name, value in drawn.items()}
+    drawn = started(cell, [seed], input_size=D, length=T)
+    parameters = {name: size * value.detach() for name, value in drawn.items()}
     tokens = torch.as_tensor(generator(seed, "symbols").integers(D, size=(T, 1, 3)))
     surgery = Surgery(switch=switch, strength=strength, sequence_length=T, first=FIRST, last=LAST)
     return operate(cell, parameters, tokens, surgery)
@@ -43,7 +47,7 @@ networks = {"seed": st.integers(0, 10_000), "size": st.floats(0.01, 30.0)}
 
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(**networks)
-def test_each_switch_does_exactly_what_it_promises_for_any_weights(seed: int, size: float) -> None:
+def test_each_switch_has_exactly_its_effect_for_any_weights(seed: int, size: float) -> None:
     during = slice(FIRST - 1, LAST)
     parts = {name: operated(name, seed, size).parts for name in SWITCHES}
     assert (parts["silence"]["h"][during] == 0).all()
@@ -56,7 +60,7 @@ def test_each_switch_does_exactly_what_it_promises_for_any_weights(seed: int, si
 
 @settings(max_examples=10, deadline=None, derandomize=True)
 @given(**networks)
-def test_before_the_switch_is_thrown_all_networks_are_one(seed: int, size: float) -> None:
+def test_before_the_switch_all_networks_are_the_same(seed: int, size: float) -> None:
     own = operated("none", seed, size).parts
     for switch in SWITCHES:
         for name, values in operated(switch, seed, size).parts.items():
@@ -78,8 +82,8 @@ def test_at_strength_zero_every_gate_that_is_set_is_one_half() -> None:
     assert (parts["f"][FIRST - 1 : LAST] == 0.5).all()
 
 
-def test_a_study_of_switches_runs_and_keeps_states(study_file) -> None:
-    runs = plan(read(study_file(STUDY))).runs
+def test_a_study_of_switches_records_errors_and_states(plan_of) -> None:
+    runs = plan_of(text_of({}, {})).runs
     records = list(surgeries(runs, Setup("torch")))
     assert [record.run_id for record in records] == [run.run_id for run in runs]
     for run, record in zip(runs, records, strict=True):
@@ -90,22 +94,23 @@ def test_a_study_of_switches_runs_and_keeps_states(study_file) -> None:
         assert all(len(row["values"]) == len(row["symbols"]) == 24 for row in record.rows["states"])
 
 
-def test_a_run_is_the_same_alone(study_file) -> None:
-    runs = plan(read(study_file(STUDY))).runs
+def test_a_run_is_the_same_alone(plan_of) -> None:
+    runs = plan_of(text_of({}, {})).runs
     together = {record.run_id: record.rows for record in surgeries(runs, Setup("torch"))}
     [alone] = surgeries(runs[5:6], Setup("torch"))
     assert alone.rows == together[alone.run_id]
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("model", "surgery", "message"),
     [
-        ("cell: lstm", "cell: gru", "'gru' is no LSTM"),
-        ("hidden_size: 3", "hidden_size: 3, match: parameters", "where there is a task"),
-        ("batch_size: 2", "first: 9, last: 8", "from first to sequence_length"),
-        ("batch_size: 2", "last: 25", "from first to sequence_length"),
+        ({"cell": "gru"}, {}, "'gru' is no LSTM"),
+        ({"match": "parameters"}, {}, "where there is a task"),
+        ({}, {"first": 9, "last": 8}, "from first to sequence_length"),
+        ({}, {"last": 25}, "from first to sequence_length"),
     ],
+    ids=str,
 )
-def test_what_has_no_switches_is_refused(study_file, old: str, new: str, said: str) -> None:
-    with pytest.raises(StudyError, match=said):
-        read(study_file(STUDY.replace(old, new)))
+def test_a_network_without_switches_is_refused(study_file, model: dict, surgery: dict, message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        read(study_file(text_of(model, surgery)))

@@ -6,21 +6,14 @@ import math
 
 import numpy as np
 import pytest
+from study_texts import check_text
 
 from harness.errors import StudyError
 from harness.experiments.jacobian_bound import Bound, bound, jacobians, log_norms, recurrent_weights
 from harness.experiments.setup import Setup
 from harness.registry import read
-from harness.study.plan import plan
 
-STUDY = """\
-name: bound
-claim: The bound is kept.
-experiment: jacobian_bound
-jacobian: {nonlinearity: tanh, spectral_radius: 1.2, hidden_size: 9, sequence_length: 12, batch_size: 3}
-sweep: {jacobian.nonlinearity: [tanh, sigmoid, relu]}
-seeds: 2
-"""
+SIZES = {"hidden_size": 9, "sequence_length": 12, "batch_size": 3}
 PHI = {
     "tanh": (np.tanh, lambda a: 1 - np.tanh(a) ** 2),
     "sigmoid": (lambda a: 1 / (1 + np.exp(-a)), lambda a: 1 / (2 + np.exp(a) + np.exp(-a))),
@@ -36,10 +29,10 @@ def test_the_jacobian_is_the_slope_times_the_matrix(name: str) -> None:
         generator.standard_normal((2, 4)),
         generator.standard_normal((5, 2, 4)),
     )
-    found = jacobians(name, W, h, drive)
+    measured = jacobians(name, W, h, drive)
     for t in range(5):
         a = h @ W.T + drive[t]
-        np.testing.assert_allclose(found[t], slope(a)[:, :, None] * W, atol=1e-13)
+        np.testing.assert_allclose(measured[t], slope(a)[:, :, None] * W, atol=1e-13)
         h = phi(a)
 
 
@@ -58,8 +51,10 @@ def test_a_dead_network_has_a_gradient_of_exactly_zero() -> None:
     assert (several == -math.inf).all()
 
 
-def test_the_bound_is_kept(study_file) -> None:
-    for record in bound(plan(read(study_file(STUDY))).runs, Setup("torch")):
+def test_no_jacobian_exceeds_the_bound(plan_of) -> None:
+    jacobian = {"nonlinearity": "tanh", "spectral_radius": 1.2, **SIZES}
+    text = check_text("jacobian_bound", jacobian=jacobian, sweep={"jacobian.nonlinearity": [*PHI]})
+    for record in bound(plan_of(text).runs, Setup("torch")):
         single, several = record.rows["profiles"]
         assert record.run["outcome"] == "solved"
         assert record.run["residual"] < 0
@@ -67,7 +62,7 @@ def test_the_bound_is_kept(study_file) -> None:
         assert all(m < t for m, t in zip(several["measured"], several["theory"], strict=True))
 
 
-def test_weights_are_drawn_as_asked() -> None:
+def test_weights_have_the_given_radius_or_deviation() -> None:
     sparse = recurrent_weights(Bound(spectral_radius=0.95, incoming=15, hidden_size=40), 3)
     assert ((sparse != 0).sum(axis=1) == 15).all()
     assert np.abs(np.linalg.eigvals(sparse)).max() == pytest.approx(0.95)
@@ -76,13 +71,14 @@ def test_weights_are_drawn_as_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("settings", "message"),
     [
-        ("spectral_radius: 1.2", "spectral_radius: 1.2, std: 0.1", "either std or spectral_radius"),
-        ("spectral_radius: 1.2, ", "", "either std or spectral_radius"),
-        ("spectral_radius: 1.2", "spectral_radius: 1.2, incoming: 10", "no more than hidden_size weights, 9"),
+        ({"spectral_radius": 1.2, "std": 0.1}, "either std or spectral_radius"),
+        ({}, "either std or spectral_radius"),
+        ({"spectral_radius": 1.2, "incoming": 10}, "no more than hidden_size weights, 9"),
     ],
+    ids=str,
 )
-def test_weights_of_no_size_are_refused(study_file, old: str, new: str, said: str) -> None:
-    with pytest.raises(StudyError, match=said):
-        read(study_file(STUDY.replace(old, new)))
+def test_weights_of_no_size_or_of_two_are_refused(study_file, settings: dict, message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        read(study_file(check_text("jacobian_bound", jacobian={"nonlinearity": "tanh", **SIZES, **settings})))

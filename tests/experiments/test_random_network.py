@@ -6,25 +6,20 @@ import math
 
 import numpy as np
 import pytest
+from study_texts import check_text
 
 from harness.experiments.random_network import exponents, spectrum, trajectory
 from harness.experiments.setup import Setup
-from harness.registry import read
-from harness.study.plan import plan
 
-STUDY = """\
-name: chaos
-claim: Backward is forward.
-experiment: lyapunov
-lyapunov: {gain: 0.8, hidden_size: 20, transient: 100, sequence_length: 400}
-seeds: 1
-"""
+
+def text_of(gain: float) -> str:
+    lyapunov = {"gain": gain, "hidden_size": 20, "transient": 100, "sequence_length": 400}
+    return check_text("lyapunov", lyapunov=lyapunov, seeds=1)
 
 
 def test_at_rest_the_exponents_are_the_eigenvalues() -> None:
     W = np.diag([0.9, -0.5, 0.2]) + np.triu(np.ones((3, 3)), 1)
-    found = spectrum(W, np.zeros((2001, 3)))
-    np.testing.assert_allclose(found, np.log([0.9, 0.5, 0.2]), atol=5e-3)
+    np.testing.assert_allclose(spectrum(W, np.zeros((2001, 3))), np.log([0.9, 0.5, 0.2]), atol=5e-3)
 
 
 def test_the_sum_of_the_exponents_is_the_mean_log_determinant() -> None:
@@ -35,8 +30,8 @@ def test_the_sum_of_the_exponents_is_the_mean_log_determinant() -> None:
     assert spectrum(W, states).sum() == pytest.approx(np.mean(volumes), abs=1e-9)
 
 
-def test_a_network_that_falls_silent_has_its_radius_as_exponent(study_file) -> None:
-    [record] = exponents(plan(read(study_file(STUDY))).runs, Setup("torch"))
+def test_a_network_that_falls_silent_has_ln_of_its_radius_as_exponent(plan_of) -> None:
+    [record] = exponents(plan_of(text_of(0.8)).runs, Setup("torch"))
     rank, lag = record.rows["profiles"]
     assert record.run["measured"] == pytest.approx(math.log(record.run["initial_spectral_radius"]), abs=0.01)
     assert (np.diff(rank["measured"]) <= 0).all()
@@ -44,8 +39,8 @@ def test_a_network_that_falls_silent_has_its_radius_as_exponent(study_file) -> N
     assert record.run["predicted"] == pytest.approx(math.log(0.8), abs=0.01)
 
 
-def test_a_chaotic_network_has_theory_for_its_first_exponent_alone(study_file) -> None:
-    [record] = exponents(plan(read(study_file(STUDY.replace("0.8", "4.0")))).runs, Setup("torch"))
+def test_a_chaotic_network_has_theory_for_its_first_exponent_alone(plan_of) -> None:
+    [record] = exponents(plan_of(text_of(4.0)).runs, Setup("torch"))
     rank, lag = record.rows["profiles"]
     assert rank["theory"][0] == record.run["predicted"] > 0
     assert np.isnan(rank["theory"][1:]).all()
@@ -57,7 +52,7 @@ def test_a_chaotic_network_has_theory_for_its_first_exponent_alone(study_file) -
 def test_no_direction_of_a_strongly_chaotic_network_is_lost_in_rounding() -> None:
     W = np.random.default_rng(0).standard_normal((128, 128)) * 3 / math.sqrt(128)
     states = trajectory(W, np.random.default_rng(1).standard_normal(128), 300)
-    found = spectrum(W, states)
+    measured = spectrum(W, states)
     volumes = np.log1p(-(states[1:] ** 2)).sum(-1) + np.linalg.slogdet(W)[1]
-    assert np.isfinite(found).all()
-    assert found.sum() == pytest.approx(volumes.mean(), rel=1e-6)
+    assert np.isfinite(measured).all()
+    assert measured.sum() == pytest.approx(volumes.mean(), rel=1e-6)

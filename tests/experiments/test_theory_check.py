@@ -6,22 +6,13 @@ import math
 
 import numpy as np
 import pytest
+from study_texts import check_text
 
 from harness.experiments.linear_decay import LinearSections
 from harness.experiments.setup import Setup
 from harness.experiments.theory_check import TheoryCheck, check_records
-from harness.registry import read
 from harness.schema import PROFILES, Profile
 from harness.store.columns import RUNS
-from harness.study.plan import plan
-
-STUDY = """\
-name: small
-claim: Something is measured.
-experiment: linear_decay
-linear: {hidden_size: 3, longest: 5}
-seeds: 2
-"""
 
 
 def check(measured: float = 1.0, residual: float | None = 0.1, solved: bool = True) -> TheoryCheck:
@@ -40,12 +31,12 @@ def check(measured: float = 1.0, residual: float | None = 0.1, solved: bool = Tr
         (check(residual=math.nan), "diverged"),
     ],
 )
-def test_the_outcome_is_the_rules_unless_a_number_is_not_finite(theory_check: TheoryCheck, outcome: str) -> None:
+def test_the_outcome_is_that_of_the_rule_unless_a_number_is_not_finite(theory_check: TheoryCheck, outcome: str) -> None:
     assert theory_check.outcome == outcome
 
 
-def test_a_record_a_run_in_the_columns_of_the_tables(study_file) -> None:
-    runs = plan(read(study_file(STUDY))).runs
+def test_each_run_has_a_record_in_the_columns_of_the_tables(plan_of) -> None:
+    runs = plan_of(check_text("linear_decay", linear={"hidden_size": 3, "longest": 5})).runs
     measured: list[tuple[LinearSections, int]] = []
 
     def measure(sections: LinearSections, seed: int) -> TheoryCheck:

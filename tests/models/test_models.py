@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from networks import CELL_ENGINES, Parameters, normal, stacked, synthetic_task
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from harness.cells import CELLS
@@ -16,68 +17,32 @@ from harness.models.decoder import Decoding, decoder
 from harness.models.model import Model
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.scan import scan
-from harness.study.spec import setting
-from harness.tasks.task import UNSCORED, Batch, Task
+from harness.tasks.task import UNSCORED
 
-T, B, R, D, C, H = 6, 4, 3, 5, 4, 7
-
-
-class Made(Task):
-    """A made-up task of any shape: tokens (or a real vector) in, classes out."""
-
-    shape: ClassVar[Any] = "sequence_to_vector"
-    name: Literal["made"] = setting(..., "which task", column="task")
-    count: int = 1
-
-    @property
-    def length(self) -> int:
-        return T
-
-    @property
-    def input_size(self) -> int:
-        return D
-
-    @property
-    def output_size(self) -> int:
-        return C
-
-    @property
-    def chance(self) -> float:
-        return 1 / C
-
-    @property
-    def answers(self) -> int:
-        return self.count
-
-    def sample(self, generator: np.random.Generator, batch: int) -> Batch:
-        real = self.shape == "vector_to_sequence"
-        inputs = generator.normal(size=(1, batch, D)) if real else generator.integers(-1, D, (T, batch))
-        if self.shape == "sequence_to_vector":
-            return Batch(inputs, generator.integers(C, size=(self.count, batch) if self.count > 1 else batch))
-        targets = generator.integers(C, size=(T, batch))
-        targets[T - 2 :, ::2] = UNSCORED
-        return Batch(inputs, targets)
+T, B, R, C, H = 6, 4, 3, 4, 7
 
 
-def task_of(shape: str, **settings: Any) -> Task:
-    kind = type("Shaped", (Made,), {"shape": shape, "__module__": __name__})
-    return kind(name="made", **settings)
+def model_of(shape: str, cell: str = "lstm", engine: str = "torch", **attributes: Any) -> Any:
+    task = synthetic_task(shape, length=T, output_size=C, **attributes)
+    return MODELS[shape](task, CELLS[cell](cell=cell, hidden_size=H), None, engine)
 
 
-def model_of(shape: str, cell: str = "lstm", engine: str = "torch", **settings: Any) -> Any:
-    return MODELS[shape](task_of(shape, **settings), CELLS[cell](cell=cell, hidden_size=H), None, engine)
-
-
-def data(model: Model) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+def data(model: Model) -> tuple[Parameters, torch.Tensor, torch.Tensor]:
     """float64 parameters, inputs and targets of R replicas."""
-    replicas = [model.initialise(model.cell, seed) for seed in range(R)]
-    parameters = {
-        name: torch.from_numpy(np.stack([p[name] for p in replicas])).requires_grad_() for name in replicas[0]
-    }
+    parameters = stacked([model.initialise(model.cell, seed) for seed in range(R)])
     batches = [model.task.batch(seed, "train", 0, B) for seed in range(R)]
     inputs = torch.from_numpy(np.stack([batch.inputs for batch in batches], 1))
     targets = np.stack([batch.targets for batch in batches], batches[0].targets.ndim - 1)
     return parameters, inputs, torch.from_numpy(targets)
+
+
+def backpropagated(model: Model) -> tuple[torch.Tensor, Parameters, list[dict[str, Any]]]:
+    """Outputs, gradients of the parameters, and the recorded adjoints of each replica."""
+    parameters, inputs, targets = data(model)
+    recorder = AdjointRecorder()
+    outputs, _ = model.outputs(parameters, inputs, targets, None, recorder)
+    model.losses(outputs, targets).sum().backward()
+    return outputs.detach(), {name: p.grad for name, p in parameters.items()}, recorder.rows()
 
 
 @pytest.mark.parametrize("shape", MODELS)
@@ -86,26 +51,19 @@ def test_the_loss_is_the_mean_over_what_is_scored_of_each_replica_alone(shape: s
     parameters, inputs, targets = data(model)
     outputs, _ = model.outputs(parameters, inputs, targets)
     for r, loss in enumerate(model.losses(outputs, targets)):
-        seen, truth = outputs[..., r, :, :].reshape(-1, C), targets[..., r, :].reshape(-1)
-        torch.testing.assert_close(loss, cross_entropy(seen, truth, ignore_index=UNSCORED), rtol=1e-12, atol=0)
+        logits, classes = outputs[..., r, :, :].reshape(-1, C), targets[..., r, :].reshape(-1)
+        torch.testing.assert_close(loss, cross_entropy(logits, classes, ignore_index=UNSCORED), rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("cell", [name for name, engine in CELL_ENGINES if engine == "numba"])
 @pytest.mark.parametrize("shape", MODELS)
 def test_engines_agree_in_values_gradients_and_adjoints(shape: str, cell: str) -> None:
-    found = []
-    for engine in ("torch", "numba"):
-        model = model_of(shape, cell, engine)
-        parameters, inputs, targets = data(model)
-        recorder = AdjointRecorder()
-        outputs, _ = model.outputs(parameters, inputs, targets, None, recorder)
-        model.losses(outputs, targets).sum().backward()
-        found.append((outputs.detach(), {n: p.grad for n, p in parameters.items()}, recorder.rows()))
-    ours, theirs = found
-    torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=1e-10)
-    for name, gradient in ours[1].items():
-        torch.testing.assert_close(gradient, theirs[1][name], rtol=0, atol=1e-10)
-    for a, b in zip(ours[2], theirs[2], strict=True):
+    ours, gradients, rows = backpropagated(model_of(shape, cell, "numba"))
+    theirs, expected, expected_rows = backpropagated(model_of(shape, cell, "torch"))
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, expected[name], rtol=0, atol=1e-10)
+    for a, b in zip(rows, expected_rows, strict=True):
         np.testing.assert_allclose(a["log10_adjoint"], b["log10_adjoint"], atol=1e-8)
 
 
@@ -113,38 +71,34 @@ def test_engines_agree_in_values_gradients_and_adjoints(shape: str, cell: str) -
 def test_adjoints_pass_through_the_bottleneck(cell: str) -> None:
     """∂L/∂h_t of the encoder is what autograd finds when the encoder is unrolled by hand."""
     model = model_of("sequence_to_vector_to_sequence", cell)
+    _, _, rows = backpropagated(model)
     parameters, inputs, targets = data(model)
-    recorder = AdjointRecorder()
-    outputs, _ = model.outputs(parameters, inputs, targets, None, recorder)
-    model.losses(outputs, targets).sum().backward()
-    state, kept = model.start(parameters, R, B), []
+    state, states = model.start(parameters, R, B), []
     for t in range(T):
         h, state = scan(model.cell, parameters, inputs[t : t + 1], state)
         h.retain_grad()
         state = (h, *state[1:])
-        kept.append(h)
-    told = torch.cat([torch.full_like(targets[:1], C), targets[:-1]])
+        states.append(h)
+    previous = torch.cat([torch.full_like(targets[:1], C), targets[:-1]])  # teacher forcing; C is the start symbol
     begin = (state[0], *[torch.zeros_like(part) for part in state[1:]])
-    s, _ = scan(model.cell, decoder(parameters), told, begin, every_step=True)
+    s, _ = scan(model.cell, decoder(parameters), previous, begin, every_step=True)
     model.losses(s @ parameters["V"].mT + parameters["b_y"].unsqueeze(1), targets).sum().backward()
-    for r, row in enumerate(recorder.rows()):
+    for r, row in enumerate(rows):
         assert len(row["log10_adjoint"]) == 2 * T
-        if cell == "rnn":  # h alone: of an LSTM, c carries gradients past h, and autograd by hand sees those too
-            by_hand = [np.log10(B * h.grad[r].norm(dim=-1).mean().item()) for h in kept]
-            np.testing.assert_allclose(row["log10_adjoint"][:T], by_hand, atol=1e-9)
-        else:
-            last = np.log10(B * kept[-1].grad[r].norm(dim=-1).mean().item())
-            assert row["log10_adjoint"][T - 1] == pytest.approx(last, abs=1e-9)
+        # of an LSTM the last alone: c carries gradients past h, which autograd by hand adds to those of h
+        first = 0 if cell == "rnn" else T - 1
+        by_hand = [np.log10(B * h.grad[r].norm(dim=-1).mean().item()) for h in states[first:]]
+        np.testing.assert_allclose(row["log10_adjoint"][first:T], by_hand, atol=1e-9)
 
 
 @pytest.mark.parametrize("shape", ["vector_to_sequence", "sequence_to_vector_to_sequence"])
-def test_free_running_feeds_each_answer_back(shape: str) -> None:
+def test_free_running_reads_each_answer_as_the_next_input(shape: str) -> None:
     model = model_of(shape)
     assert isinstance(model, Decoding)
     parameters, inputs, _ = data(model)
-    said = model.answer(parameters, inputs, T)
-    told, _ = model.outputs(parameters, inputs, said)  # teacher forcing with its own answers says the same
-    assert torch.equal(told.argmax(-1), said)
+    answers = model.answer(parameters, inputs, T)
+    outputs, _ = model.outputs(parameters, inputs, answers)  # teacher forcing with its own answers gives the same
+    assert torch.equal(outputs.argmax(-1), answers)
 
 
 @pytest.mark.parametrize("shape", MODELS)
@@ -164,7 +118,7 @@ def test_accuracy_is_the_share_of_right_answers_on_a_batch_of_any_size(shape: st
 
 
 def test_of_several_answers_all_must_be_right_and_the_loss_is_their_mean() -> None:
-    model = model_of("sequence_to_vector", count=2)
+    model = model_of("sequence_to_vector", answers=2)
     parameters, inputs, targets = data(model)
     outputs, _ = model.outputs(parameters, inputs, targets)
     assert outputs.shape == (2, R, B, C)
@@ -174,10 +128,10 @@ def test_of_several_answers_all_must_be_right_and_the_loss_is_their_mean() -> No
     torch.testing.assert_close(model.judge(parameters, inputs, targets)[1], hits)
 
 
-def test_a_bit_is_judged_by_its_sign_and_learnt_by_its_logit() -> None:
-    outputs, targets = torch.randn(T, R, B, 1), torch.randint(2, (T, R, B))
+def test_a_bit_is_right_by_its_sign_and_has_the_loss_of_its_logit() -> None:
+    outputs, targets = normal(1, T, R, B, 1), (normal(2, T, R, B) > 0).long()
     targets[0] = UNSCORED
-    by_hand = binary_cross_entropy_with_logits(outputs[1:, 1, :, 0], targets[1:, 1].float())
+    by_hand = binary_cross_entropy_with_logits(outputs[1:, 1, :, 0], targets[1:, 1].double())
     torch.testing.assert_close(readout.losses("bits", outputs, targets)[1], by_hand)
     assert torch.equal(readout.right("bits", outputs, targets)[1:], (outputs[1:, ..., 0] > 0) == (targets[1:] == 1))
 
@@ -193,11 +147,14 @@ def test_parameters_are_counted_from_settings_alone(shape: str, cell: str) -> No
     assert counted["recurrent_parameters"] == sum(recurrent)
 
 
-@pytest.mark.parametrize("match", ["parameters", "recurrent_parameters"])
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "skip", "gated_skip"])
-def test_a_matched_width_is_the_nearest(cell: str, match: str) -> None:
-    task = task_of("sequence_to_vector")
-    asked = CELLS[cell](cell=cell, hidden_size=50, match=match)
-    wanted = parameter_counts(CELLS["rnn"](cell="rnn"), task, 50)[match]
-    off = [abs(parameter_counts(asked, task, width)[match] - wanted) for width in range(1, 120)]
-    assert matched_width(asked, task) == 1 + off.index(min(off))
+COUNTED = [(name, "parameters") for name in CELLS]
+COUNTED += [(name, "recurrent_parameters") for name, cell in CELLS.items() if cell.recurrent_weights]
+
+
+@pytest.mark.parametrize(("name", "match"), COUNTED)
+def test_a_matched_width_is_the_nearest(name: str, match: str) -> None:
+    task = synthetic_task("sequence_to_vector")
+    cell = CELLS[name](cell=name, hidden_size=20, match=match)
+    target = parameter_counts(CELLS["rnn"](cell="rnn", biases=cell.biases), task, 20)[match]
+    distances = [abs(parameter_counts(cell, task, width)[match] - target) for width in range(1, 500)]
+    assert matched_width(cell, task) == 1 + distances.index(min(distances))

@@ -1,12 +1,12 @@
-"""Networks to probe: a model of any cell with its parameters, a batch, and what a probe says of it, by quantity."""
+"""Networks to probe: a model of any cell with its parameters, a batch, and the profiles of a probe, by quantity."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
+from networks import Parameters, stacked
 from torch import Tensor
 
 from harness.cells import CELLS
@@ -14,9 +14,8 @@ from harness.experiments.training.batches import draw
 from harness.models import MODELS
 from harness.models.model import Model
 from harness.probes.profiles import profiles_of
+from harness.probes.trajectory import Trajectory, trajectories
 from harness.tasks import TASKS
-
-Parameters = dict[str, Tensor]
 
 
 def network(
@@ -28,12 +27,11 @@ def network(
     **settings: Any,
 ) -> tuple[Model, Parameters]:
     """A model and float64 parameters of a replica for each seed; `task_…` settings are the task's."""
-    asked = {key.removeprefix("task_"): settings.pop(key) for key in list(settings) if key.startswith("task_")}
-    job = TASKS[task](name=task, **asked)
-    made = CELLS[cell](cell=cell, **settings)
-    model = MODELS[job.shape](job, made, window, "torch")
-    drawn = [model.initialise(made, seed) for seed in seeds]
-    return model, {name: torch.as_tensor(np.stack([p[name] for p in drawn])) for name in drawn[0]}
+    of_task = {key.removeprefix("task_"): settings.pop(key) for key in list(settings) if key.startswith("task_")}
+    chosen_task, chosen_cell = TASKS[task](name=task, **of_task), CELLS[cell](cell=cell, **settings)
+    model = MODELS[chosen_task.shape](chosen_task, chosen_cell, window, "torch")
+    parameters = stacked([model.initialise(chosen_cell, seed) for seed in seeds])
+    return model, {name: value.detach() for name, value in parameters.items()}
 
 
 def batch(model: Model, size: int, seeds: tuple[int, ...] = (0,)) -> tuple[Tensor, Tensor]:
@@ -48,6 +46,18 @@ def probed(
         {row.quantity: (row.at, row.measured) for row in rows}
         for rows in profiles_of([probe], model, parameters, data, state)
     ]
+
+
+def trajectory(model: Model, parameters: Parameters, data: tuple[Tensor, Tensor]) -> Trajectory:
+    """The states of one replica on the first sequences of a batch."""
+    [only] = trajectories(model, parameters, data, None)
+    return only
+
+
+def gates(model: Model, path: Trajectory, name: str) -> list[Tensor]:
+    """An activation at t = 1 … T, each (1, B, H)."""
+    steps = zip(path.states, path.driven, strict=False)
+    return [model.cell.activations(path.parameters, state, z)[name] for state, z in steps]
 
 
 def linear_rnn(W: Any, T: int) -> tuple[Model, Parameters]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from probed import batch, linear_rnn, network, probed
+from probed import batch, gates, linear_rnn, network, probed, trajectory
 
 from harness.probes.jacobians import lags
-from harness.probes.trajectory import trajectories
 from harness.recurrence.scan import scan
 
 WHICH = ("largest", "median", "smallest")
@@ -16,9 +15,9 @@ WHICH = ("largest", "median", "smallest")
 
 def test_a_scaled_permutation_has_singular_values_of_exactly_rho_to_the_lag() -> None:
     model, parameters = linear_rnn(0.5 * np.roll(np.eye(4), 1, axis=0), 2000)
-    [found] = probed("jacobian_singular_values", model, parameters, batch(model, 1))
+    [values] = probed("jacobian_singular_values", model, parameters, batch(model, 1))
     for which in WHICH:
-        at, measured = found[f"log10_singular_{which}"]
+        at, measured = values[f"log10_singular_{which}"]
         assert at[-1] == 2000
         np.testing.assert_allclose(measured, at * np.log10(0.5), rtol=1e-13)
 
@@ -26,9 +25,9 @@ def test_a_scaled_permutation_has_singular_values_of_exactly_rho_to_the_lag() ->
 def test_a_diagonal_network_has_its_own_rates() -> None:
     rates = np.array([0.2, 0.9, 0.5])
     model, parameters = linear_rnn(np.diag(rates), 300)
-    [found] = probed("jacobian_singular_values", model, parameters, batch(model, 2))
+    [values] = probed("jacobian_singular_values", model, parameters, batch(model, 2))
     for which, rate in zip(WHICH, (0.9, 0.5, 0.2), strict=True):
-        at, measured = found[f"log10_singular_{which}"]
+        at, measured = values[f"log10_singular_{which}"]
         np.testing.assert_allclose(measured, at * np.log10(rate), rtol=1e-12)
 
 
@@ -38,27 +37,26 @@ def test_they_are_those_of_autograds_jacobian(cell: str) -> None:
     model, parameters = network(cell, task_sequence_length=T, hidden_size=H)
     inputs, targets = batch(model, 1)
     names = model.cell.states
-    [way] = trajectories(model, parameters, (inputs, targets), None)
+    path = trajectory(model, parameters, (inputs, targets))
 
     def last(s):
         state = tuple(part[None, None] for part in s.split(H))
         return torch.cat(scan(model.cell, parameters, inputs[T - lag :], state)[1], -1)[0, 0]
 
-    exact = torch.func.jacrev(last)(torch.cat(way.states[T - lag], -1)[0, 0])
+    exact = torch.func.jacrev(last)(torch.cat(path.states[T - lag], -1)[0, 0])
     values = torch.linalg.svdvals(exact).log10().numpy()
-    [found] = probed("jacobian_singular_values", model, parameters, (inputs, targets))
+    [profiles] = probed("jacobian_singular_values", model, parameters, (inputs, targets))
     place = list(lags(T)).index(lag)
-    told = [found[f"log10_singular_{which}"][1][place] for which in WHICH]
-    assert told == pytest.approx([values[0], values[len(names) * H // 2], values[-1]], rel=1e-9)
+    measured = [profiles[f"log10_singular_{which}"][1][place] for which in WHICH]
+    assert measured == pytest.approx([values[0], values[len(names) * H // 2], values[-1]], rel=1e-9)
 
 
 def test_the_cell_path_of_an_lstm_is_the_product_of_its_forget_gates() -> None:
     model, parameters = network("lstm", task_sequence_length=12, hidden_size=5, forget_bias=1.0)
     data = batch(model, 1)
-    [way] = trajectories(model, parameters, data, None)
-    f = [model.cell.activations(way.parameters, s, z)["f"] for s, z in zip(way.states, way.driven, strict=False)]
-    [found] = probed("jacobian_singular_values", model, parameters, data)
-    at, measured = found["log10_singular_largest_c_path"]
+    f = gates(model, trajectory(model, parameters, data), "f")
+    [values] = probed("jacobian_singular_values", model, parameters, data)
+    at, measured = values["log10_singular_largest_c_path"]
     exact = [float(torch.stack(f[-int(lag) :]).log10().sum(0).max()) for lag in at]
     np.testing.assert_allclose(measured, exact, rtol=1e-12)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from probed import batch, linear_rnn, network, probed
-
-from harness.probes.trajectory import trajectories
+from probed import batch, linear_rnn, network, probed, trajectory
 
 
 def test_a_diagonal_network_has_the_logarithms_of_its_diagonal() -> None:
@@ -28,8 +26,8 @@ def test_the_sum_is_the_mean_logarithm_of_the_determinant(cell: str) -> None:
     model, parameters = network(cell, task_sequence_length=15, hidden_size=4)
     data = batch(model, 3)
     measured = probed("lyapunov_spectrum", model, parameters, data)[0]["lyapunov_exponent"][1]
-    [way] = trajectories(model, parameters, data, None)
-    volumes = [np.linalg.slogdet(way.jacobian(t))[1] for t in range(1, 16)]
+    path = trajectory(model, parameters, data)
+    volumes = [np.linalg.slogdet(path.jacobian(t))[1] for t in range(1, 16)]
     assert measured.sum() == pytest.approx(np.mean(volumes), rel=1e-9)
     assert (np.diff(measured) <= 0).all()
 

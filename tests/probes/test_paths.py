@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from probed import batch, linear_rnn, network, probed
+from probed import batch, gates, linear_rnn, network, probed, trajectory
 
 from harness.probes.adjoints import adjoint_rows
 from harness.probes.paths import Along
-from harness.probes.trajectory import trajectories
 from harness.recurrence.adjoints import AdjointRecorder
 
 
@@ -26,10 +25,10 @@ def test_the_ratio_is_that_of_autograds_norms() -> None:
     T = 7
     model, parameters = network("rnn", task_sequence_length=T, hidden_size=5)
     inputs, targets = batch(model, 1)
-    [way] = trajectories(model, parameters, (inputs, targets), None)
-    states = [way.states[0][0].requires_grad_()]
-    for z in way.driven:
-        states.append(model.cell.step(way.parameters, (states[-1],), z)[0])
+    path = trajectory(model, parameters, (inputs, targets))
+    states = [path.states[0][0].requires_grad_()]
+    for z in path.driven:
+        states.append(model.cell.step(path.parameters, (states[-1],), z)[0])
     ŷ = states[-1] @ parameters["V"].mT + parameters["b_y"].unsqueeze(1)
     grads = torch.autograd.grad(model.losses(ŷ, targets).sum(), states[1:])
     norms = np.array([float(g.norm()) for g in grads])
@@ -49,14 +48,13 @@ def test_beyond_a_window_there_is_no_ratio() -> None:
 def test_along_the_cell_path_a_gradient_meets_the_forget_gates_alone() -> None:
     model, parameters = network("lstm", task_sequence_length=12, hidden_size=5, forget_bias=1.0)
     data = batch(model, 1)
-    [way] = trajectories(model, parameters, data, None)
-    f = [model.cell.activations(way.parameters, s, z)["f"][0, 0] for s, z in zip(way.states, way.driven, strict=False)]
-    o = model.cell.activations(way.parameters, way.states[-2], way.driven[-1])["o"][0, 0]
-    h, c = (part[0, 0] for part in way.states[-1])
+    path = trajectory(model, parameters, data)
+    f, o = ([gate[0, 0] for gate in gates(model, path, name)] for name in ("f", "o"))
+    h, c = (part[0, 0] for part in path.states[-1])
     h = h.clone().requires_grad_()
     ŷ = h[None, None] @ parameters["V"].mT + parameters["b_y"].unsqueeze(1)
     [into] = torch.autograd.grad(model.losses(ŷ, data[1]).sum(), h)
-    adjoint = into * o * (1 - c.tanh() ** 2)
+    adjoint = into * o[-1] * (1 - c.tanh() ** 2)
     levels = [float(adjoint.norm().log10())]
     for gate in f[:0:-1]:
         adjoint = adjoint * gate
@@ -66,20 +64,20 @@ def test_along_the_cell_path_a_gradient_meets_the_forget_gates_alone() -> None:
     np.testing.assert_allclose(measured, levels, rtol=1e-10)
 
 
-def test_without_a_forget_gate_the_cell_path_loses_nothing() -> None:
+def test_without_a_forget_gate_the_adjoint_along_the_cell_path_is_constant() -> None:
     model, parameters = network("lstm1997", task_sequence_length=300, hidden_size=4)
     measured = probed("path_decay", model, parameters, batch(model, 3))[0]["log10_adjoint_c_path"][1]
     np.testing.assert_allclose(measured, measured[0], atol=1e-12)
 
 
-def test_a_path_is_the_whole_where_the_other_is_shut() -> None:
+def test_without_recurrent_weights_the_cell_path_is_the_whole_adjoint() -> None:
     model, parameters = network("lstm", task_sequence_length=20, hidden_size=4)
     parameters["W"] = torch.zeros_like(parameters["W"])  # nothing goes from h_{t−1} to anything
     data = batch(model, 3)
-    found = probed("path_decay", model, parameters, data)[0]
+    profiles = probed("path_decay", model, parameters, data)[0]
     whole = adjoint_rows(model, parameters, data, None, AdjointRecorder(), "float64")[0]["log10_adjoint_cell"]
-    np.testing.assert_allclose(found["log10_adjoint_c_path"][1], whole[::-1], rtol=1e-12)
-    assert (found["log10_adjoint_h_path"][1][1:] == -np.inf).all()
+    np.testing.assert_allclose(profiles["log10_adjoint_c_path"][1], whole[::-1], rtol=1e-12)
+    assert (profiles["log10_adjoint_h_path"][1][1:] == -np.inf).all()
 
 
 @pytest.mark.parametrize("part", ["h", "c"])

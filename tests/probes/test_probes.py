@@ -1,4 +1,4 @@
-"""What holds of every probe: any cell, any single recurrence, any pack; and the parameters are left alone."""
+"""Laws of every probe: any cell, any single recurrence, any pack; and the parameters are left alone."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from networks import normal
 from probed import batch, network, probed
+from study_texts import study_text
+from torch import Tensor
 
 from harness.cells import CELLS
 from harness.errors import StudyError
 from harness.probes import PROBES
+from harness.probes.profiles import profiles_of
 from harness.registry import read
 from harness.schema import PROFILES
 
@@ -20,32 +24,27 @@ PAGE = Path(__file__).parents[2] / "docs" / "probes.md"
 SEEDS = (0, 1)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("probe", PROBES)
-def test_a_replica_says_the_same_alone_and_in_a_pack(probe: str, cell: str) -> None:
-    model, parameters = network(cell, seeds=SEEDS, task_sequence_length=6, hidden_size=3)
-    kept = {name: p.clone() for name, p in parameters.items()}
-    packed = probed(probe, model, parameters, batch(model, 3, SEEDS))
+def assert_packs_change_nothing(probe: str, cell: str, state: tuple[Tensor, ...] | None = None, **settings) -> None:
+    """A replica of a pack is measured as it is alone, and the parameters are left as they were."""
+    model, parameters = network(cell, seeds=SEEDS, hidden_size=3, **settings)
+    before = {name: p.clone() for name, p in parameters.items()}
+    pack = probed(probe, model, parameters, batch(model, 3, SEEDS), state)
     for r, seed in enumerate(SEEDS):
-        _, own = network(cell, seeds=(seed,), task_sequence_length=6, hidden_size=3)
-        [alone] = probed(probe, model, own, batch(model, 3, (seed,)))
-        assert packed[r].keys() == alone.keys()
+        _, own = network(cell, seeds=(seed,), hidden_size=3, **settings)
+        own_state = None if state is None else tuple(part[r : r + 1] for part in state)
+        [alone] = probed(probe, model, own, batch(model, 3, (seed,)), own_state)
+        assert pack[r].keys() == alone.keys()
         for quantity, (at, measured) in alone.items():
             assert at.shape == measured.shape
-            np.testing.assert_array_equal(packed[r][quantity][1], measured)
-    assert all(torch.equal(p, parameters[name]) for name, p in kept.items())
+            assert not np.isnan(measured).any()
+            np.testing.assert_array_equal(pack[r][quantity][1], measured)
+    assert all(torch.equal(p, parameters[name]) for name, p in before.items())
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("probe", PROBES)
-def test_what_is_measured_is_in_float64_whatever_was_trained_in(probe: str, dtype: torch.dtype) -> None:
-    model, parameters = network("lstm", task_sequence_length=8, hidden_size=4)
-    rounded = {name: p.float() for name, p in parameters.items()}
-    data = batch(model, 3)
-    [wide] = probed(probe, model, {name: p.double() for name, p in rounded.items()}, data)
-    [found] = probed(probe, model, {name: p.to(dtype) for name, p in rounded.items()}, data)
-    for quantity, (_, measured) in wide.items():
-        np.testing.assert_array_equal(found[quantity][1], measured)
+def test_a_replica_is_measured_alike_alone_and_in_a_pack(probe: str, cell: str) -> None:
+    assert_packs_change_nothing(probe, cell, task_sequence_length=6)
 
 
 @pytest.mark.parametrize(
@@ -53,19 +52,25 @@ def test_what_is_measured_is_in_float64_whatever_was_trained_in(probe: str, dtyp
     [("echo", {"task_series_length": 12, "task_lag": 2}), ("adding", {"task_sequence_length": 10})],
 )
 @pytest.mark.parametrize("probe", PROBES)
-def test_any_single_recurrence_can_be_probed(probe: str, task: str, settings: dict[str, int]) -> None:
-    model, parameters = network("lstm", task=task, hidden_size=4, **settings)
+def test_a_replica_with_a_carried_state_is_measured_alike_alone_and_in_a_pack(probe: str, task: str, settings) -> None:
+    state = (normal(1, 2, 3, 3), normal(2, 2, 3, 3))
+    assert_packs_change_nothing(probe, "lstm", state, task=task, **settings)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("probe", PROBES)
+def test_measurements_are_in_float64_whatever_the_type_of_training(probe: str, dtype: torch.dtype) -> None:
+    model, parameters = network("lstm", task_sequence_length=8, hidden_size=4)
+    rounded = {name: p.float() for name, p in parameters.items()}
     data = batch(model, 3)
-    state = tuple(torch.full((1, 3, 4), 0.1, dtype=torch.float64) for _ in range(2))
-    [found] = probed(probe, model, parameters, data, state)
-    assert found
-    assert not any(np.isnan(measured).any() for _, measured in found.values())
+    [double] = probed(probe, model, {name: p.double() for name, p in rounded.items()}, data)
+    [as_trained] = probed(probe, model, {name: p.to(dtype) for name, p in rounded.items()}, data)
+    for quantity, (_, measured) in double.items():
+        np.testing.assert_array_equal(as_trained[quantity][1], measured)
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_every_row_is_one_of_the_table(probe: str) -> None:
-    from harness.probes.profiles import profiles_of
-
+def test_rows_fit_the_table_and_quantities_are_documented(probe: str) -> None:
     model, parameters = network("lstm", task_sequence_length=6, hidden_size=3)
     [rows] = profiles_of([probe], model, parameters, batch(model, 3), None)
     columns = {column.name for column in PROFILES.columns} - {"run_id"}
@@ -81,19 +86,7 @@ def test_every_row_is_one_of_the_table(probe: str) -> None:
         assert f"`{quantity}`" in text
 
 
-STUDY = """\
-name: probed
-claim: Nothing is asked.
-task: {name: dates}
-model: {cell: lstm, hidden_size: 5}
-training: {max_updates: 1}
-record: {probes: [local_ratio]}
-seeds: 1
-"""
-
-
-def test_a_decoder_is_refused_where_the_study_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "probed.yaml"
-    path.write_text(STUDY)
+def test_a_decoder_is_refused_where_the_study_is_read(study_file) -> None:
+    text = study_text(task={"name": "dates"}, record={"probes": ["local_ratio"]})
     with pytest.raises(StudyError, match=r"record\.probes: probes follow one recurrence .*'dates' has a decoder"):
-        read(path)
+        read(study_file(text))

@@ -1,4 +1,4 @@
-"""Singular values of products that no float could hold, against closed forms and many digits."""
+"""Singular values of products beyond the range of any float, against closed forms and many digits."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ def grown(factors):
 def test_every_singular_value_is_that_of_many_digits(spread: float) -> None:
     n, N = 60, 5
     factors = np.random.default_rng(1).standard_normal((n, 2, N, N)) * np.exp(np.linspace(0, -spread, N))
-    found = grown(factors)
+    values = grown(factors)
     for s in range(2):
         with mpmath.workdps(400):
             whole = mpmath.eye(N)
             for factor in factors[:, s]:
                 whole = mpmath.matrix(factor.tolist()) * whole
             exact = [float(mpmath.log(value)) for value in mpmath.svd_r(whole, compute_uv=False)]
-        assert found[s] == pytest.approx(sorted(exact, reverse=True), rel=1e-11)
-        assert exact[0] - exact[-1] > 50  # a float64 product would have kept the first alone
+        assert values[s] == pytest.approx(sorted(exact, reverse=True), rel=1e-11)
+        assert exact[0] - exact[-1] > 50  # in a float64 product only the first would be right
 
 
-def test_a_diagonal_keeps_its_own_rates_whatever_their_order() -> None:
+def test_a_diagonal_matrix_has_its_own_rates_whatever_their_order() -> None:
     rates = np.array([1e-3, 0.5, 1.0, 2.0])  # the fastest last: columns must be sorted
-    found = grown(np.broadcast_to(np.diag(rates), (2000, 1, 4, 4)))
-    np.testing.assert_allclose(found[0], np.sort(2000 * np.log(rates))[::-1], rtol=1e-13)
+    values = grown(np.broadcast_to(np.diag(rates), (2000, 1, 4, 4)))
+    np.testing.assert_allclose(values[0], np.sort(2000 * np.log(rates))[::-1], rtol=1e-13)
 
 
 def test_a_scaled_orthogonal_matrix_has_one_singular_value() -> None:
     Q = np.linalg.qr(np.random.default_rng(2).standard_normal((9, 9)))[0]
-    found = grown(np.broadcast_to(0.3 * Q, (2000, 1, 9, 9)))
-    np.testing.assert_allclose(found, 2000 * np.log(0.3), rtol=1e-13)
+    values = grown(np.broadcast_to(0.3 * Q, (2000, 1, 9, 9)))
+    np.testing.assert_allclose(values, 2000 * np.log(0.3), rtol=1e-13)
 
 
 def test_a_direction_that_a_factor_removes_is_an_exact_zero() -> None:
     generator = np.random.default_rng(3)
     factors = generator.standard_normal((30, 1, 6, 6))
     factors[10, 0] = generator.standard_normal((6, 4)) @ generator.standard_normal((4, 6))  # rank 4
-    found = grown(factors)[0]
-    assert np.isfinite(found[:4]).all()
-    assert (found[4:] == -np.inf).all()
+    values = grown(factors)[0]
+    assert np.isfinite(values[:4]).all()
+    assert (values[4:] == -np.inf).all()
 
 
-def test_a_nilpotent_shift_ends_in_nothing() -> None:
+def test_the_powers_of_a_nilpotent_shift_end_in_an_exact_zero() -> None:
     shift = np.broadcast_to(np.eye(4, k=1), (4, 1, 4, 4))
     np.testing.assert_array_equal(np.isfinite(grown(shift[:3])[0]), [True, False, False, False])
     assert (grown(shift) == -np.inf).all()

@@ -52,8 +52,8 @@ def test_neither_a_clock_nor_noise_is_a_switch(seed: int) -> None:
     assert counted < 0.6
     # within the sequences that have an X, and to their end, the same clock would pass
     symbols = [words for words in sequences(seed, 512) if "X" in words]
-    seen = np.stack([np.maximum.accumulate(np.asarray(words) == "X") for words in symbols]).astype(np.int8)
-    assert switch_scores(np.broadcast_to(np.arange(25.0), seen.shape)[:, None], seen)[0] > 0.75
+    after_x = np.stack([np.maximum.accumulate(np.asarray(words) == "X") for words in symbols]).astype(np.int8)
+    assert switch_scores(np.broadcast_to(np.arange(25.0), after_x.shape)[:, None], after_x)[0] > 0.75
 
 
 def test_a_score_does_not_change_with_a_rising_map_of_the_values() -> None:
@@ -67,7 +67,7 @@ def test_where_all_steps_are_alike_there_is_no_score() -> None:
     assert best_switch(rows, KEYS) is None
 
 
-def test_the_cell_state_goes_before_the_hidden_state() -> None:
+def test_the_best_switch_is_that_of_the_cell_state_where_there_is_one() -> None:
     words = [["B", "X", "a"], ["B", "Y", "a"]]
     h = [{"sequence": s, "symbols": w, "part": "h", "unit": 0, "values": [0.0, 0.0, 0.0]} for s, w in enumerate(words)]
     c = [{**row, "part": "c", "values": [0.0, 1.0 - s, 1.0 - s]} for s, row in enumerate(h)]

@@ -1,85 +1,91 @@
-"""A cell over time: the window cuts exactly where it says, and adjoints are those of autograd, without underflow."""
+"""A cell over time: the window truncates exactly, and adjoints are those of autograd, without underflow."""
+
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
+from networks import CELL_ENGINES, Parameters, normal, started, zero_state
+from torch import Tensor
 
 from harness.cells import CELLS
+from harness.recurrence import fused
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.kernels import KERNELS
-from harness.recurrence.scan import scan
+from harness.recurrence.scan import drive, scan
 
 T, R, B, D, H = 12, 2, 3, 8, 5
 ENGINES = ("torch", "numba")
 
 
-def setup(
-    name: str, dtype=torch.float64, *, H: int = H, T: int = T, init: str = "gaussian", rho: float = 1.0, **settings
-):
-    cell = CELLS[name](cell=name, hidden_size=H, init=init, spectral_radius=rho, **settings)
-    drawn = [cell.start(seed, input_size=D, output_size=1, length=T) for seed in range(R)]
-    parameters = {
-        key: torch.as_tensor(np.stack([d[key] for d in drawn]), dtype=dtype).requires_grad_() for key in drawn[0]
+def problem(name: str, dtype: torch.dtype = torch.float64, *, T: int = T, **settings: Any):
+    """A cell, parameters of R replicas, symbols (T, R, B), the state before the first step, and ∂L/∂h_T · B."""
+    if "gaussian" in get_args(CELLS[name].model_fields["init"].annotation):
+        settings = {"init": "gaussian", "spectral_radius": 1.0, **settings}
+    cell = CELLS[name](cell=name, hidden_size=H, **settings)
+    parameters = started(cell, range(R), input_size=D, length=T, dtype=dtype)
+    tokens = torch.randint(-1, D, (T, R, B), generator=torch.Generator().manual_seed(0))
+    return cell, parameters, tokens, zero_state(cell, R, B, dtype), normal(1, R, B, H, dtype=dtype)
+
+
+def gradients_of(loss: Tensor, parameters: Parameters) -> Parameters:
+    """By name; zero where the loss does not depend on a parameter."""
+    values = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+    return {
+        name: torch.zeros_like(parameters[name]) if value is None else value
+        for name, value in zip(parameters, values, strict=True)
     }
-    generator = torch.Generator().manual_seed(0)
-    tokens = torch.randint(-1, D, (T, R, B), generator=generator)
-    state = tuple(torch.zeros(R, B, H, dtype=dtype) for _ in cell.states)
-    weights = torch.randn(R, B, H, generator=generator, dtype=torch.float64).to(dtype)
-    return cell, parameters, tokens, state, weights
 
 
-def autograd_adjoints(cell, parameters, tokens, state, weights, window: int):
-    """∂L/∂h_t and ∂L/∂c_t by retain_grad, one step at a time."""
-    from harness.recurrence.scan import drive
+def assert_close(ours: Parameters, theirs: Parameters) -> None:
+    for name, value in ours.items():
+        torch.testing.assert_close(value, theirs[name], rtol=0, atol=1e-10, msg=lambda m, name=name: f"{name}: {m}")
 
+
+def differentiated_by_hand(cell, parameters, tokens, state, weights, window: int):
+    """Gradients of the parameters and log₁₀ norms (T, R) of ∂L/∂h_t and ∂L/∂c_t, by autograd one step at a time."""
     z = drive(parameters, tokens)
-    states = [tuple(part.clone() for part in state)]
-    for t in range(len(tokens)):
-        if t == len(tokens) - window:
-            states[-1] = tuple(part.detach() for part in states[-1])
-        states.append(cell.step(parameters, states[-1], z[t]))
-        for part in states[-1]:
-            part.retain_grad()
-    loss = (states[-1][0] * weights).sum() / weights.shape[1]
-    loss.backward()
-
-    def log_norms(part: int) -> np.ndarray:
-        rows = [torch.zeros(R, B, H) if s[part].grad is None else weights.shape[1] * s[part].grad for s in states[1:]]
+    states = []
+    for t in range(T):
+        if t == T - window:
+            state = tuple(part.detach() for part in state)
+        state = cell.step(parameters, state, z[t])
+        states.append(state)
+    parts = [[each[part] for each in states] for part in ((0, 1) if "c" in cell.states else (0,))]
+    loss = (state[0] * weights).sum() / B
+    levels = []
+    for sequence in parts:
+        gradients = torch.autograd.grad(loss, sequence, retain_graph=True, allow_unused=True)
+        norms = [torch.zeros(R) if g is None else (B * g).norm(dim=-1).mean(-1) for g in gradients]
         with np.errstate(divide="ignore"):
-            return np.log10(torch.stack(rows).norm(dim=-1).mean(-1).numpy())
+            levels.append(np.log10(np.stack(norms)))
+    return gradients_of(loss, parameters), levels
 
-    return [log_norms(part) for part in range(len(state))]
 
-
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("window", [1, 2, 7, T, None, T + 5])
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize(("name", "engine"), CELL_ENGINES)
 def test_adjoints_are_those_of_autograd_and_exactly_zero_before_the_window(
-    name: str, window: int | None, engine: str
+    name: str, engine: str, window: int | None
 ) -> None:
-    cell, parameters, tokens, state, weights = setup(name)
+    cell, parameters, tokens, state, weights = problem(name)
     recorder = AdjointRecorder()
     h, _ = scan(cell, parameters, tokens, state, window=window, engine=engine, recorder=recorder)
-    ((h * weights).sum() / B).backward()
-    ours = {key: p.grad.clone() for key, p in parameters.items()}
-    for p in parameters.values():
-        p.grad = None
+    ours = gradients_of((h * weights).sum() / B, parameters)
     K = min(window or T, T)
-    expected = autograd_adjoints(cell, parameters, tokens, state, weights, K)
+    theirs, expected = differentiated_by_hand(cell, parameters, tokens, state, weights, K)
     np.testing.assert_allclose(recorder.log10_adjoint, expected[0], rtol=0, atol=1e-10)
     assert np.isneginf(recorder.log10_adjoint[: T - K]).all()
-    assert np.isfinite(recorder.log10_adjoint[T - K :]).all()
-    if len(state) > 1:
+    assert np.isfinite(recorder.log10_adjoint[T - K if cell.recurs else T - 1 :]).all()
+    if "c" in cell.states:
         np.testing.assert_allclose(recorder.log10_adjoint_cell, expected[1], rtol=0, atol=1e-10)
     else:
         assert recorder.log10_adjoint_cell is None
-    for key, p in parameters.items():
-        torch.testing.assert_close(ours[key], p.grad, rtol=0, atol=1e-10)
+    assert_close(ours, theirs)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_immediate_gradient_of_a_loss_at_the_end_is_seen_at_the_end_alone(engine: str) -> None:
-    cell, parameters, tokens, state, weights = setup("rnn")
+    cell, parameters, tokens, state, weights = problem("rnn")
     recorder = AdjointRecorder()
     h, _ = scan(cell, parameters, tokens, state, engine=engine, recorder=recorder)
     ((h * weights).sum() / B).backward()
@@ -87,111 +93,89 @@ def test_the_immediate_gradient_of_a_loss_at_the_end_is_seen_at_the_end_alone(en
     assert np.isneginf(recorder.log10_immediate[:-1]).all()
 
 
+def linear_problem(dtype: torch.dtype, rho: float, T: int):
+    """An RNN with W = ρ·I whose states are small and positive, so that relu lets every gradient through."""
+    cell, parameters, *rest = problem("rnn", dtype, T=T, init="identity", spectral_radius=rho, nonlinearity="relu")
+    with torch.no_grad():
+        for name, value in (("U", 0.0), ("b_h", 0.0), ("b_x", 1e-30)):  # 1.5¹⁵⁰·10⁻³⁰ is still finite in float32
+            parameters[name].fill_(value)
+    return cell, parameters, *rest
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("rho", [0.5, 1.5])
+@pytest.mark.parametrize(("rho", "steps"), [(0.5, 1500), (1.5, 150)])  # ½¹⁵⁰⁰ is 10⁻⁴⁵², below any float64
 def test_adjoints_of_a_scaled_orthogonal_linear_cell_fall_by_exactly_rho_a_step_without_underflow(
-    engine: str, dtype, rho: float
+    engine: str, dtype, rho: float, steps: int
 ) -> None:
-    # relu with a huge bias is linear; W = ρ·I; 1500 steps of ½ are 10⁻⁴⁵², below any float64
-    steps = 1500
-    cell, parameters, tokens, state, weights = setup(
-        "rnn", dtype, T=steps, init="identity", rho=rho, nonlinearity="relu"
-    )
-    if rho > 1:  # states must stay finite: start the growing network from zero drive, at the edge of relu
-        cell, parameters, tokens, state, weights = setup(
-            "rnn", dtype, T=steps, init="identity", rho=rho, nonlinearity="relu"
-        )
-        for key in ("U", "b_x", "b_h"):
-            parameters[key].data.zero_()
-        parameters["b_x"].data.fill_(1e-30)
-        steps = 150
-        tokens = tokens[:steps]
-    else:
-        parameters["b_x"].data.fill_(10.0)
+    cell, parameters, tokens, state, weights = linear_problem(dtype, rho, steps)
     recorder = AdjointRecorder()
     h, _ = scan(cell, parameters, tokens, state, engine=engine, recorder=recorder)
     ((h * weights).sum() / B).backward()
-    slopes = np.diff(recorder.log10_adjoint, axis=0)
-    np.testing.assert_allclose(slopes, -np.log10(rho), atol=1e-6)
-    expected = weights.double().norm(dim=-1).mean(-1).log10().numpy() + (steps - 1) * np.log10(rho)
-    np.testing.assert_allclose(recorder.log10_adjoint[0], expected, rtol=1e-6)
+    lags = np.arange(steps)[::-1, None]
+    expected = weights.double().norm(dim=-1).mean(-1).log10().numpy() + lags * np.log10(rho)
+    np.testing.assert_allclose(recorder.log10_adjoint, expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(np.diff(recorder.log10_adjoint, axis=0), -np.log10(rho), atol=1e-6)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize(("name", "engine"), CELL_ENGINES)
 def test_a_loss_at_every_step_adds_its_immediate_gradients(name: str, engine: str) -> None:
-    cell, parameters, tokens, state, _ = setup(name)
-    weights = torch.randn(T, R, B, H, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    cell, parameters, tokens, state, _ = problem(name)
+    weights = normal(2, T, R, B, H)
     recorder = AdjointRecorder()
     h, _ = scan(cell, parameters, tokens, state, every_step=True, engine=engine, recorder=recorder)
-    ((h * weights).sum() / B).backward()
+    ours = gradients_of((h * weights).sum() / B, parameters)
     np.testing.assert_allclose(recorder.log10_immediate, weights.norm(dim=-1).mean(-1).log10().numpy(), atol=1e-12)
-    ours = {key: p.grad.clone() for key, p in parameters.items()}
     # the same sum, one loss at a time: adjoints add up linearly
-    for p in parameters.values():
-        p.grad = None
-    for t in range(1, T + 1):
-        h, _ = scan(cell, parameters, tokens[:t], state, engine=engine)
-        ((h * weights[t - 1]).sum() / B).backward()
-    for key, p in parameters.items():
-        torch.testing.assert_close(ours[key], p.grad, rtol=0, atol=1e-10)
+    losses = [
+        (scan(cell, parameters, tokens[:t], state, engine=engine)[0] * weights[t - 1]).sum() for t in range(1, T + 1)
+    ]
+    assert_close(ours, gradients_of(sum(losses) / B, parameters))
 
 
-def test_tokens_are_one_hot_rows_and_padding_is_a_row_of_zeros() -> None:
-    cell, parameters, tokens, state, _ = setup("lstm")
+@pytest.mark.parametrize(("name", "engine"), CELL_ENGINES)
+def test_tokens_are_one_hot_rows_and_padding_is_a_row_of_zeros(name: str, engine: str) -> None:
+    cell, parameters, tokens, state, _ = problem(name)
     rows = torch.nn.functional.one_hot(tokens.clamp(min=0), D).double() * (tokens >= 0).unsqueeze(-1)
-    for engine in ENGINES:
-        a, _ = scan(cell, parameters, tokens, state, engine=engine)
-        b, _ = scan(cell, parameters, rows, state, engine=engine)
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+    of_tokens, of_rows = (scan(cell, parameters, x, state, engine=engine)[0] for x in (tokens, rows))
+    torch.testing.assert_close(of_tokens, of_rows, rtol=0, atol=1e-12)
 
 
-def test_a_sequence_in_two_parts_with_the_state_carried_is_the_sequence_whole() -> None:
-    cell, parameters, tokens, state, _ = setup("lstm")
-    for engine in ENGINES:
-        whole, _ = scan(cell, parameters, tokens, state, engine=engine)
-        _, middle = scan(cell, parameters, tokens[:5], state, engine=engine)
-        parts, _ = scan(cell, parameters, tokens[5:], middle, engine=engine)
-        torch.testing.assert_close(whole, parts, rtol=0, atol=1e-12)
+@pytest.mark.parametrize(("name", "engine"), CELL_ENGINES)
+def test_a_sequence_in_two_parts_with_the_state_carried_is_the_whole_sequence(name: str, engine: str) -> None:
+    cell, parameters, tokens, state, _ = problem(name)
+    whole, _ = scan(cell, parameters, tokens, state, engine=engine)
+    _, middle = scan(cell, parameters, tokens[:5], state, engine=engine)
+    last, _ = scan(cell, parameters, tokens[5:], middle, engine=engine)
+    torch.testing.assert_close(whole, last, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("window", [None, 4, 7, 9])
 @pytest.mark.parametrize("every_step", [False, True])
 @pytest.mark.parametrize("name", KERNELS)
-def test_a_sequence_computed_again_in_pieces_has_the_same_gradients_and_adjoints(
+def test_checkpoint_segments_change_neither_gradients_nor_adjoints(
     monkeypatch, name: str, every_step: bool, window: int | None
 ) -> None:
-    from harness.recurrence import fused
-
-    cell, parameters, tokens, _, _ = setup(name)
-    weights = torch.randn(T if every_step else 1, R, B, H, generator=torch.Generator().manual_seed(3)).double()
-    generator = torch.Generator().manual_seed(4)
-    state = tuple(torch.randn(R, B, H, generator=generator).double().requires_grad_() for _ in cell.states)
-    found = []
-    for kept in (fused.KEPT_BYTES, 5 * fused.KEPT_BYTES / fused.steps_kept(cell, B, 8)):
-        monkeypatch.setattr(fused, "KEPT_BYTES", kept)
+    cell, parameters, tokens, _, _ = problem(name)
+    weights = normal(3, T if every_step else 1, R, B, H)
+    state = tuple(normal(4 + part, R, B, H).requires_grad_() for part in range(len(cell.states)))
+    results = []
+    for size in (fused.KEPT_BYTES, 5 * fused.KEPT_BYTES / fused.steps_kept(cell, B, 8)):
+        monkeypatch.setattr(fused, "KEPT_BYTES", size)
         recorder = AdjointRecorder()
         h, _ = scan(
             cell, parameters, tokens, state, window=window, every_step=every_step, engine="numba", recorder=recorder
         )
         gradients = torch.autograd.grad((h * weights).sum(), [*parameters.values(), *state])
-        found.append(
-            (h.detach(), *gradients, *map(torch.as_tensor, (recorder.log10_adjoint, recorder.log10_immediate)))
-        )
+        levels = map(torch.as_tensor, (recorder.log10_adjoint, recorder.log10_immediate))
+        results.append((h.detach(), *gradients, *levels))
     assert fused.steps_kept(cell, B, 8) == 5
-    for whole, pieces in zip(*found, strict=True):
-        torch.testing.assert_close(whole, pieces, rtol=0, atol=1e-10)
+    for whole, segmented in zip(*results, strict=True):
+        torch.testing.assert_close(whole, segmented, rtol=0, atol=1e-10)
 
 
-def test_adjoints_do_not_underflow_between_pieces(monkeypatch) -> None:
-    from harness.recurrence import fused
-
-    steps = 1500
-    cell, parameters, tokens, state, weights = setup(
-        "rnn", torch.float32, T=steps, init="identity", rho=0.5, nonlinearity="relu"
-    )
-    parameters["b_x"].data.fill_(10.0)
+def test_adjoints_do_not_underflow_between_checkpoint_segments(monkeypatch) -> None:
+    cell, parameters, tokens, state, weights = linear_problem(torch.float32, 0.5, 1500)
     monkeypatch.setattr(fused, "KEPT_BYTES", 400 * fused.KEPT_BYTES / fused.steps_kept(cell, B, 4))
     recorder = AdjointRecorder()
     h, _ = scan(cell, parameters, tokens, state, engine="numba", recorder=recorder)

@@ -12,43 +12,40 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from study_texts import check_text, study_text
+from trained_runs import trained
 
 from harness import cli, sweep
 from harness.errors import StudyError
-from harness.experiments.setup import Setup
-from harness.experiments.training.loop import train
+from harness.figures import kind, panels
 from harness.registry import load_registry, read
+from harness.statistics import frames
 from harness.study import labels
 from harness.study.json_schema import study_schema
 from harness.study.plan import plan
 
 TOP = Path(__file__).parents[2]
 EXAMPLE = TOP / "tests" / "plugin_example"
-STUDY = """\
-name: own
-claim: Three steps are no distance, even for a leaky cell.
-task: {name: first_symbol, sequence_length: 3}
-model: {cell: rnn, hidden_size: 12, leak: 0.9}
-training: {max_updates: 300, learning_rate: 0.01}
-evaluation: {every: 50, sequences: 64}
-sweep: {model.cell: [rnn, leaky]}
-seeds: 2
-record: {probes: [state_speed]}
-figures: [{kind: slope}, {kind: profile, quantity: state_speed}]
-expect:
-  - {metric: success_rate, at_least: 0.9}
-  - {metric: most_updates, at_most: 300}
-"""
-COIN = """\
-name: coin
-claim: A coin shows its bias.
-experiment: coin
-coin: {tosses: 400}
-sweep: {coin.bias: [0.2, 0.5]}
-seeds: 3
-figures: [{kind: profile, quantity: share_of_heads, hue: coin_bias}]
-expect: [{metric: success_rate, at_least: 0.9}]
-"""
+STUDY = study_text(
+    name="own",
+    task={"name": "first_symbol", "sequence_length": 3},
+    model={"hidden_size": 12, "leak": 0.9},
+    training={"max_updates": 300, "batch_size": 32, "learning_rate": 0.01},
+    evaluation={"every": 50, "sequences": 64},
+    sweep={"model.cell": ["rnn", "leaky"]},
+    record={"probes": ["state_speed"]},
+    figures=[{"kind": "slope"}, {"kind": "profile", "quantity": "state_speed"}],
+    expect=[{"metric": "success_rate", "at_least": 0.9}, {"metric": "most_updates", "at_most": 300}],
+)
+COIN = check_text(
+    "coin",
+    name="coin",
+    coin={"tosses": 400},
+    sweep={"coin.bias": [0.2, 0.5]},
+    seeds=3,
+    figures=[{"kind": "profile", "quantity": "share_of_heads", "hue": "coin_bias"}],
+    expect=[{"metric": "success_rate", "at_least": 0.9}],
+)
 
 
 @pytest.fixture
@@ -60,7 +57,7 @@ def installed(tmp_path: Path, monkeypatch) -> Callable[..., Path]:
         info = place / f"{name.replace('-', '_')}-0.1.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\n")
-        lines = [line for group, found in points.items() for line in (f"[{group}]", *map(" = ".join, found.items()))]
+        lines = [line for group, own in points.items() for line in (f"[{group}]", *map(" = ".join, own.items()))]
         (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
         for module, text in modules.items():
             (place / f"{module}.py").write_text(text)
@@ -93,10 +90,20 @@ class Mine(RNN):
 """
 
 
-def told(path: Path) -> str:
+def refusal(path: Path) -> str:
+    """The message with which a study is refused, without the path."""
     with pytest.raises(StudyError) as caught:
         read(path)
     return str(caught.value).removeprefix(str(path))
+
+
+def module_output(example: Path, module: str, *arguments: str) -> str:
+    """What `python -m` prints in a process of its own that has the example package on its path."""
+    env = {**os.environ, "PYTHONPATH": f"{TOP}:{example}"}
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_study_names_a_task_a_cell_and_a_figure_of_another_package(example, study_file) -> None:
@@ -106,12 +113,12 @@ def test_a_study_names_a_task_a_cell_and_a_figure_of_another_package(example, st
     assert type(study.figures[0]).__module__ == "harness_example.slope"
 
 
-def test_a_plug_in_is_a_line_on_the_command_line_too(example, study_file) -> None:
+def test_a_plug_in_can_be_chosen_on_the_command_line(example, study_file) -> None:
     study = read(study_file(), ["model.cell=leaky", "model.leak=0.5"])
     assert {point.columns()["leak"] for point in study.points} == {0.5}
 
 
-def test_a_study_that_does_not_name_it_is_as_if_it_were_not_there(study_file, installed, request) -> None:
+def test_a_plug_in_that_is_not_named_changes_nothing_and_is_not_imported(study_file, installed, request) -> None:
     path = study_file()
     before = read(path)
     request.getfixturevalue("example")
@@ -122,21 +129,27 @@ def test_a_study_that_does_not_name_it_is_as_if_it_were_not_there(study_file, in
     assert not {"harness_example.leaky", "bad_cell"} & set(sys.modules)
 
 
-def test_a_wrong_name_is_told_the_nearest_plug_in(example, study_file) -> None:
-    path = study_file(STUDY.replace("[rnn, leaky]", "[rnn, leeky]").replace("slope", "slop"), "own.yaml")
-    path.write_text(path.read_text().replace("most_up", "mst_up").replace("[state_speed]", "[state_spede]"))
-    text = told(path)
-    assert ":7:27: model.cell: no cell 'leeky'; did you mean 'leaky'? (" in text
-    assert ":10:18: figures: no kind 'slop'; did you mean 'slope'? (" in text
-    assert ":13:14: expect: no metric 'mst_updates'; did you mean 'most_updates'? (" in text
-    assert ":9:18: record.probes: no probe 'state_spede'; did you mean 'state_speed'? (" in text
+def test_a_wrong_name_is_reported_with_the_nearest_plug_in(example, study_file) -> None:
+    text = STUDY
+    for right, wrong in (
+        ("leaky", "leeky"),
+        ("slope", "slop"),
+        ("most_up", "mst_up"),
+        ("[state_speed]", "[state_sped]"),
+    ):
+        text = text.replace(right, wrong)
+    message = refusal(study_file(text))
+    assert ":8:27: model.cell: no cell 'leeky'; did you mean 'leaky'? (" in message
+    assert ":9:18: record.probes: no probe 'state_sped'; did you mean 'state_speed'? (" in message
+    assert ":10:18: figures: no kind 'slop'; did you mean 'slope'? (" in message
+    assert ":11:58: expect: no metric 'mst_updates'; did you mean 'most_updates'? (" in message
 
 
-TINY_OWN = "name: a\nclaim: b.\ntask: {name: temporal_order, sequence_length: 12}\nmodel: {cell: mine}\n"
+MINE = study_text(model={"cell": "mine"})
 
 
 @pytest.mark.parametrize(
-    ("body", "what"),
+    ("body", "message"),
     [
         ("raise RuntimeError('no GPU here')", "cannot be loaded: RuntimeError: no GPU here"),
         ("import not_there_at_all", "cannot be loaded: ModuleNotFoundError: No module named 'not_there_at_all'"),
@@ -158,33 +171,27 @@ TINY_OWN = "name: a\nclaim: b.\ntask: {name: temporal_order, sequence_length: 12
     ],
     ids=["raises", "needs", "empty", "no cell", "other name", "another section", "measured", "another type"],
 )
-def test_a_plug_in_that_cannot_be_used_is_told_with_place_and_package(installed, study_file, body, what) -> None:
+def test_a_plug_in_that_cannot_be_used_is_reported_with_place_and_package(installed, study_file, body, message) -> None:
     installed("own-cell", {"harness.cells": {"mine": "own_cell:Mine"}}, own_cell=body)
     sys.modules.pop("own_cell", None)
-    text = told(study_file(TINY_OWN))
+    text = refusal(study_file(MINE))
     assert text.startswith(":4:15: model.cell: the plug-in 'mine' ")
-    assert what in text
+    assert message in text
     assert "has a setting" in text or "of own-cell 0.1 " in text
 
 
-def test_a_name_that_is_built_in_or_brought_twice_is_nobodys(installed, study_file) -> None:
+def test_a_name_that_two_packages_bring_or_that_is_built_in_is_refused(installed, study_file) -> None:
     installed("rival", {"harness.cells": {"lstm": "rival:Mine", "mine": "rival:Mine"}}, rival=module())
-    path = study_file(TINY_OWN.replace("mine", "lstm"))
-    assert (
-        told(path)
-        == ":4:15: model.cell: 'lstm' is built in, and rival 0.1 brings a plug-in of that name too; one must go"
-    )
+    text = refusal(study_file(study_text(model={"cell": "lstm"})))
+    assert text == ":4:15: model.cell: 'lstm' is built in, and rival 0.1 brings a plug-in of that name too; one must go"
     installed("second", {"harness.cells": {"mine": "rival:Mine"}})
-    text = told(study_file(TINY_OWN))
+    text = refusal(study_file(MINE))
     assert "model.cell: second 0.1 and rival 0.1 each bring a plug-in 'mine'; one must go" in text
 
 
 def test_the_schema_has_the_plug_ins_that_are_named_and_no_others(example) -> None:
     def schema(*words: str) -> dict:
-        code = [sys.executable, "-m", "harness.registry", *words]
-        env = {**os.environ, "PYTHONPATH": f"{TOP}:{example}"}
-        done = subprocess.run(code, env=env, check=True, capture_output=True, text=True)
-        return json.loads(done.stdout)
+        return json.loads(module_output(example, "harness.registry", *words))
 
     assert schema() == study_schema(load_registry())
     own = schema("leaky", "slope")
@@ -194,14 +201,12 @@ def test_the_schema_has_the_plug_ins_that_are_named_and_no_others(example) -> No
 
 
 def test_two_workers_sweep_a_study_of_plug_ins(example, tmp_path: Path, study_file) -> None:
-    command = ["-m", "harness.sweep", str(study_file(STUDY, "own.yaml")), "-o", str(tmp_path / "out"), "-j", "2"]
-    env = {**os.environ, "PYTHONPATH": f"{TOP}:{example}"}
-    done = subprocess.run([sys.executable, *command], env=env, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "✓ success_rate" in done.stdout
-    assert "✓ most_updates" in done.stdout
-    assert (tmp_path / "out" / "own" / "figures" / "slope.png").exists()
-    assert (tmp_path / "out" / "own" / "figures" / "profile.png").exists()
+    options = ("-o", str(tmp_path / "out"), "-j", "2", "--format", "png")
+    printed = module_output(example, "harness.sweep", str(study_file(STUDY, "own.yaml")), *options)
+    assert "✓ success_rate" in printed
+    assert "✓ most_updates" in printed
+    figures = tmp_path / "out" / "own" / "figures"
+    assert sorted(path.name for path in figures.iterdir()) == ["profile.png", "slope.png"]
 
 
 def test_a_package_brings_an_experiment(example, tmp_path: Path, study_file, capsys) -> None:
@@ -234,17 +239,14 @@ class Ones(Cell):
 """
 
 
-def test_a_new_cell_is_one_file_with_its_own_start_and_labels_and_nothing_else_changes(installed, study_file) -> None:
-    tiny = "name: a\nclaim: b.\ntask: {name: temporal_order, sequence_length: 12}\n"
-    tail = "training: {max_updates: 2}\nevaluation: {every: 1, sequences: 8}\n"
-    alone = read(study_file(tiny + "model: {cell: rnn, hidden_size: 4}\n" + tail))
+def test_a_new_cell_is_one_file_with_its_own_start_and_labels_and_nothing_else_changes(installed, plan_of) -> None:
+    alone = plan_of(study_text())
     installed("ones", {"harness.cells": {"ones": "ones_cell:Ones"}}, ones_cell=OWN_START)
-    text = tiny + "model: {cell: rnn, hidden_size: 4, size: 0.5}\nsweep: {model.cell: [rnn, ones]}\n" + tail
-    both = read(study_file(text))
-    assert plan(alone).ids < plan(both).ids
-    [own] = [run for run in plan(both).runs if run.columns()["cell"] == "ones"]
-    [record] = train([own], Setup("torch"))
-    assert record.run["initial_spectral_radius"] == pytest.approx(4 * 0.5)  # H·s, of a matrix of equal entries
+    both = plan_of(study_text(model={"size": 0.5}, sweep={"model.cell": ["rnn", "ones"]}))
+    assert alone.ids < both.ids
+    own = [run for run in both.runs if run.columns()["cell"] == "ones"]
+    for record in trained(own).values():
+        assert record.run["initial_spectral_radius"] == pytest.approx(5 * 0.5)  # H·s, of a matrix of equal entries
     assert (labels.axis("size"), labels.short("size")) == ("weight size s", "s")
 
 
@@ -259,12 +261,9 @@ from harness.tasks.task import Batch, Shape, Task
 """
 
 
-def test_the_import_paths_that_plug_ins_were_told_to_use_still_lead_to_the_same_objects() -> None:
+def test_the_earlier_import_paths_of_plug_ins_lead_to_the_same_objects() -> None:
     old: dict = {}
     exec(OLD_PATHS, old)
-    from harness.figures import kind, panels
-    from harness.statistics import frames
-
     assert old["FigureKind"] is kind.FigureKind
     assert old["panels"].panels is panels.panels
     assert old["labels"].axis is labels.axis

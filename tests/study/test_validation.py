@@ -1,8 +1,9 @@
-"""A study is read whole or not at all; all mistakes are reported at once, with place and nearest right thing."""
+"""A study is read whole or not at all; errors report file, line and column, all at once, and the nearest right name."""
 
 from __future__ import annotations
 
 import pytest
+from study_texts import study_text
 
 from harness.errors import HarnessError, StudyError
 from harness.registry import read
@@ -20,16 +21,17 @@ seeds: 3
 """
 
 
-def problems(study_file, text: str, *overrides: str) -> list[str]:
+def problems_of(study_file, text: str, *overrides: str) -> list[str]:
+    """The messages with which a study is refused; F stands for the file."""
     with pytest.raises(StudyError) as caught:
         read(study_file(text), overrides)
     return [str(problem).replace(str(study_file(text)), "F") for problem in caught.value.problems]
 
 
-def with_line(line: str) -> str:
-    """The good study with a line in place of the one with the same key."""
+def with_line(line: str, text: str = GOOD) -> str:
+    """A study with a line, which becomes its first, in place of the one with the same key."""
     key = line.partition(":")[0]
-    lines = [x for x in GOOD.splitlines() if not x.startswith(f"{key}:")]
+    lines = [x for x in text.splitlines() if not x.startswith(f"{key}:")]
     if key == "sweep":
         lines = [x for x in lines if not x.startswith("  - ")]
     return "\n".join([line, *lines]) + "\n"
@@ -60,7 +62,7 @@ def test_a_key_without_meaning_for_a_cell_is_null_if_inherited(study_file) -> No
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "messages"),
     [
         ("model: {cell: lstmm}", ["F:1:15: model.cell: no cell 'lstmm'; did you mean 'lstm'?"]),
         ("modle: {cell: rnn}", ["F:1:1: modle: no such key; did you mean 'model'?"]),
@@ -122,37 +124,38 @@ def test_a_key_without_meaning_for_a_cell_is_null_if_inherited(study_file) -> No
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_each_mistake_is_told_with_place_and_nearest_right_thing(study_file, line: str, said: list[str]) -> None:
-    found = problems(study_file, with_line(line))
-    assert len(found) == len(said)
-    for problem, expected in zip(found, said, strict=True):
-        assert expected in problem
+def test_each_error_reports_line_and_column_and_the_nearest_name(study_file, line: str, messages: list[str]) -> None:
+    problems = problems_of(study_file, with_line(line))
+    assert len(problems) == len(messages)
+    for problem, message in zip(problems, messages, strict=True):
+        assert message in problem
 
 
-def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(study_file) -> None:
+def test_all_errors_are_reported_at_once_in_the_order_of_the_file(study_file) -> None:
     text = (
         GOOD.replace("rnn, hidden_size: 8", "rnnn, hidden_size: 0")
         .replace("max_updates", "max_update")
         .replace("seeds: 3", "seeds: no")
     )
-    found = problems(study_file, text)
-    assert [problem.split(":")[1] for problem in found] == ["4", "4", "5", "9"]
+    problems = problems_of(study_file, text)
+    assert [problem.split(":")[1] for problem in problems] == ["4", "4", "5", "9"]
 
 
 def test_a_syntax_error_is_reported_alone_with_its_place(study_file) -> None:
-    [found] = problems(study_file, GOOD + "figures: [unclosed\n")
-    assert "syntax" in found
+    [problem] = problems_of(study_file, GOOD + "figures: [unclosed\n")
+    assert problem.startswith("F:11:1: ")
+    assert "syntax" in problem
 
 
 @pytest.mark.parametrize("text", ["", "7", "- a\n- b", "just text"])
-def test_what_is_no_mapping_is_no_study(study_file, text: str) -> None:
-    [found] = problems(study_file, text)
-    assert "a study is a mapping" in found
+def test_a_text_that_is_no_mapping_is_refused(study_file, text: str) -> None:
+    [problem] = problems_of(study_file, text)
+    assert "a study is a mapping" in problem
 
 
 def test_duplicate_keys_are_an_error_not_the_last_one(study_file) -> None:
-    [found] = problems(study_file, GOOD + "seeds: 4\n")
-    assert "duplicate key" in found
+    [problem] = problems_of(study_file, GOOD + "seeds: 4\n")
+    assert "duplicate key" in problem
 
 
 def test_a_number_in_scientific_notation_is_a_number(study_file) -> None:
@@ -161,17 +164,17 @@ def test_a_number_in_scientific_notation_is_a_number(study_file) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [("", "is a directory; a study is one file (tiny.yaml)"), ("other.yaml", "no such study; beside it: tiny.yaml")],
 )
-def test_a_path_that_is_no_file_says_what_is_there(study_file, name: str, said: str) -> None:
+def test_a_path_that_is_no_study_is_reported_with_the_studies_beside_it(study_file, name: str, message: str) -> None:
     folder = study_file().parent
     with pytest.raises(HarnessError) as caught:
         read(folder / name if name else folder)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_a_file_that_is_not_text_is_told_so(study_file) -> None:
+def test_a_file_that_is_not_text_is_refused(study_file) -> None:
     path = study_file()
     path.write_bytes(b"\xff\xfe\x00name")
     with pytest.raises(HarnessError, match="not a text file in UTF-8"):
@@ -214,45 +217,38 @@ def test_an_override_can_replace_the_whole_sweep_the_seeds_and_a_setting(study_f
 
 
 def test_an_override_makes_a_sweep_where_there_was_none(study_file) -> None:
-    text = "\n".join(line for line in GOOD.splitlines() if "sweep" not in line and not line.startswith("  -"))
-    assert lengths(read(study_file(text), ["model.cell=[rnn, gru]"])) == [("rnn", 20), ("gru", 20)]
+    assert lengths(read(study_file(study_text()), ["model.cell=[rnn, gru]"])) == [("rnn", 12), ("gru", 12)]
 
 
-def test_mistakes_in_overrides_name_the_override(study_file) -> None:
-    found = problems(
-        study_file, GOOD, "model.hidden_size=9", "training.bptt_window=0", "nonsense", "model.cell=[lstmm]", "seeds=["
-    )
-    assert [problem.partition(": ")[0] for problem in found] == ["-S 2", "-S 3", "-S 4", "-S 5"]
+def test_errors_in_overrides_name_the_override(study_file) -> None:
+    overrides = ("model.hidden_size=9", "training.bptt_window=0", "nonsense", "model.cell=[lstmm]", "seeds=[")
+    problems = problems_of(study_file, GOOD, *overrides)
+    assert [problem.partition(": ")[0] for problem in problems] == ["-S 2", "-S 3", "-S 4", "-S 5"]
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
-        ("training: {bptt_stride: 5}", "F:3:25: training.bptt_stride: has a meaning only where the state is carried"),
-        ("record: {codes: 3}", "F:3:17: record.codes: 'temporal_order' has no code"),
-        ("model: {cell: gru, init: lecture}", "F:3:26: model.init: no choice 'lecture'; there are (gaussian, identity"),
+        ("training: {bptt_stride: 5}", "F:1:25: training.bptt_stride: has a meaning only where the state is carried"),
+        ("record: {codes: 3}", "F:1:17: record.codes: 'temporal_order' has no code"),
+        ("model: {cell: gru, init: lecture}", "F:1:26: model.init: no choice 'lecture'; there are (gaussian, identity"),
         (
             "model: {cell: lstm, init: lecture, biases: 1}",
-            "F:3:27: model.init: the lecture's own draw is that of an rnn",
+            "F:1:27: model.init: the lecture's own draw is that of an rnn",
         ),
-        ("record: {probes: [saturation, saturation]}", "F:3:18: record.probes: names a probe twice"),
-        ("record: {probes: [saturatio]}", "F:3:18: record.probes: no probe 'saturatio'; did you mean 'saturation'? (j"),
-        ("model: {cell: window, match: recurrent_parameters}", "F:3:30: model.match: 'window' has no recurrent"),
+        ("record: {probes: [saturation, saturation]}", "F:1:18: record.probes: names a probe twice"),
+        ("record: {probes: [saturatio]}", "F:1:18: record.probes: no probe 'saturatio'; did you mean 'saturation'? (j"),
+        ("model: {cell: window, match: recurrent_parameters}", "F:1:30: model.match: 'window' has no recurrent"),
     ],
 )
-def test_settings_that_cannot_go_together_are_told_with_their_place(study_file, line: str, said: str) -> None:
-    text = f"name: odd\ntask: {{name: temporal_order, sequence_length: 20}}\n{line}\nclaim: None.\nseeds: 2\n"
-    if not line.startswith("model"):
-        text += "model: {cell: rnn}\n"
-    [problem] = problems(study_file, text)
-    assert said in problem
+def test_settings_that_cannot_go_together_are_reported_with_line_and_column(
+    study_file, line: str, message: str
+) -> None:
+    [problem] = problems_of(study_file, with_line(line, study_text()))
+    assert message in problem
 
 
 def test_an_override_reaches_products_that_sweep_the_key_and_those_that_do_not(study_file) -> None:
-    text = (
-        "name: odd\nclaim: None.\ntask: {name: temporal_order, sequence_length: 20}\nmodel: {cell: rnn}\nseeds: 2\n"
-        "training: {max_updates: 500}\n"
-        "sweep: [{model.cell: [rnn]}, {model.cell: [lstm], training.max_updates: [100, 200]}]\n"
-    )
+    text = study_text(sweep=[{"model.cell": ["rnn"]}, {"model.cell": ["lstm"], "training.max_updates": [100, 200]}])
     study = read(study_file(text), ["training.max_updates=7"])
     assert {point.columns()["max_updates"] for point in study.points} == {7}

@@ -1,3 +1,5 @@
+"""Batches of a text: columns of its symbols in order, as in the lecture."""
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,7 @@ def test_the_lectures_second_chunk_has_two_usable_rows():
     assert chunk(targets, 1, 3) == ["ekqw", "flrx"]
 
 
-def test_what_does_not_fill_a_column_is_dropped():
+def test_symbols_that_do_not_fill_a_row_are_dropped():
     inputs, targets = batchify(ALPHABET, 4)
     assert set(letters(inputs.T.reshape(1, -1))[0] + letters(targets.T.reshape(1, -1))[0]).isdisjoint("yz")
 
@@ -46,6 +48,6 @@ def test_a_column_goes_on_where_the_one_before_it_ends():
     assert (inputs[0, 1:] == targets[-1, :-1] + 1).all()
 
 
-def test_a_column_of_one_symbol_has_nothing_to_learn():
+def test_columns_of_one_symbol_are_refused():
     with pytest.raises(ValueError, match="too few for 4 columns"):
         batchify(np.arange(7), 4)

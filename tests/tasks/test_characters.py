@@ -1,4 +1,4 @@
-"""Characters: what is judged is never trained on, targets are the next inputs, and references are real models."""
+"""Characters: evaluation is on held-out text, targets are the next inputs, and references are real models."""
 
 from math import log
 
@@ -25,11 +25,11 @@ C = TASK.output_size
 TEXT = "".join(chr(97 + i % 26) for i in range(1000)) + "é" * (OFTEN - 1)
 
 
-def said(symbols: np.ndarray) -> str:
+def text_of(symbols: np.ndarray) -> str:
     return "".join(TASK.spelled(symbols))
 
 
-def test_the_parts_are_cut_in_order_and_are_all_the_text_there_is() -> None:
+def test_the_parts_are_cut_in_order_and_are_the_whole_text() -> None:
     parts = divided(TEXT).parts
     assert list(parts) == ["train", "evaluate", "final"]
     letters = divided(TEXT).alphabet
@@ -41,7 +41,7 @@ def test_the_parts_are_cut_in_order_and_are_all_the_text_there_is() -> None:
 def test_the_alphabet_is_that_of_the_training_part_alone() -> None:
     late = "a" * 800 + "z" * 200
     assert divided(late).alphabet == f"a{OTHER}"
-    assert said(TASK.tokens("aé☃")) == f"a{OTHER}{OTHER}"
+    assert text_of(TASK.tokens("aé☃")) == f"a{OTHER}{OTHER}"
 
 
 def test_a_character_is_in_the_alphabet_if_it_is_frequent_enough() -> None:
@@ -58,7 +58,7 @@ def test_the_real_alphabet_is_that_of_english_prose_and_code() -> None:
 
 def test_text_to_tokens_and_back_is_the_same_text() -> None:
     text = "The assert statement\n"
-    assert said(TASK.tokens(text)) == text == TASK.answered(TASK.tokens(text))
+    assert text_of(TASK.tokens(text)) == text == TASK.answered(TASK.tokens(text))
     assert TASK.spelled(np.array([PADDING])) == [""]
 
 
@@ -66,15 +66,15 @@ def test_text_to_tokens_and_back_is_the_same_text() -> None:
 def test_targets_are_the_next_inputs_and_columns_are_stretches_of_their_part(part: str) -> None:
     batch = TASK.batch(4, part, 2, 7)  # type: ignore[arg-type]
     assert np.array_equal(batch.inputs[1:], batch.targets[:-1])
-    around = said(PARTS[part]) * 2  # type: ignore[index]
+    around = text_of(PARTS[part]) * 2  # type: ignore[index]
     for b in range(7):
-        assert said(np.append(batch.inputs[:, b], batch.targets[-1, b])) in around
+        assert text_of(np.append(batch.inputs[:, b], batch.targets[-1, b])) in around
 
 
-def test_nothing_that_is_judged_is_ever_trained_on() -> None:
-    columns = [said(column) for episode in range(3) for column in TASK.batch(0, "train", episode, 5).inputs.T]
+def test_the_evaluated_and_the_final_part_are_never_trained_on() -> None:
+    columns = [text_of(column) for episode in range(3) for column in TASK.batch(0, "train", episode, 5).inputs.T]
     for part in ("evaluate", "final"):
-        stretch = said(PARTS[part][:2000])
+        stretch = text_of(PARTS[part][:2000])
         assert not any(stretch in column for column in columns)
 
 
@@ -119,16 +119,16 @@ def test_without_smoothing_a_unigram_model_of_a_text_has_its_entropy() -> None:
     assert cross_entropy(unigram(text, 2, 0.0), text, text) == pytest.approx(entropy)
 
 
-def test_knowing_more_of_the_past_costs_less() -> None:
+def test_a_model_of_more_of_the_past_has_a_lower_loss() -> None:
     one, two = unigram(PARTS["train"], C, 1.0), bigram(PARTS["train"], C, 0.1)
     assert log(C) > cross_entropy(one, *judged(32)) > cross_entropy(two, *judged(32))
 
 
-def test_the_memoryless_loss_is_that_of_a_bigram_that_never_saw_what_it_is_judged_on() -> None:
+def test_the_memoryless_loss_is_that_of_a_bigram_model_of_the_training_part() -> None:
     assert TASK.memoryless_loss == cross_entropy(smoothed_bigram(), *judged(Characters.final_sequences))
     inputs, targets = judged(Characters.final_sequences)
-    cheating = bigram(PARTS["final"], C, 1e-9)
-    assert TASK.memoryless_loss > cross_entropy(cheating, inputs, targets)
+    fitted = bigram(PARTS["final"], C, 1e-9)
+    assert TASK.memoryless_loss > cross_entropy(fitted, inputs, targets)
 
 
 def test_chance_is_the_share_of_the_commonest_character() -> None:
@@ -136,6 +136,6 @@ def test_chance_is_the_share_of_the_commonest_character() -> None:
     assert TASK.chance == pytest.approx(max((targets == c).mean() for c in range(C)))
 
 
-def test_its_length_is_that_of_a_column_of_the_final_judgement_and_it_is_never_solved() -> None:
+def test_its_length_is_that_of_a_column_of_the_final_part_and_it_is_never_solved() -> None:
     assert TASK.length == len(TASK.batch(0, "final", 0, Characters.final_sequences).inputs)
     assert not TASK.solved(1.0)

@@ -1,4 +1,4 @@
-"""Copying: symbols, blanks, a cue, and the symbols again; and the floor of those that forget."""
+"""Copying: symbols, blanks, a cue, and the symbols again; and the loss without memory."""
 
 import numpy as np
 import pytest
@@ -19,12 +19,11 @@ def copying(delay: int) -> Copying:
 @pytest.mark.parametrize("delay", DELAYS)
 def test_ten_symbols_then_blanks_then_a_cue_and_the_answer_begins_after_it(delay: int) -> None:
     batch = copying(delay).sample(generator(0, "test"), 300)
-    assert batch.inputs.shape == batch.targets.shape == (delay + 20, 300)
-    for read, said in zip(batch.inputs.T.tolist(), batch.targets.T.tolist(), strict=True):
-        symbols = read[:10]
+    for inputs, targets in zip(batch.inputs.T.tolist(), batch.targets.T.tolist(), strict=True):
+        symbols = inputs[:10]
         assert set(symbols) <= set(range(8))
-        assert read == symbols + [8] * (delay - 1) + [9] + [8] * 10
-        assert said == [8] * (delay + 10) + symbols
+        assert inputs == symbols + [8] * (delay - 1) + [9] + [8] * 10
+        assert targets == [8] * (delay + 10) + symbols
 
 
 def test_all_symbols_are_as_likely_at_every_place() -> None:
@@ -46,7 +45,7 @@ def test_blanks_and_then_guesses_have_the_memoryless_loss_and_chance(delay: int)
     assert abs(float(right.mean()) - task.chance) < 5 * float(right.std()) / np.sqrt(2000)
 
 
-def test_the_floor_is_the_papers() -> None:
+def test_the_memoryless_loss_is_the_papers() -> None:
     assert [round(copying(T).memoryless_loss, 4) for T in (50, 100, 200)] == [0.2971, 0.1733, 0.0945]
     assert copying(1000).memoryless_loss == pytest.approx(0.0204, abs=5e-5)  # Bai, Kolter & Koltun 2018
 
@@ -59,29 +58,19 @@ def test_solved_counts_symbols_so_that_blanks_alone_never_solve(delay: int) -> N
     assert not task.solved(1 - 0.101 / task.length)
 
 
-def test_parts_share_no_sequence_and_a_batch_is_fixed_by_seed_part_and_index() -> None:
-    task = copying(5)
-    drawn = [
-        task.batch(*which, 50) for which in ((0, "train", 0), (0, "evaluate", 0), (0, "final", 0), (1, "train", 0))
-    ]
-    sequences = [{column.tobytes() for column in batch.inputs.T} for batch in drawn]
-    assert len(set.union(*sequences)) == 4 * 50
-    assert np.array_equal(task.batch(0, "train", 0, 50).inputs, drawn[0].inputs)
-
-
-def test_a_delay_changes_nothing_but_itself() -> None:
-    """Cells of a grid are paired: the same seed says the same symbols whatever the delay."""
+def test_one_seed_draws_the_same_symbols_at_every_delay() -> None:
+    """Cells of a grid are paired."""
     short, long = (copying(delay).batch(3, "train", 5, 20) for delay in (10, 100))
     assert np.array_equal(short.targets[-10:], long.targets[-10:])
 
 
-def test_chrono_allows_for_the_way_from_a_symbol_to_its_answer() -> None:
+def test_the_dependency_is_from_a_symbol_to_its_answer() -> None:
     task = copying(7)
     batch = task.sample(generator(0, "test"), 1)
     assert (batch.inputs[:10] == batch.targets[task.dependency - 1 : task.dependency + 9]).all()
 
 
-def test_what_is_read_and_said_is_spelled() -> None:
+def test_inputs_and_answers_are_spelled() -> None:
     task = copying(2)
     batch = task.sample(generator(0, "test"), 1)
     words = task.spelled(batch.inputs[:, 0])
@@ -89,6 +78,6 @@ def test_what_is_read_and_said_is_spelled() -> None:
     assert task.answered(batch.targets[:, 0]) == " ".join(words[:10])
 
 
-def test_a_delay_of_nothing_is_refused() -> None:
+def test_a_delay_of_zero_is_refused() -> None:
     with pytest.raises(ValidationError, match="greater than or equal to 1"):
         copying(0)

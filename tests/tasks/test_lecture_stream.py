@@ -71,7 +71,7 @@ def test_padding_stands_before_the_sequence() -> None:
     assert ((inputs < 0) == (np.arange(9)[:, None] < start)).all()
 
 
-def test_what_is_drawn_does_not_depend_on_the_order_of_asking() -> None:
+def test_a_batch_does_not_depend_on_the_batches_drawn_before_it() -> None:
     late, early = LectureStream(*LEVELS["easy"]), LectureStream(*LEVELS["easy"])
     later = late.test(2)
     for update in (0, 31, 62):
@@ -80,7 +80,7 @@ def test_what_is_drawn_does_not_depend_on_the_order_of_asking() -> None:
         assert np.array_equal(one, other)
 
 
-def test_the_seed_of_a_run_is_not_that_of_the_data_but_of_the_final_sequences() -> None:
+def test_all_seeds_have_the_same_data_but_for_the_final_sequences() -> None:
     task = lecture("easy")
     one, other = (task.batch(seed, "evaluate", 31, 992) for seed in (1, 2))
     assert np.array_equal(one.inputs, other.inputs)
@@ -88,26 +88,26 @@ def test_the_seed_of_a_run_is_not_that_of_the_data_but_of_the_final_sequences() 
     assert not np.array_equal(one.inputs, other.inputs)
 
 
-def test_before_the_first_update_the_first_test_set_judges() -> None:
+def test_before_the_first_update_the_first_test_set_is_evaluated() -> None:
     task = lecture("easy")
     before, after = (task.batch(1, "evaluate", update, 992) for update in (0, 31))
     assert np.array_equal(before.inputs, after.inputs)
 
 
 @pytest.mark.parametrize(
-    ("part", "index", "size", "said"),
+    ("part", "index", "size", "message"),
     [
         ("train", 0, 20, "needs training.batch_size 32, not 20"),
         ("evaluate", 31, 512, "needs evaluation.sequences 992, not 512"),
         ("evaluate", 100, 992, "none at update 100; set evaluation.every and training.max_updates to multiples of 31"),
     ],
 )
-def test_what_the_stream_does_not_hold_is_refused(part, index: int, size: int, said: str) -> None:
-    with pytest.raises(HarnessError, match=said):
+def test_a_batch_that_is_not_in_the_stream_is_refused(part, index: int, size: int, message: str) -> None:
+    with pytest.raises(HarnessError, match=message):
         lecture("easy").batch(0, part, index, size)
 
 
-def test_the_lecture_drew_levels_only() -> None:
+def test_the_lectures_draw_without_a_level_is_refused() -> None:
     with pytest.raises(ValidationError, match="give a level"):
         TemporalOrder(name="temporal_order", sequence_length=50, draw="lecture")
 

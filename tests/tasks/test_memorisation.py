@@ -18,11 +18,11 @@ def memorisation(bits: int, delay: int) -> Memorisation:
 def test_a_pattern_then_a_constant_then_the_pattern_from_the_cue_on(bits: int, delay: int) -> None:
     N, K = FORMS[bits]
     batch = memorisation(bits, delay).sample(generator(0, "test"), 300)
-    for read, said in zip(batch.inputs.T.tolist(), batch.targets.T.tolist(), strict=True):
-        pattern = read[:N]
+    for inputs, targets in zip(batch.inputs.T.tolist(), batch.targets.T.tolist(), strict=True):
+        pattern = inputs[:N]
         assert set(pattern) <= set(range(K))
-        assert read == pattern + [K] * delay + [K + 1] + [K] * (N - 1)
-        assert said == [K] * (delay + N) + pattern
+        assert inputs == pattern + [K] * delay + [K + 1] + [K] * (N - 1)
+        assert targets == [K] * (delay + N) + pattern
 
 
 def test_the_32_patterns_of_five_bits_are_equally_likely() -> None:
@@ -32,7 +32,7 @@ def test_the_32_patterns_of_five_bits_are_equally_likely() -> None:
 
 
 @pytest.mark.parametrize(("bits", "floor"), [(5, 5 * np.log(2) / 110), (20, 10 * np.log(5) / 120)])
-def test_the_floor_of_those_that_forget(bits: int, floor: float) -> None:
+def test_the_memoryless_loss_is_a_guess_at_every_symbol_of_the_pattern(bits: int, floor: float) -> None:
     task = memorisation(bits, 100)
     assert task.memoryless_loss == pytest.approx(floor)
     assert not task.solved(task.chance)

@@ -1,7 +1,8 @@
-"""XOR: the answer is the parity of the marked bits, and one of them alone tells nothing."""
+"""XOR: the answer is the parity of the marked bits, and one of them alone carries no information."""
 
 import numpy as np
 import pytest
+from marked_pairs import marked_pairs
 
 from harness.rng import generator
 from harness.tasks.xor import Xor
@@ -12,18 +13,15 @@ TASK = Xor(name="xor", sequence_length=30)
 def test_the_target_is_the_parity_of_the_marked_bits() -> None:
     batch = TASK.sample(generator(0, "test"), 1000)
     assert set(np.unique(batch.inputs)) == {0, 1}
-    for sequence, target in zip(batch.inputs.transpose(1, 0, 2), batch.targets, strict=True):
-        assert target == sum(int(bit) for bit, mark in sequence.tolist() if mark) % 2
+    assert np.array_equal(batch.targets, marked_pairs(batch).sum(1) % 2)
 
 
 def test_one_marked_bit_alone_leaves_the_answer_open() -> None:
     batch = TASK.sample(generator(0, "test"), 40_000)
-    marked = batch.inputs[..., 1].astype(bool).T
-    bits = batch.inputs[..., 0].T[marked].reshape(-1, 2)  # (B, 2), in the order of time
-    for bit in bits.T:
-        for held in (0, 1):
-            share = batch.targets[bit == held].mean()
-            assert abs(share - TASK.chance) < 5 * np.sqrt(0.25 / (bit == held).sum())
+    for bit in marked_pairs(batch).T:
+        for value in (0, 1):
+            share = batch.targets[bit == value].mean()
+            assert abs(share - TASK.chance) < 5 * np.sqrt(0.25 / (bit == value).sum())
     assert TASK.memoryless_loss == pytest.approx(np.log(2))
 
 

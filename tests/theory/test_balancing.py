@@ -33,7 +33,7 @@ def test_the_published_system_has_these_values(window: int, value: float, digits
 
 
 @pytest.mark.parametrize(("size", "positive"), [(23, 10), (3, 1), (100, 30)])
-def test_the_whole_influence_is_the_resolvent_and_the_limit(size: int, positive: int) -> None:
+def test_the_total_influence_is_the_resolvent_and_the_limit(size: int, positive: int) -> None:
     A = 0.5 * np.eye(size) + 0.5 * np.eye(size, k=1)
     v = np.where(np.arange(size) < positive, 1.0, -1.0)
     assert total_influence(size, positive) == pytest.approx(float(np.linalg.solve(np.eye(size) - A, v)[0]))
@@ -53,6 +53,6 @@ def test_a_system_without_a_change_of_sign_is_refused(size: int, positive: int) 
 
 
 @pytest.mark.parametrize(("window", "positive"), [(-1, 2), (3, -1), (3, 6)])
-def test_what_is_no_window_or_no_share_is_refused(window: int, positive: int) -> None:
+def test_a_negative_window_or_a_share_beyond_the_size_is_refused(window: int, positive: int) -> None:
     with pytest.raises(ValueError, match="positive <= size"):
         truncated_influence(window, 5, positive)

@@ -10,7 +10,7 @@ import pytest
 from harness.theory.chance import adding_chance, copying_floor
 
 
-def test_the_adding_problem_without_memory() -> None:
+def test_the_loss_of_adding_without_memory_is_the_variance_of_the_sum() -> None:
     """10⁶ draws: standard errors below 2·10⁻⁴."""
     generator = np.random.default_rng(9)
     total = generator.uniform(0, 1, (2, 1_000_000)).sum(axis=0)
@@ -30,6 +30,6 @@ def test_a_single_symbol_is_known_without_memory() -> None:
 
 
 @pytest.mark.parametrize(("delay", "symbols", "copied"), [(-1, 8, 10), (5, 0, 10), (5, 8, 0)])
-def test_a_problem_that_is_none_is_refused(delay: int, symbols: int, copied: int) -> None:
+def test_a_negative_delay_and_no_symbols_are_refused(delay: int, symbols: int, copied: int) -> None:
     with pytest.raises(ValueError, match="delay"):
         copying_floor(delay, symbols=symbols, copied=copied)

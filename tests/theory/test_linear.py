@@ -42,7 +42,7 @@ def test_a_nilpotent_matrix_forgets_completely() -> None:
 
 
 @pytest.mark.parametrize("rho", [-0.1, math.nan, math.inf])
-def test_a_radius_that_is_none_is_refused(rho: float) -> None:
+def test_a_negative_or_infinite_radius_is_refused(rho: float) -> None:
     with pytest.raises(ValueError, match="spectral radius"):
         log_rate(rho)
 

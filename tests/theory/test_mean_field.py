@@ -36,13 +36,13 @@ def test_the_squared_slope_is_that_of_adaptive_quadrature(q: float) -> None:
     assert squared_slope(q) == pytest.approx(slope, rel=1e-6)
 
 
-def test_two_sequences_come_to_rest_where_adaptive_quadrature_says() -> None:
+def test_the_correlation_of_two_sequences_is_a_fixed_point_by_adaptive_quadrature() -> None:
     s2, w2, r = 0.4, 2.0, 0.6
-    found = fixed_point(w2, s2, r)
+    point = fixed_point(w2, s2, r)
 
     def pair(a: float, b: float) -> tuple[float, float]:
-        first = math.sqrt(found.q) * a
-        return first, found.c * first + math.sqrt(found.q * (1 - found.c**2)) * b
+        first = math.sqrt(point.q) * a
+        return first, point.c * first + math.sqrt(point.q * (1 - point.c**2)) * b
 
     def product(b: float, a: float) -> float:
         u, v = pair(a, b)
@@ -52,34 +52,34 @@ def test_two_sequences_come_to_rest_where_adaptive_quadrature_says() -> None:
         u, v = pair(a, b)
         return density(a) * density(b) / (math.cosh(u) * math.cosh(v)) ** 2
 
-    assert (w2 * dblquad(product, -8, 8, -8, 8)[0] + r * s2) / found.q == pytest.approx(found.c, abs=1e-6)
-    assert found.chi == pytest.approx(w2 * dblquad(slopes, -8, 8, -8, 8)[0], abs=1e-6)
+    assert (w2 * dblquad(product, -8, 8, -8, 8)[0] + r * s2) / point.q == pytest.approx(point.c, abs=1e-6)
+    assert point.chi == pytest.approx(w2 * dblquad(slopes, -8, 8, -8, 8)[0], abs=1e-6)
 
 
-def test_a_wide_network_is_where_the_theory_says() -> None:
+def test_a_wide_network_is_at_the_fixed_point_of_the_theory() -> None:
     """One step of 2·10⁶ units at the fixed point, by Monte Carlo: standard errors below .001."""
-    found, generator = fixed_point(1.5, 0.3, 0.5), np.random.default_rng(7)
-    u, z = math.sqrt(found.q) * generator.standard_normal((2, 2_000_000))
-    v = found.c * u + math.sqrt(1 - found.c**2) * z
-    assert 1.5 * np.mean(np.tanh(u) ** 2) + 0.3 == pytest.approx(found.q, abs=3e-3)
-    assert (1.5 * np.mean(np.tanh(u) * np.tanh(v)) + 0.15) / found.q == pytest.approx(found.c, abs=3e-3)
-    assert 1.5 * np.mean((1 - np.tanh(u) ** 2) * (1 - np.tanh(v) ** 2)) == pytest.approx(found.chi, abs=3e-3)
+    point, generator = fixed_point(1.5, 0.3, 0.5), np.random.default_rng(7)
+    u, z = math.sqrt(point.q) * generator.standard_normal((2, 2_000_000))
+    v = point.c * u + math.sqrt(1 - point.c**2) * z
+    assert 1.5 * np.mean(np.tanh(u) ** 2) + 0.3 == pytest.approx(point.q, abs=3e-3)
+    assert (1.5 * np.mean(np.tanh(u) * np.tanh(v)) + 0.15) / point.q == pytest.approx(point.c, abs=3e-3)
+    assert 1.5 * np.mean((1 - np.tanh(u) ** 2) * (1 - np.tanh(v) ** 2)) == pytest.approx(point.chi, abs=3e-3)
 
 
 def test_the_slope_is_that_of_the_correlation_map() -> None:
     """χ is the rate at which correlations settle: the recursion from near c* shrinks the distance by χ."""
     w2, s2, r = 1.2, 0.2, 0.4
-    found = fixed_point(w2, s2, r)
+    point = fixed_point(w2, s2, r)
     nodes, weights = np.polynomial.hermite_e.hermegauss(100)
     weights = weights / weights.sum()
 
     def step(c: float) -> float:
-        u = math.sqrt(found.q) * nodes
-        v = c * u[:, None] + math.sqrt(found.q * (1 - c * c)) * nodes
-        return (w2 * float(weights @ (np.tanh(u) * (np.tanh(v) @ weights))) + r * s2) / found.q
+        u = math.sqrt(point.q) * nodes
+        v = c * u[:, None] + math.sqrt(point.q * (1 - c * c)) * nodes
+        return (w2 * float(weights @ (np.tanh(u) * (np.tanh(v) @ weights))) + r * s2) / point.q
 
     distance = 1e-5
-    assert (step(found.c + distance) - found.c) / distance == pytest.approx(found.chi, abs=1e-4)
+    assert (step(point.c + distance) - point.c) / distance == pytest.approx(point.chi, abs=1e-4)
 
 
 def test_a_published_critical_point_is_critical() -> None:
@@ -90,12 +90,12 @@ def test_a_published_critical_point_is_critical() -> None:
 
 @pytest.mark.parametrize(("weight_variance", "chi"), [(0.25, 0.25), (0.81, 0.81), (1.0, 1.0)])
 def test_a_network_that_falls_silent_is_linear(weight_variance: float, chi: float) -> None:
-    found = fixed_point(weight_variance, 0.0)
-    assert (found.q, found.c) == (0.0, 1.0)
-    assert found.chi == chi
+    point = fixed_point(weight_variance, 0.0)
+    assert (point.q, point.c) == (0.0, 1.0)
+    assert point.chi == chi
 
 
-def test_inputs_that_agree_are_told_apart_by_a_chaotic_network_alone() -> None:
+def test_only_a_chaotic_network_separates_equal_inputs() -> None:
     assert fixed_point(0.9, 0.1).c == 1.0
     chaotic = fixed_point(4.0, 0.01)
     assert chaotic.c < 0.9
@@ -129,12 +129,12 @@ def test_the_mean_log_forget_gate_is_that_of_adaptive_quadrature(mean: float, sp
 
 
 @pytest.mark.parametrize(("weight_variance", "input_variance"), [(-1.0, 0.0), (1.0, -0.1), (math.inf, 0.0)])
-def test_what_is_no_variance_is_refused(weight_variance: float, input_variance: float) -> None:
+def test_a_negative_or_infinite_variance_is_refused(weight_variance: float, input_variance: float) -> None:
     with pytest.raises(ValueError, match="variances"):
         variance(weight_variance, input_variance)
 
 
-def test_what_is_no_correlation_is_refused() -> None:
+def test_a_correlation_above_one_is_refused() -> None:
     with pytest.raises(ValueError, match="correlation"):
         fixed_point(1.0, 0.1, 1.5)
 
@@ -144,5 +144,5 @@ def test_a_negative_slope_has_no_time_scale() -> None:
         time_scale(-0.1)
 
 
-def test_without_input_its_correlation_says_nothing() -> None:
+def test_without_input_its_correlation_changes_nothing() -> None:
     assert fixed_point(1.05, 0.0, 0.5) == fixed_point(1.05, 0.0, 1.0)

@@ -11,7 +11,7 @@ from harness.theory.memory import chrono_log_forget_gate, chrono_memory, sensiti
 
 
 @pytest.mark.parametrize("length", [3, 20, 100, 1000])
-def test_chrono_is_what_its_draws_say(length: int) -> None:
+def test_the_closed_forms_of_chrono_are_the_means_of_its_draws(length: int) -> None:
     """10⁶ draws: standard errors below .001 of the range for the time, below .001 for the logarithm."""
     u = np.random.default_rng(8).uniform(1, length - 1, 1_000_000)
     forget = 1 / (1 + np.exp(-np.log(u)))
@@ -26,7 +26,7 @@ def test_at_two_steps_every_chrono_gate_is_one_half() -> None:
 
 @pytest.mark.parametrize("eigenvalue", [-0.7, 0.0, 0.5, 0.99])
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 50])
-def test_the_moments_are_their_sums(eigenvalue: float, steps: int) -> None:
+def test_the_closed_moments_are_their_sums(eigenvalue: float, steps: int) -> None:
     k = np.arange(1, max(steps, 1))
     squares = math.fsum((eigenvalue ** (2 * np.arange(steps))).tolist())
     sensitivities = math.fsum((k**2 * eigenvalue ** (2.0 * (k - 1))).tolist())
@@ -40,7 +40,7 @@ def test_the_steady_state_is_the_limit(eigenvalue: float) -> None:
     assert sensitivity_moment(eigenvalue, 2000) == pytest.approx(sensitivity_moment(eigenvalue))
 
 
-def test_memory_costs_a_third_power() -> None:
+def test_the_sensitivity_grows_by_the_third_power_of_the_memory() -> None:
     """λ → 1: halving 1 − λ doubles E[h²] and multiplies E[(∂h/∂λ)²] by eight."""
     assert state_moment(0.9995) / state_moment(0.999) == pytest.approx(2, rel=1e-3)
     assert sensitivity_moment(0.9995) / sensitivity_moment(0.999) == pytest.approx(8, rel=1e-3)
@@ -54,7 +54,7 @@ def test_a_unit_that_does_not_settle_is_refused(moment: object, eigenvalue: floa
 
 
 @pytest.mark.parametrize("theory", [chrono_memory, chrono_log_forget_gate])
-def test_chrono_needs_a_dependency(theory: object) -> None:
+def test_chrono_of_less_than_two_steps_is_refused(theory: object) -> None:
     with pytest.raises(ValueError, match="2 steps"):
         theory(1)  # type: ignore[operator]
 

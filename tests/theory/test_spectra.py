@@ -31,11 +31,11 @@ def test_exponents_come_in_descending_order_and_lie_within_the_disc() -> None:
     assert exponents[0] < math.log(0.9)
 
 
-def test_a_linear_network_has_ln_g() -> None:
+def test_the_largest_exponent_of_a_linear_network_is_ln_g() -> None:
     assert largest_exponent(0.7, 1.0) == pytest.approx(math.log(0.7))
 
 
-def test_a_perturbation_of_an_independent_matrix_grows_so() -> None:
+def test_a_perturbation_of_an_independent_matrix_grows_by_the_largest_exponent() -> None:
     """Mean of ½ ln of the squared growth over fresh Gaussian matrices and slopes, N = 400; standard error .002."""
     generator, N, g = np.random.default_rng(6), 400, 1.7
     slopes = generator.uniform(0, 1, N)

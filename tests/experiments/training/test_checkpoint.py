@@ -2,50 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
+from study_texts import study_text
+from trained_runs import bits
 
 from harness.experiments.setup import Setup
 from harness.experiments.training.checkpoint import Checkpointing
 from harness.experiments.training.loop import train
-from harness.registry import read
 from harness.store.checkpoints import Checkpoints
-from harness.study.plan import packs, plan
+from harness.study.plan import Run, packs
 
-STUDY = """\
-name: stops
-claim: A stop changes nothing.
-task: {{name: temporal_order, sequence_length: 12}}
-model: {{cell: {cell}, hidden_size: 7, init: gaussian}}
-training: {{max_updates: 12, batch_size: 5, clip_norm: 1.0, optimizer: {optimizer}, learning_rate: 0.01}}
-evaluation: {{every: 4, sequences: 20}}
-record: {{adjoints: {{every: 3}}}}
-sweep: {{model.spectral_radius: [0.8, 1.3]}}
-seeds: [3, 11]
-"""
+UPDATES = 12
+TRAINING = {"max_updates": UPDATES, "batch_size": 5}
 
 
 class StoppedError(Exception):
     """A kill, for a test."""
 
 
-def numbers(record) -> list[bytes]:
-    cells = [repr(sorted((k, v) for k, v in record.run.items() if k != "seconds")).encode()]
-    for row in [row for rows in record.rows.values() for row in rows]:
-        cells += [k.encode() + (v.tobytes() if isinstance(v, np.ndarray) else repr(v).encode()) for k, v in row.items()]
-    return cells
+@pytest.fixture
+def runs_of(plan_of) -> Callable[..., tuple[Run, ...]]:
+    """Two spectral radii and two seeds of a cell, for twelve updates."""
+
+    def runs(cell: str = "rnn", optimizer: str = "adam") -> tuple[Run, ...]:
+        text = study_text(
+            model={"cell": cell, "hidden_size": 7, "init": "gaussian"},
+            training=TRAINING | {"clip_norm": 1.0, "optimizer": optimizer, "learning_rate": 0.01},
+            evaluation={"every": 4, "sequences": 20},
+            record={"adjoints": {"every": 3}},
+            sweep={"model.spectral_radius": [0.8, 1.3]},
+            seeds=[3, 11],
+        )
+        return plan_of(text).runs
+
+    return runs
 
 
-def stopped(runs, store: Checkpoints, update: int) -> list:
-    """The records of runs that are killed after `update` updates and taken up again."""
+@pytest.fixture
+def store(tmp_path: Path) -> Checkpoints:
+    return Checkpoints(tmp_path / "checkpoints")
+
+
+def stop(runs, store: Checkpoints, update: int) -> None:
+    """Train runs until after `update` updates."""
 
     def kill(share: float, replicas: int) -> None:
-        if share >= update / 13:
+        if share >= update / (UPDATES + 1):
             raise StoppedError
 
     with pytest.raises(StoppedError):
         list(train(runs, Setup("numba", checkpoints=store, listener=kill)))
-    return list(train(runs, Setup("numba", checkpoints=store)))
+
+
+def digits(runs, engine: str = "numba", store: Checkpoints | None = None) -> dict[str, list[bytes]]:
+    """Every digit that is recorded of runs, which go on from their checkpoints where there are some."""
+    return {record.run_id: bits(record) for record in train(runs, Setup(engine, checkpoints=store))}
 
 
 @pytest.fixture(autouse=True)
@@ -58,100 +73,74 @@ def always(monkeypatch) -> None:
 @pytest.mark.parametrize("update", [1, 5, 8])
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
-def test_a_run_taken_up_again_is_bit_for_bit_the_run_in_one_go(study_file, tmp_path, cell, optimizer, update) -> None:
-    runs = plan(read(study_file(STUDY.format(cell=cell, optimizer=optimizer)))).runs
-    whole = {record.run_id: numbers(record) for record in train(runs, Setup("numba"))}
-    again = {record.run_id: numbers(record) for record in stopped(runs, Checkpoints(tmp_path / "c"), update)}
-    assert again == whole
-
-
-CARRIED = """\
-name: stops
-claim: A stop changes nothing.
-task: {name: echo, lag: 2, series_length: 12}
-model: {cell: lstm, hidden_size: 7}
-training: {max_updates: 12, batch_size: 5, bptt_window: 4, bptt_stride: STRIDE}
-evaluation: {every: 4, sequences: 20}
-seeds: [3, 11]
-"""
+def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_run(runs_of, store, cell, optimizer, update) -> None:
+    runs = runs_of(cell, optimizer)
+    stop(runs, store, update)
+    assert digits(runs, store=store) == digits(runs)
 
 
 @pytest.mark.parametrize("stride", [4, 2])
 @pytest.mark.parametrize("update", range(1, 12))
-def test_a_carried_state_is_taken_up_too_also_where_a_series_ends(study_file, tmp_path, update, stride) -> None:
-    runs = plan(read(study_file(CARRIED.replace("STRIDE", str(stride))))).runs
-    whole = {record.run_id: numbers(record) for record in train(runs, Setup("numba"))}
-    again = {record.run_id: numbers(record) for record in stopped(runs, Checkpoints(tmp_path / "c"), update)}
-    assert again == whole
+def test_a_carried_state_is_resumed_too_also_where_a_series_ends(plan_of, store, update, stride) -> None:
+    text = study_text(
+        task={"name": "echo", "lag": 2, "series_length": 12},
+        model={"cell": "lstm", "hidden_size": 7},
+        training=TRAINING | {"bptt_window": 4, "bptt_stride": stride},
+        evaluation={"every": 4, "sequences": 20},
+        seeds=[3, 11],
+    )
+    runs = plan_of(text).runs
+    stop(runs, store, update)
+    assert digits(runs, store=store) == digits(runs)
 
 
-def test_it_goes_on_where_it_stood(study_file, tmp_path, monkeypatch) -> None:
-    runs = plan(read(study_file(STUDY.format(cell="rnn", optimizer="adam")))).runs
-    store = Checkpoints(tmp_path / "c")
-    seen: list[float] = []
-    with pytest.raises(StoppedError):
-        list(train(runs, Setup("numba", checkpoints=store, listener=lambda share, _: _stop(share > 0.5))))
+def test_a_resumed_run_does_not_repeat_the_updates_before_its_checkpoint(runs_of, store) -> None:
+    runs = runs_of()
+    stop(runs, store, 7)
     assert set(store.started().values()) == {7}
-    list(train(runs, Setup("numba", checkpoints=store, listener=lambda share, _: seen.append(share))))
-    assert seen[0] == pytest.approx(8 / 13)
+    shares: list[float] = []
+    list(train(runs, Setup("numba", checkpoints=store, listener=lambda share, _: shares.append(share))))
+    assert shares[0] == pytest.approx(8 / (UPDATES + 1))
 
 
-def _stop(when: bool) -> None:
-    if when:
-        raise StoppedError
+def test_another_pack_of_the_same_runs_goes_on_too(runs_of, store) -> None:
+    runs = runs_of("lstm", "rmsprop")
+    stop(runs, store, 6)
+    assert digits(runs[:1], store=store) | digits(runs[1:], store=store) == digits(runs)
 
 
-def test_another_pack_of_the_same_runs_goes_on_too(study_file, tmp_path) -> None:
-    runs = plan(read(study_file(STUDY.format(cell="lstm", optimizer="rmsprop")))).runs
-    whole = {record.run_id: numbers(record) for record in train(runs, Setup("numba"))}
-    store = Checkpoints(tmp_path / "c")
-    with pytest.raises(StoppedError):
-        list(train(runs, Setup("numba", checkpoints=store, listener=lambda share, _: _stop(share > 0.4))))
-    for part in (runs[:1], runs[1:]):
-        for record in train(part, Setup("numba", checkpoints=store)):
-            assert numbers(record) == whole[record.run_id]
-
-
-def test_runs_that_stand_at_different_updates_share_no_pack(study_file) -> None:
-    runs = plan(read(study_file(STUDY.format(cell="rnn", optimizer="sgd")))).runs
+def test_runs_that_stand_at_different_updates_share_no_pack(runs_of) -> None:
+    runs = runs_of()
     assert len(packs(runs)) == 1
     started = {runs[0].run_id: 5, runs[2].run_id: 5}
-    assert sorted(sorted(run.run_id for run in pack) for pack in packs(runs, started=started)) == sorted(
-        sorted(runs[i].run_id for i in pair) for pair in ((0, 2), (1, 3))
-    )
+    divided = {frozenset(run.run_id for run in pack) for pack in packs(runs, started=started)}
+    assert divided == {frozenset(runs[i].run_id for i in pair) for pair in ((0, 2), (1, 3))}
 
 
-@pytest.mark.parametrize("damage", [b"", b"PK", None])
-def test_a_damaged_checkpoint_costs_time_and_nothing_else(study_file, tmp_path, damage) -> None:
-    runs = plan(read(study_file(STUDY.format(cell="rnn", optimizer="adam")))).runs
-    whole = {record.run_id: numbers(record) for record in train(runs, Setup("numba"))}
-    store = Checkpoints(tmp_path / "c")
-    with pytest.raises(StoppedError):
-        list(train(runs, Setup("numba", checkpoints=store, listener=lambda share, _: _stop(share > 0.5))))
-    [path] = (tmp_path / "c").glob(f"{runs[0].run_id}.*.npz")
+@pytest.mark.parametrize("content", [b"", b"PK", None], ids=["empty", "two bytes", "first half"])
+def test_runs_with_a_damaged_checkpoint_start_anew_and_give_the_same_digits(runs_of, store, tmp_path, content) -> None:
+    runs = runs_of()
+    stop(runs, store, 7)
+    [path] = (tmp_path / "checkpoints").glob(f"{runs[0].run_id}.*.npz")
     good = path.read_bytes()
-    path.write_bytes(good[: len(good) // 2] if damage is None else damage)
+    path.write_bytes(good[: len(good) // 2] if content is None else content)
     assert store.read(runs[0].run_id) is None
-    assert {r.run_id: numbers(r) for r in train(runs, Setup("numba", checkpoints=store))} == whole
+    assert digits(runs, store=store) == digits(runs)
 
 
-def test_what_another_engine_has_begun_is_begun_again(study_file, tmp_path) -> None:
-    runs = plan(read(study_file(STUDY.format(cell="rnn", optimizer="adam")))).runs
-    store = Checkpoints(tmp_path / "c")
-    with pytest.raises(StoppedError):
-        list(train(runs, Setup("numba", checkpoints=store, listener=lambda share, _: _stop(share > 0.5))))
-    whole = {record.run_id: numbers(record) for record in train(runs, Setup("torch"))}
-    assert {r.run_id: numbers(r) for r in train(runs, Setup("torch", checkpoints=store))} == whole
+def test_a_checkpoint_of_another_engine_is_not_resumed(runs_of, store) -> None:
+    runs = runs_of()
+    stop(runs, store, 7)
+    assert digits(runs, "torch", store) == digits(runs, "torch")
 
 
-def test_an_ended_run_leaves_no_checkpoint(tmp_path) -> None:
-    store = Checkpoints(tmp_path / "c")
+def test_a_checkpoint_replaces_the_one_before_it_until_it_is_dropped(store, tmp_path) -> None:
     store.write("a", 3, {"x": np.arange(3)})
     store.write("a", 5, {"x": np.arange(5)})
     store.write("b", 1, {"x": np.arange(1)})
     assert store.started() == {"a": 5, "b": 1}
-    kept = store.read("a")
-    assert kept is not None
-    assert kept["x"].tolist() == [0, 1, 2, 3, 4]
+    newest = store.read("a")
+    assert newest is not None
+    assert newest["x"].tolist() == [0, 1, 2, 3, 4]
     store.drop("a")
-    assert [path.name for path in (tmp_path / "c").iterdir()] == ["b.1.npz"]
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["b.1.npz"]

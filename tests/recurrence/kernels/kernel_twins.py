@@ -1,4 +1,4 @@
-"""The cells once more, as slow as they are plain: torch's autograd over a loop of equations, one replica at a time."""
+"""Twins of the kernels: torch's autograd over a loop of the equations, one replica at a time."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ CASES = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh")]
 
 @dataclass
 class Problem:
-    """One call of a kernel, and the gradients that it is to carry back."""
+    """The arguments of a kernel's forward pass, and the gradients that its backward pass starts from."""
 
     name: str
     activation: str
@@ -83,7 +83,7 @@ def vectors(x, D, dtype):
 
 
 def twin(p, window=None):
-    """What `Problem.run` is to return, in float64: a dict of arrays."""
+    """The states, gradients and levels that `answer` should return, in float64, the replica first."""
     T, R = p.x.shape[:2]
     first = 1 if window is None else max(1, T - window + 1)
     D = p.parameters[1].shape[2]
@@ -119,7 +119,7 @@ def twin(p, window=None):
             result[f"{name}_0"] = gradient(initial[k])
             adjoints = np.stack([gradient(s[k]) for s in history[1:]])
             adjoints[: first - 1] = 0
-            top = np.abs(adjoints).max(axis=(1, 2), keepdims=True)  # squares of what is left would underflow
+            top = np.abs(adjoints).max(axis=(1, 2), keepdims=True)  # squares of small adjoints would underflow
             with np.errstate(divide="ignore"):
                 norms = np.linalg.norm(adjoints / np.where(top > 0, top, 1), axis=-1).sum(-1)
                 result[f"level_{name}"] = np.log10(norms) + np.log10(top[:, 0, 0])
@@ -128,7 +128,7 @@ def twin(p, window=None):
 
 
 def answer(p, window=None):
-    """What the kernel returns, by the twin's names and with the replica first."""
+    """The states, gradients and levels of the kernel, by name, the replica first."""
     states, g = p.run(window=window, need_dx=p.x.ndim == 4)
     result = {"W": g.dW, "U": g.dU, "b_x": g.db_x, "b_h": g.db_h}
     if g.dx is not None:

@@ -1,4 +1,4 @@
-"""Where machine code is kept, and that nothing depends on being able to keep it."""
+"""The folder of compiled code; and that everything runs where there is none."""
 
 import shutil
 import subprocess
@@ -23,7 +23,7 @@ print(cache_folder())
 
 
 def test_a_read_only_installation_compiles_elsewhere(tmp_path):
-    """A file in the place of each folder stands for one that cannot be written: permissions do not bind everyone."""
+    """A file in the place of each folder stands for one that cannot be written: permissions do not bind root."""
     copy = tmp_path / "harness" / "recurrence" / "kernels"
     shutil.copytree(SOURCES, copy, ignore=shutil.ignore_patterns("__pycache__"))
     for package in (copy.parent, copy.parents[1]):  # a package of its own, or an installed one would be found first
@@ -58,12 +58,21 @@ def test_without_any_folder_a_function_is_compiled_all_the_same(monkeypatch):
     assert double.stats.cache_path is None
 
 
-def test_the_folder_is_named_after_the_sources():
-    folder = compiled.cache_folder()
-    assert folder is None or folder.name.startswith("kernels-")
+def test_a_change_of_any_source_has_a_cache_folder_of_its_own(tmp_path, monkeypatch):
+    """A kernel compiles the functions of other files into itself: an old one would go on with their old code."""
+    sources = tmp_path / "kernels"
+    shutil.copytree(SOURCES, sources, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(compiled, "HERE", sources)
+    monkeypatch.setattr(compiled.config, "CACHE_DIR", "")
+    before, again = compiled.cache_folder.__wrapped__(), compiled.cache_folder.__wrapped__()
+    assert before == again
+    assert before.parent == sources / "__pycache__"
+    with (sources / "nonlinearities.py").open("a") as file:
+        file.write("# changed\n")
+    assert compiled.cache_folder.__wrapped__() != before
 
 
-def test_a_strangers_folder_is_not_trusted(tmp_path):
+def test_a_folder_that_others_could_write_is_not_trusted(tmp_path):
     mine, link, open_to_all = tmp_path / "mine", tmp_path / "link", tmp_path / "open"
     mine.mkdir(mode=0o700)
     link.symlink_to(mine)

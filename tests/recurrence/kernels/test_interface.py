@@ -1,9 +1,10 @@
-"""What the door takes, what it refuses, and how it says so."""
+"""The arguments of a kernel: which layouts it accepts, and the messages that refuse what does not fit."""
 
 import numpy as np
 import pytest
 from kernel_twins import CASES, answer, problem
 
+from harness.cells import CELLS
 from harness.recurrence.kernels import KERNELS, interface
 
 
@@ -14,13 +15,13 @@ def lstm():
     return p, kernel, kernel.forward(p.x, p.state, p.parameters)[1]
 
 
-def test_the_table_is_by_name():
+def test_the_table_of_kernels_is_by_name():
     assert {name: kernel.name for name, kernel in KERNELS.items()} == {"rnn": "rnn", "lstm": "lstm", "gru": "gru"}
 
 
 @pytest.mark.parametrize(("name", "activation"), CASES)
 @pytest.mark.parametrize("real", [False, True])
-def test_the_layout_of_an_argument_is_of_no_account(name, activation, real):
+def test_the_memory_layout_of_an_argument_changes_no_bit(name, activation, real):
     p = problem(name, activation, T=4, R=2, B=3, H=5, D=2, real=real, loss="both")
     expected = answer(p)
 
@@ -102,6 +103,4 @@ def test_backward_names_what_does_not_fit(lstm, arguments, message):
 
 
 def test_cells_that_a_plan_takes_for_fused_are_those_with_a_kernel() -> None:
-    from harness.cells import CELLS
-
     assert {name for name, cell in CELLS.items() if cell.fused} == set(KERNELS)

@@ -1,4 +1,4 @@
-"""A replica's numbers are the same, bit for bit, alone and in any pack; and nothing depends on what is recorded."""
+"""A replica's numbers are the same, bit for bit, alone and in any pack, recorded or not."""
 
 import gc
 
@@ -40,7 +40,7 @@ def test_recording_changes_no_bit(name, activation, dtype, loss):
 
 @pytest.mark.parametrize(("name", "activation"), CASES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_backward_leaves_what_forward_saved_as_it_was(name, activation, dtype):
+def test_backward_does_not_change_what_forward_saved(name, activation, dtype):
     p = problem(name, activation, T=9, R=2, B=5, H=7, D=3, dtype=dtype, loss="both")
     kernel = KERNELS[name]
     states, saved = kernel.forward(p.x, p.state, p.parameters, activation=activation)
@@ -51,12 +51,12 @@ def test_backward_leaves_what_forward_saved_as_it_was(name, activation, dtype):
     assert all(map(np.array_equal, before, (*states, *saved.buffer.arrays, p.every, *p.last)))
 
 
-def test_memory_is_reused_only_after_what_was_saved_is_gone():
+def test_memory_is_reused_only_after_the_saved_arrays_are_released():
     p = problem("gru", T=9, B=5, H=7, D=3, dtype=np.float32)
     kernel = KERNELS["gru"]
     buffers.free.clear()
     (h,), first = kernel.forward(p.x, p.state, p.parameters)
-    kept = h.copy()
+    before = h.copy()
     _, second = kernel.forward(p.x, p.state, p.parameters)
     assert not np.shares_memory(first.buffer.arrays[0], second.buffer.arrays[0])
     address = first.buffer.arrays[0].ctypes.data
@@ -64,7 +64,7 @@ def test_memory_is_reused_only_after_what_was_saved_is_gone():
     gc.collect()
     _, third = kernel.forward(-np.ones_like(p.x), p.state, p.parameters)
     assert third.buffer.arrays[0].ctypes.data == address
-    assert np.array_equal(h, kept)
+    assert np.array_equal(h, before)
     del second, third
     gc.collect()
     assert len(buffers.free) <= buffers.KEPT

@@ -41,13 +41,13 @@ def test_an_adjoint_that_explodes_is_measured_too(dtype):
     g = linear(2.0, T, last=last, dtype=dtype)
     expected = math.log10(B * math.sqrt(H)) + LOG2 * np.arange(T - 1, -1, -1)
     np.testing.assert_allclose(g.log10_adjoint[:, 0], expected, atol=1e-6)
-    assert not np.isfinite(g.dW).all()  # while the gradient overflows, and says so
+    assert not np.isfinite(g.dW).all()  # while the gradient overflows, and is not finite
 
 
 @BOTH
 @pytest.mark.parametrize(("name", "state"), [("lstm", 1), ("gru", 0)])
 def test_a_gate_at_one_half_halves_the_adjoint_to_lag_2000(dtype, name, state):
-    """With W = U = b = 0 every gate is 1/2: f of the LSTM on the way of c, z of the GRU on the way of h."""
+    """With W = U = b = 0 every gate is 1/2: f of the LSTM multiplies the adjoint of c, z of the GRU that of h."""
     T, B, H = 2001, 3, 5
     kernel = KERNELS[name]
     zeros = tuple(np.zeros(s, dtype) for s in ((1, B, H), (1, kernel.gates * H, H), (1, kernel.gates * H, 1)))
@@ -111,7 +111,7 @@ def test_rows_of_very_different_size_are_summed_not_mixed(dtype):
 
 @BOTH
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
-def test_a_zero_is_a_result_and_what_is_not_finite_stays(dtype, value):
+def test_a_gradient_of_zero_is_an_exact_zero_and_one_that_is_not_finite_stays_so(dtype, value):
     last = np.zeros((1, 3, 5), dtype)
     last[0, 1, 2] = value
     g = linear(0.5, 300, last=last, dtype=dtype)
@@ -127,7 +127,7 @@ def test_a_zero_is_a_result_and_what_is_not_finite_stays(dtype, value):
 
 @BOTH
 def test_a_dead_network_has_an_adjoint_of_zero_until_a_loss_revives_it(dtype):
-    """The scale of a row that died must not hold back a gradient which arrives later."""
+    """The scale of a row that died must not change a gradient which arrives later."""
     T, B, H = 600, 2, 3
     every = np.zeros((T, 1, B, H), dtype)
     every[-1], every[9] = 1.0, 1.0
