@@ -129,7 +129,7 @@ def studies() -> dict[str, str]:
         texts[f"{cell} {options} {record}".strip()] = training(
             f"cell: {cell}, hidden_size: 4", options=options, record=record
         )
-    for probe in load_registry().words["probe"]:
+    for probe in sorted(load_registry().words["probe"]):
         texts[probe] = training("cell: lstm, hidden_size: 3", record=f"probes: [{probe}]")
     texts["codes"] = on_task("name: dates", record="codes: 40")
     texts["bptt_stride"] = on_task("name: echo, series_length: 12", options="bptt_window: 6, bptt_stride: 3")
@@ -141,8 +141,8 @@ def studies() -> dict[str, str]:
 
 def on_task(task: str, options: str = "", record: str = "") -> str:
     """A study of a small simple network on a task."""
-    own, sequences = SIZES.get(task, ("", 6))
-    return training("cell: rnn, hidden_size: 4", task, ", ".join(filter(None, (options, own))), record, sequences)
+    sizes, sequences = SIZES.get(task, ("", 6))
+    return training("cell: rnn, hidden_size: 4", task, ", ".join(filter(None, (options, sizes))), record, sequences)
 
 
 def training(model: str, task: str = ORDER[1:-1], options: str = "", record: str = "", sequences: int = 6) -> str:
@@ -169,8 +169,8 @@ def record_of(text: str, engine: str = "torch") -> Record:
 
 def computed(name: str) -> dict[str, float]:
     """The numbers of a study, by its name."""
-    found = numbers(record_of(studies()[name], "numba" if name in LONG else "torch"))
-    return {**found, TEXT: text_sum()} if name == "characters" else found
+    summaries = numbers(record_of(studies()[name], "numba" if name in LONG else "torch"))
+    return {**summaries, TEXT: text_sum()} if name == "characters" else summaries
 
 
 def text_sum() -> float:
@@ -180,7 +180,7 @@ def text_sum() -> float:
 
 def numbers(record: Record) -> dict[str, float]:
     """A number a column: the mean of its finite values, each with a weight of its own, so that order counts."""
-    found: dict[str, float] = {}
+    summaries: dict[str, float] = {}
     for table, rows in {"runs": [record.run], **record.rows}.items():
         for column in sorted({column for row in rows for column in row} - LEFT_OUT):
             by_quantity: dict[str, list[object]] = {}
@@ -189,8 +189,8 @@ def numbers(record: Record) -> dict[str, float]:
             for quantity, values in by_quantity.items():
                 summary = weighted(values)
                 if summary is not None:
-                    found[" ".join(filter(None, (table, column, quantity)))] = summary
-    return found
+                    summaries[" ".join(filter(None, (table, column, quantity)))] = summary
+    return summaries
 
 
 def weighted(values: Iterable[object]) -> float | None:
@@ -216,6 +216,6 @@ if __name__ == "__main__":
     from harness.execution.environment import prepare
 
     prepare()
-    found = {name: {k: float(f"{v:.12g}") for k, v in computed(name).items()} for name in studies()}
-    PINNED.write_text(json.dumps(found, indent=0, ensure_ascii=False, sort_keys=True) + "\n")
-    print(f"{len(found)} runs, {sum(map(len, found.values()))} numbers")
+    summaries = {name: {k: float(f"{v:.12g}") for k, v in computed(name).items()} for name in studies()}
+    PINNED.write_text(json.dumps(summaries, indent=0, ensure_ascii=False, sort_keys=True) + "\n")
+    print(f"{len(summaries)} runs, {sum(map(len, summaries.values()))} numbers")

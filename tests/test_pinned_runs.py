@@ -21,10 +21,10 @@ def test_a_pinned_run_keeps_its_numbers(name: str) -> None:
     # If this fails on purpose, raise `numerics` where the numbers change, and write the file again.
     if name == "characters" and pinned_runs.text_sum() != PINNED[name][pinned_runs.TEXT]:
         pytest.skip("this Python's documentation is another text")
-    found, kept = pinned_runs.computed(name), PINNED[name]
+    now, before = pinned_runs.computed(name), PINNED[name]
     tolerance = 1e-4 if "float32" in name else 1e-7
-    assert found.keys() == kept.keys()
-    assert found == pytest.approx(kept, rel=tolerance, abs=tolerance)
+    assert now.keys() == before.keys()
+    assert now == pytest.approx(before, rel=tolerance, abs=tolerance)
 
 
 def test_every_study_is_pinned() -> None:

@@ -18,7 +18,7 @@ from stat import S_ISREG
 DIGITS = 16  # of a hash, in hexadecimal: 64 bits
 LARGE = 16 << 20  # bytes; a smaller file is hashed faster than a cache is read
 BLOCK = 1 << 20  # bytes
-MOST = 1000  # hashes that are kept
+MOST = 1000  # hashes that are cached
 HASH = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
 
 
@@ -54,16 +54,16 @@ def is_file(folder: Path, text: str) -> bool:
 @cache
 def _hash(file: Path, identity: tuple[int, ...]) -> str:
     key, large = " ".join(map(str, identity)), identity[2] >= LARGE
-    kept = _kept() if large else {}
-    if key in kept:
-        return kept[key]
+    cached = _cached() if large else {}
+    if key in cached:
+        return cached[key]
     digest = sha256()
     with file.open("rb") as stream:
         while block := stream.read(BLOCK):
             digest.update(block)
     hashed = digest.hexdigest()[:DIGITS]
     if large:
-        _keep({**dict(list(kept.items())[-MOST:]), key: hashed})
+        _keep({**dict(list(cached.items())[-MOST:]), key: hashed})
     return hashed
 
 
@@ -72,14 +72,14 @@ def _cache() -> Path:
     return Path(home) / "vanishing-gradient-harness" / "content.json"
 
 
-def _kept() -> dict[str, str]:
-    """The hashes that are kept: none where the cache is damaged, or another user could have written it."""
+def _cached() -> dict[str, str]:
+    """The hashes that are cached: none where the cache is damaged, or another user could have written it."""
     with suppress(OSError, ValueError, RecursionError), _cache().open("rb") as file:
         status = os.fstat(file.fileno())
         if S_ISREG(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022:
-            kept = json.loads(file.read())
-            if isinstance(kept, dict) and all(isinstance(v, str) and HASH.fullmatch(v) for v in kept.values()):
-                return kept
+            cached = json.loads(file.read())
+            if isinstance(cached, dict) and all(isinstance(v, str) and HASH.fullmatch(v) for v in cached.values()):
+                return cached
     return {}
 
 

@@ -83,8 +83,8 @@ class Group(Generic[T]):
                 except HarnessError as error:
                     message = f"{setting}: the plug-in '{word}' of {owner(points[0])} {error}"
                     raise StudyError([Problem(place, message)]) from error
-                versions[setting, word] = found = PluginVersion(self.noun, word, version)
-                _imported[found.key] = loaded, version
+                versions[setting, word] = plugin_version = PluginVersion(self.noun, word, version)
+                _imported[plugin_version.key] = loaded, version
         return versions
 
     def named(self, word: str) -> T:

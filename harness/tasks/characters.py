@@ -78,11 +78,11 @@ class Characters(Task):
 
     def check_batches(self, batch_size: int, sequences: int, every: int, max_updates: int) -> None:
         parts = corpus().parts
-        asked = {
+        cut = {
             "training.batch_size": (parts["train"], batch_size),
             "evaluation.sequences": (parts["evaluate"], sequences),
         }
-        for key, (text, columns) in asked.items():
+        for key, (text, columns) in cut.items():
             if columns > len(text) // 2:  # a column is at least a symbol and the next one
                 raise wrong(key, f"its part of the text can be cut into {len(text) // 2} columns at most")
 

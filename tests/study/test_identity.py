@@ -275,17 +275,17 @@ def test_a_large_file_is_hashed_once_for_all_commands(tmp_path: Path, monkeypatc
     file = tmp_path / "data"
     file.write_bytes(b"0" * 100)
     first = content_hash(file)
-    kept = tmp_path / "cache" / "vanishing-gradient-harness" / "content.json"
-    [key] = json.loads(kept.read_text())
+    cached = tmp_path / "cache" / "vanishing-gradient-harness" / "content.json"
+    [key] = json.loads(cached.read_text())
     content._hash.cache_clear()
-    kept.write_text(json.dumps({key: "0" * 16}))
+    cached.write_text(json.dumps({key: "0" * 16}))
     assert content_hash(file) == "content " + "0" * 16  # it was read from the cache
     content._hash.cache_clear()
-    kept.chmod(0o666)
+    cached.chmod(0o666)
     assert content_hash(file) == first  # others can write it: it counts as none
     content._hash.cache_clear()
-    kept.write_bytes(b"{")
-    kept.chmod(0o600)
+    cached.write_bytes(b"{")
+    cached.chmod(0o600)
     assert content_hash(file) == first
     content._hash.cache_clear()
 

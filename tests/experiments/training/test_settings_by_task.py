@@ -46,7 +46,7 @@ KINDS = {
 }
 
 
-def told(study_file, kind: str, training: str = "", probes: str = "", cell: str = "rnn") -> str:
+def refusal(study_file, kind: str, training: str = "", probes: str = "", cell: str = "rnn") -> str:
     """What a study of one kind of task is refused for; nothing if it is planned."""
     text = TINY.format(task=KINDS[kind], cell=cell, training=training and f", {training}", probes=probes)
     try:
@@ -90,10 +90,10 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("asked", REFUSED, ids=" ".join)
-def test_a_setting_is_defined_for_a_kind_of_task_or_refused(study_file, asked, kind: str) -> None:
-    expected = REFUSED[asked].get(kind)
-    answer = told(study_file, kind, *asked)
+@pytest.mark.parametrize("settings", REFUSED, ids=" ".join)
+def test_a_setting_is_defined_for_a_kind_of_task_or_refused(study_file, settings, kind: str) -> None:
+    expected = REFUSED[settings].get(kind)
+    answer = refusal(study_file, kind, *settings)
     assert answer.startswith(expected) if expected else answer == ""
 
 
@@ -125,8 +125,8 @@ def gradients(model: Model, parameters, inputs, targets) -> np.ndarray:
         if not loss.requires_grad:
             rows.append(np.zeros((T, sum(p.numel() for p in copies[0].values()))))
             continue
-        found = torch.autograd.grad(loss, flat, retain_graph=True, allow_unused=True, materialize_grads=True)
-        rows.append(torch.cat([g.flatten() for g in found]).view(T, -1).numpy())
+        gradient = torch.autograd.grad(loss, flat, retain_graph=True, allow_unused=True, materialize_grads=True)
+        rows.append(torch.cat([g.flatten() for g in gradient]).view(T, -1).numpy())
     return np.stack(rows)
 
 
@@ -142,10 +142,10 @@ def start(task, cell: str, seed: int = 3):
 
 def trained(model: Model, parameters, inputs, targets) -> np.ndarray:
     """The gradient of the recurrent weights by the model's own backward pass."""
-    asked = {name: p.clone().requires_grad_() for name, p in parameters.items()}
-    outputs, _ = model.outputs(asked, inputs, targets)
+    settings = {name: p.clone().requires_grad_() for name, p in parameters.items()}
+    outputs, _ = model.outputs(settings, inputs, targets)
     model.losses(outputs, targets).sum().backward()
-    return torch.cat([asked[name].grad.flatten() for name in model.cell.recurrent_weights]).numpy()
+    return torch.cat([settings[name].grad.flatten() for name in model.cell.recurrent_weights]).numpy()
 
 
 @pytest.mark.parametrize("engine", ["torch", "numba"])
@@ -169,15 +169,15 @@ def test_where_the_state_is_carried_a_chunk_keeps_its_own_share(study_file, K: i
     source = BatchSource(replace(model, window=K), training, "cpu", [3])
     for update in range(10 // stride):
         x, y = source.batch(update)
-        asked = {name: p.clone().requires_grad_() for name, p in parameters.items()}
-        outputs, last = source.model.outputs(asked, x.double(), y, source.state)
+        settings = {name: p.clone().requires_grad_() for name, p in parameters.items()}
+        outputs, last = source.model.outputs(settings, x.double(), y, source.state)
         source.model.losses(outputs, y).sum().backward()
-        own = torch.cat([asked[name].grad.flatten() for name in model.cell.recurrent_weights]).numpy()
+        own = torch.cat([settings[name].grad.flatten() for name in model.cell.recurrent_weights]).numpy()
         end = (update + 1) * stride
         scored, back = range(end - stride, end), range(max(0, end - K), end)
         expected = sum(G[s, t] for s in scored for t in back) * 10 / stride  # the mean is over the scored steps
         np.testing.assert_allclose(own, expected, rtol=1e-9, atol=1e-14)
-        source.carry({name: p.detach() for name, p in asked.items()}, x.double(), y, last, update)
+        source.carry({name: p.detach() for name, p in settings.items()}, x.double(), y, last, update)
 
 
 def test_numbers_that_are_not_scored_are_seen_by_neither_loss_nor_accuracy() -> None:
