@@ -1,4 +1,4 @@
-"""The gallery is what one command makes, and what the pages show."""
+"""The gallery has the images that one command draws and the pages show."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ figures: [{kind: learning}, {kind: decay, hue: cell}]
 """
 
 
-def test_every_image_is_made_and_shown() -> None:
+def test_every_image_is_drawn_by_a_command_and_shown_on_a_page() -> None:
     tasks = {f"tasks-{name}" for name in TASKS}  # docs/draw_tasks.py
     assert {path.stem for path in gallery.GALLERY.iterdir()} == {*gallery.IMAGES, *tasks} == SHOWN
 
@@ -52,14 +52,14 @@ def test_the_command_draws_from_finished_studies_and_refuses_others(tmp_path: Pa
     monkeypatch.setattr(gallery, "TOP", tmp_path)
     monkeypatch.setattr(gallery, "IMAGES", {"a": ("small", "learning"), "b": ("small", "decay")})
     swept = [str(path), "-o", str(tmp_path / "results"), "-j", "1", "--engine", "torch", "-q"]
-    asked = ["--results", str(tmp_path / "results"), "-o", str(tmp_path)]
+    arguments = ["--results", str(tmp_path / "results"), "-o", str(tmp_path)]
     sweep.main([*swept, "--limit", "1"])
-    assert guarded(gallery.main, asked) == USAGE_ERROR
+    assert guarded(gallery.main, arguments) == USAGE_ERROR
     assert "1 runs of small are missing" in capsys.readouterr().err
     sweep.main(swept)
     images = []
     for _ in range(2):
-        assert guarded(gallery.main, asked) == DONE
+        assert guarded(gallery.main, arguments) == DONE
         images.append((tmp_path / "a.png").read_bytes())
     assert images[0] == images[1]
     assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
