@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from study_texts import study_text
 
 import harness
 from harness import api, sweep
@@ -17,19 +18,14 @@ from harness.api import results, study
 from harness.errors import HarnessError, ResultsError, StudyError
 
 TOP = Path(__file__).parents[2]
-FIRST = """\
-name: first
-claim: An <untrained> network guesses.
-task: {name: temporal_order, sequence_length: 12}
-model: {cell: rnn, hidden_size: 5}
-training: {max_updates: 2, batch_size: 4}
-evaluation: {every: 2, sequences: 16}
-sweep: {model.cell: [rnn, lstm]}
-seeds: 2
-figures: [{kind: success, x: cell, hue: null}, {name: fading, kind: decay, hue: cell}]
-expect:
-  - {metric: success_rate, at_most: 0.5}
-"""
+FIRST = study_text(
+    name="first",
+    claim="An <untrained> network guesses.",
+    sweep="{model.cell: [rnn, lstm]}",
+    seeds=2,
+    figures="[{kind: success, x: cell, hue: null}, {name: fading, kind: decay, hue: cell}]",
+    expect="[{metric: success_rate, at_most: 0.5}]",
+)
 SETTINGS = {
     "name": "first", "claim": "A mapping is a study too.",
     "task": {"name": "temporal_order", "sequence_length": np.int64(12)}, "model": {"cell": "rnn", "hidden_size": 5},
@@ -279,35 +275,34 @@ print(results.verdicts.hold, len(results.runs))
 """
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_plain_script_gets_the_commands_numbers_bit_for_bit(here: Path, jobs: int) -> None:
-    """Without a guard around the main module: loky's workers do not import it."""
-    done = script(SCRIPT.format(jobs=jobs, folder=f"own{jobs}"), here)
+@pytest.mark.parametrize(
+    ("before", "jobs"),
+    [("", 1), ("import harness\nharness.prepare()\nimport torch\n", 1), ("import torch\n", 2)],
+    ids=["one job", "prepared before torch is loaded", "two jobs after torch was loaded"],
+)
+def test_a_plain_script_gets_the_commands_numbers_bit_for_bit(here: Path, before: str, jobs: int) -> None:
+    """Without a guard around the main module: loky's workers do not import it, nor the torch that it loaded."""
+    folder = f"own-{len(before)}"
+    done = script(before + SCRIPT.format(jobs=jobs, folder=folder), here)
     assert done.stdout == "True 4\n", done.stderr
-    assert harness.load(f"own{jobs}").curves[NUMBERS].equals(harness.load("results/first").curves[NUMBERS])
+    assert harness.load(folder).curves[NUMBERS].equals(harness.load("results/first").curves[NUMBERS])
 
 
-def test_torch_that_was_loaded_first_is_reported_where_it_would_matter(here: Path) -> None:
-    late = "import torch\n" + SCRIPT
-    again = """
+def test_torch_that_was_loaded_first_is_refused_where_it_would_change_the_numbers(here: Path) -> None:
+    text = """
 import torch, harness
 study = harness.Study.from_yaml("studies/first.yaml")
 for attempt in range(2):
     try:
-        study.run(n_jobs=1, folder="late1")
+        study.run(n_jobs=1, folder="late")
     except harness.HarnessError as error:
         print(error)
     harness.prepare()
 """
-    alone = script(again, here)
-    assert alone.stdout.count("torch was loaded before its arithmetic could be fixed") == 2
-    assert alone.stdout.count("call harness.prepare() before torch is imported") == 2
-    assert not (here / "late1").exists()
-    early = "import harness\nharness.prepare()\n" + late
-    assert script(early.format(jobs=1, folder="early"), here).stdout == "True 4\n"
-    workers = script(late.format(jobs=2, folder="late2"), here)
-    assert workers.stdout == "True 4\n", workers.stderr
-    assert harness.load("late2").curves[NUMBERS].equals(harness.load("results/first").curves[NUMBERS])
+    output = script(text, here).stdout
+    assert output.count("torch was loaded before its arithmetic could be fixed") == 2
+    assert output.count("call harness.prepare() before torch is imported") == 2
+    assert not (here / "late").exists()
 
 
 def test_the_first_mistake_of_a_study_is_a_harness_error() -> None:

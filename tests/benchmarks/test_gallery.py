@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from study_texts import study_text
 
 from benchmarks import gallery
 from harness.cli import DONE, USAGE_ERROR, guarded
@@ -18,16 +19,7 @@ PAGES = [TOP / "README.md", *(TOP / "docs").rglob("*.md")]
 SHOWN = {
     Path(link).stem for page in PAGES for link in re.findall(r"\]\([^)]*results/gallery/([^)]+)\)", page.read_text())
 }
-STUDY = """\
-name: small
-claim: Two updates change little.
-task: {name: temporal_order, sequence_length: 12}
-model: {cell: rnn, hidden_size: 5}
-training: {max_updates: 2, batch_size: 4}
-evaluation: {every: 2, sequences: 16}
-seeds: 2
-figures: [{kind: learning}, {kind: decay, hue: cell}]
-"""
+STUDY = study_text(name="small", seeds=2, figures="[{kind: learning}, {kind: decay, hue: cell}]")
 
 
 def test_every_image_is_drawn_by_a_command_and_shown_on_a_page() -> None:

@@ -10,19 +10,14 @@ import pytest
 
 pytest.importorskip("selenium", reason="no selenium here; it is in the extra 'test'")
 
+from results_folders import commit
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from harness.registry import read
 from harness.report.serving import HOST, Live, server
-from harness.schema import Record
 from harness.store.journal import Journal
-from harness.study.plan import Run, plan
-
-
-def commit(journal: Journal, run: Run) -> None:
-    rows = {"curves": [{"update": 0, "loss": 1.0, "accuracy": 0.25}]}
-    journal.commit(Record(run.run_id, {"outcome": "unsolved", "updates": 6, "chance": 0.25}, rows), run.columns())
+from harness.study.plan import plan
 
 
 def test_the_page_follows_the_sweep(browser: Any, study_file: Any, tmp_path: Path) -> None:

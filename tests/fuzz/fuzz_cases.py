@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from hypothesis import HealthCheck, seed, settings
+from study_texts import study_text
 
 from harness.cli import guarded
 
@@ -24,6 +25,8 @@ FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))  # more cases of everything: `t
 SEED = int(os.environ.get("FUZZ_SEED") or time())  # of the long run; the ordinary one is the same every time
 SECONDS = 10.0  # for one call of a command; ordinary ones take a hundredth of a second
 STUDIES = Path(__file__).parents[2] / "studies"
+
+TINY = study_text(seeds=4)
 
 calls: Counter[str] = Counter()  # calls of commands, by test
 
@@ -87,7 +90,7 @@ def located(shown: Shown, source: object) -> bool:
 
 
 def snapshot(folder: Path) -> dict[str, str]:
-    """Every file, link and folder below one, with what it holds."""
+    """Every file, link and folder below one, with its content."""
     content = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))

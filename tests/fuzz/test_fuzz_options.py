@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fuzz_cases import Shown, call, cases
+from fuzz_cases import TINY, Shown, call, cases
 from fuzz_mutations import NASTY, SHIPPED, nasty
 from hypothesis import given
 from hypothesis import strategies as st
-from test_fuzz_studies import TINY
 
 from harness import cli, sweep
 

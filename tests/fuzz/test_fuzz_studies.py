@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from fuzz_cases import SECONDS, Shown, call, cases, located
+from fuzz_cases import SECONDS, TINY, Shown, call, cases, located
 from fuzz_mutations import NASTY, SHIPPED, mutated, numbers, steps
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,16 +15,6 @@ from ruamel.yaml import YAML, YAMLError
 
 from harness import check, cli, status, sweep
 from harness.report import __main__ as report
-
-TINY = """\
-name: tiny
-claim: An untrained network guesses.
-task: {name: temporal_order, sequence_length: 12}
-model: {cell: rnn, hidden_size: 5}
-training: {max_updates: 2, batch_size: 4}
-evaluation: {every: 2, sequences: 16}
-seeds: 4
-"""
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from study_texts import study_text
 
 from harness import cli
 from harness.errors import ResultsError
@@ -18,16 +19,6 @@ from harness.schema import Record
 from harness.store.journal import Journal
 from harness.study.plan import Plan, plan
 
-STUDY = """\
-name: {name}
-claim: An untrained network guesses & no more.
-task: {{name: temporal_order, sequence_length: 12}}
-model: {{cell: rnn, hidden_size: 5}}
-seeds: 3
-figures: [{{kind: success}}]
-expect: [{{metric: success_rate, at_least: 0.5}}]
-"""
-
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
@@ -37,7 +28,15 @@ def root(tmp_path: Path) -> Path:
 def swept(tmp_path: Path, root: Path, name: str) -> tuple[Path, Plan]:
     """A study's folder with all its runs."""
     path = tmp_path / f"{name}.yaml"
-    path.write_text(STUDY.format(name=name))
+    path.write_text(
+        study_text(
+            name=name,
+            claim="An untrained network guesses & no more.",
+            seeds=3,
+            figures="[{kind: success}]",
+            expect="[{metric: success_rate, at_least: 0.5}]",
+        )
+    )
     planned = plan(read(path))
     journal = Journal.create(root / name)
     for run in planned.runs:

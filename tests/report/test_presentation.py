@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import pytest
+from page_tags import PageTags
 from synthetic_results import SyntheticResults, figures, point, simulate
 
 from harness.errors import ResultsError
@@ -42,27 +42,6 @@ def page(synthetic: SyntheticResults, verdicts: list[Verdict], **changes: Any) -
 def drawn_figure(synthetic: SyntheticResults, index: int) -> Any:
     figure: Any = synthetic.study.figures[index]
     return figure.draw(synthetic.frames, synthetic.study)
-
-
-class Tags(HTMLParser):
-    """Collects tags with their attributes, and checks that they nest."""
-
-    VOID = frozenset({"meta", "img", "br", "link"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 def test_files_are_written_with_the_same_bytes_twice(synthetic: SyntheticResults, tmp_path: Path) -> None:
@@ -153,38 +132,38 @@ def test_a_study_without_expectations_has_a_summary() -> None:
 
 
 def test_the_page_is_well_formed_and_needs_no_network(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
-    tags = Tags(page(synthetic, verdicts)).tags
-    assert not [tag for tag, _ in tags if tag in ("link", "iframe", "object", "embed", "form")]
-    assert not [attrs for tag, attrs in tags if tag == "script" and "src" in attrs]
-    sources = [attrs["src"] for tag, attrs in tags if tag == "img"]
+    tags = PageTags(page(synthetic, verdicts))
+    assert not {"link", "iframe", "object", "embed", "form"} & set(tags.names)
+    assert not [script for script in tags.attributes("script") if "src" in script]
+    sources = [image["src"] for image in tags.attributes("img")]
     assert [str(source).split(";")[0] for source in sources] == ["data:image/svg+xml", "data:image/png"]
     text = re.sub(r"data:[^\"]*", "", page(synthetic, verdicts))
     assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text)
 
 
 def test_headings_descend_by_one_and_images_have_words(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
-    tags = Tags(page(synthetic, verdicts)).tags
-    heads = [int(tag[1]) for tag, _ in tags if re.fullmatch(r"h\d", tag)]
+    tags = PageTags(page(synthetic, verdicts))
+    heads = [int(name[1]) for name in tags.names if re.fullmatch(r"h\d", name)]
     assert heads[0] == 1
     assert heads.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(heads))
-    assert [attrs["alt"] for tag, attrs in tags if tag == "img"] == ["success: What one sees.", "phase: A map."]
+    assert [image["alt"] for image in tags.attributes("img")] == ["success: What one sees.", "phase: A map."]
 
 
 def test_tables_scroll_in_a_box_that_the_keyboard_reaches(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
-    tags = Tags(page(synthetic, verdicts)).tags
-    boxes = [attrs for _, attrs in tags if str(attrs.get("class")).split()[0] == "scroll"]
-    assert len(boxes) == len([tag for tag, _ in tags if tag == "table"]) == 3
+    tags = PageTags(page(synthetic, verdicts))
+    boxes = [attributes for _, attributes in tags.tags if str(attributes.get("class")).split()[0] == "scroll"]
+    assert len(boxes) == tags.names.count("table") == 3
     assert all(box["tabindex"] == "0" and box["aria-label"] for box in boxes)
 
 
 def test_a_malicious_claim_is_only_text(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
     attack = "</title><script>alert(1)</script><img src=x onerror=alert(2)>"
     text = page(synthetic, verdicts, claim=attack, name='"><b>')
-    assert len([tag for tag, _ in Tags(text).tags if tag == "script"]) == 2
+    assert PageTags(text).names.count("script") == 2
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text
-    assert not [attrs for _, attrs in Tags(text).tags if "onerror" in attrs]
+    assert not [attributes for _, attributes in PageTags(text).tags if "onerror" in attributes]
     assert "&#39;x=&lt;1&gt;&#39;" in text
 
 
@@ -234,7 +213,7 @@ def test_a_page_of_nothing_is_a_page(tmp_path: Path) -> None:
     verdicts = judge(expectation, frames.runs, synthetic.planned)
     write(tmp_path / "report.html", synthetic.study, frames, verdicts, [], {})
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert Tags(text).tags
+    assert PageTags(text).names.count("table") == 2
     assert "No verdict on 1 of 1 expectations" in text
 
 

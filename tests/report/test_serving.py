@@ -17,14 +17,14 @@ from time import monotonic, time
 from typing import Any
 
 import pytest
+from results_folders import commit
 
 from harness.errors import ResultsError
 from harness.registry import read
 from harness.report import serving
 from harness.report.serving import HOST, Live, server
-from harness.schema import Record
 from harness.store.journal import Journal
-from harness.study.plan import Plan, Run, plan
+from harness.study.plan import Plan, plan
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,11 +39,6 @@ def journal(study_plan: Plan, tmp_path: Path) -> Journal:
     journal = Journal.create(tmp_path / "out" / "tiny")
     commit(journal, study_plan.runs[0])
     return journal
-
-
-def commit(journal: Journal, run: Run) -> None:
-    rows = {"curves": [{"update": 0, "loss": 1.0, "accuracy": 0.25}]}
-    journal.commit(Record(run.run_id, {"outcome": "unsolved", "updates": 6, "chance": 0.25}, rows), run.columns())
 
 
 @contextmanager

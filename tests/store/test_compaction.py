@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from results_folders import quiet_sweep, table_rows
 
 from harness.execution.options import SweepOptions
 from harness.execution.sweeping import sweep
@@ -226,7 +227,7 @@ def test_a_full_disk_leaves_the_files_and_the_sweep_is_done_all_the_same(
 
     monkeypatch.setattr(compaction, "write", full)
     study_plan = plan(read(study_file()))
-    assert sweep(study_plan, tmp_path / "r", SweepOptions(), shown=False).missing == 0
+    assert quiet_sweep(study_plan, tmp_path / "r").missing == 0
     assert set(Journal.open(tmp_path / "r").loose()) == study_plan.ids
 
 
@@ -326,52 +327,42 @@ def test_what_is_no_segment_holds_nothing_and_stops_nobody(tmp_path: Path, kind:
 # --- whole sweeps -----------------------------------------------------------------------------------------------------
 
 
-def rows(folder: Path) -> dict[str, str]:
-    """The tables without their timing, as text: NaN is not equal to itself."""
-    import pyarrow.parquet as pq
-
-    read_tables = {name: pq.read_table(folder / f"{name}.parquet") for name in ("runs", "curves", "gradients")}
-    return {
-        name: repr(table.drop(["seconds"] if name == "runs" else []).to_pydict()) for name, table in read_tables.items()
-    }
-
-
 def test_a_sweep_that_packs_half_way_and_goes_on_has_the_tables_of_one_that_does_not(
     study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study_plan = plan(read(study_file()))
     with monkeypatch.context() as patched:
         patched.setattr(compaction, "FEWEST", 1000)
-        sweep(study_plan, tmp_path / "files", SweepOptions(), shown=False)
-    sweep(study_plan, tmp_path / "packed", SweepOptions(limit=4), shown=False)
+        quiet_sweep(study_plan, tmp_path / "files")
+    quiet_sweep(study_plan, tmp_path / "packed", limit=4)
     assert len(Journal.open(tmp_path / "packed").segments().ids()) == 4
-    again = sweep(study_plan, tmp_path / "packed", SweepOptions(), shown=False)
+    again = quiet_sweep(study_plan, tmp_path / "packed")
     assert (again.computed, again.missing) == (2, 0)
     assert not Journal.open(tmp_path / "packed").loose()
-    assert sweep(study_plan, tmp_path / "packed", SweepOptions(), shown=False).computed == 0
-    assert rows(tmp_path / "packed") == rows(tmp_path / "files")
+    assert quiet_sweep(study_plan, tmp_path / "packed").computed == 0
+    assert table_rows(tmp_path / "packed") == table_rows(tmp_path / "files")
 
 
 def test_a_sweep_finds_a_damaged_commit_in_a_segment_and_does_it_again(study_file, tmp_path: Path, capsys) -> None:
     study_plan = plan(read(study_file()))
-    sweep(study_plan, tmp_path, SweepOptions(), shown=False)
-    before, path = rows(tmp_path), one_segment(tmp_path)
+    quiet_sweep(study_plan, tmp_path)
+    before, path = table_rows(tmp_path), one_segment(tmp_path)
     data = bytearray(path.read_bytes())
     data[300] ^= 1
     path.write_bytes(data)
     again = sweep(study_plan, tmp_path, SweepOptions())
     assert "damaged commit quarantined, its run is missing" in capsys.readouterr().err
     assert (again.computed, again.missing) == (1, 0)
-    assert rows(tmp_path) == before
+    assert table_rows(tmp_path) == before
 
 
 def test_packed_folders_are_merged_by_copying_their_commits(study_file, tmp_path: Path) -> None:
     study_plan = plan(read(study_file()))
-    sweep(study_plan, tmp_path / "whole", SweepOptions(), shown=False)
+    quiet_sweep(study_plan, tmp_path / "whole")
     for name, where in (("a", {"cell": "rnn"}), ("b", {"cell": ["lstm", "gru"]})):
-        sweep(study_plan, tmp_path / name, SweepOptions(where=where), shown=False)
+        quiet_sweep(study_plan, tmp_path / name, where=where)
     shutil.copytree(tmp_path / "b" / "journal", tmp_path / "a" / "journal", dirs_exist_ok=True)
     merged = Journal.open(tmp_path / "a")
     assert merged.done() == study_plan.ids
     tables.refresh(merged, study_plan)
-    assert rows(tmp_path / "a") == rows(tmp_path / "whole")
+    assert table_rows(tmp_path / "a") == table_rows(tmp_path / "whole")
