@@ -97,7 +97,9 @@ def test_the_table_is_no_wider_than_the_paper() -> None:
 
 
 def test_dollars_are_letters() -> None:
-    style.encode(examples(table(("rnn", "$x_", "$\\broken"))), "png")
+    figure = examples(table(("rnn", "$x_", "$\\broken")))
+    style.encode(figure, "png")  # as a formula "$\\broken" would be an error
+    assert written(figure)[-3:] == ["$x_", "$X_", "✗ $\\broken"]
 
 
 def test_a_table_without_examples_is_an_error(synthetic: SyntheticResults) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +26,23 @@ KINDS: dict[str, dict[str, Any]] = {
     "success": {}, "score": {}, "learning": {}, "decay": {}, "phase": {}, "codes": {}, "nodes": {},
     "heatmap": {"col": "sequence_length", "row": "cell"},
 }  # fmt: skip
+Draw = Callable[[str, str], Figure]
 LARGER = tuple(name for name in style.STYLES if name != "paper")
 
 
-def draw(synthetic: SyntheticResults, name: str, look: str) -> Figure:
-    (kind,) = figures({"kind": name, **KINDS[name]})
-    with style.use(look):
-        figure: Figure = kind.draw(synthetic.frames, synthetic.study)
-        style.encode(figure, "png")
-    return figure
+@pytest.fixture(scope="module")
+def draw(synthetic: SyntheticResults) -> Callable[[str, str], Figure]:
+    """Draws and lays out a kind in a style, each once."""
+
+    @cache
+    def drawn(name: str, look: str) -> Figure:
+        (kind,) = figures({"kind": name, **KINDS[name]})
+        with style.use(look):
+            figure: Figure = kind.draw(synthetic.frames, synthetic.study)
+            style.encode(figure, "png")
+        return figure
+
+    return drawn
 
 
 def lengths(figure: Figure) -> dict[str, list[float]]:
@@ -56,8 +66,8 @@ def data(figure: Figure) -> list[Any]:
 
 @pytest.mark.parametrize("look", LARGER)
 @pytest.mark.parametrize("name", KINDS)
-def test_every_line_mark_and_letter_of_a_kind_is_scaled(synthetic: SyntheticResults, name: str, look: str) -> None:
-    paper, other = lengths(draw(synthetic, name, "paper")), lengths(draw(synthetic, name, look))
+def test_every_line_mark_and_letter_of_a_kind_is_scaled(draw: Draw, name: str, look: str) -> None:
+    paper, other = lengths(draw(name, "paper")), lengths(draw(name, look))
     scale = style.STYLES[look].scale
     for kind, sizes in paper.items():
         assert other[kind] == pytest.approx([scale * each for each in sizes]), kind
@@ -65,21 +75,21 @@ def test_every_line_mark_and_letter_of_a_kind_is_scaled(synthetic: SyntheticResu
 
 @pytest.mark.parametrize("look", LARGER)
 @pytest.mark.parametrize("name", KINDS)
-def test_no_style_changes_the_data(synthetic: SyntheticResults, name: str, look: str) -> None:
-    for one, other in zip(data(draw(synthetic, name, "paper")), data(draw(synthetic, name, look)), strict=True):
+def test_no_style_changes_the_data(draw: Draw, name: str, look: str) -> None:
+    for one, other in zip(data(draw(name, "paper")), data(draw(name, look)), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("look", style.STYLES)
-def test_widths_are_those_of_the_style(synthetic: SyntheticResults, look: str) -> None:
-    assert draw(synthetic, "success", look).get_figwidth() == style.STYLES[look].single
-    assert draw(synthetic, "decay", look).get_figwidth() == style.STYLES[look].double
+def test_widths_are_those_of_the_style(draw: Draw, look: str) -> None:
+    assert draw("success", look).get_figwidth() == style.STYLES[look].single
+    assert draw("decay", look).get_figwidth() == style.STYLES[look].double
 
 
 @pytest.mark.parametrize("look", style.STYLES)
-def test_every_legend_lies_within_its_figure(synthetic: SyntheticResults, look: str) -> None:
+def test_every_legend_lies_within_its_figure(draw: Draw, look: str) -> None:
     for name in ("success", "learning", "decay"):
-        figure: Any = draw(synthetic, name, look)
+        figure: Any = draw(name, look)
         (legend,) = figure.findobj(Legend)
         box = legend.get_window_extent()
         assert box.x0 >= 0
@@ -114,17 +124,20 @@ def test_the_commands_offer_every_style_and_format() -> None:
 def test_files_are_the_same_bytes_twice_in_every_style_and_format(
     synthetic: SyntheticResults, tmp_path: Path, look: str
 ) -> None:
-    small = replace(synthetic.study, figures=synthetic.study.figures[2:3])
-    for name in ("a", "b"):
-        render(small, synthetic.frames, tmp_path / name, cli.FORMATS, look)
+    small = replace(synthetic.study, figures=synthetic.study.figures[:1])
+    first, again = (render(small, synthetic.frames, tmp_path / name, cli.FORMATS, look) for name in ("a", "b"))
+    assert first == again
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert names == ["decay.pdf", "decay.png", "decay.svg"]
+    assert names == ["success.pdf", "success.png", "success.svg"]
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
 
 
-def test_figures_of_other_formats_are_removed(synthetic: SyntheticResults, tmp_path: Path) -> None:
+def test_files_are_pdf_and_png_by_default_and_those_of_other_formats_are_removed(
+    synthetic: SyntheticResults, tmp_path: Path
+) -> None:
     small = replace(synthetic.study, figures=synthetic.study.figures[:1])
     render(small, synthetic.frames, tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "success.pdf", "success.png"]
     render(small, synthetic.frames, tmp_path, ["svg"], "talk")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "success.svg"]

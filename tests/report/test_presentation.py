@@ -44,15 +44,6 @@ def drawn_figure(synthetic: SyntheticResults, index: int) -> Any:
     return figure.draw(synthetic.frames, synthetic.study)
 
 
-def test_files_are_written_with_the_same_bytes_twice(synthetic: SyntheticResults, tmp_path: Path) -> None:
-    small = replace(synthetic.study, figures=synthetic.study.figures[:1])
-    first, again = (render(small, synthetic.frames, tmp_path / name) for name in ("a", "b"))
-    assert first == again
-    names = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert names == ["success.pdf", "success.png"]
-    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
-
-
 def test_no_date_is_in_a_file(synthetic: SyntheticResults, tmp_path: Path) -> None:
     render(replace(synthetic.study, figures=synthetic.study.figures[:1]), synthetic.frames, tmp_path, ["pdf", "svg"])
     assert b"CreationDate" not in (tmp_path / "success.pdf").read_bytes()
