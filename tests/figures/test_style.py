@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,13 +18,13 @@ from synthetic_results import SyntheticResults, figures
 from harness import cli
 from harness.errors import HarnessError
 from harness.figures import style
-from harness.figures.rendering import render
 
 KINDS: dict[str, dict[str, Any]] = {
     "success": {}, "score": {}, "learning": {}, "decay": {}, "phase": {}, "codes": {}, "nodes": {},
     "heatmap": {"col": "sequence_length", "row": "cell"},
 }  # fmt: skip
 Draw = Callable[[str, str], Figure]
+ONE_COLUMN = ("success", "score", "codes")
 LARGER = tuple(name for name in style.STYLES if name != "paper")
 
 
@@ -81,9 +79,10 @@ def test_no_style_changes_the_data(draw: Draw, name: str, look: str) -> None:
 
 
 @pytest.mark.parametrize("look", style.STYLES)
-def test_widths_are_those_of_the_style(draw: Draw, look: str) -> None:
-    assert draw("success", look).get_figwidth() == style.STYLES[look].single
-    assert draw("decay", look).get_figwidth() == style.STYLES[look].double
+def test_a_figure_has_the_width_of_one_column_or_two(draw: Draw, look: str) -> None:
+    widths = {name: draw(name, look).get_figwidth() for name in KINDS}
+    single, double = style.STYLES[look].single, style.STYLES[look].double
+    assert widths == {name: single if name in ONE_COLUMN else double for name in KINDS}
 
 
 @pytest.mark.parametrize("look", style.STYLES)
@@ -120,24 +119,11 @@ def test_the_commands_offer_every_style_and_format() -> None:
     assert set(cli.FORMATS) == set(style.METADATA)
 
 
-@pytest.mark.parametrize("look", style.STYLES)
-def test_files_are_the_same_bytes_twice_in_every_style_and_format(
-    synthetic: SyntheticResults, tmp_path: Path, look: str
-) -> None:
-    small = replace(synthetic.study, figures=synthetic.study.figures[:1])
-    first, again = (render(small, synthetic.frames, tmp_path / name, cli.FORMATS, look) for name in ("a", "b"))
-    assert first == again
-    names = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert names == ["success.pdf", "success.png", "success.svg"]
-    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
+def test_a_cell_has_one_colour_everywhere() -> None:
+    assert style.colours("cell", ["lstm", "rnn"])[::-1] == style.colours("cell", ["rnn", "lstm"])
+    assert len(set(style.colours("cell", ["rnn", "lstm", "gru", "janet", "lru"]))) == 5
 
 
-def test_files_are_pdf_and_png_by_default_and_those_of_other_formats_are_removed(
-    synthetic: SyntheticResults, tmp_path: Path
-) -> None:
-    small = replace(synthetic.study, figures=synthetic.study.figures[:1])
-    render(small, synthetic.frames, tmp_path)
-    (tmp_path / "notes.txt").write_text("mine")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "success.pdf", "success.png"]
-    render(small, synthetic.frames, tmp_path, ["svg"], "talk")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "success.svg"]
+def test_a_null_is_grey_unless_it_means_a_value() -> None:
+    assert style.colours("forget_bias", ["1.0", None])[1] == style.NONE_COLOUR
+    assert style.NONE_COLOUR not in style.colours("bptt_window", [5, 25, None])

@@ -20,11 +20,6 @@ from harness.verdicts.expectations import Verdict
 ATTACK = r"100 % of \textbf{a_b} & {c} #1 $x$ ~ ^ < > | \input{secret} − ∞ ρ ±½ h₁ 10⁻³ ‖∂L‖ ≥ σ"
 
 
-@pytest.fixture(scope="module")
-def verdicts(synthetic: SyntheticResults) -> list[Verdict]:
-    return synthetic.verdicts
-
-
 def rows(text: str) -> list[list[str]]:
     """The cells of all rows but the heads'."""
     bodies = re.findall(r"\\midrule\n(.*?)\n\\bottomrule", text, re.DOTALL)
