@@ -1,4 +1,4 @@
-"""What tests write into a results folder, and read from it."""
+"""Commits, sweeps and tables of a results folder, as tests write and read them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def commit(journal: Journal, run: Run) -> None:
 
 
 def quiet_sweep(study_plan: Plan, folder: Path, **options: Any) -> SweepResult:
-    """A sweep with these options that shows no progress."""
-    return sweep(study_plan, folder, SweepOptions(**options), shown=False)
+    """A sweep with these options, on the torch engine where they name none; it shows no progress."""
+    return sweep(study_plan, folder, SweepOptions(**{"engine": "torch", **options}), shown=False)
 
 
 def table_rows(folder: Path) -> dict[str, list[str]]:

@@ -194,7 +194,7 @@ def test_a_figure_is_the_studys_own_or_any_kind(here: Path) -> None:
     assert all(np.array_equal(rate[np.isfinite(rate)], np.zeros(2)) for rate in rates[:1])
 
 
-def test_what_is_shown_is_short_and_escaped(here: Path) -> None:
+def test_representations_are_short_and_escaped(here: Path) -> None:
     study = harness.Study.from_yaml("studies/first.yaml")
     plan, loaded = study.plan(), harness.load("results/first")
     for each in (study, loaded):
@@ -247,7 +247,7 @@ def test_a_report_is_written_on_request(tmp_path: Path, here: Path) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_what_the_command_line_refuses_is_refused(tmp_path: Path, arguments, message: str) -> None:
+def test_options_that_the_command_line_refuses_are_refused(tmp_path: Path, arguments, message: str) -> None:
     with pytest.raises(HarnessError) as caught:
         harness.Study.from_text(FIRST).run(folder=tmp_path / "none", **arguments)
     assert message in str(caught.value)

@@ -108,8 +108,9 @@ def test_machines_are_distinguished(results) -> None:
     assert page.machines(other)[1] == "Another, 2026-01-01 (a=1). Sections: parts."
 
 
-def test_a_page_of_nothing_is_a_page() -> None:
-    assert "not measured" in page.text({})
+def test_without_measurements_no_goal_is_judged() -> None:
+    assert {row[2:] for row in tables.goals({}, {}).rows} == {(tables.NOTHING, "not measured")}
+    assert page.text({}).count(" not measured ") == len(GOALS)
 
 
 def test_the_figure_draws_the_medians(results) -> None:

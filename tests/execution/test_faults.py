@@ -39,44 +39,26 @@ def commits(folder: Path) -> dict[str, bytes]:
 # --- damaged files ---------------------------------------------------------------------------------------------------
 
 
-def damaged(data: bytes, damage: str) -> bytes:
-    middle = len(data) // 2
-    return {
-        "truncated": data[:middle],
-        "a flipped bit": data[:middle] + bytes([data[middle] ^ 4]) + data[middle + 1 :],
-        "another seed in the head": data.replace(b'"seed": 0', b'"seed": 7', 1),
-        "empty": b"",
-        "zeros, as after a power cut": bytes(len(data)),
-    }[damage]
-
-
-DAMAGES = ("truncated", "a flipped bit", "another seed in the head", "empty", "zeros, as after a power cut")
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_commit_is_missing_for_readers_and_quarantined_by_the_next_sweep(
-    planned: Planned, tmp_path: Path, damage: str, capsys
+    planned: Planned, tmp_path: Path, capsys
 ) -> None:
     study_plan, folder = planned("steady", seeds="3"), tmp_path / "r"
     quiet_sweep(study_plan, folder)
     before, path = commits(folder), Journal.open(folder).path(study_plan.runs[0].run_id)
-    path.write_bytes(damaged(before[path.name], damage))
-    assert path.read_bytes() != before[path.name]
-    hurt = commits(folder)
+    path.write_bytes(before[path.name][:-100])
+    spoiled = commits(folder)
     message = f"damaged commit, to be computed again: {study_plan.runs[0].run_id}"
-    preview_text, shown = (
-        preview.preview(study_plan, folder, SweepOptions()),
-        Status.of(study_plan, Journal.open(folder)).text(),
-    )
+    preview_text = preview.preview(study_plan, folder, SweepOptions())
+    status_text = Status.of(study_plan, Journal.open(folder)).text()
     assert message in preview_text
     assert "3 runs: 2 done, 1 missing, 0 failed" in preview_text
     assert "to do now: 1 runs" in preview_text
-    assert message in shown
-    assert "1  missing" in shown
+    assert message in status_text
+    assert "1  missing" in status_text
     assert len(list(Journal.open(folder).read(sorted(study_plan.ids)))) == 2
-    assert commits(folder) == hurt, "a reader has changed something"
+    assert commits(folder) == spoiled, "a reader has changed something"
     capsys.readouterr()
-    again = sweeping.sweep(study_plan, folder, SweepOptions())
+    again = sweeping.sweep(study_plan, folder, SweepOptions(engine="torch"))
     assert f"damaged commit quarantined, its run is missing: {study_plan.runs[0].run_id}" in capsys.readouterr().err
     assert (again.computed, again.missing) == (1, 0)
     assert commits(folder) == before
@@ -123,7 +105,7 @@ def test_a_folder_where_a_commit_should_be_is_a_damaged_commit(planned: Planned,
     assert quiet_sweep(study_plan, tmp_path).missing == 0
 
 
-def test_a_damaged_note_of_a_failure_is_no_note(planned: Planned, tmp_path: Path) -> None:
+def test_a_damaged_note_of_a_failure_is_ignored(planned: Planned, tmp_path: Path) -> None:
     study_plan = planned("steady", seeds="3")
     journal = Journal.create(tmp_path)
     for run in study_plan.runs:
@@ -137,7 +119,7 @@ def test_a_damaged_note_of_a_failure_is_no_note(planned: Planned, tmp_path: Path
     assert third.exists()
 
 
-def test_what_a_killed_writer_left_half_written_is_removed_by_the_next_sweep(planned: Planned, tmp_path: Path) -> None:
+def test_half_written_files_of_a_killed_writer_are_removed_by_the_next_sweep(planned: Planned, tmp_path: Path) -> None:
     study_plan = planned("steady", seeds="1")
     Journal.create(tmp_path)
     halves = [tmp_path / name / f".half-{'0f' * 16}" for name in ("", "journal", "failures", "working", "checkpoints")]
@@ -145,7 +127,7 @@ def test_what_a_killed_writer_left_half_written_is_removed_by_the_next_sweep(pla
         half.parent.mkdir(exist_ok=True)
         half.write_text("half")
     own = tmp_path / ".somebody-elses"
-    own.write_text("kept")
+    own.write_text("mine")
     quiet_sweep(study_plan, tmp_path)
     assert [half for half in halves if half.exists()] == []
     assert own.exists()
@@ -179,7 +161,7 @@ def test_a_folder_that_is_deleted_while_a_sweep_runs_is_an_error_and_is_not_made
     assert not (tmp_path / "r").exists()
 
 
-def test_on_a_full_disk_a_sweep_stops_and_blames_no_run_and_goes_on_when_there_is_room(
+def test_on_a_full_disk_a_sweep_stops_and_blames_no_run_and_continues_once_there_is_space(
     planned: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quiet_sweep(planned("steady", seeds="[0]"), tmp_path)
@@ -204,7 +186,7 @@ def test_on_a_full_disk_a_sweep_stops_and_blames_no_run_and_goes_on_when_there_i
 
 
 @pytest.mark.parametrize("part", ["holder.json", "plan.json", "runs.parquet"])
-def test_what_the_controller_cannot_write_is_a_message(
+def test_a_file_that_the_controller_cannot_write_is_reported(
     planned: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     quiet_sweep(planned("steady", seeds="[0]"), tmp_path)

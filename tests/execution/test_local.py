@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from results_folders import quiet_sweep, table_rows
 
-from harness.execution.options import SweepOptions, conditions
 from harness.registry import read
 from harness.store.journal import Journal
 from harness.store.status import Status
@@ -28,32 +27,24 @@ def test_one_job_and_two_give_the_same_tables_bit_for_bit(study_file, tmp_path: 
 
 def test_a_rerun_does_only_what_is_missing_and_the_tables_are_those_of_one_sweep(study_file, tmp_path: Path) -> None:
     study_plan = plan(read(study_file()))
-    whole = quiet_sweep(study_plan, tmp_path / "whole", engine="torch")
+    whole = quiet_sweep(study_plan, tmp_path / "whole")
     assert (whole.computed, whole.missing) == (6, 0)
-    first = quiet_sweep(study_plan, tmp_path / "parts", limit=2, engine="torch")
+    first = quiet_sweep(study_plan, tmp_path / "parts", limit=2)
     assert (first.computed, first.missing) == (2, 4)
-    second = quiet_sweep(study_plan, tmp_path / "parts", engine="torch")
+    second = quiet_sweep(study_plan, tmp_path / "parts")
     assert (second.computed, second.missing) == (4, 0)
-    assert quiet_sweep(study_plan, tmp_path / "parts", engine="torch").computed == 0
+    assert quiet_sweep(study_plan, tmp_path / "parts").computed == 0
     assert table_rows(tmp_path / "whole") == table_rows(tmp_path / "parts")
-
-
-def test_shards_share_the_runs_out_and_together_make_the_whole(planned: Planned, tmp_path: Path) -> None:
-    study_plan = planned("steady", seeds="20")
-    parts = [SweepOptions(shard=(i, 3)).select(study_plan, frozenset(), frozenset()) for i in (1, 2, 3)]
-    ids = [run.run_id for part in parts for run in part]
-    assert sorted(ids) == sorted(study_plan.ids)
-    assert all(parts)
 
 
 def test_an_exception_and_a_killed_worker_are_isolated_and_noted_and_the_rest_is_done(
     planned: Planned, tmp_path: Path
 ) -> None:
     study_plan = planned("poisoned", seeds="5", cells="[rnn, lstm]")
-    done = quiet_sweep(study_plan, tmp_path, jobs=2, retries=1)
+    result = quiet_sweep(study_plan, tmp_path, jobs=2, retries=1)
     expected = {run.run_id: run.seed for run in study_plan.runs}
-    assert {expected[run_id] for run_id in done.failed} == {1, 2}
-    assert len(done.failed) == 4
+    assert {expected[run_id] for run_id in result.failed} == {1, 2}
+    assert len(result.failed) == 4
     assert sorted(expected[run_id] for run_id in Journal.open(tmp_path).done()) == sorted([0, 3, 4] * 2)
     notes = Journal.open(tmp_path).failures()
     for run_id, note in notes.items():
@@ -64,7 +55,7 @@ def test_an_exception_and_a_killed_worker_are_isolated_and_noted_and_the_rest_is
     assert not list((tmp_path / "working").glob("*.json"))
 
 
-def test_workers_that_die_before_they_can_say_what_they_are_at_do_not_keep_a_sweep_for_ever(
+def test_workers_that_die_before_they_mark_their_runs_do_not_keep_a_sweep_for_ever(
     planned: Planned, tmp_path: Path, monkeypatch
 ) -> None:
     # a torch that kills its process stands for one that runs out of memory while it is imported
@@ -76,17 +67,17 @@ def test_workers_that_die_before_they_can_say_what_they_are_at_do_not_keep_a_swe
 
     get_reusable_executor().shutdown(wait=True)  # workers of earlier tests have imported the real one
     study_plan = planned("unreachable", seeds="1", cells="[rnn, lstm]")
-    done = quiet_sweep(study_plan, tmp_path / "out", jobs=2, retries=0)
-    assert set(done.failed) == study_plan.ids
+    result = quiet_sweep(study_plan, tmp_path / "out", jobs=2, retries=0)
+    assert set(result.failed) == study_plan.ids
     get_reusable_executor().shutdown(wait=True)
 
 
 def test_a_forced_run_keeps_its_old_result_until_the_new_one_is_there(planned: Planned, tmp_path: Path) -> None:
     quiet_sweep(planned("steady", seeds="[0, 1]"), tmp_path)
     before = Journal.open(tmp_path).done()
-    done = quiet_sweep(planned("poisoned", seeds="[0, 1]"), tmp_path, force=True, retries=0)
+    result = quiet_sweep(planned("poisoned", seeds="[0, 1]"), tmp_path, force=True, retries=0)
     assert Journal.open(tmp_path).done() == before
-    assert done.missing == 0
+    assert result.missing == 0
 
 
 def test_failed_runs_wait_until_they_are_retried(planned: Planned, tmp_path: Path) -> None:
@@ -100,23 +91,23 @@ def test_failed_runs_wait_until_they_are_retried(planned: Planned, tmp_path: Pat
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_fail_fast_stops_at_the_first_run_that_fails_alone(planned: Planned, tmp_path: Path, jobs: int) -> None:
     study_plan = planned("poisoned", seeds="[1, 5, 6]")
-    done = quiet_sweep(study_plan, tmp_path, jobs=jobs, fail_fast=True, retries=0)
-    assert len(done.failed) == 1
-    assert {run.seed for run in study_plan.runs if run.run_id in done.failed} == {1}
+    result = quiet_sweep(study_plan, tmp_path, jobs=jobs, fail_fast=True, retries=0)
+    assert len(result.failed) == 1
+    assert {run.seed for run in study_plan.runs if run.run_id in result.failed} == {1}
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_other_runs_of_a_pack_are_not_blamed(planned: Planned, tmp_path: Path, jobs: int) -> None:
     study_plan = planned("poisoned", seeds="[1, 5, 6]")
-    done = quiet_sweep(study_plan, tmp_path, jobs=jobs, retries=0)
-    assert {run.seed for run in study_plan.runs if run.run_id in done.failed} == {1}
-    assert done.missing == len(done.failed) == 1
+    result = quiet_sweep(study_plan, tmp_path, jobs=jobs, retries=0)
+    assert {run.seed for run in study_plan.runs if run.run_id in result.failed} == {1}
+    assert result.missing == len(result.failed) == 1
 
 
 def test_a_deadline_is_a_failure_of_that_run_and_is_not_tried_again(planned: Planned, tmp_path: Path) -> None:
-    done = quiet_sweep(planned("endless", seeds="1"), tmp_path, timeout=0.2)
-    assert len(done.failed) == 1
-    assert all("DeadlineError" in error for error in done.failed.values())
+    result = quiet_sweep(planned("endless", seeds="1"), tmp_path, timeout=0.2)
+    assert len(result.failed) == 1
+    assert all("DeadlineError" in error for error in result.failed.values())
     assert {note["attempts"] for note in Journal.open(tmp_path).failures().values()} == {1}
 
 
@@ -126,13 +117,6 @@ def test_force_does_again_what_is_done(planned: Planned, tmp_path: Path) -> None
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "journal").glob("*.run")}
     quiet_sweep(study_plan, tmp_path, force=True)
     assert all(path.stat().st_mtime_ns > then for path, then in before.items())
-
-
-def test_a_filter_takes_columns_and_values(planned: Planned) -> None:
-    study_plan = planned("steady", cells="[rnn, lstm, gru]")
-    options = SweepOptions(where=conditions(["cell=lstm,gru", "seed=1"], study_plan.study))
-    chosen = options.select(study_plan, frozenset(), frozenset())
-    assert sorted((run.point.columns()["cell"], run.seed) for run in chosen) == [("gru", 1), ("lstm", 1)]
 
 
 def test_a_changed_study_leaves_old_runs_as_orphans(planned: Planned, tmp_path: Path) -> None:

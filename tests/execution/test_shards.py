@@ -26,16 +26,16 @@ def study_plan(study_file):
 
 
 def test_shards_share_the_runs_and_leave_none(study_plan) -> None:
-    owners = [[index for index in (1, 2, 3) if SweepOptions(shard=(index, 3)).owns(run)] for run in study_plan.runs]
-    assert all(len(owner) == 1 for owner in owners)
-    assert {owner[0] for owner in owners} == {1, 2, 3}
+    shards = [SweepOptions(shard=(index, 3)).select(study_plan, frozenset(), frozenset()) for index in (1, 2, 3)]
+    assert sorted(run.run_id for shard in shards for run in shard) == sorted(study_plan.ids)
+    assert all(shards)
 
 
 def test_shards_at_the_same_time_in_one_folder_make_the_tables_of_one_sweep(
     study_file, study_plan, tmp_path: Path
 ) -> None:
     path = study_file()
-    quiet_sweep(study_plan, tmp_path / "whole", engine="torch")
+    quiet_sweep(study_plan, tmp_path / "whole")
     command = [sys.executable, "-m", "harness.sweep", str(path), "-S", "seeds=4", "-o", str(tmp_path), "-j", "1"]
     command += ["--engine", "torch"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -88,7 +88,7 @@ def test_no_panel_reaches_into_another(synthetic: SyntheticResults, look: str) -
 
 
 @pytest.mark.parametrize("look", style.STYLES)
-def test_a_letter_stands_clear_of_legend_and_title(synthetic: SyntheticResults, look: str) -> None:
+def test_a_letter_overlaps_neither_legend_nor_title(synthetic: SyntheticResults, look: str) -> None:
     with style.use(look):
         figure = drawn(synthetic, [["success", "decay"], ["heatmap", "phase"]])
         style.encode(figure, "png")

@@ -1,4 +1,4 @@
-"""What all fuzzing shares: number of cases and seed, commands called under a time limit, folders compared."""
+"""Shared by all fuzzing: number of cases and seed, commands called under a time limit, folders compared."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.cli import guarded
 
 FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))  # more cases of everything: `tox -e fuzz`
 SEED = int(os.environ.get("FUZZ_SEED") or time())  # of the long run; the ordinary one is the same every time
-SECONDS = 10.0  # for one call of a command; ordinary ones take a hundredth of a second
+SECONDS = 10.0  # for one call of a command; ordinary calls take a hundredth of a second
 STUDIES = Path(__file__).parents[2] / "studies"
 
 TINY = study_text(seeds=4)

@@ -183,7 +183,7 @@ def test_a_sweep_with_nothing_to_compute_keeps_every_sound_commit_and_touches_no
     assert folder.exists()
 
 
-def test_a_second_look_says_the_same(workspace: Path) -> None:
+def test_the_same_folder_gives_the_same_output_twice(workspace: Path) -> None:
     for where in range(0, 60, 3):
         spoil(workspace, [(flip, where, 77 * where)])
         once, again = (call(check, workspace / "s.yaml", "-o", workspace / "out") for _ in range(2))

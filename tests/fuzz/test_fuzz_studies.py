@@ -23,7 +23,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def plan(workspace: Path, content: str | bytes, *, seconds: float = SECONDS) -> Shown:
-    """The dry run of a study file, and the law that every one of them keeps."""
+    """The dry run of a study file, with the checks that each must pass."""
     path = workspace / "s.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
     shown = call(sweep, path, "-o", workspace / "out", "-n", seconds=seconds)

@@ -94,7 +94,7 @@ def test_mixed_machines_are_noted(synthetic: SyntheticResults, verdicts: list[Ve
     assert "These results mix 2 values of engine: numba; torch." in text
 
 
-def test_a_page_of_nothing_is_a_page(tmp_path: Path) -> None:
+def test_a_page_without_results_is_well_formed(tmp_path: Path) -> None:
     synthetic = simulate([point("rnn", 20, 1.0)])
     frames = replace(synthetic.frames, runs=synthetic.frames.runs.iloc[:0])
     expectation = Expectation(metric="success_rate", at_least=0.5)
@@ -206,7 +206,7 @@ def test_every_ink_is_legible_on_every_ground(scheme: str) -> None:
     assert {line for line in lines - {"rule"} if contrast(colours[line], colours["paper"]) < 3} == set()
 
 
-def test_a_grid_of_thousands_of_points_is_cut_and_says_so(synthetic: SyntheticResults, monkeypatch) -> None:
+def test_a_grid_of_thousands_of_points_is_cut_with_a_note(synthetic: SyntheticResults, monkeypatch) -> None:
     def rows(text: str) -> list[str]:
         return re.findall(r"<tr>.*?</tr>", text[text.index('<table id="points"') :].split("</table>")[0], re.DOTALL)
 

@@ -202,13 +202,13 @@ def test_runs_that_share_a_seed_count_as_one_for_the_interval() -> None:
     from harness.statistics.intervals import pooled_interval
 
     assert pooled_interval(6, 8, 8) == rate_interval(6, 8)
-    # every run of a seed agrees: five settings tell no more than one
+    # every run of a seed agrees: five settings inform no more than one
     assert pooled_interval(15, 20, 4) == pytest.approx(rate_interval(3, 4))
     assert pooled_interval(0, 40, 8) == pytest.approx(rate_interval(0, 8))
     assert pooled_interval(40, 40, 8) == pytest.approx(rate_interval(8, 8))
 
 
-def test_the_pooled_interval_covers_fully_paired_seeds_as_often_as_it_says() -> None:
+def test_the_pooled_interval_covers_fully_paired_seeds_at_its_nominal_rate() -> None:
     from harness.statistics.intervals import pooled_interval
 
     generator, p, seeds, settings = np.random.default_rng(0), 0.6, 8, 5

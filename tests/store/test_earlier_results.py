@@ -39,7 +39,7 @@ def test_it_is_loaded_with_its_study_its_values_and_its_status(folder: Path) -> 
 def test_a_sweep_computes_what_it_lacks_and_leaves_its_commits(folder: Path) -> None:
     plan = harness.load(folder).judged.plan
     before = {commit.run_id: commit for commit in Journal.open(folder).read(plan.ids)}
-    result = quiet_sweep(plan, folder, engine="torch", retry_failed=True)
+    result = quiet_sweep(plan, folder, retry_failed=True)
     assert (result.computed, result.missing, result.failed) == (2, 0, {})
     after = {commit.run_id: commit for commit in Journal.open(folder).read(plan.ids)}
     assert len(before) == 2
