@@ -15,7 +15,7 @@ from study_texts import study_text
 import harness
 from harness import api, sweep
 from harness.api import results, study
-from harness.errors import HarnessError, ResultsError, StudyError
+from harness.errors import HarnessError, ResultsError
 
 TOP = Path(__file__).parents[2]
 FIRST = study_text(
@@ -81,6 +81,7 @@ def test_every_public_name_is_there_and_typed() -> None:
     assert set(harness.__all__) <= set(dir(harness))
     assert {getattr(harness, name).__name__ for name in harness.__all__} == set(harness.__all__)
     assert (TOP / "harness" / "py.typed").exists()
+    assert api.Study is harness.Study
     with pytest.raises(AttributeError, match="no attribute 'Studi'"):
         harness.Studi  # noqa: B018
 
@@ -303,8 +304,3 @@ for attempt in range(2):
     assert output.count("torch was loaded before its arithmetic could be fixed") == 2
     assert output.count("call harness.prepare() before torch is imported") == 2
     assert not (here / "late").exists()
-
-
-def test_the_first_mistake_of_a_study_is_a_harness_error() -> None:
-    assert issubclass(StudyError, harness.HarnessError)
-    assert api.Study is harness.Study
