@@ -115,6 +115,7 @@ def test_force_does_again_what_is_done(planned: Planned, tmp_path: Path) -> None
     study_plan = planned("steady")
     quiet_sweep(study_plan, tmp_path)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "journal").glob("*.run")}
+    assert len(before) == 2
     quiet_sweep(study_plan, tmp_path, force=True)
     assert all(path.stat().st_mtime_ns > then for path, then in before.items())
 
