@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from harness.registry import read
 from harness.schema import Record
 from harness.store import tables
 from harness.store.columns import TABLES
+from harness.store.commit import MALFORMED, checked, encode
 from harness.store.journal import Journal
 from harness.study.plan import plan
 
@@ -78,6 +80,22 @@ def test_a_damaged_commit_is_quarantined_and_the_run_is_missing(tmp_path: Path, 
     assert [commit.run_id for commit in journal.read(sorted(journal.done()))] == ["b" * 16]
     assert journal.done() == {"b" * 16}
     assert journal.quarantined() == ("a" * 16,)
+
+
+def test_no_single_flipped_bit_of_a_commit_is_read_as_data() -> None:
+    whole, seed = encode(record(), {"cell": "rnn", "seed": 1}), 5
+    head = whole.index(b"\n") + 1
+    print(f"seed {seed}")
+    undetected = []
+    for bit in [*range(8 * head), *random.Random(seed).sample(range(8 * head, 8 * len(whole)), 500)]:
+        data = bytearray(whole)
+        data[bit // 8] ^= 1 << bit % 8
+        try:
+            checked(bytes(data), "a" * 16)
+        except MALFORMED:
+            continue
+        undetected.append(bit)
+    assert undetected == []
 
 
 def test_a_folder_of_another_schema_version_is_refused_and_left_alone(tmp_path: Path) -> None:
