@@ -5,10 +5,10 @@ measurement  one quantity at one point with its repeats; results.json
 paired       what is compared runs in turn, in one process on one thread; a ratio comes from neighbours
 problem      one training problem, the same for the harness and for its peers
 own          the harness's training loop as something to time
-peers/       what one would use instead, one file each
+peers/       the alternatives to the harness, one file each
 flops        the arithmetic of a training step, counted
 processes    whole processes, timed from outside
 step, parts, sweeps, fixed, growth      the sections, each a function that returns measurements
-goals, reasons                          what is wanted of which measurement, and why it is missed
+goals, reasons                          a bound for each quantity, and why it is missed
 tables, figure, page                    measurements → text, figure, docs/performance.md
 """

@@ -7,13 +7,13 @@ import sys
 
 from harness import cli
 
-# As in sections.py, which --help need not load; a test holds the two together.
+# As in sections.py, which --help need not load; a test compares the two.
 NAMES = ("step", "parts", "sweeps", "fixed", "growth")
 
 
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
-    asked = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     from harness.execution.environment import prepare, single_threaded
 
     prepare()  # before numpy and torch load
@@ -22,26 +22,26 @@ def main(arguments: list[str]) -> int:
 
     single_threaded()
     path = page.HERE / "results.json"
-    effort = measurement.QUICK if asked.quick else measurement.FULL
-    results = dict(measurement.read(path)) if asked.page or (asked.only and not asked.quick) else {}
-    chosen = [] if asked.page else asked.only or (sections.QUICKLY if asked.quick else NAMES)
+    effort = measurement.QUICK if options.quick else measurement.FULL
+    results = dict(measurement.read(path)) if options.page or (options.only and not options.quick) else {}
+    chosen = [] if options.page else options.only or (sections.QUICKLY if options.quick else NAMES)
     for name in chosen:
         results[name] = sections.run(name, effort, lambda text: print(text, file=sys.stderr, flush=True))
-        if not asked.quick:
+        if not options.quick:
             measurement.write(results, path)
     print(tables.goals(results, REASONS).screen())
-    if not asked.quick:
+    if not options.quick:
         for written in page.write(results):
             print(f"written: {written}")
     return cli.DONE
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    made.add_argument("--quick", action="store_true", help="the centre of the grid only, two minutes; writes nothing")
-    made.add_argument("--page", action="store_true", help="write the page again from benchmarks/results.json")
-    made.add_argument("--only", nargs="+", choices=NAMES, help="measure these sections, keep the others as they are")
-    return made
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the centre of the grid only, two minutes; writes nothing")
+    parser.add_argument("--page", action="store_true", help="write the page again from benchmarks/results.json")
+    parser.add_argument("--only", nargs="+", choices=NAMES, help="measure these sections, keep the others as they are")
+    return parser
 
 
 if __name__ == "__main__":

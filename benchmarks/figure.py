@@ -13,6 +13,7 @@ from benchmarks.sizes import CELLS, CENTRE, FACTORS, moved
 from harness.figures import style
 
 PEERS = {"loop": "cell loop, retain_grad", "module": "module, not recording", "jax": "JAX, recording"}
+ENDS = ("median", "low", "high")
 FACTOR_NAMES = {"H": "units H", "T": "steps T", "B": "batch B", "R": "replicas R"}
 
 
@@ -28,16 +29,17 @@ def draw(results: Results) -> Figure:
         figure = Figure(figsize=(style.DOUBLE, 4.6), layout="constrained")
         axes = figure.subplots(len(PEERS), len(FACTORS), sharex="col", sharey="row", squeeze=False)
         rows = results["step"].rows if "step" in results else ()
-        found = {(row.quantity, row.sizes): row for row in rows if row.unit == ""}
+        measured = {(row.quantity, row.sizes): row for row in rows if row.unit == ""}
         goals = {goal.key: goal.bound for goal in GOALS}
         for i, (peer, title) in enumerate(PEERS.items()):
             for j, (factor, values) in enumerate(FACTORS.items()):
                 ax = axes[i, j]
                 for cell, colour, marker in zip(CELLS, style.colours("cell", CELLS), style.MARKERS, strict=False):
-                    points = [(v, found.get((peer, moved(replace(CENTRE, cell=cell), factor, v)))) for v in values]
-                    kept = [(v, row) for v, row in points if row is not None]
-                    ax.plot([v for v, _ in kept], [r.median for _, r in kept], color=colour, marker=marker, label=cell)
-                    ax.vlines([v for v, _ in kept], [r.low for _, r in kept], [r.high for _, r in kept], color=colour)
+                    rows_at = {v: measured.get((peer, moved(replace(CENTRE, cell=cell), factor, v))) for v in values}
+                    shown = {v: row for v, row in rows_at.items() if row is not None}
+                    medians, low, high = ([getattr(row, end) for row in shown.values()] for end in ENDS)
+                    ax.plot(list(shown), medians, color=colour, marker=marker, label=cell)
+                    ax.vlines(list(shown), low, high, color=colour)
                     goal = goals[f"{peer} {cell}"]
                     if goal is not None:
                         ax.plot(

@@ -23,7 +23,7 @@ from harness.store.journal import Journal
 from harness.study.plan import Plan, packs, plan
 
 SAMPLES = 20  # commits in a turn
-TORCH, WRITE = "`import torch`", "a plain synced write"  # what the others are beside
+TORCH, WRITE = "`import torch`", "a plain synced write"  # each other time is a ratio to one of these
 
 
 def measure(effort: Effort, say: Say) -> tuple[list[Measurement], list[str]]:
@@ -45,10 +45,10 @@ def starting(effort: Effort) -> list[Measurement]:
             "the same as a process, -n": lambda: seconds(["-m", "harness.sweep", many, "-n", "-o", folder]),
         }
         in_turns(turns, 1)  # fills the disk's cache
-        found = in_turns(turns, effort.repeats)
-        said = output(["-m", "harness.sweep", many, "-n", "-o", folder])
-    assert "10000 runs" in said  # what was timed is what it says it is
-    return _beside(found, TORCH)
+        times = in_turns(turns, effort.repeats)
+        text = output(["-m", "harness.sweep", many, "-n", "-o", folder])
+    assert "10000 runs" in text  # the process that was timed has planned them all
+    return _beside(times, TORCH)
 
 
 def committing_and_reading(effort: Effort, say: Say) -> list[Measurement]:
@@ -71,7 +71,7 @@ def committing_and_reading(effort: Effort, say: Say) -> list[Measurement]:
         journal.commit(replace(pattern, run_id=first.run_id), first.columns())
         data = journal.path(first.run_id).read_bytes()
         turns = {WRITE: lambda: _plain_write(journal.folder, data), "commit of a run": commit}
-        found = in_turns(turns, effort.repeats)
+        times = in_turns(turns, effort.repeats)
         say(f"committing the other {len(planned.runs):,} runs")
         for run in runs:
             journal.commit(replace(pattern, run_id=run.run_id), run.columns())
@@ -81,7 +81,7 @@ def committing_and_reading(effort: Effort, say: Say) -> list[Measurement]:
             "tables of 10,000 runs read": lambda: _read(journal.folder, len(planned.runs)),
         }
         loaded = in_turns(loads, effort.rounds)
-    return [*_beside(found, WRITE), *_beside(loaded, TORCH)]
+    return [*_beside(times, WRITE), *_beside(loaded, TORCH)]
 
 
 def record(T: int) -> Record:
@@ -138,11 +138,11 @@ def _read(folder: Path, expected: int) -> float:
     return taken
 
 
-def _beside(found: Mapping[str, tuple[float, ...]], measure: str) -> list[Measurement]:
+def _beside(times: Mapping[str, tuple[float, ...]], measure: str) -> list[Measurement]:
     """Seconds of each, and as a ratio to `measure`."""
-    rows = [Measurement(name, "s", values) for name, values in found.items() if name != measure]
+    rows = [Measurement(name, "s", values) for name, values in times.items() if name != measure]
     return rows + [
-        Measurement(f"{name} / {measure}", "", quotient(values, found[measure]))
-        for name, values in found.items()
+        Measurement(f"{name} / {measure}", "", quotient(values, times[measure]))
+        for name, values in times.items()
         if name != measure
     ]

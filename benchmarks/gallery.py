@@ -41,15 +41,15 @@ LARGEST = 150_000  # bytes: a page of several opens at once
 
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
-    made = argparse.ArgumentParser(prog="python -m benchmarks.gallery", description=__doc__)
-    made.add_argument("--results", default=str(TOP / "results"), metavar="DIR", help="where finished studies are")
-    made.add_argument("-o", dest="output", default=str(GALLERY), metavar="DIR", help="where the images go")
-    asked = made.parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gallery", description=__doc__)
+    parser.add_argument("--results", default=str(TOP / "results"), metavar="DIR", help="where finished studies are")
+    parser.add_argument("-o", dest="output", default=str(GALLERY), metavar="DIR", help="where the images go")
+    options = parser.parse_args(arguments)
     for name, (study, figure) in IMAGES.items():
-        image = png(drawn(TOP / "studies" / f"{study}.yaml", Path(asked.results) / study, figure))
+        image = png(drawn(TOP / "studies" / f"{study}.yaml", Path(options.results) / study, figure))
         if len(image) > LARGEST:
             raise HarnessError(f"{name}: {len(image):,} bytes are more than {LARGEST:,}")
-        path = Path(asked.output) / f"{name}.png"
+        path = Path(options.output) / f"{name}.png"
         path.write_bytes(image)
         print(f"{path}: {len(image):,} bytes")
     return cli.DONE

@@ -1,4 +1,4 @@
-"""What is wanted: one goal a row, judged by the median of one measurement."""
+"""The goals: one a row, judged by the median of one measurement."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class Goal:
 
     Attributes:
         key: unique; under it `reasons` says why the goal is missed.
-        what: the row's text.
+        subject: the row's text.
         bound: None for what is shown without a goal.
     """
 
     key: str
-    what: str
+    subject: str
     section: str
     quantity: str
     bound: float | None
@@ -93,11 +93,11 @@ class Goal:
 
 
 def by_cell(
-    key: str, what: str, section: str, quantity: str, bounds: tuple[float | None, ...], **rest: object
+    key: str, subject: str, section: str, quantity: str, bounds: tuple[float | None, ...], **rest: object
 ) -> list[Goal]:
     """One goal for each cell."""
     return [
-        Goal(f"{key} {cell}", f"{what}: {cell}", section, quantity, bound, cell=cell, **rest)  # type: ignore[arg-type]
+        Goal(f"{key} {cell}", f"{subject}: {cell}", section, quantity, bound, cell=cell, **rest)  # type: ignore[arg-type]
         for cell, bound in zip(CELLS, bounds, strict=True)
     ]
 

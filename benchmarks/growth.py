@@ -30,10 +30,10 @@ def measure(effort: Effort, say: Say) -> tuple[list[Measurement], list[str]]:
     rows = []
     lengths, long = (LENGTHS[:3], LONG[:2]) if effort.centre_only else (LENGTHS, LONG)
     for cell in CELLS:
-        found = [*time(replace(CENTRE, cell=cell), lengths, effort), *memory(cell, long, effort)]
-        for row in found:
+        measured = [*time(replace(CENTRE, cell=cell), lengths, effort), *memory(cell, long, effort)]
+        for row in measured:
             say(f"{cell} T={row.T} {row.quantity}: {spread(row.values)} {row.unit}")
-        rows += found
+        rows += measured
     return rows, []
 
 
@@ -42,13 +42,13 @@ def time(centre: Sizes, lengths: Sequence[int], effort: Effort) -> list[Measurem
     points = {T: own.contestant(Problem(replace(centre, T=T))) for T in lengths}
     with one_core():
         steps = {T: contestant.pace(effort.seconds) for T, contestant in points.items()}
-        found = in_turns({str(T): partial(points[T].turn, steps[T]) for T in lengths}, effort.repeats)
+        times = in_turns({str(T): partial(points[T].turn, steps[T]) for T in lengths}, effort.repeats)
     rows = [
         Measurement.at(replace(centre, T=T), "cost of a time step", "", [s * centre.T / T for s in ratios])
         for T in lengths
-        for ratios in [quotient(found[str(T)], found[str(centre.T)])]
+        for ratios in [quotient(times[str(T)], times[str(centre.T)])]
     ]
-    worst = [worst_deviation(lengths, [found[str(T)][i] for T in lengths]) for i in range(effort.repeats)]
+    worst = [worst_deviation(lengths, [times[str(T)][i] for T in lengths]) for i in range(effort.repeats)]
     return [*rows, Measurement.at(replace(centre, T=lengths[-1]), "deviation from a straight line", "", worst)]
 
 
@@ -109,11 +109,11 @@ def run_peak(sizes: Sizes) -> None:
     from harness.registry import read
     from harness.study.plan import plan
 
-    asked = [
+    overrides = [
         f"model.cell={sizes.cell}", f"model.hidden_size={sizes.H}", f"task.sequence_length={sizes.T}",
         f"training.batch_size={sizes.B}", "training.max_updates=2", "evaluation.sequences=512", "seeds=1",
     ]  # fmt: skip
-    for _ in train(plan(read(STUDY, asked)).runs, Setup("numba")):
+    for _ in train(plan(read(STUDY, overrides)).runs, Setup("numba")):
         pass
     print(json.dumps(_peak()))
 
@@ -123,8 +123,8 @@ def time_ratios(short: Sizes, long: Sizes, rounds: int) -> None:
     with one_core():
         own.train_steps(Problem(short), 2)
         turns = {str(sizes.T): partial(own.train_steps, Problem(sizes), 2) for sizes in (short, long)}
-        found = in_turns(turns, rounds)
-    ratios = quotient(found[str(long.T)], found[str(short.T)])
+        times = in_turns(turns, rounds)
+    ratios = quotient(times[str(long.T)], times[str(short.T)])
     print(json.dumps([ratio * short.T / long.T for ratio in ratios]))
 
 

@@ -100,14 +100,14 @@ def read(path: Path) -> Results:
     """What `write` wrote; nothing where there is no such file."""
     if not path.exists():
         return {}
-    found = {}
+    sections = {}
     for name, block in json.loads(path.read_text()).items():
         rows = tuple(Measurement(**{**row, "values": tuple(row["values"])}) for row in block["rows"])
         head = block["head"]
-        found[name] = Section(**{**head, "notes": tuple(head["notes"]), "rows": rows})
-    return found
+        sections[name] = Section(**{**head, "notes": tuple(head["notes"]), "rows": rows})
+    return sections
 
 
 def _row(row: Measurement) -> dict[str, object]:
-    kept = {key: value for key, value in asdict(row).items() if value or key in ("quantity", "unit")}
-    return {**kept, "values": [float(f"{value:.4g}") for value in row.values]}
+    given = {key: value for key, value in asdict(row).items() if value or key in ("quantity", "unit")}
+    return {**given, "values": [float(f"{value:.4g}") for value in row.values]}

@@ -16,27 +16,27 @@ from harness.experiments.training import loop
 WARM = 1  # updates before the clock starts, in every turn
 
 
-class Enough(Exception):  # noqa: N818 - the end that was asked for, no error
+class Enough(Exception):  # noqa: N818 - the intended end, no error
     """Ends a training whose time has been taken."""
 
 
 @dataclass
 class Ticks:
-    """Told after every update; stops the loop after the last one that is wanted."""
+    """The times at which updates end; stops the loop after so many."""
 
-    wanted: int
+    updates: int
     times: list[float] = field(default_factory=list)
 
     def __call__(self, done: float, replicas: int) -> None:
         self.times.append(perf_counter())
-        if len(self.times) == self.wanted:
+        if len(self.times) == self.updates:
             raise Enough
 
 
 def train_steps(problem: Problem, steps: int) -> float:
     """Seconds a step of the pack: the whole of it, sampling, gradient, recording, clipping, optimizer and book-keeping.
 
-    What happens before update `WARM`, and evaluations, are not in it.
+    Evaluations, and all before update `WARM`, are not in it.
     """
     ticks = Ticks(WARM + steps)
     with no_evaluation(), suppress(Enough):

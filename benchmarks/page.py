@@ -45,10 +45,10 @@ def text(results: Results) -> str:
 
 
 def machines(results: Results) -> list[str]:
-    """On what, one line each; the sections are named where they do not all come from one machine and day."""
-    found: dict[str, list[str]] = {}
+    """The machines, one line each; sections are listed where they come from several machines or days."""
+    sections: dict[str, list[str]] = {}  # by machine and day
     for name, section in results.items():
-        found.setdefault(f"{section.machine}, {section.date} ({section.versions}).", []).append(name)
-    if len(found) <= 1:
-        return list(found)
-    return [f"{line} Sections: {', '.join(names)}." for line, names in found.items()]
+        sections.setdefault(f"{section.machine}, {section.date} ({section.versions}).", []).append(name)
+    if len(sections) <= 1:
+        return list(sections)
+    return [f"{line} Sections: {', '.join(names)}." for line, names in sections.items()]

@@ -22,7 +22,7 @@ class Contestant:
     """Something that trains.
 
     Attributes:
-        turn: n steps → seconds a step; what starts up before them is not in it.
+        turn: n steps → seconds a step, without what starts up before them.
         replicas: trained by one step; what is compared is seconds a step and replica.
         fewest: steps in a turn, at least.
     """
@@ -67,12 +67,12 @@ def interleaved(own: Contestant, groups: Sequence[Mapping[str, Contestant]], eff
 
 
 def in_turns(contestants: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, tuple[float, ...]]:
-    """What each returns in each round, A B C A B C …; nobody is the measure of the others."""
-    found: dict[str, list[float]] = {name: [] for name in contestants}
+    """The values that each returns, round by round, A B C A B C …; none is the reference of the others."""
+    results: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(repeats):
         for name, turn in contestants.items():
-            found[name].append(turn())
-    return {name: tuple(values) for name, values in found.items()}
+            results[name].append(turn())
+    return {name: tuple(values) for name, values in results.items()}
 
 
 def quotient(above: Sequence[float], below: Sequence[float]) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 """Where a training step goes: the functions that THE loop calls, each with a stopwatch around it.
 
 Nothing is copied: the loop runs as it is, and the watched functions are wrapped in place. A stopwatch counts self time,
-that is its own without that of watched functions it calls; what nobody counts is the loop's own book-keeping, "rest".
+without that of watched functions it calls; the remainder is the loop's own book-keeping, "rest".
 """
 
 from __future__ import annotations
@@ -123,5 +123,5 @@ def shares(problem: Problem, steps: int) -> dict[str, float]:
         for _ in loop.train(problem.runs, Setup("numba", listener=listener)):
             pass
     whole = ticks.times[-1] - ticks.times[WARM - 1]
-    found = {part: (watches.seconds[part] - at_start.get(part, 0.0)) / whole for part in PARTS}
-    return {**found, "rest": 1 - sum(found.values())}
+    measured = {part: (watches.seconds[part] - at_start.get(part, 0.0)) / whole for part in PARTS}
+    return {**measured, "rest": 1 - sum(measured.values())}

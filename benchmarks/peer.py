@@ -1,4 +1,4 @@
-"""What one writes without the harness: temporal order, three radii, eight seeds, ∂L/∂h_t at every update."""
+"""Temporal order without the harness, as a script: three radii, eight seeds, ∂L/∂h_t at every update."""
 
 import argparse
 from pathlib import Path
@@ -72,10 +72,10 @@ if __name__ == "__main__":
     parser.add_argument("out", type=Path)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--updates", type=int, default=800)
-    asked = parser.parse_args()
-    tasks = [joblib.delayed(train)(radius, seed, asked.updates) for radius in RADII for seed in SEEDS]
-    results = joblib.Parallel(n_jobs=asked.jobs)(tasks)
-    asked.out.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_args()
+    tasks = [joblib.delayed(train)(radius, seed, options.updates) for radius in RADII for seed in SEEDS]
+    results = joblib.Parallel(n_jobs=options.jobs)(tasks)
+    options.out.mkdir(parents=True, exist_ok=True)
     names = ["radius", "seed", "updates", "curve", "norms", "final_accuracy"]
-    pd.DataFrame(results, columns=names).drop(columns=["curve", "norms"]).to_parquet(asked.out / "runs.parquet")
-    np.savez(asked.out / "norms.npz", **{f"{r[0]}-{r[1]}": r[4] for r in results})
+    pd.DataFrame(results, columns=names).drop(columns=["curve", "norms"]).to_parquet(options.out / "runs.parquet")
+    np.savez(options.out / "norms.npz", **{f"{r[0]}-{r[1]}": r[4] for r in results})

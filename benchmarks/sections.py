@@ -1,4 +1,4 @@
-"""All sections, and what is noted about each."""
+"""All sections, and the notes on each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECTIONS: Mapping[str, Measure] = {
     "fixed": fixed.measure,
     "growth": growth.measure,
 }
-QUICKLY = ("step", "parts", "fixed")  # what two minutes are enough for
+QUICKLY = ("step", "parts", "fixed")  # within two minutes
 
 
 def run(name: str, effort: Effort, say: Say) -> Section:

@@ -40,11 +40,11 @@ def point(sizes: Sizes, N: int, effort: Effort, say: Say) -> list[Measurement]:
     problem = Problem(sizes)
     torches = {"module": contestant(TorchModule(problem)), "loop": contestant(TorchLoop(problem))}
     others = {"limit, own shapes": own_shapes(sizes), "limit, best rate": best_shape(sizes, N), **_jax(problem)}
-    found = interleaved(own.contestant(problem), [torches, others], effort)
-    rows = [Measurement.at(sizes, name, "", pairs.ratios) for name, pairs in found.items()]
+    timings = interleaved(own.contestant(problem), [torches, others], effort)
+    rows = [Measurement.at(sizes, name, "", pairs.ratios) for name, pairs in timings.items()]
     if sizes == replace(CENTRE, cell=sizes.cell):
         rows.append(recording(sizes, effort))
-    seconds = {"harness": found["module"].own, **{name: pairs.peer for name, pairs in found.items()}}
+    seconds = {"harness": timings["module"].own, **{name: pairs.peer for name, pairs in timings.items()}}
     say(f"{sizes}: " + ", ".join(f"{row.quantity} {spread(row.values)}" for row in rows))
     return rows + [Measurement.at(sizes, f"{name}, time", "ms", [1e3 * s for s in v]) for name, v in seconds.items()]
 

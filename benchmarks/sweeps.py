@@ -1,4 +1,4 @@
-"""Whole sweeps: two jobs against one, fused kernels against torch, and the script that one would write instead."""
+"""Whole sweeps: two jobs against one, fused kernels against torch, and a script without the harness."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def scaling(sweeps: Sweeps, effort: Effort) -> list[Measurement]:
         "time with one job, one update": partial(sweeps.run, "scaling", 1, 1),
         "time with two jobs, one update": partial(sweeps.run, "scaling", 2, 1),
     }
-    found = in_turns(turns, effort.rounds)
-    one, two, start_one, start_two = found.values()
+    times = in_turns(turns, effort.rounds)
+    one, two, start_one, start_two = times.values()
     training = sweeps.training[first :: len(turns)]
     other = [wall - inside for wall, inside in zip(one, training, strict=True)]
     beyond = quotient(
@@ -79,7 +79,7 @@ def scaling(sweeps: Sweeps, effort: Effort) -> list[Measurement]:
         Measurement("two jobs against one, beyond start and end", "", beyond),
         Measurement("not training, of this study", "", quotient(other, one)),
         Measurement("not training, of ten minutes", "", tuple(wall / TEN_MINUTES for wall in other)),
-        *(Measurement(name, "s", values) for name, values in found.items()),
+        *(Measurement(name, "s", values) for name, values in times.items()),
     ]
 
 
@@ -90,11 +90,11 @@ def engines(sweeps: Sweeps, effort: Effort) -> list[Measurement]:
         "time with fused kernels": partial(sweeps.run, "scaling", 2, updates),
         "time with the torch engine": partial(sweeps.run, "scaling", 2, updates, "--engine", "torch"),
     }
-    found = in_turns(turns, effort.rounds)
-    numba, torch = found.values()
+    times = in_turns(turns, effort.rounds)
+    numba, torch = times.values()
     return [
         Measurement("torch engine against fused kernels", "", quotient(torch, numba)),
-        *(Measurement(name, "s", values) for name, values in found.items()),
+        *(Measurement(name, "s", values) for name, values in times.items()),
     ]
 
 
@@ -105,9 +105,9 @@ def peer(sweeps: Sweeps, effort: Effort) -> list[Measurement]:
         "time of the harness": partial(sweeps.run, "peer", 2, updates),
         "time of the script": partial(sweeps.script, updates),
     }
-    found = in_turns(turns, effort.rounds)
-    own, script = found.values()
+    times = in_turns(turns, effort.rounds)
+    own, script = times.values()
     return [
         Measurement("script against harness", "", quotient(script, own)),
-        *(Measurement(name, "s", values) for name, values in found.items()),
+        *(Measurement(name, "s", values) for name, values in times.items()),
     ]

@@ -1,10 +1,10 @@
-"""An experiment that costs nothing, and a study of it as large as one likes: what is left is the harness itself."""
+"""An experiment that costs nothing, and a study of it of any size: the remaining time is the harness's own."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from harness.schema import Record
 from harness.store.commit import encode
 from harness.study.plan import Run
 from harness.study.plugins import Named
-from harness.study.spec import Experiment, Registry, Section, setting
+from harness.study.spec import Experiment, Registry, Section, Sections, setting
 
 T, RECORDS, EVALUATIONS = 20, 12, 40  # of a run's records: about as many as a short training leaves
 
@@ -27,6 +27,13 @@ class Coin(Section):
     side: Literal["heads", "tails"] = setting("heads", "what counts as solved")
     weight: int = setting(0, "an axis", ge=0)
     height: int = setting(0, "another", ge=0)
+
+
+@dataclass(frozen=True)
+class CoinSections(Sections):
+    """The sections of the experiment."""
+
+    coin: Coin
 
 
 def toss(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
@@ -55,7 +62,7 @@ def toss(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
 def names(named: Named) -> Registry:
     """All that a study can name, and this experiment."""
     known = load_registry(named)
-    own = Experiment("toss", {"coin": Coin}, f"{__name__}:toss", cost=lambda sections: 1e-3)
+    own = Experiment("toss", typed=CoinSections, entry=f"{__name__}:toss", cost=lambda sections: 1e-3)
     return replace(known, experiments={**known.experiments, "toss": own})
 
 

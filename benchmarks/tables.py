@@ -58,36 +58,36 @@ def goals(results: Results, reasons: Mapping[str, str]) -> Table:
         if verdict == "missed":
             verdict = f"missed: {reasons.get(goal.key, NO_REASON)}"
         where = f" at H = {row.H}" if row is not None and goal.where is wide else ""
-        rows.append((goal.what, goal.text, spread(row, goal.shown) + where, verdict))
+        rows.append((goal.subject, goal.text, spread(row, goal.shown) + where, verdict))
     return Table(("against", "goal", "measured (least–most)", ""), tuple(rows))
 
 
 def factor(results: Results, name: str) -> Table:
     """The training step along one factor, all cells."""
-    found = {(row.quantity, row.sizes): row for row in _rows(results, "step")}
+    measured = {(row.quantity, row.sizes): row for row in _rows(results, "step")}
     rows = []
     for cell in CELLS:
         for value in FACTORS[name]:
             sizes = moved(replace(CENTRE, cell=cell), name, value)
-            texts = (spread(found.get((key, sizes)), shown) for key, (_, shown) in STEP_COLUMNS.items())
+            texts = (spread(measured.get((key, sizes)), shown) for key, (_, shown) in STEP_COLUMNS.items())
             rows.append((cell, f"{value:,}", *texts))
     return Table(("cell", name, *(head for head, _ in STEP_COLUMNS.values())), tuple(rows))
 
 
 def parts(results: Results) -> Table:
     """Shares of a training step at the centre."""
-    found = {(row.quantity, row.cell): row for row in _rows(results, "parts")}
-    rows = [(part, *(spread(found.get((part, cell)), percent) for cell in CELLS)) for part in PARTS]
+    measured = {(row.quantity, row.cell): row for row in _rows(results, "parts")}
+    rows = [(part, *(spread(measured.get((part, cell)), percent) for cell in CELLS)) for part in PARTS]
     return Table(("part", *CELLS), tuple(rows))
 
 
 def growth(results: Results) -> Table:
     """Cost of a time step, and peak memory, against T."""
     units: Mapping[str, Shown] = {"MB": megabytes, "B": lambda value: f"{value:.1f} B"}
-    found = {(row.quantity, row.T, row.cell): row for row in _rows(results, "growth")}
+    measured = {(row.quantity, row.T, row.cell): row for row in _rows(results, "growth")}
     rows = []
-    for quantity, T in dict.fromkeys((quantity, T) for quantity, T, _ in found):
-        cells = [found.get((quantity, T, cell)) for cell in CELLS]
+    for quantity, T in dict.fromkeys((quantity, T) for quantity, T, _ in measured):
+        cells = [measured.get((quantity, T, cell)) for cell in CELLS]
         shown = units.get(next(row.unit for row in cells if row), percent if "deviation" in quantity else times)
         rows.append((quantity, f"{T:,}", *(spread(row, shown) for row in cells)))
     return Table(("quantity", "T", *CELLS), tuple(sorted(rows, key=lambda row: row[0])))

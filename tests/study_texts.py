@@ -22,7 +22,7 @@ def study_text(**sections: Any) -> str:
     """A study that trains for two updates, one line a section.
 
     A mapping changes the settings that it names and leaves the section's others; a task with a name of its own, and
-    any value that is no mapping, replaces what is there; None leaves a section out.
+    any value that is no mapping, replaces what is there; a text is YAML; None leaves a section out.
     """
     merged: dict[str, Any] = dict(TINY_SETTINGS)
     for key, value in sections.items():
@@ -40,7 +40,11 @@ def check_text(experiment: str, **sections: Any) -> str:
 
 def text_of(sections: Mapping[str, Any]) -> str:
     """YAML with a line for each section that is not None."""
-    lines = [f"{key}: {flow(value)}\n" for key, value in sections.items() if value is not None]
+    lines = [
+        f"{key}: {value if isinstance(value, str) else flow(value)}\n"
+        for key, value in sections.items()
+        if value is not None
+    ]
     return "".join(lines)
 
 

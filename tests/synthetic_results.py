@@ -43,7 +43,7 @@ class Gated(Tanh):
 
 
 @dataclass(frozen=True)
-class MadeUpSections(Sections):
+class SyntheticSections(Sections):
     task: Order
     model: Tanh
     training: Training
@@ -51,7 +51,7 @@ class MadeUpSections(Sections):
 
 EXPERIMENT = Experiment(
     "training",
-    typed=MadeUpSections,
+    typed=SyntheticSections,
     choices={
         "task": Choice("name", {"temporal_order": Order}),
         "model": Choice("cell", {"rnn": Tanh, "lstm": Gated}),
@@ -69,7 +69,7 @@ Bias = float | Literal["chrono"] | None
 def point(cell: str, T: int, rho: float | None, window: int | None = None, bias: Bias = None) -> Point:
     model = Tanh(spectral_radius=rho) if cell == "rnn" else Gated(spectral_radius=rho, forget_bias=bias)
     training = Training(max_updates=BUDGET, bptt_window=window)
-    return Point("training", MadeUpSections(task=Order(sequence_length=T), model=model, training=training))
+    return Point("training", SyntheticSections(task=Order(sequence_length=T), model=model, training=training))
 
 
 def points() -> tuple[Point, ...]:

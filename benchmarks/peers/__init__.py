@@ -1,7 +1,7 @@
-"""What one would use instead of the harness: one file each.
+"""The alternatives to the harness, one file each.
 
 A peer is made from a `Problem` and has `replicas` and `step() -> Taken`: sample, forward, loss, backward, clip, update.
-All start from the same weights, draw the same batches and make the same updates; a test holds them to it.
+All start from the same weights, draw the same batches and make the same updates, as the tests check.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Array = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Taken:
-    """What a step of a peer leaves: the losses (R,), and mean_b ‖B·∂L/∂h_t‖ as (T, R) if it records."""
+    """The result of a peer's step: the losses (R,), and mean_b ‖B·∂L/∂h_t‖ as (T, R) if it records."""
 
     losses: Array
     norms: Array | None = None

@@ -56,9 +56,9 @@ def best_shape(sizes: Sizes, N: int) -> Contestant:
     """The same FLOPs at the rate of N × N products, where no recurrence keeps them small."""
 
     def turn(steps: int) -> float:
-        wanted = flops.step(sizes) * steps
-        times = ceil(wanted / (2 * N**3))
-        return product(N, N, N, times) * wanted / (times * 2 * N**3) / steps
+        operations = flops.step(sizes) * steps
+        times = ceil(operations / (2 * N**3))
+        return product(N, N, N, times) * operations / (times * 2 * N**3) / steps
 
     return Contestant(turn)
 

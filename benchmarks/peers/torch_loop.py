@@ -1,4 +1,4 @@
-"""torch.nn.RNNCell, LSTMCell or GRUCell in a Python loop with `retain_grad`: what one writes to see ∂L/∂h_t."""
+"""torch.nn.RNNCell, LSTMCell or GRUCell in a Python loop with `retain_grad`, which records ∂L/∂h_t."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""torch.nn.RNN, LSTM or GRU with a linear readout: what a user runs who records nothing."""
+"""torch.nn.RNN, LSTM or GRU with a linear readout, recording nothing."""
 
 from __future__ import annotations
 

@@ -10,26 +10,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from study_texts import study_text
 
 import harness
 from harness import api, sweep
 from harness.api import results, study
-from harness.errors import HarnessError, ResultsError, StudyError
+from harness.errors import HarnessError, ResultsError
 
 TOP = Path(__file__).parents[2]
-FIRST = """\
-name: first
-claim: An <untrained> network guesses.
-task: {name: temporal_order, sequence_length: 12}
-model: {cell: rnn, hidden_size: 5}
-training: {max_updates: 2, batch_size: 4}
-evaluation: {every: 2, sequences: 16}
-sweep: {model.cell: [rnn, lstm]}
-seeds: 2
-figures: [{kind: success, x: cell, hue: null}, {name: fading, kind: decay, hue: cell}]
-expect:
-  - {metric: success_rate, at_most: 0.5}
-"""
+FIRST = study_text(
+    name="first",
+    claim="An <untrained> network guesses.",
+    sweep="{model.cell: [rnn, lstm]}",
+    seeds=2,
+    figures="[{kind: success, x: cell, hue: null}, {name: fading, kind: decay, hue: cell}]",
+    expect="[{metric: success_rate, at_most: 0.5}]",
+)
 SETTINGS = {
     "name": "first", "claim": "A mapping is a study too.",
     "task": {"name": "temporal_order", "sequence_length": np.int64(12)}, "model": {"cell": "rnn", "hidden_size": 5},
@@ -85,6 +81,7 @@ def test_every_public_name_is_there_and_typed() -> None:
     assert set(harness.__all__) <= set(dir(harness))
     assert {getattr(harness, name).__name__ for name in harness.__all__} == set(harness.__all__)
     assert (TOP / "harness" / "py.typed").exists()
+    assert api.Study is harness.Study
     with pytest.raises(AttributeError, match="no attribute 'Studi'"):
         harness.Studi  # noqa: B018
 
@@ -198,7 +195,7 @@ def test_a_figure_is_the_studys_own_or_any_kind(here: Path) -> None:
     assert all(np.array_equal(rate[np.isfinite(rate)], np.zeros(2)) for rate in rates[:1])
 
 
-def test_what_is_shown_is_short_and_escaped(here: Path) -> None:
+def test_representations_are_short_and_escaped(here: Path) -> None:
     study = harness.Study.from_yaml("studies/first.yaml")
     plan, loaded = study.plan(), harness.load("results/first")
     for each in (study, loaded):
@@ -251,7 +248,7 @@ def test_a_report_is_written_on_request(tmp_path: Path, here: Path) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_what_the_command_line_refuses_is_refused(tmp_path: Path, arguments, message: str) -> None:
+def test_options_that_the_command_line_refuses_are_refused(tmp_path: Path, arguments, message: str) -> None:
     with pytest.raises(HarnessError) as caught:
         harness.Study.from_text(FIRST).run(folder=tmp_path / "none", **arguments)
     assert message in str(caught.value)
@@ -279,37 +276,31 @@ print(results.verdicts.hold, len(results.runs))
 """
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_plain_script_gets_the_commands_numbers_bit_for_bit(here: Path, jobs: int) -> None:
-    """Without a guard around the main module: loky's workers do not import it."""
-    done = script(SCRIPT.format(jobs=jobs, folder=f"own{jobs}"), here)
+@pytest.mark.parametrize(
+    ("before", "jobs"),
+    [("", 1), ("import harness\nharness.prepare()\nimport torch\n", 1), ("import torch\n", 2)],
+    ids=["one job", "prepared before torch is loaded", "two jobs after torch was loaded"],
+)
+def test_a_plain_script_gets_the_commands_numbers_bit_for_bit(here: Path, before: str, jobs: int) -> None:
+    """Without a guard around the main module: loky's workers do not import it, nor the torch that it loaded."""
+    folder = f"own-{len(before)}"
+    done = script(before + SCRIPT.format(jobs=jobs, folder=folder), here)
     assert done.stdout == "True 4\n", done.stderr
-    assert harness.load(f"own{jobs}").curves[NUMBERS].equals(harness.load("results/first").curves[NUMBERS])
+    assert harness.load(folder).curves[NUMBERS].equals(harness.load("results/first").curves[NUMBERS])
 
 
-def test_torch_that_was_loaded_first_is_reported_where_it_would_matter(here: Path) -> None:
-    late = "import torch\n" + SCRIPT
-    again = """
+def test_torch_that_was_loaded_first_is_refused_where_it_would_change_the_numbers(here: Path) -> None:
+    text = """
 import torch, harness
 study = harness.Study.from_yaml("studies/first.yaml")
 for attempt in range(2):
     try:
-        study.run(n_jobs=1, folder="late1")
+        study.run(n_jobs=1, folder="late")
     except harness.HarnessError as error:
         print(error)
     harness.prepare()
 """
-    alone = script(again, here)
-    assert alone.stdout.count("torch was loaded before its arithmetic could be fixed") == 2
-    assert alone.stdout.count("call harness.prepare() before torch is imported") == 2
-    assert not (here / "late1").exists()
-    early = "import harness\nharness.prepare()\n" + late
-    assert script(early.format(jobs=1, folder="early"), here).stdout == "True 4\n"
-    workers = script(late.format(jobs=2, folder="late2"), here)
-    assert workers.stdout == "True 4\n", workers.stderr
-    assert harness.load("late2").curves[NUMBERS].equals(harness.load("results/first").curves[NUMBERS])
-
-
-def test_the_first_mistake_of_a_study_is_a_harness_error() -> None:
-    assert issubclass(StudyError, harness.HarnessError)
-    assert api.Study is harness.Study
+    output = script(text, here).stdout
+    assert output.count("torch was loaded before its arithmetic could be fixed") == 2
+    assert output.count("call harness.prepare() before torch is imported") == 2
+    assert not (here / "late").exists()

@@ -1,4 +1,4 @@
-"""What was measured survives the file, is judged by the goals, and is all on the page."""
+"""Measurements survive the file, are judged by the goals, and are all on the page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import __main__ as door
+from benchmarks import __main__ as command
 from benchmarks import figure, measurement, page, sections, tables
 from benchmarks.goals import GOALS, Goal, percent, times
 from benchmarks.measurement import Measurement, Section
@@ -18,7 +18,7 @@ from benchmarks.sizes import CELLS, CENTRE, around, moved
 
 @pytest.fixture
 def results() -> dict[str, Section]:
-    """A made-up run in which the harness is 9, 6 and 5 times faster, and all goals but a few are there."""
+    """A synthetic run in which the harness is 9, 6 and 5 times faster, and all goals but a few are there."""
     rows = []
     for cell in CELLS:
         centre = replace(CENTRE, cell=cell)
@@ -33,15 +33,20 @@ def results() -> dict[str, Section]:
         rows.append(Measurement.at(centre, "recording", "", (0.04, 0.06, 0.05001)))
     shares = [Measurement.at(replace(CENTRE, cell=cell), part, "", (0.1,)) for cell in CELLS for part in PARTS]
     fixed = [Measurement("x", "s", (0.05, 0.06)), Measurement("x / y", "", (2.0, 3.0))]
-    found = {"step": rows, "parts": shares, "fixed": fixed, "sweeps": [Measurement("two jobs against one", "", (1.9,))]}
-    return {name: Section("A machine", "a=1", "2026-01-01", ("A note.",), tuple(r)) for name, r in found.items()}
+    rows_of = {
+        "step": rows,
+        "parts": shares,
+        "fixed": fixed,
+        "sweeps": [Measurement("two jobs against one", "", (1.9,))],
+    }
+    return {name: Section("A machine", "a=1", "2026-01-01", ("A note.",), tuple(r)) for name, r in rows_of.items()}
 
 
 def by_key(key: str) -> Goal:
     return next(goal for goal in GOALS if goal.key == key)
 
 
-def test_what_is_written_is_read(results, tmp_path) -> None:
+def test_a_written_file_is_read_back(results, tmp_path) -> None:
     measurement.write(results, tmp_path / "results.json")
     assert measurement.read(tmp_path / "results.json") == results
     assert measurement.read(tmp_path / "none.json") == {}
@@ -64,16 +69,16 @@ def test_of_several_widths_the_worst_is_judged(results) -> None:
 @pytest.mark.parametrize(("bound", "at_least", "shown", "text"), [
     (8, True, times, "≥ 8×"), (1.7, True, times, "≥ 1.7×"), (0.05, False, percent, "≤ 5 %"), (None, True, times, "–"),
 ])  # fmt: skip
-def test_a_bound_is_written_without_idle_digits(bound, at_least, shown, text) -> None:
+def test_a_bound_is_written_without_trailing_zeros(bound, at_least, shown, text) -> None:
     assert Goal("k", "w", "s", "q", bound, at_least, shown).text == text
 
 
-def test_a_miss_is_said_with_its_reason(results) -> None:
+def test_a_missed_goal_is_listed_with_its_reason(results) -> None:
     table = tables.goals(results, {"recording gru": "it rained"})
-    said = {row[0]: row[-1] for row in table.rows}
-    assert said["what recording every update costs: gru"] == "missed: it rained"
-    assert said["what recording every update costs: rnn"] == f"missed: {tables.NO_REASON}"
-    assert said["torch.nn cell loop with retain_grad: rnn"] == "reached"
+    verdicts = {row[0]: row[-1] for row in table.rows}
+    assert verdicts["what recording every update costs: gru"] == "missed: it rained"
+    assert verdicts["what recording every update costs: rnn"] == f"missed: {tables.NO_REASON}"
+    assert verdicts["torch.nn cell loop with retain_grad: rnn"] == "reached"
 
 
 def test_a_table_is_markdown_and_columns() -> None:
@@ -98,16 +103,17 @@ def test_the_page_shows_every_point_and_every_note(results, tmp_path) -> None:
     assert ElementTree.parse(paths[1]).getroot().tag.endswith("svg")
 
 
-def test_machines_are_told_apart(results) -> None:
+def test_machines_are_distinguished(results) -> None:
     other = {**results, "parts": replace(results["parts"], machine="Another")}
     assert page.machines(other)[1] == "Another, 2026-01-01 (a=1). Sections: parts."
 
 
-def test_a_page_of_nothing_is_a_page() -> None:
-    assert "not measured" in page.text({})
+def test_without_measurements_no_goal_is_judged() -> None:
+    assert {row[2:] for row in tables.goals({}, {}).rows} == {(tables.NOTHING, "not measured")}
+    assert page.text({}).count(" not measured ") == len(GOALS)
 
 
-def test_the_figure_holds_the_medians(results) -> None:
+def test_the_figure_draws_the_medians(results) -> None:
     axes = figure.draw(results).axes
     assert len(axes) == 12
     line = axes[0].get_lines()[0]
@@ -116,10 +122,10 @@ def test_the_figure_holds_the_medians(results) -> None:
     assert figure.ticks((16, 50, 64, 2000)) == ["16", "50", "", "2,000"]
 
 
-def test_names_agree() -> None:
+def test_goals_reasons_and_sections_have_the_same_names() -> None:
     keys = [goal.key for goal in GOALS]
     assert len(set(keys)) == len(keys)
     assert set(REASONS) <= set(keys)
-    assert tuple(sections.SECTIONS) == door.NAMES
-    assert {goal.section for goal in GOALS} <= set(door.NAMES)
-    assert set(sections.QUICKLY) <= set(door.NAMES)
+    assert tuple(sections.SECTIONS) == command.NAMES
+    assert {goal.section for goal in GOALS} <= set(command.NAMES)
+    assert set(sections.QUICKLY) <= set(command.NAMES)

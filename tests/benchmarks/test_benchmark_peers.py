@@ -1,4 +1,4 @@
-"""Who is compared does the same work: same weights, same batches, same updates, same adjoints."""
+"""All that are compared do the same work: same weights, same batches, same updates, same adjoints."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ STEPS = 4
 
 
 def of_harness(problem: Problem, monkeypatch) -> tuple[np.ndarray, np.ndarray]:
-    """Losses (STEPS, R), and log₁₀ adjoints (STEPS, T, R), of THE loop."""
+    """Losses (STEPS, R), and log₁₀ adjoints (STEPS, T, R), of the harness's loop."""
     losses, adjoints = [], []
     gradient, rows = loop.backward_pass, loop.adjoint_rows
 
-    def heard(*arguments):
-        found = gradient(*arguments)
-        losses.append(found[0].numpy())
-        return found
+    def recorded_gradient(*arguments):
+        result = gradient(*arguments)
+        losses.append(result[0].numpy())
+        return result
 
-    def seen(*arguments):
-        found = rows(*arguments)
-        adjoints.append(np.stack([row["log10_adjoint"] for row in found], axis=1))
-        return found
+    def recorded_rows(*arguments):
+        result = rows(*arguments)
+        adjoints.append(np.stack([row["log10_adjoint"] for row in result], axis=1))
+        return result
 
-    monkeypatch.setattr(loop, "backward_pass", heard)
-    monkeypatch.setattr(loop, "adjoint_rows", seen)
+    monkeypatch.setattr(loop, "backward_pass", recorded_gradient)
+    monkeypatch.setattr(loop, "adjoint_rows", recorded_rows)
     with suppress(Enough):
         list(loop.train(problem.runs, Setup("numba", listener=Ticks(STEPS))))
     return np.stack(losses), np.stack(adjoints)
@@ -69,11 +69,11 @@ def test_a_peer_trains_the_same_networks(cell, make, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("make", [TorchLoop, of_jax])
-def test_a_peer_that_is_said_to_record_does(make) -> None:
+def test_a_peer_that_records_has_norms(make) -> None:
     assert make(Problem(Sizes(H=5, T=12, B=3, R=1))).step().norms is not None
 
 
-def test_recording_is_what_the_two_problems_differ_in(monkeypatch) -> None:
+def test_the_silent_problem_differs_in_recording_alone(monkeypatch) -> None:
     sizes = Sizes(H=5, T=12, B=3, R=2)
     losses, adjoints = of_harness(Problem(sizes), monkeypatch)
     silent_losses, silent_adjoints = of_harness(Problem(sizes, record="[0]"), monkeypatch)
@@ -82,7 +82,7 @@ def test_recording_is_what_the_two_problems_differ_in(monkeypatch) -> None:
     assert np.array_equal(losses, silent_losses)
 
 
-def test_the_script_asks_what_the_study_asks() -> None:
+def test_the_script_and_the_study_have_the_same_settings() -> None:
     study = read(STUDIES / "peer.yaml")
     sections = study.points[0].sections
     task, model, training, evaluation = sections.task, sections.model, sections.training, sections.evaluation
@@ -101,7 +101,7 @@ def test_the_script_asks_what_the_study_asks() -> None:
     assert training.max_updates == sweeps.PEER_UPDATES
 
 
-def test_the_script_draws_the_task() -> None:
+def test_the_script_samples_the_task() -> None:
     x, y = script.sample(np.random.default_rng(0), 200)
     tokens = x.argmax(-1).numpy()
     order = [tuple(column[column < 2]) for column in tokens.T]
@@ -125,5 +125,5 @@ def test_the_script_trains_and_records(monkeypatch) -> None:
 def test_without_jax_nothing_imports_it() -> None:
     from benchmarks.step import _jax
 
-    found = _jax(Problem(Sizes(H=5, T=12, B=3, R=1)))
-    assert set(found) == ({"jax"} if find_spec("jax") else set())
+    peers = _jax(Problem(Sizes(H=5, T=12, B=3, R=1)))
+    assert set(peers) == ({"jax"} if find_spec("jax") else set())

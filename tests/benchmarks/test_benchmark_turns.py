@@ -31,18 +31,18 @@ class Machine:
 def test_a_linear_drift_cancels() -> None:
     machine = Machine(drift=0.5)
     own, peer = machine.contestant("own", 8.0, replicas=8), machine.contestant("peer", 3.0)
-    found = interleaved(own, [{"peer": peer}], Effort(repeats=4))["peer"]
-    assert found.ratios == pytest.approx([3.0] * 4)
+    pairs = interleaved(own, [{"peer": peer}], Effort(repeats=4))["peer"]
+    assert pairs.ratios == pytest.approx([3.0] * 4)
 
 
 def test_every_group_stands_between_two_turns_of_the_harness() -> None:
     machine = Machine(drift=0.0)
     peers = {name: machine.contestant(name, 1.0) for name in "BCDE"}
     groups = [{name: peers[name] for name in "BC"}, {name: peers[name] for name in "DE"}]
-    found = interleaved(machine.contestant("A", 1.0), groups, Effort(repeats=2))
+    timings = interleaved(machine.contestant("A", 1.0), groups, Effort(repeats=2))
     assert "".join(machine.order[-13:]) == "ABCADEABCADEA"
-    assert list(found) == list("BCDE")
-    assert all(len(pairs.ratios) == 2 for pairs in found.values())
+    assert list(timings) == list("BCDE")
+    assert all(len(pairs.ratios) == 2 for pairs in timings.values())
 
 
 def test_a_slow_contestant_takes_its_fewest_steps_and_a_fast_one_fills_its_turn() -> None:
@@ -50,21 +50,21 @@ def test_a_slow_contestant_takes_its_fewest_steps_and_a_fast_one_fills_its_turn(
     assert Contestant(lambda steps: 0.01, fewest=3).pace(0.1) == 10
 
 
-def test_rounds_go_around() -> None:
-    said = []
-    found = in_turns({"a": lambda: said.append("a") or 6.0, "b": lambda: said.append("b") or 3.0}, 2)
-    assert said == ["a", "b", "a", "b"]
-    assert quotient(found["a"], found["b"]) == (2.0, 2.0)
+def test_rounds_alternate() -> None:
+    order = []
+    results = in_turns({"a": lambda: order.append("a") or 6.0, "b": lambda: order.append("b") or 3.0}, 2)
+    assert order == ["a", "b", "a", "b"]
+    assert quotient(results["a"], results["b"]) == (2.0, 2.0)
 
 
 def test_shares_of_a_step_add_up_to_one() -> None:
-    found = shares(Problem(Sizes("lstm", H=5, T=12, B=3, R=2)), 4)
-    assert set(found) == set(PARTS)
-    assert sum(found.values()) == pytest.approx(1.0)
-    assert all(share > 0 for share in found.values())
+    measured = shares(Problem(Sizes("lstm", H=5, T=12, B=3, R=2)), 4)
+    assert set(measured) == set(PARTS)
+    assert sum(measured.values()) == pytest.approx(1.0)
+    assert all(share > 0 for share in measured.values())
 
 
-def test_the_loop_stops_where_it_is_told_and_leaves_nothing_replaced() -> None:
+def test_the_loop_stops_after_the_given_steps_and_leaves_nothing_patched() -> None:
     from harness.experiments.training import loop
 
     before = loop.evaluate

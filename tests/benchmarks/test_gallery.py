@@ -1,4 +1,4 @@
-"""The gallery is what one command makes, and what the pages show."""
+"""The gallery has the images that one command draws and the pages show."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from study_texts import study_text
 
 from benchmarks import gallery
 from harness.cli import DONE, USAGE_ERROR, guarded
@@ -18,19 +19,10 @@ PAGES = [TOP / "README.md", *(TOP / "docs").rglob("*.md")]
 SHOWN = {
     Path(link).stem for page in PAGES for link in re.findall(r"\]\([^)]*results/gallery/([^)]+)\)", page.read_text())
 }
-STUDY = """\
-name: small
-claim: Two updates change little.
-task: {name: temporal_order, sequence_length: 12}
-model: {cell: rnn, hidden_size: 5}
-training: {max_updates: 2, batch_size: 4}
-evaluation: {every: 2, sequences: 16}
-seeds: 2
-figures: [{kind: learning}, {kind: decay, hue: cell}]
-"""
+STUDY = study_text(name="small", seeds=2, figures="[{kind: learning}, {kind: decay, hue: cell}]")
 
 
-def test_every_image_is_made_and_shown() -> None:
+def test_every_image_is_drawn_by_a_command_and_shown_on_a_page() -> None:
     tasks = {f"tasks-{name}" for name in TASKS}  # docs/draw_tasks.py
     assert {path.stem for path in gallery.GALLERY.iterdir()} == {*gallery.IMAGES, *tasks} == SHOWN
 
@@ -52,14 +44,14 @@ def test_the_command_draws_from_finished_studies_and_refuses_others(tmp_path: Pa
     monkeypatch.setattr(gallery, "TOP", tmp_path)
     monkeypatch.setattr(gallery, "IMAGES", {"a": ("small", "learning"), "b": ("small", "decay")})
     swept = [str(path), "-o", str(tmp_path / "results"), "-j", "1", "--engine", "torch", "-q"]
-    asked = ["--results", str(tmp_path / "results"), "-o", str(tmp_path)]
+    arguments = ["--results", str(tmp_path / "results"), "-o", str(tmp_path)]
     sweep.main([*swept, "--limit", "1"])
-    assert guarded(gallery.main, asked) == USAGE_ERROR
+    assert guarded(gallery.main, arguments) == USAGE_ERROR
     assert "1 runs of small are missing" in capsys.readouterr().err
     sweep.main(swept)
     images = []
     for _ in range(2):
-        assert guarded(gallery.main, asked) == DONE
+        assert guarded(gallery.main, arguments) == DONE
         images.append((tmp_path / "a.png").read_bytes())
     assert images[0] == images[1]
     assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")

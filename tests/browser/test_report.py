@@ -30,16 +30,16 @@ const ground = (element) => {
   }
   return [255, 255, 255];
 };
-const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), faint = [];
 while (walker.nextNode()) {
   const element = walker.currentNode.parentElement;
   if (!walker.currentNode.data.trim() || !element.checkVisibility() || element.closest("script, title")) continue;
   const style = getComputedStyle(element);
   const [a, b] = [element instanceof SVGElement ? style.fill : style.color, null].map((c) => c && luminance(number(c)));
   const c = luminance(ground(element)), ratio = (Math.max(a, c) + 0.05) / (Math.min(a, c) + 0.05);
-  if (ratio < 4.5) found.push(`${walker.currentNode.data.trim().slice(0, 30)}: ${ratio.toFixed(2)}`);
+  if (ratio < 4.5) faint.push(`${walker.currentNode.data.trim().slice(0, 30)}: ${ratio.toFixed(2)}`);
 }
-return found;
+return faint;
 """
 
 

@@ -15,23 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-import pyarrow.parquet as pq
+from results_folders import table_rows
+from study_texts import study_text
 
-STUDY = """\
-name: chaos
-claim: Kills change nothing.
-task: {name: temporal_order, sequence_length: 12}
-model: {cell: rnn, hidden_size: 8}
-training: {max_updates: 1000, batch_size: 8, stop_when_solved: false}
-evaluation: {every: 50, sequences: 32}
-sweep:
-  - {model.cell: [rnn, lstm, gru], task.sequence_length: [12, 15]}
-  - {model.cell: [lstm], task.sequence_length: [30], training.max_updates: [4000]}
-seeds: 4
-"""
-RUNS = 28  # 24 short ones, and one setting whose runs are longer
+from harness.registry import read
+from harness.study.plan import plan
+
+Rows = dict[str, list[str]]
+
 ROOT = Path(__file__).parents[2]
-TABLES = ("runs", "curves", "gradients")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 LATEST = {"start": 5.0, "begun": 2.0, "commit": 0.3}  # a kill comes up to so many seconds after this
 ENDINGS = {  # a signal may come before the handlers are there, or when all is done
@@ -41,32 +33,54 @@ ENDINGS = {  # a signal may come before the handlers are there, or when all is d
 }
 
 
+def study(updates: int = 1000) -> str:
+    """24 runs of so many updates, and four of one setting that take four times as many."""
+    cells = "{model.cell: [rnn, lstm, gru], task.sequence_length: [12, 15]}"
+    longer = f"{{model.cell: [lstm], task.sequence_length: [30], training.max_updates: [{4 * updates}]}}"
+    return study_text(
+        name="chaos",
+        claim="Kills change nothing.",
+        model="{cell: rnn, hidden_size: 8}",
+        training=f"{{max_updates: {updates}, batch_size: 8, stop_when_solved: false}}",
+        evaluation="{every: 50, sequences: 32}",
+        sweep=f"[{cells}, {longer}]",
+        seeds=4,
+    )
+
+
 @dataclass
 class Tally:
-    """What became of the study, over all rounds."""
+    """What was killed, and what it did to the study, over all rounds.
+
+    Attributes:
+        lives: how often the study was completed, each time in a new folder.
+        midway: rounds that ended with some runs committed but not all, which is what a resume is for.
+        redone: runs that were committed and yet written again.
+        unexpected: exit codes that no signal explains.
+    """
 
     rounds: int = 0
-    lives: int = 0  # how often the study was completed, each time in a new folder
+    lives: int = 0
     kills: Counter[str] = field(default_factory=Counter)
-    midway: int = 0  # rounds that ended with some runs committed, but not all: what resuming is for
+    midway: int = 0
     lost: int = 0
     doubled: int = 0
     different: int = 0
-    redone: int = 0  # runs that were committed and yet written again
+    redone: int = 0
     orphans: int = 0
     leftovers: int = 0
     failed: int = 0
-    odd: list[str] = field(default_factory=list)  # exit codes that nobody promised
+    unexpected: list[str] = field(default_factory=list)
 
     @property
     def faults(self) -> dict[str, object]:
-        names = ("lost", "doubled", "different", "redone", "orphans", "leftovers", "failed", "odd")
+        names = ("lost", "doubled", "different", "redone", "orphans", "leftovers", "failed", "unexpected")
         return {name: getattr(self, name) for name in names if getattr(self, name)}
 
 
 @dataclass
 class Sweep:
-    """A sweep in a process group of its own, whose descendants are known by a word in their environment."""
+    """A sweep in a process group of its own, whose descendants are recognised by a word in their environment."""
 
     study: Path
     out: Path
@@ -132,8 +146,19 @@ def _zombie(pid: int) -> bool:
         return True
 
 
-def storm(folder: Path, rounds: int, seed: int, text: str = STUDY, say: Callable[[str], None] = print) -> Tally:
-    """Kill and resume `rounds` times; whenever the study is completed, compare it and begin anew.
+def uninterrupted(study: Path, out: Path) -> Rows:
+    """The tables of a sweep that nothing disturbs."""
+    out.mkdir()
+    sweep = Sweep(study, out)
+    assert sweep.ended(300), "the uninterrupted sweep does not end"
+    assert sweep.process.returncode == 0, sweep.output.read_text()
+    rows = table_rows(out / "chaos")
+    assert len(rows["runs"]) == len(plan(read(study)).runs)
+    return rows
+
+
+def storm(study: Path, reference: Rows, rounds: int, seed: int, say: Callable[[str], None] = print) -> Tally:
+    """Kill and resume `rounds` times; whenever the study is completed, compare its tables and begin anew.
 
     A round is a sweep that is killed: at a random time its controller, or its whole process group (as Ctrl-C at a
     terminal does), and in half of the rounds a random worker before that. In half of them the next sweep is started
@@ -141,32 +166,20 @@ def storm(folder: Path, rounds: int, seed: int, text: str = STUDY, say: Callable
     """
     say(f"chaos: {rounds} rounds, seed {seed}")
     draw, tally = random.Random(seed), Tally()
-    folder.mkdir(parents=True, exist_ok=True)
-    study = folder / "chaos.yaml"
-    study.write_text(text)
-    reference = _uninterrupted(study, folder / "reference")
     while tally.rounds < rounds or not tally.lives:
-        out = folder / f"life-{tally.lives}"
+        out = study.parent / f"life-{tally.lives}"
         out.mkdir()
-        _live(study, out, rounds, draw, tally, say)
+        _live(study, out, rounds, len(reference["runs"]), draw, tally, say)
         _compare(reference, out / "chaos", tally)
         tally.lives += 1
     say(f"chaos: {tally}")
     return tally
 
 
-def _uninterrupted(study: Path, out: Path) -> dict[str, list[str]]:
-    out.mkdir()
-    sweep = Sweep(study, out)
-    assert sweep.ended(300), "the uninterrupted sweep does not end"
-    assert sweep.process.returncode == 0, sweep.output.read_text()
-    rows = content(out / "chaos")
-    assert len(rows["runs"]) == RUNS
-    return rows
-
-
-def _live(study: Path, out: Path, rounds: int, draw: random.Random, tally: Tally, say: Callable[[str], None]) -> None:
-    """Sweep and kill, until the study is completed."""
+def _live(
+    study: Path, out: Path, rounds: int, runs: int, draw: random.Random, tally: Tally, say: Callable[[str], None]
+) -> None:
+    """Sweep and kill, until the study's `runs` runs are completed."""
     earlier: dict[str, tuple[int, int]] = {}
     before: Sweep | None = None
     while True:
@@ -181,14 +194,14 @@ def _live(study: Path, out: Path, rounds: int, draw: random.Random, tally: Tally
         now = _commits(out / "chaos")
         tally.redone += sum(now.get(name, then) != then for name, then in earlier.items())
         tally.lost += len(earlier.keys() - now.keys())
-        tally.midway += bool(end) and 0 < len(now) < RUNS
+        tally.midway += bool(end) and 0 < len(now) < runs
         tally.failed += len(list((out / "chaos" / "failures").glob("*.json")))
         earlier = now
         if end:
             tally.rounds += 1
-            say(f"round {tally.rounds:3d}: {end} → exit {code}, {len(now)} of {RUNS} runs kept")
+            say(f"round {tally.rounds:3d}: {end} → exit {code}, {len(now)} of {runs} runs committed")
         elif code != 0:
-            tally.odd.append(f"exit {code} without a kill: {sweep.output.read_text()}")
+            tally.unexpected.append(f"exit {code} without a kill: {sweep.output.read_text()}")
         if code == 0:
             tally.orphans += sweep.orphans()
             return
@@ -201,7 +214,7 @@ def _kill(sweep: Sweep, draw: random.Random, tally: Tally) -> str:
     """Send the signals that this round has drawn; return them as text, or "" where the sweep had ended before."""
     number, whole = draw.choice(SIGNALS), draw.random() < 0.3
     first, since = draw.choice((*SIGNALS, None, None, None)), draw.choice(("start", "begun", "commit", "commit"))
-    moment, early, which = draw.uniform(0.0, LATEST[since]), draw.random(), draw.random()
+    moment, early, worker = draw.uniform(0.0, LATEST[since]), draw.random(), draw.random()
     before = len(_commits(sweep.out / "chaos"))
     waiting = {
         "start": lambda: False,
@@ -219,7 +232,7 @@ def _kill(sweep: Sweep, draw: random.Random, tally: Tally) -> str:
         workers = sorted(sweep.workers())
         if workers:
             with suppress(ProcessLookupError):
-                os.kill(workers[int(which * len(workers))], first)
+                os.kill(workers[int(worker * len(workers))], first)
                 sent.append(f"{first.name} to a worker")
                 allowed |= set(ENDINGS[signal.SIGINT]) if first == signal.SIGINT else set()
     if not sweep.ended(max(0.0, start + moment - time.monotonic())):
@@ -232,7 +245,7 @@ def _kill(sweep: Sweep, draw: random.Random, tally: Tally) -> str:
     sent[-1] += f" after {time.monotonic() - launch:.1f} s"
     assert sweep.ended(60), f"a sweep does not end after {sent}"
     if sweep.process.returncode not in allowed:
-        tally.odd.append(f"{sent}: exit {sweep.process.returncode}")
+        tally.unexpected.append(f"{sent}: exit {sweep.process.returncode}")
     return ", ".join(sent)
 
 
@@ -241,28 +254,17 @@ def _commits(folder: Path) -> dict[str, tuple[int, int]]:
     return {p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in (folder / "journal").glob("*.run")}
 
 
-def _compare(reference: dict[str, list[str]], folder: Path, tally: Tally) -> None:
-    tables = content(folder)
+def _compare(reference: Rows, folder: Path, tally: Tally) -> None:
+    tables = table_rows(folder)
     for name, rows in reference.items():
-        want, have = Counter(rows), Counter(tables[name])
-        tally.doubled += sum(n - 1 for n in have.values())
-        tally.different += sum((want - have).values()) + len((have - want).keys() - want.keys())
+        expected, actual = Counter(rows), Counter(tables[name])
+        tally.doubled += sum(n - 1 for n in actual.values())
+        tally.different += sum((expected - actual).values()) + len((actual - expected).keys() - expected.keys())
     ids = [row.split(",", 1)[0] for row in tables["runs"]]
     tally.lost += len({row.split(",", 1)[0] for row in reference["runs"]} - set(ids))
     tally.doubled += len(ids) - len(set(ids))
-    tally.lost += max(0, RUNS - len(_commits(folder)))
+    tally.lost += max(0, len(reference["runs"]) - len(_commits(folder)))
     tally.leftovers += len(leftovers(folder))
-
-
-def content(folder: Path) -> dict[str, list[str]]:
-    """Every row of the tables as text, the run_id first; without the one column that may differ."""
-    rows = {}
-    for name in TABLES:
-        table = pq.read_table(folder / f"{name}.parquet")
-        columns = [column for column in table.column_names if column != "seconds"]
-        assert columns[0] == "run_id"
-        rows[name] = [",".join(map(repr, row.values())) for row in table.select(columns).to_pylist()]
-    return rows
 
 
 def leftovers(folder: Path) -> list[Path]:

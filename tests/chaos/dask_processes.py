@@ -57,8 +57,8 @@ class Cluster:
             )
         )
 
-    def kill_worker(self, which: int) -> None:
-        process = self.workers.pop(which)
+    def kill_worker(self, index: int) -> None:
+        process = self.workers.pop(index)
         process.kill()
         process.wait()
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-import random
 import shutil
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor
-from contextlib import suppress
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import pytest
+from results_folders import quiet_sweep
 
 from harness import cli, status, sweep
 from harness.errors import ResultsError
@@ -24,130 +22,54 @@ from harness.execution import local, preview, sweeping
 from harness.execution.job import JobOptions, Outcome
 from harness.execution.options import SweepOptions
 from harness.execution.progress import Progress
-from harness.experiments.setup import Setup
-from harness.registry import read
 from harness.schema import Record
 from harness.store import journal as journal_module
 from harness.store.journal import Journal
 from harness.store.status import Status
-from harness.study.plan import Plan, Run, plan
+from harness.study.plan import Plan
 
-# --- experiments that workers import by name ------------------------------------------------------------------------
-
-
-def steady(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
-    for run in runs:
-        yield Record(run.run_id, {"outcome": "solved", "updates": run.seed}, {})
-
-
-def moving(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
-    """Somebody moves the results folder while the first run is computed."""
-    folder = setup.listener.path.parents[1]
-    if not folder.with_name("moved").exists():
-        folder.rename(folder.with_name("moved"))
-    yield from steady(runs, setup)
-
-
-def deleting(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
-    shutil.rmtree(setup.listener.path.parents[1])
-    yield from steady(runs, setup)
-
-
-def filling(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
-    """Somebody fills the disk while the first run is computed."""
-    with (setup.listener.path.parents[1] / "junk").open("wb", buffering=0) as file, suppress(OSError):
-        while file.write(bytes(4096)):
-            pass
-    yield from steady(runs, setup)
-
-
-def planned(study_file: Callable[..., Path], entry: str, seeds: str) -> Plan:
-    study = read(study_file(), [f"seeds={seeds}", "sweep={model.cell: [rnn]}"])
-    return plan(replace(study, experiment=replace(study.experiment, entry=f"{__name__}:{entry}", prepare=None)))
+Planned = Callable[..., Plan]
 
 
 def commits(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "journal").glob("*.run")}
 
 
-@pytest.fixture(autouse=True)
-def importable_in_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2]), str(Path(__file__).parent)]))
-
-
 # --- damaged files ---------------------------------------------------------------------------------------------------
 
 
-def damaged(data: bytes, damage: str) -> bytes:
-    middle = len(data) // 2
-    return {
-        "truncated": data[:middle],
-        "a flipped bit": data[:middle] + bytes([data[middle] ^ 4]) + data[middle + 1 :],
-        "another seed in the head": data.replace(b'"seed": 0', b'"seed": 7', 1),
-        "empty": b"",
-        "zeros, as after a power cut": bytes(len(data)),
-    }[damage]
-
-
-DAMAGES = ("truncated", "a flipped bit", "another seed in the head", "empty", "zeros, as after a power cut")
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_commit_is_missing_for_readers_and_quarantined_by_the_next_sweep(
-    study_file, tmp_path: Path, damage: str, capsys
+    planned: Planned, tmp_path: Path, capsys
 ) -> None:
-    study_plan, folder = planned(study_file, "steady", "3"), tmp_path / "r"
-    sweeping.sweep(study_plan, folder, SweepOptions(), shown=False)
+    study_plan, folder = planned("steady", seeds="3"), tmp_path / "r"
+    quiet_sweep(study_plan, folder)
     before, path = commits(folder), Journal.open(folder).path(study_plan.runs[0].run_id)
-    path.write_bytes(damaged(before[path.name], damage))
-    assert path.read_bytes() != before[path.name]
-    hurt = commits(folder)
+    path.write_bytes(before[path.name][:-100])
+    spoiled = commits(folder)
     message = f"damaged commit, to be computed again: {study_plan.runs[0].run_id}"
-    preview_text, shown = (
-        preview.preview(study_plan, folder, SweepOptions()),
-        Status.of(study_plan, Journal.open(folder)).text(),
-    )
+    preview_text = preview.preview(study_plan, folder, SweepOptions())
+    status_text = Status.of(study_plan, Journal.open(folder)).text()
     assert message in preview_text
     assert "3 runs: 2 done, 1 missing, 0 failed" in preview_text
     assert "to do now: 1 runs" in preview_text
-    assert message in shown
-    assert "1  missing" in shown
+    assert message in status_text
+    assert "1  missing" in status_text
     assert len(list(Journal.open(folder).read(sorted(study_plan.ids)))) == 2
-    assert commits(folder) == hurt, "a reader has changed something"
+    assert commits(folder) == spoiled, "a reader has changed something"
     capsys.readouterr()
-    again = sweeping.sweep(study_plan, folder, SweepOptions())
+    again = sweeping.sweep(study_plan, folder, SweepOptions(engine="torch"))
     assert f"damaged commit quarantined, its run is missing: {study_plan.runs[0].run_id}" in capsys.readouterr().err
     assert (again.computed, again.missing) == (1, 0)
     assert commits(folder) == before
     assert "damaged commit quarantined" in Status.of(study_plan, Journal.open(folder)).text()
 
 
-def test_no_single_flipped_bit_of_a_commit_is_read_as_data(study_file, tmp_path: Path) -> None:
-    study_plan = planned(study_file, "steady", "1")
-    sweeping.sweep(study_plan, tmp_path, SweepOptions(), shown=False)
-    journal, [run] = Journal.open(tmp_path), study_plan.runs
-    path = journal.path(run.run_id)
-    whole = path.read_bytes()
-    head = whole.index(b"\n") + 1
-    seed = 5
-    print(f"seed {seed}")
-    bits = [*range(8 * head), *random.Random(seed).sample(range(8 * head, 8 * len(whole)), 500)]
-    unseen = []
-    for bit in bits:
-        data = bytearray(whole)
-        data[bit // 8] ^= 1 << bit % 8
-        path.write_bytes(data)
-        if not journal.damaged([run.run_id]):
-            unseen.append(bit)
-    assert unseen == []
-
-
-def test_a_commit_whose_checksum_covers_the_tables_alone_is_still_read(study_file, tmp_path: Path) -> None:
+def test_a_commit_whose_checksum_covers_the_tables_alone_is_still_read(planned: Planned, tmp_path: Path) -> None:
     import json
     from hashlib import sha256
 
-    study_plan = planned(study_file, "steady", "1")
-    sweeping.sweep(study_plan, tmp_path, SweepOptions(), shown=False)
+    study_plan = planned("steady", seeds="1")
+    quiet_sweep(study_plan, tmp_path)
     journal, [run] = Journal.open(tmp_path), study_plan.runs
     line, _, body = journal.path(run.run_id).read_bytes().partition(b"\n")
     old = {**json.loads(line), "sha256": sha256(body).hexdigest()}
@@ -155,15 +77,15 @@ def test_a_commit_whose_checksum_covers_the_tables_alone_is_still_read(study_fil
     assert [commit.run_id for commit in journal.read([run.run_id])] == [run.run_id]
 
 
-def test_a_folder_where_a_commit_should_be_is_a_damaged_commit(study_file, tmp_path: Path) -> None:
-    study_plan = planned(study_file, "steady", "2")
+def test_a_folder_where_a_commit_should_be_is_a_damaged_commit(planned: Planned, tmp_path: Path) -> None:
+    study_plan = planned("steady", seeds="2")
     Journal.create(tmp_path).path(study_plan.runs[0].run_id).mkdir()
     assert "2  missing" in Status.of(study_plan, Journal.open(tmp_path)).text()
-    assert sweeping.sweep(study_plan, tmp_path, SweepOptions(), shown=False).missing == 0
+    assert quiet_sweep(study_plan, tmp_path).missing == 0
 
 
-def test_a_damaged_note_of_a_failure_is_no_note(study_file, tmp_path: Path) -> None:
-    study_plan = planned(study_file, "steady", "3")
+def test_a_damaged_note_of_a_failure_is_ignored(planned: Planned, tmp_path: Path) -> None:
+    study_plan = planned("steady", seeds="3")
     journal = Journal.create(tmp_path)
     for run in study_plan.runs:
         journal.fail(run.run_id, {}, "ValueError: no", "trace", 1)
@@ -172,20 +94,20 @@ def test_a_damaged_note_of_a_failure_is_no_note(study_file, tmp_path: Path) -> N
     second.write_text('{"run_id": "' + study_plan.runs[1].run_id + '"}')
     assert set(journal.failures()) == {study_plan.runs[2].run_id}
     assert "failed" in Status.of(study_plan, journal).text()
-    assert sweeping.sweep(study_plan, tmp_path, SweepOptions(), shown=False).computed == 2
+    assert quiet_sweep(study_plan, tmp_path).computed == 2
     assert third.exists()
 
 
-def test_what_a_killed_writer_left_half_written_is_removed_by_the_next_sweep(study_file, tmp_path: Path) -> None:
-    study_plan = planned(study_file, "steady", "1")
+def test_half_written_files_of_a_killed_writer_are_removed_by_the_next_sweep(planned: Planned, tmp_path: Path) -> None:
+    study_plan = planned("steady", seeds="1")
     Journal.create(tmp_path)
     halves = [tmp_path / name / f".half-{'0f' * 16}" for name in ("", "journal", "failures", "working", "checkpoints")]
     for half in halves:
         half.parent.mkdir(exist_ok=True)
         half.write_text("half")
     own = tmp_path / ".somebody-elses"
-    own.write_text("kept")
-    sweeping.sweep(study_plan, tmp_path, SweepOptions(), shown=False)
+    own.write_text("mine")
+    quiet_sweep(study_plan, tmp_path)
     assert [half for half in halves if half.exists()] == []
     assert own.exists()
 
@@ -195,34 +117,34 @@ def test_what_a_killed_writer_left_half_written_is_removed_by_the_next_sweep(stu
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_folder_that_is_moved_while_a_sweep_runs_is_an_error_and_keeps_what_it_had(
-    study_file, tmp_path: Path, jobs: int
+    planned: Planned, tmp_path: Path, jobs: int
 ) -> None:
     folder, moved = tmp_path / "r", tmp_path / "moved"
-    sweeping.sweep(planned(study_file, "steady", "[0]"), folder, SweepOptions(), shown=False)
+    quiet_sweep(planned("steady", seeds="[0]"), folder)
     before = commits(folder)
     with pytest.raises(ResultsError, match="No such file or directory"):
-        sweeping.sweep(planned(study_file, "moving", "[0, 1, 2, 3]"), folder, SweepOptions(jobs=jobs), shown=False)
+        quiet_sweep(planned("moving", seeds="[0, 1, 2, 3]"), folder, jobs=jobs)
     assert before.items() <= commits(moved).items()
     assert not (moved / "failures").exists()
-    again = sweeping.sweep(planned(study_file, "steady", "[0, 1, 2, 3]"), moved, SweepOptions(), shown=False)
+    again = quiet_sweep(planned("steady", seeds="[0, 1, 2, 3]"), moved)
     assert again.missing == 0
     assert before.items() <= commits(moved).items()
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_folder_that_is_deleted_while_a_sweep_runs_is_an_error_and_is_not_made_again(
-    study_file, tmp_path: Path, jobs: int
+    planned: Planned, tmp_path: Path, jobs: int
 ) -> None:
     with pytest.raises(ResultsError, match="No such file or directory"):
-        sweeping.sweep(planned(study_file, "deleting", "[0, 1]"), tmp_path / "r", SweepOptions(jobs=jobs), shown=False)
+        quiet_sweep(planned("deleting", seeds="[0, 1]"), tmp_path / "r", jobs=jobs)
     assert not (tmp_path / "r").exists()
 
 
-def test_on_a_full_disk_a_sweep_stops_and_blames_no_run_and_goes_on_when_there_is_room(
-    study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_on_a_full_disk_a_sweep_stops_and_blames_no_run_and_continues_once_there_is_space(
+    planned: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sweeping.sweep(planned(study_file, "steady", "[0]"), tmp_path, SweepOptions(), shown=False)
-    before, study_plan = commits(tmp_path), planned(study_file, "steady", "[0, 1, 2]")
+    quiet_sweep(planned("steady", seeds="[0]"), tmp_path)
+    before, study_plan = commits(tmp_path), planned("steady", seeds="[0, 1, 2]")
 
     def full(path: Path, data: bytes) -> None:
         if path.name.endswith(".json") or ".json-" in path.name:
@@ -234,19 +156,19 @@ def test_on_a_full_disk_a_sweep_stops_and_blames_no_run_and_goes_on_when_there_i
     with monkeypatch.context() as patched:
         patched.setattr(journal_module, "write_synced", full)
         with pytest.raises(ResultsError, match=r"cannot keep run .*: No space left on device"):
-            sweeping.sweep(study_plan, tmp_path, SweepOptions(), shown=False)
+            quiet_sweep(study_plan, tmp_path)
     assert commits(tmp_path) == before
     assert not list((tmp_path / "failures").glob("*"))
     assert not list((tmp_path / "journal").glob(".*"))
-    after = sweeping.sweep(study_plan, tmp_path, SweepOptions(), shown=False)
+    after = quiet_sweep(study_plan, tmp_path)
     assert (after.computed, after.missing) == (2, 0)
 
 
 @pytest.mark.parametrize("part", ["holder.json", "plan.json", "runs.parquet"])
-def test_what_the_controller_cannot_write_is_a_message(
-    study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+def test_a_file_that_the_controller_cannot_write_is_reported(
+    planned: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    sweeping.sweep(planned(study_file, "steady", "[0]"), tmp_path, SweepOptions(), shown=False)
+    quiet_sweep(planned("steady", seeds="[0]"), tmp_path)
     before, swap = commits(tmp_path), os.replace
 
     def full(source: Path, target: Path) -> None:
@@ -257,9 +179,9 @@ def test_what_the_controller_cannot_write_is_a_message(
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full)
         with pytest.raises(ResultsError, match=rf"{part}.*No space left on device"):
-            sweeping.sweep(planned(study_file, "steady", "[0, 1]"), tmp_path, SweepOptions(), shown=False)
+            quiet_sweep(planned("steady", seeds="[0, 1]"), tmp_path)
     assert before.items() <= commits(tmp_path).items()
-    assert sweeping.sweep(planned(study_file, "steady", "[0, 1]"), tmp_path, SweepOptions(), shown=False).missing == 0
+    assert quiet_sweep(planned("steady", seeds="[0, 1]"), tmp_path).missing == 0
 
 
 @pytest.fixture
@@ -277,39 +199,41 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_disk_that_fills_up_while_a_sweep_runs(study_file, small_disk: Path, jobs: int) -> None:
+def test_a_disk_that_fills_up_while_a_sweep_runs(planned: Planned, small_disk: Path, jobs: int) -> None:
     folder = small_disk / "r"
-    sweeping.sweep(planned(study_file, "steady", "[0]"), folder, SweepOptions(), shown=False)
+    quiet_sweep(planned("steady", seeds="[0]"), folder)
     before = commits(folder)
     with pytest.raises(ResultsError, match="No space left on device"):
-        sweeping.sweep(planned(study_file, "filling", "[0, 1, 2]"), folder, SweepOptions(jobs=jobs), shown=False)
+        quiet_sweep(planned("filling", seeds="[0, 1, 2]"), folder, jobs=jobs)
     assert before.items() <= commits(folder).items()
     (folder / "junk").unlink()
-    assert sweeping.sweep(planned(study_file, "steady", "[0, 1, 2]"), folder, SweepOptions(), shown=False).missing == 0
+    assert quiet_sweep(planned("steady", seeds="[0, 1, 2]"), folder).missing == 0
     assert before.items() <= commits(folder).items()
 
 
-def test_a_read_only_folder_can_be_looked_at_but_not_swept(study_file, small_disk: Path) -> None:
-    study_plan, folder = planned(study_file, "steady", "[0, 1]"), small_disk / "r"
-    sweeping.sweep(study_plan, folder, SweepOptions(limit=1), shown=False)
+def test_a_read_only_folder_can_be_looked_at_but_not_swept(planned: Planned, small_disk: Path) -> None:
+    study_plan, folder = planned("steady", seeds="[0, 1]"), small_disk / "r"
+    quiet_sweep(study_plan, folder, limit=1)
     before = commits(folder)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(ResultsError, match="cannot be written: Read-only file system"):
-        sweeping.sweep(study_plan, folder, SweepOptions(), shown=False)
+        quiet_sweep(study_plan, folder)
     assert "1  missing" in Status.of(study_plan, Journal.open(folder)).text()
     assert commits(folder) == before
 
 
-def test_a_clock_that_jumps_back_changes_nothing(study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    study_plan = planned(study_file, "steady", "4")
-    sweeping.sweep(study_plan, tmp_path / "steady", SweepOptions(), shown=False)
-    sweeping.sweep(study_plan, tmp_path / "jumping", SweepOptions(limit=2), shown=False)
+def test_a_clock_that_jumps_back_changes_nothing(
+    planned: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study_plan = planned("steady", seeds="4")
+    quiet_sweep(study_plan, tmp_path / "steady")
+    quiet_sweep(study_plan, tmp_path / "jumping", limit=2)
     for path in (tmp_path / "jumping").rglob("*"):
         os.utime(path, (4e9, 4e9))  # in the year 2096
     back = count(1_000_000_000, -3600)
     with monkeypatch.context() as patched:
         patched.setattr(time, "time", lambda: float(next(back)))
-        again = sweeping.sweep(study_plan, tmp_path / "jumping", SweepOptions(timeout=60), shown=False)
+        again = quiet_sweep(study_plan, tmp_path / "jumping", timeout=60)
     assert (again.computed, again.missing, again.failed) == (2, 0, {})
     assert commits(tmp_path / "jumping") == commits(tmp_path / "steady")
 
@@ -318,9 +242,9 @@ def test_a_clock_that_jumps_back_changes_nothing(study_file, tmp_path: Path, mon
 
 
 def test_a_worker_that_dies_without_work_makes_no_suspects(
-    study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    planned: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study_plan, calls = planned(study_file, "steady", "5"), []
+    study_plan, calls = planned("steady", seeds="5"), []
 
     def results(packs, supervision, alone):
         calls.append((len(packs), alone))

@@ -48,9 +48,18 @@ def test_a_value_of_another_kind_is_refused(options: dict[str, Any]) -> None:
         SweepOptions(**options)
 
 
-def test_all_cores_no_limits_and_every_engine_are_accepted() -> None:
-    SweepOptions(jobs=-1, limit=None, timeout=None, engine="numba")
-    SweepOptions(jobs=1024, limit=0, timeout=1e-9, engine="torch", device="cuda:1", retries=0, shard=(2, 2))
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"jobs": -1, "limit": None, "timeout": None, "engine": "numba"},
+        {"jobs": 1024, "limit": 0, "timeout": 1e-9, "engine": "torch"},
+        {"device": "cuda:1", "retries": 0, "shard": (2, 2)},
+    ],
+    ids=str,
+)
+def test_a_value_at_the_edge_of_its_range_is_accepted_as_it_is(options: dict[str, Any]) -> None:
+    accepted = SweepOptions(**options)
+    assert {name: getattr(accepted, name) for name in options} == options
 
 
 def test_done_and_failed_runs_are_skipped_by_default(study_file: Any) -> None:
@@ -61,6 +70,13 @@ def test_done_and_failed_runs_are_skipped_by_default(study_file: Any) -> None:
     assert SweepOptions(retry_failed=True).select(study_plan, done, failed) == [second, *others]
     assert SweepOptions(force=True).select(study_plan, done, failed) == [first, second, *others]
     assert SweepOptions(force=True, limit=1).select(study_plan, done, failed) == [first]
+
+
+def test_a_filter_takes_columns_and_values(study_file: Any) -> None:
+    study_plan = plan(read(study_file()))
+    options = SweepOptions(where=conditions(["cell=lstm,gru", "seed=1"], study_plan.study))
+    chosen = options.select(study_plan, frozenset(), frozenset())
+    assert sorted((run.point.columns()["cell"], run.seed) for run in chosen) == [("gru", 1), ("lstm", 1)]
 
 
 def test_a_condition_names_the_option_that_it_came_from(study_file: Any) -> None:

@@ -7,6 +7,7 @@ import calendar
 import numpy as np
 import pandas as pd
 import pytest
+from artists import entries
 from matplotlib.colors import to_hex
 from sklearn.decomposition import PCA
 
@@ -49,7 +50,7 @@ def test_a_silhouette_of_one_group_or_of_single_codes_has_no_meaning() -> None:
     assert silhouette(np.eye(2)[[0, 0, 1, 1]], list("aabb")) == pytest.approx(1)
 
 
-def test_titles_hold_the_score_of_each_label() -> None:
+def test_titles_give_the_score_of_each_label() -> None:
     figure = codes(code_table(), names=NAMES, by=NAMES)
     month, weekday = (ax.get_title() for ax in figure.axes)
     assert month.startswith("month: s = 0.9")
@@ -66,8 +67,7 @@ def test_panels_show_the_same_points_in_other_colours() -> None:
 
 def test_a_legend_lists_values_in_their_declared_order() -> None:
     figure = codes(code_table(), names=NAMES, orders=Dates.label_orders, by=NAMES)
-    entries = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in figure.axes]
-    assert entries == [MONTHS, WEEKDAYS]
+    assert [entries(ax.get_legend()) for ax in figure.axes] == [MONTHS, WEEKDAYS]
 
 
 def test_one_run_is_shown_that_of_the_lowest_seed() -> None:
@@ -88,8 +88,7 @@ def test_by_default_every_label_with_few_values_is_shown() -> None:
 
 def test_values_without_a_declared_order_are_sorted() -> None:
     (month, _) = codes(code_table(), names=NAMES).axes
-    entries = [text.get_text() for text in month.get_legend().get_texts()]
-    assert entries == sorted(MONTHS)
+    assert entries(month.get_legend()) == sorted(MONTHS)
 
 
 def test_the_labels_of_dates_are_declared_in_the_order_of_the_calendar() -> None:

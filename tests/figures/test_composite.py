@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from artists import entries
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from synthetic_results import SyntheticResults, figures
@@ -87,7 +88,7 @@ def test_no_panel_reaches_into_another(synthetic: SyntheticResults, look: str) -
 
 
 @pytest.mark.parametrize("look", style.STYLES)
-def test_a_letter_stands_clear_of_legend_and_title(synthetic: SyntheticResults, look: str) -> None:
+def test_a_letter_overlaps_neither_legend_nor_title(synthetic: SyntheticResults, look: str) -> None:
     with style.use(look):
         figure = drawn(synthetic, [["success", "decay"], ["heatmap", "phase"]])
         style.encode(figure, "png")
@@ -107,7 +108,7 @@ def test_legends_that_are_the_same_become_one(synthetic: SyntheticResults) -> No
     assert [len(part.legends) for part in figure.subfigs] == [0, 0]
     (legend,) = figure.legends
     alone = combined.figures[0].draw(synthetic.frames, combined).legends[0]
-    assert [text.get_text() for text in legend.get_texts()] == [text.get_text() for text in alone.get_texts()]
+    assert entries(legend) == entries(alone)
     shapes = [
         [(each.get_color(), each.get_marker()) for each in each_legend.legend_handles]
         for each_legend in (legend, alone)

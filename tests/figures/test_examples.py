@@ -96,8 +96,10 @@ def test_the_table_is_no_wider_than_the_paper() -> None:
     assert examples(table(*rows)).get_figwidth() <= style.DOUBLE + 0.2
 
 
-def test_dollars_are_letters() -> None:
-    style.encode(examples(table(("rnn", "$x_", "$\\broken"))), "png")
+def test_dollar_signs_are_not_read_as_formulas() -> None:
+    figure = examples(table(("rnn", "$x_", "$\\broken")))
+    style.encode(figure, "png")  # as a formula "$\\broken" would be an error
+    assert written(figure)[-3:] == ["$x_", "$X_", "✗ $\\broken"]
 
 
 def test_a_table_without_examples_is_an_error(synthetic: SyntheticResults) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
+from artists import dashed, entries, panel, solid
 from synthetic_results import BUDGET, point, simulate
 
 from harness.errors import HarnessError
@@ -14,21 +13,6 @@ from harness.figures.heatmap import gradient_map, heatmap, scheduled
 from harness.figures.selection import at_update
 from harness.statistics.frames import Frames, select
 from harness.theory.linear import log10_rate
-
-
-def drawn(figure: Any, label: str) -> Any:
-    """The axes of the panel with that title."""
-    (ax,) = [ax for ax in figure.axes if ax.get_title() == label]
-    return ax
-
-
-def any_figure(figure: Any) -> Any:
-    """The figure, its artists' many types let be."""
-    return figure
-
-
-def solid(ax: Any) -> list[Any]:
-    return [each for each in ax.lines if each.get_linestyle() == "-"]
 
 
 def test_decay_draws_the_mean_of_the_logarithm_by_lag(frames: Frames) -> None:
@@ -43,59 +27,59 @@ def test_decay_draws_the_mean_of_the_logarithm_by_lag(frames: Frames) -> None:
 
 def test_decay_draws_the_linear_theory_from_lag_zero(frames: Frames) -> None:
     where = {"sequence_length": 100, "bptt_window": None}
-    figure: Any = decay(select(frames.gradients, where))
-    dashed = [each for each in drawn(figure, "cell = rnn").lines if each.is_dashed()]
-    slopes = [np.diff(each.get_ydata()) for each in dashed]
+    figure = decay(select(frames.gradients, where))
+    theory = dashed(panel(figure, "cell = rnn"))
+    slopes = [np.diff(each.get_ydata()) for each in theory]
     assert [each[0] for each in slopes] == pytest.approx([log10_rate(rho) for rho in (0.8, 1.0, 1.2)])
-    measured = solid(drawn(figure, "cell = rnn"))
-    assert [each.get_ydata()[0] for each in dashed] == [each.get_ydata()[0] for each in measured]
-    assert not [each for each in drawn(figure, "cell = lstm").lines if each.is_dashed()]
+    measured = solid(panel(figure, "cell = rnn"))
+    assert [each.get_ydata()[0] for each in theory] == [each.get_ydata()[0] for each in measured]
+    assert not dashed(panel(figure, "cell = lstm"))
 
 
 def test_theory_takes_the_measured_radius_where_none_was_set() -> None:
     synthetic = simulate([point("rnn", 50, None)])
     gradients = synthetic.frames.gradients.assign(initial_spectral_radius=0.6)
-    (dashed,) = [each for each in any_figure(decay(gradients)).axes[0].lines if each.is_dashed()]
-    assert np.diff(dashed.get_ydata())[0] == pytest.approx(log10_rate(0.6))
+    (theory,) = dashed(decay(gradients).axes[0])
+    assert np.diff(theory.get_ydata())[0] == pytest.approx(log10_rate(0.6))
 
 
 def test_theory_of_a_sigmoid_network_is_a_quarter_of_the_radius() -> None:
     synthetic = simulate([point("rnn", 50, None)])
     gradients = synthetic.frames.gradients.assign(initial_spectral_radius=0.6, nonlinearity="sigmoid")
-    (dashed,) = [each for each in any_figure(decay(gradients)).axes[0].lines if each.is_dashed()]
-    assert np.diff(dashed.get_ydata())[0] == pytest.approx(log10_rate(0.15))
+    (theory,) = dashed(decay(gradients).axes[0])
+    assert np.diff(theory.get_ydata())[0] == pytest.approx(log10_rate(0.15))
 
 
 def test_theory_ends_where_the_gradient_does(frames: Frames) -> None:
-    figure: Any = decay(select(frames.gradients, {"cell": "rnn", "bptt_window": 25}))
-    (dashed,) = [each for each in figure.axes[0].lines if each.is_dashed()]
-    assert dashed.get_xdata().tolist() == list(range(25))
+    figure = decay(select(frames.gradients, {"cell": "rnn", "bptt_window": 25}))
+    (theory,) = dashed(figure.axes[0])
+    assert theory.get_xdata().tolist() == list(range(25))
 
 
 def test_no_theory_is_drawn_after_training(frames: Frames) -> None:
-    figure: Any = decay(select(frames.gradients, {"sequence_length": 100, "bptt_window": None}), update="last")
-    assert not [each for each in figure.axes[0].lines if each.is_dashed()]
+    figure = decay(select(frames.gradients, {"sequence_length": 100, "bptt_window": None}), update="last")
+    assert not dashed(figure.axes[0])
 
 
-def test_exact_zeros_are_a_rug_and_not_gradient_map(frames: Frames) -> None:
+def test_exact_zeros_are_a_rug_and_no_point_of_the_curve(frames: Frames) -> None:
     windowed = select(frames.gradients, {"cell": "rnn", "bptt_window": 25})
     data = line(at_update(windowed, "first"), "log10_adjoint")
     assert data is not None
     assert data.zeros.tolist() == list(range(25, 100))
     assert np.isfinite(data.band.mean[:25]).all()
     assert np.isnan(data.band.mean[25:]).all()
-    figure: Any = decay(windowed)
+    figure = decay(windowed)
     ticks = [each for each in figure.axes[0].collections if hasattr(each, "get_segments")]
     rug = [segment[0, 0] for each in ticks for segment in each.get_segments()]
     assert sorted(rug) == list(range(25, 100))
-    assert "exact zero" in [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "exact zero" in entries(figure.legends[0])
 
 
 def test_the_cell_path_is_drawn_where_there_is_one(frames: Frames) -> None:
     where = {"sequence_length": 100, "bptt_window": None, "spectral_radius": 1.0}
-    figure: Any = decay(select(frames.gradients, where), path="both", theory=())
-    assert len(drawn(figure, "cell = rnn").lines) == 1
-    hidden, cell = drawn(figure, "cell = lstm").lines
+    figure = decay(select(frames.gradients, where), path="both", theory=())
+    assert len(panel(figure, "cell = rnn").lines) == 1
+    hidden, cell = panel(figure, "cell = lstm").lines
     assert np.asarray(cell.get_ydata()) - np.asarray(hidden.get_ydata()) == pytest.approx(np.full(100, 0.3), abs=1e-5)
 
 
@@ -109,7 +93,7 @@ def test_decades_are_written_as_powers_of_ten(frames: Frames) -> None:
     assert axis.get_major_formatter()(-15, 0) == "$10^{-15}$"
 
 
-def test_a_map_holds_the_mean_over_runs_still_training(frames: Frames) -> None:
+def test_a_map_shows_the_mean_over_runs_still_training(frames: Frames) -> None:
     gradients = select(frames.gradients, {"cell": "lstm", "sequence_length": 100, "bptt_window": None})
     data = gradient_map(gradients, "log10_adjoint")
     for update in (0, 512):
@@ -128,18 +112,18 @@ def test_a_runs_own_last_record_makes_no_row(frames: Frames) -> None:
 
 
 def test_zeros_on_a_map_are_a_colour_of_their_own(frames: Frames) -> None:
-    figure: Any = heatmap(select(frames.gradients, {"cell": "rnn", "bptt_window": 25}))
+    figure = heatmap(select(frames.gradients, {"cell": "rnn", "bptt_window": 25}))
     zero, values = (np.ma.filled(image.get_array().astype(float), np.nan) for image in figure.axes[0].images)
     assert (np.isfinite(zero) == (np.arange(100) < 75)).all()
     assert (np.isfinite(values) == (np.arange(100) >= 75)).all()
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["exact zero"]
+    assert entries(figure.legends[0]) == ["exact zero"]
 
 
 def test_zeros_in_some_runs_are_marked(frames: Frames) -> None:
     both = select(frames.gradients, {"cell": "rnn", "sequence_length": 100, "spectral_radius": 1.0})
     data = gradient_map(both, "log10_adjoint")
     assert set(data.zero[0]) == {0.0, 0.5}
-    assert "exact zero in some runs" in [text.get_text() for text in heatmap(both).legends[0].get_texts()]
+    assert "exact zero in some runs" in entries(heatmap(both).legends[0])
 
 
 def test_a_map_of_several_lengths_is_refused(frames: Frames) -> None:

@@ -65,7 +65,7 @@ def test_an_exact_zero_is_crossed_and_has_no_shade() -> None:
     assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "x"] == [0, 1, 2, 3, 4]
 
 
-def test_the_gates_are_those_of_the_unit_that_watches_x() -> None:
+def test_the_gates_are_those_of_the_unit_that_turns_on_at_x() -> None:
     gates = unit_gates(state_table("r"), ("X", "Y"))
     assert gates is not None
     assert gates.unit == 1

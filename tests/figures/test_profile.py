@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from artists import dashed, solid
 
 from harness.errors import HarnessError
 from harness.figures.profile import profile
@@ -19,14 +20,6 @@ def rows(quantity: str = "slope", theory: object = None, seeds: int = 3, gain: f
         }
         for seed in range(seeds)
     ])  # fmt: skip
-
-
-def solid(ax) -> list:
-    return [line for line in ax.lines if line.get_linestyle() == "-"]
-
-
-def dashed(ax) -> list:
-    return [line for line in ax.lines if line.get_linestyle() == "--"]
 
 
 def test_the_line_is_the_mean_over_seeds_at_each_position() -> None:

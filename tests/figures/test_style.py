@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,21 +18,30 @@ from synthetic_results import SyntheticResults, figures
 from harness import cli
 from harness.errors import HarnessError
 from harness.figures import style
-from harness.figures.rendering import render
+from harness.study import labels
 
 KINDS: dict[str, dict[str, Any]] = {
     "success": {}, "score": {}, "learning": {}, "decay": {}, "phase": {}, "codes": {}, "nodes": {},
     "heatmap": {"col": "sequence_length", "row": "cell"},
 }  # fmt: skip
+Draw = Callable[[str, str], Figure]
+ONE_COLUMN = ("success", "score", "codes")
 LARGER = tuple(name for name in style.STYLES if name != "paper")
 
 
-def draw(synthetic: SyntheticResults, name: str, look: str) -> Figure:
-    (kind,) = figures({"kind": name, **KINDS[name]})
-    with style.use(look):
-        figure: Figure = kind.draw(synthetic.frames, synthetic.study)
-        style.encode(figure, "png")
-    return figure
+@pytest.fixture(scope="module")
+def draw(synthetic: SyntheticResults) -> Callable[[str, str], Figure]:
+    """Draws and lays out a kind in a style, each once."""
+
+    @cache
+    def drawn(name: str, look: str) -> Figure:
+        (kind,) = figures({"kind": name, **KINDS[name]})
+        with style.use(look):
+            figure: Figure = kind.draw(synthetic.frames, synthetic.study)
+            style.encode(figure, "png")
+        return figure
+
+    return drawn
 
 
 def lengths(figure: Figure) -> dict[str, list[float]]:
@@ -56,8 +65,8 @@ def data(figure: Figure) -> list[Any]:
 
 @pytest.mark.parametrize("look", LARGER)
 @pytest.mark.parametrize("name", KINDS)
-def test_every_line_mark_and_letter_of_a_kind_is_scaled(synthetic: SyntheticResults, name: str, look: str) -> None:
-    paper, other = lengths(draw(synthetic, name, "paper")), lengths(draw(synthetic, name, look))
+def test_every_line_mark_and_letter_of_a_kind_is_scaled(draw: Draw, name: str, look: str) -> None:
+    paper, other = lengths(draw(name, "paper")), lengths(draw(name, look))
     scale = style.STYLES[look].scale
     for kind, sizes in paper.items():
         assert other[kind] == pytest.approx([scale * each for each in sizes]), kind
@@ -65,21 +74,22 @@ def test_every_line_mark_and_letter_of_a_kind_is_scaled(synthetic: SyntheticResu
 
 @pytest.mark.parametrize("look", LARGER)
 @pytest.mark.parametrize("name", KINDS)
-def test_no_style_changes_the_data(synthetic: SyntheticResults, name: str, look: str) -> None:
-    for one, other in zip(data(draw(synthetic, name, "paper")), data(draw(synthetic, name, look)), strict=True):
+def test_no_style_changes_the_data(draw: Draw, name: str, look: str) -> None:
+    for one, other in zip(data(draw(name, "paper")), data(draw(name, look)), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("look", style.STYLES)
-def test_widths_are_those_of_the_style(synthetic: SyntheticResults, look: str) -> None:
-    assert draw(synthetic, "success", look).get_figwidth() == style.STYLES[look].single
-    assert draw(synthetic, "decay", look).get_figwidth() == style.STYLES[look].double
+def test_a_figure_has_the_width_of_one_column_or_two(draw: Draw, look: str) -> None:
+    widths = {name: draw(name, look).get_figwidth() for name in KINDS}
+    single, double = style.STYLES[look].single, style.STYLES[look].double
+    assert widths == {name: single if name in ONE_COLUMN else double for name in KINDS}
 
 
 @pytest.mark.parametrize("look", style.STYLES)
-def test_every_legend_lies_within_its_figure(synthetic: SyntheticResults, look: str) -> None:
+def test_every_legend_lies_within_its_figure(draw: Draw, look: str) -> None:
     for name in ("success", "learning", "decay"):
-        figure: Any = draw(synthetic, name, look)
+        figure: Any = draw(name, look)
         (legend,) = figure.findobj(Legend)
         box = legend.get_window_extent()
         assert box.x0 >= 0
@@ -110,21 +120,19 @@ def test_the_commands_offer_every_style_and_format() -> None:
     assert set(cli.FORMATS) == set(style.METADATA)
 
 
-@pytest.mark.parametrize("look", style.STYLES)
-def test_files_are_the_same_bytes_twice_in_every_style_and_format(
-    synthetic: SyntheticResults, tmp_path: Path, look: str
-) -> None:
-    small = replace(synthetic.study, figures=synthetic.study.figures[2:3])
-    for name in ("a", "b"):
-        render(small, synthetic.frames, tmp_path / name, cli.FORMATS, look)
-    names = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert names == ["decay.pdf", "decay.png", "decay.svg"]
-    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
+def test_a_cell_has_one_colour_everywhere() -> None:
+    assert style.colours("cell", ["lstm", "rnn"])[::-1] == style.colours("cell", ["rnn", "lstm"])
+    assert len(set(style.colours("cell", ["rnn", "lstm", "gru", "janet", "lru"]))) == 5
 
 
-def test_figures_of_other_formats_are_removed(synthetic: SyntheticResults, tmp_path: Path) -> None:
-    small = replace(synthetic.study, figures=synthetic.study.figures[:1])
-    render(small, synthetic.frames, tmp_path)
-    (tmp_path / "notes.txt").write_text("mine")
-    render(small, synthetic.frames, tmp_path, ["svg"], "talk")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "success.svg"]
+def test_a_null_is_grey_unless_it_means_a_value() -> None:
+    assert style.colours("forget_bias", ["1.0", None])[1] == style.NONE_COLOUR
+    assert style.NONE_COLOUR not in style.colours("bptt_window", [5, 25, None])
+
+
+def test_values_are_written_as_in_a_paper() -> None:
+    assert [labels.value("bptt_window", value) for value in (None, 25.0)] == ["full", "25"]
+    assert [labels.value("forget_bias", value) for value in (None, "1.0", "chrono")] == ["none", "1", "chrono"]
+    assert labels.axis("sequence_length") == "sequence length T (steps)"
+    assert labels.axis("batch_size", "sequences") == "batch size (sequences)"
+    assert labels.title({"cell": "lstm", "sequence_length": 100}) == "cell = lstm, T = 100"

@@ -1,4 +1,4 @@
-"""What all fuzzing shares: number of cases and seed, commands called under a time limit, folders compared."""
+"""Shared by all fuzzing: number of cases and seed, commands called under a time limit, folders compared."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from types import ModuleType
 from typing import Any
 
 from hypothesis import HealthCheck, seed, settings
+from study_texts import study_text
 
 from harness.cli import guarded
 
 FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))  # more cases of everything: `tox -e fuzz`
 SEED = int(os.environ.get("FUZZ_SEED") or time())  # of the long run; the ordinary one is the same every time
-SECONDS = 10.0  # for one call of a command; ordinary ones take a hundredth of a second
+SECONDS = 10.0  # for one call of a command; ordinary calls take a hundredth of a second
 STUDIES = Path(__file__).parents[2] / "studies"
+
+TINY = study_text(seeds=4)
 
 calls: Counter[str] = Counter()  # calls of commands, by test
 
@@ -87,7 +90,7 @@ def located(shown: Shown, source: object) -> bool:
 
 
 def snapshot(folder: Path) -> dict[str, str]:
-    """Every file, link and folder below one, with what it holds."""
+    """Every file, link and folder below one, with its content."""
     content = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))

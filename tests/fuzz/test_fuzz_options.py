@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fuzz_cases import Shown, call, cases
+from fuzz_cases import TINY, Shown, call, cases
 from fuzz_mutations import NASTY, SHIPPED, nasty
 from hypothesis import given
 from hypothesis import strategies as st
-from test_fuzz_studies import TINY
 
 from harness import cli, sweep
 
@@ -103,7 +102,7 @@ def test_any_options_together_are_obeyed_or_refused(workspace: Path, options: li
 @pytest.mark.parametrize(
     "output", ["a\0b", "x" * 300, "y/" * 3000, "/dev/null", "/dev/null/x", "\udcff", "~"], ids=repr
 )
-def test_a_folder_that_cannot_be_is_refused_or_holds_nothing(workspace: Path, output: str) -> None:
+def test_an_impossible_folder_is_refused_or_has_no_results(workspace: Path, output: str) -> None:
     shown = call(sweep, workspace / "tiny.yaml", "-n", "-o", output)
     assert shown.code in (cli.DONE, cli.USAGE_ERROR)
     assert shown.out or shown.err

@@ -12,6 +12,7 @@ import pytest
 from fuzz_cases import call, cases, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
+from study_texts import study_text
 
 from harness import check, cli, status, sweep
 from harness.registry import read
@@ -21,16 +22,7 @@ from harness.store import tables
 from harness.store.journal import Journal
 from harness.study.plan import plan
 
-STUDY = """\
-name: tiny
-claim: An untrained network guesses.
-task: {name: temporal_order, sequence_length: 12}
-model: {cell: rnn, hidden_size: 5}
-training: {max_updates: 2, batch_size: 4}
-seeds: 3
-expect:
-  - {metric: success_rate, at_most: 0.5}
-"""
+STUDY = study_text(seeds=3, expect="[{metric: success_rate, at_most: 0.5}]")
 JSONS = (
     b"", b"null", b"[]", b"{}", b"3", b'"x"', b"{", b"NaN", b"[" * 100_000, b'{"a":' * 5000, b"9" * 5000, b"\xff\xfe",
     b"\0", b'{"harness_schema": null}', b'{"harness_schema": []}', b'{"harness_schema": 1e400}',
@@ -191,7 +183,7 @@ def test_a_sweep_with_nothing_to_compute_keeps_every_sound_commit_and_touches_no
     assert folder.exists()
 
 
-def test_a_second_look_says_the_same(workspace: Path) -> None:
+def test_the_same_folder_gives_the_same_output_twice(workspace: Path) -> None:
     for where in range(0, 60, 3):
         spoil(workspace, [(flip, where, 77 * where)])
         once, again = (call(check, workspace / "s.yaml", "-o", workspace / "out") for _ in range(2))

@@ -7,12 +7,11 @@ import json
 import os
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from fuzz_cases import call, located, snapshot
-from test_fuzz_studies import TINY
+from fuzz_cases import TINY, call, located, snapshot
+from page_tags import PageTags
 
 from harness import cli, status, sweep
 from harness.registry import read
@@ -103,26 +102,6 @@ def test_a_studys_file_name_cannot_lead_out_of_the_results_folder(file: str) -> 
     assert len(Path(os.path.normpath(folder)).parts) > 1
 
 
-class Page(HTMLParser):
-    """Tags, attributes and text of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.text = ""
-        self.scripts = 0
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.scripts += tag == "script"
-        self.attributes |= {name for name, _ in attrs}
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def test_no_text_of_a_study_or_a_folder_is_markup_in_the_report(tmp_path: Path) -> None:
     quoted = json.dumps(EVIL)
     study = tmp_path / "<script>s&.yaml"
@@ -141,11 +120,11 @@ def test_no_text_of_a_study_or_a_folder_is_markup_in_the_report(tmp_path: Path) 
     (journal.folder / "provenance.json").write_text(json.dumps({"command": EVIL, EVIL: {EVIL: [EVIL]}, "date": EVIL}))
     shown = call(report, study, "-o", tmp_path / "out", "-S", override)
     assert shown.code == cli.DONE, shown
-    page = Page((journal.folder / "report.html").read_text())
+    page = PageTags((journal.folder / "report.html").read_text())
     assert page.text.count("<x-evil onload=alert(2)>{{ 7 * 7 }}") >= 8
-    assert page.scripts == 2  # the data, as JSON, and what draws them
-    assert not page.tags & {"x-evil", "iframe", "object", "embed", "link", "base", "form"}
-    assert not {name for name in page.attributes if name.startswith("on")}
+    assert page.names.count("script") == 2  # the data, as JSON, and the program that draws them
+    assert not {"x-evil", "iframe", "object", "embed", "link", "base", "form"} & set(page.names)
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
 
 
 def test_figures_that_are_a_link_are_left_alone(tmp_path: Path) -> None:

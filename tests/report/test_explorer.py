@@ -43,7 +43,7 @@ def test_the_mean_loss_is_defined_where_every_run_has_one(frames: Frames) -> Non
     assert drawn["mean"]["x"][-1] == min(run["x"][-1] for run in drawn["runs"])
 
 
-def test_nothing_recorded_is_nothing_drawn(frames: Frames) -> None:
+def test_without_records_nothing_is_drawn(frames: Frames) -> None:
     assert learning_curves(frames.curves.iloc[:0]) is None
     assert tile_map(frames.gradients.iloc[:0]) is None
     assert tile_map(frames.gradients) is None  # several sequence lengths have no common time axis

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from study_texts import study_text
 
 from harness import cli
 from harness.errors import ResultsError
@@ -16,17 +18,7 @@ from harness.report import __main__ as report
 from harness.report.index import STALE, entry, folders, read_summary
 from harness.schema import Record
 from harness.store.journal import Journal
-from harness.study.plan import Plan, plan
-
-STUDY = """\
-name: {name}
-claim: An untrained network guesses & no more.
-task: {{name: temporal_order, sequence_length: 12}}
-model: {{cell: rnn, hidden_size: 5}}
-seeds: 3
-figures: [{{kind: success}}]
-expect: [{{metric: success_rate, at_least: 0.5}}]
-"""
+from harness.study.plan import plan
 
 
 @pytest.fixture
@@ -34,10 +26,18 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def swept(tmp_path: Path, root: Path, name: str) -> tuple[Path, Plan]:
-    """A study's folder with all its runs."""
-    path = tmp_path / f"{name}.yaml"
-    path.write_text(STUDY.format(name=name))
+def fill(root: Path, name: str) -> None:
+    """Results of a study, all runs solved, with a plan of an older claim and a report."""
+    path = root.parent / f"{name}.yaml"
+    path.write_text(
+        study_text(
+            name=name,
+            claim="An untrained network guesses & no more.",
+            seeds=3,
+            figures="[{kind: success}]",
+            expect="[{metric: success_rate, at_least: 0.5}]",
+        )
+    )
     planned = plan(read(path))
     journal = Journal.create(root / name)
     for run in planned.runs:
@@ -46,13 +46,24 @@ def swept(tmp_path: Path, root: Path, name: str) -> tuple[Path, Plan]:
     (root / name / "plan.json").write_text(json.dumps({"name": name, "claim": "old", "ids": sorted(planned.ids)}))
     (root / name / "provenance.json").write_text(json.dumps({"date": "2026-01-02T03:04:05+00:00"}))
     assert report.main([str(path), "-o", str(root)]) == cli.DONE
-    return root / name, planned
 
 
-def test_every_study_is_there_with_its_verdict(tmp_path: Path, root: Path, capsys: Any) -> None:
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folders of two studies."""
+    top = tmp_path_factory.mktemp("studies")
     for name in ("one", "two"):
-        swept(tmp_path, root, name)
-    capsys.readouterr()
+        fill(top / "results", name)
+    return top / "results"
+
+
+@pytest.fixture
+def two_studies(reports: Path, root: Path) -> Path:
+    """A copy of them that a test may spoil."""
+    return shutil.copytree(reports, root)
+
+
+def test_every_study_is_there_with_its_verdict(two_studies: Path, root: Path, capsys: Any) -> None:
     assert report.main(["--all", "-o", str(root)]) == cli.DONE
     assert capsys.readouterr().out == f"{root / 'index.html'}: 2 studies\n"
     text = (root / "index.html").read_text(encoding="utf-8")
@@ -65,10 +76,10 @@ def test_every_study_is_there_with_its_verdict(tmp_path: Path, root: Path, capsy
     assert "<script" not in text
 
 
-def test_a_report_that_is_older_than_its_runs_has_a_note(tmp_path: Path, root: Path) -> None:
-    folder, planned = swept(tmp_path, root, "one")
+def test_a_report_that_is_older_than_its_runs_has_a_note(two_studies: Path, root: Path) -> None:
+    folder = two_studies / "one"
     assert entry(folder, root).note == ""
-    Journal(folder).path(planned.runs[0].run_id).unlink()
+    next((folder / "journal").glob("*.run")).unlink()
     assert entry(folder, root).note == STALE.format("python -m harness.report STUDY")
 
 
@@ -79,18 +90,17 @@ def test_a_report_that_is_older_than_its_runs_has_a_note(tmp_path: Path, root: P
      '<script type="application/json" id="data">{"summary": {"planned": "x", "outcomes": {}}}</script>',
      '<script type="application/json" id="data">{"summary": {"planned": 1, "outcomes": [1]}}</script>'],
 )  # fmt: skip
-def test_a_damaged_report_hides_no_other(tmp_path: Path, root: Path, text: str) -> None:
-    folder, _ = swept(tmp_path, root, "one")
-    swept(tmp_path, root, "two")
-    (folder / "report.html").write_text(text)
-    assert read_summary(folder / "report.html") == {}
-    one, two = (entry(each, root) for each in folders(root))
+def test_a_damaged_report_hides_no_other(two_studies: Path, root: Path, text: str) -> None:
+    page = two_studies / "one" / "report.html"
+    page.write_text(text)
+    assert read_summary(page) == {}
+    one, other = (entry(each, root) for each in folders(root))
     assert (one.name, one.claim, one.state, one.link) == ("one", "old", "none", "one/report.html")
-    assert two.state == "holds"
+    assert other.state == "holds"
 
 
-def test_a_figure_is_taken_from_the_studys_own_folder_alone(tmp_path: Path, root: Path) -> None:
-    folder, _ = swept(tmp_path, root, "one")
+def test_a_figure_is_taken_from_the_studys_own_folder_alone(two_studies: Path, root: Path) -> None:
+    folder = two_studies / "one"
     (root / "secret.png").write_bytes(b"\x89PNG secret")
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert entry(folder, root).image
@@ -101,8 +111,8 @@ def test_a_figure_is_taken_from_the_studys_own_folder_alone(tmp_path: Path, root
     assert entry(folder, root).image == ""
 
 
-def test_another_schema_is_reported(tmp_path: Path, root: Path) -> None:
-    folder, _ = swept(tmp_path, root, "one")
+def test_another_schema_is_reported(two_studies: Path, root: Path) -> None:
+    folder = two_studies / "one"
     (folder / "store.json").write_text('{"harness_schema": 0}')
     assert "holds schema version 0" in entry(folder, root).sentence
 

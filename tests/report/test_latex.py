@@ -20,11 +20,6 @@ from harness.verdicts.expectations import Verdict
 ATTACK = r"100 % of \textbf{a_b} & {c} #1 $x$ ~ ^ < > | \input{secret} − ∞ ρ ±½ h₁ 10⁻³ ‖∂L‖ ≥ σ"
 
 
-@pytest.fixture(scope="module")
-def verdicts(synthetic: SyntheticResults) -> list[Verdict]:
-    return synthetic.verdicts
-
-
 def rows(text: str) -> list[list[str]]:
     """The cells of all rows but the heads'."""
     bodies = re.findall(r"\\midrule\n(.*?)\n\\bottomrule", text, re.DOTALL)
@@ -106,7 +101,7 @@ def test_a_file_that_cannot_be_written_is_an_error(synthetic: SyntheticResults, 
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
-def test_latex_reads_it(synthetic: SyntheticResults, verdicts: list[Verdict], tmp_path: Path) -> None:
+def test_pdflatex_reads_the_tables(synthetic: SyntheticResults, verdicts: list[Verdict], tmp_path: Path) -> None:
     write(tmp_path / "tables.tex", replace(synthetic.study, claim=ATTACK), synthetic.frames, verdicts)
     (tmp_path / "paper.tex").write_text(
         "\\documentclass{article}\n\\usepackage{booktabs,array}\n\\begin{document}\n\\input{tables}\n\\end{document}\n"

@@ -1,34 +1,26 @@
-"""A published result is as good as its worst expectation, and one that was not run says so."""
+"""A published result is as good as its worst expectation, and one that was not run is listed as that."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from study_texts import study_text
 
 from harness import cli, papers
 from harness.errors import HarnessError, StudyError
 from harness.registry import read
 
-STUDY = """\
-name: halves
-claim: An untrained network guesses.
-paper: {{source: "Somebody 1999, figure 1", tag: qualitative}}
-task: {{name: temporal_order, sequence_length: 12}}
-model: {{cell: rnn, hidden_size: 4}}
-training: {{max_updates: 0}}
-evaluation: {{sequences: 8}}
-seeds: 2
-expect:
-  - {{metric: final_accuracy, at_least: 0.1}}
-  - {{metric: final_accuracy, at_least: {bound}}}
-"""
+PAPER = '{source: "Somebody 1999, figure 1", tag: qualitative}'
 
 
-def written(folder: Path, bound: float) -> Path:
+def written(folder: Path, bound: float = 0.1, paper: str | None = PAPER) -> Path:
+    """A study of two expectations, the second with this bound."""
     path = folder / "studies" / "halves.yaml"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(STUDY.format(bound=bound))
+    expect = f"[{{metric: final_accuracy, at_least: 0.1}}, {{metric: final_accuracy, at_least: {bound}}}]"
+    named = {} if paper is None else {"paper": paper}
+    path.write_text(study_text(name="halves", training="{max_updates: 0}", seeds=2, expect=expect, **named))
     return path
 
 
@@ -37,16 +29,14 @@ def listed(folder: Path, capsys, *arguments: str) -> tuple[int, str]:
     return code, capsys.readouterr().out
 
 
-def test_a_study_that_was_not_run_is_listed_and_one_that_was_is_as_good_as_its_worst_expectation(
-    tmp_path: Path, capsys
-) -> None:
+def test_a_study_is_listed_as_not_run_or_with_the_verdict_of_its_worst_expectation(tmp_path: Path, capsys) -> None:
     from harness import sweep
 
-    path = written(tmp_path, 0.1)
+    path = written(tmp_path)
     code, text = listed(tmp_path, capsys)
     assert code == cli.RUNS_MISSING
     assert "· halves: not run, qualitative, 0 of 2 runs" in text
-    sweep.main([str(path), "-o", str(tmp_path / "results"), "-j", "1", "-q"])
+    sweep.main([str(path), "-o", str(tmp_path / "results"), "-j", "1", "-q", "--engine", "torch"])
     code, text = listed(tmp_path, capsys)
     assert code == cli.DONE
     assert "✓ halves: holds, qualitative, 2 of 2 runs" in text
@@ -61,9 +51,7 @@ def test_a_study_that_was_not_run_is_listed_and_one_that_was_is_as_good_as_its_w
 
 
 def test_a_study_without_a_paper_is_not_listed(tmp_path: Path, capsys) -> None:
-    path = written(tmp_path, 0.1)
-    path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith("paper:")))
-    assert read(path).paper is None
+    assert read(written(tmp_path, paper=None)).paper is None
     assert listed(tmp_path, capsys) == (cli.DONE, "No study names a paper.\n")
 
 
@@ -76,10 +64,8 @@ def test_a_study_without_a_paper_is_not_listed(tmp_path: Path, capsys) -> None:
     ],
 )
 def test_a_mistake_in_the_paper_is_reported_with_file_line_and_column(tmp_path: Path, paper: str, message: str) -> None:
-    path = written(tmp_path, 0.1)
-    path.write_text(path.read_text().replace('{source: "Somebody 1999, figure 1", tag: qualitative}', paper))
-    with pytest.raises(StudyError, match=rf"halves.yaml:3:\d+: {message}"):
-        read(path)
+    with pytest.raises(StudyError, match=rf"halves.yaml:9:\d+: {message}"):
+        read(written(tmp_path, paper=paper))
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The report's page: which scripts can run in it, failed and diverged runs, and legible colours."""
+"""The report's page: its structure and text, which scripts can run in it, and legible colours."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from base64 import b64encode
 from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
-from itertools import product
+from itertools import pairwise, product
+from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic_results import SyntheticResults
+from page_tags import PageTags
+from synthetic_results import SyntheticResults, point, simulate
 
+from harness.figures.rendering import RenderedFigure, render
 from harness.report import page
-from harness.report.gridtable import axis_values, grid_rows
-from harness.report.page import html, stopped_runs
+from harness.report.page import html, stopped_runs, write
+from harness.study.spec import Expectation
+from harness.verdicts.expectations import Verdict, judge
 
+PROVENANCE = {"command": "python -m harness.sweep a.yaml -S 'x=<1>'", "date": "today", "versions": {"numpy": "2.4"}}
 EVIL = "</script><!--<script>alert(1)</script>&\u2028"
 SCRIPT = re.compile(r"<script([^>]*)>(.*?)</script>", re.DOTALL)
 
@@ -30,6 +35,83 @@ def parts(text: str) -> tuple[list[tuple[str, str]], str]:
 
 def hashed(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def whole_page(synthetic: SyntheticResults, verdicts: list[Verdict], **changes: Any) -> str:
+    svg = RenderedFigure("success", "What one sees. More.", b"<svg/>")
+    png = RenderedFigure("phase", "A map.", b"\x89PNG...", wide=True)
+    study, notes = replace(synthetic.study, **changes), ["Figure 'x' is missing."]
+    return html(study, synthetic.frames, verdicts, [svg, png], PROVENANCE, notes)
+
+
+def test_the_page_is_well_formed_and_needs_no_network(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    tags = PageTags(whole_page(synthetic, verdicts))
+    assert not {"link", "iframe", "object", "embed", "form"} & set(tags.names)
+    assert not [script for script in tags.attributes("script") if "src" in script]
+    sources = [image["src"] for image in tags.attributes("img")]
+    assert [str(source).split(";")[0] for source in sources] == ["data:image/svg+xml", "data:image/png"]
+    text = re.sub(r"data:[^\"]*", "", whole_page(synthetic, verdicts))
+    assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text)
+
+
+def test_headings_descend_by_one_and_images_have_words(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    tags = PageTags(whole_page(synthetic, verdicts))
+    heads = [int(name[1]) for name in tags.names if re.fullmatch(r"h\d", name)]
+    assert heads[0] == 1
+    assert heads.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(heads))
+    assert [image["alt"] for image in tags.attributes("img")] == ["success: What one sees.", "phase: A map."]
+
+
+def test_tables_scroll_in_a_box_that_the_keyboard_reaches(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    tags = PageTags(whole_page(synthetic, verdicts))
+    boxes = [attributes for _, attributes in tags.tags if str(attributes.get("class")).split()[0] == "scroll"]
+    assert len(boxes) == tags.names.count("table") == 3
+    assert all(box["tabindex"] == "0" and box["aria-label"] for box in boxes)
+
+
+def test_a_malicious_claim_is_only_text(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    attack = "</title><script>alert(1)</script><img src=x onerror=alert(2)>"
+    text = whole_page(synthetic, verdicts, claim=attack, name='"><b>')
+    assert PageTags(text).names.count("script") == 2
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert not [attributes for _, attributes in PageTags(text).tags if "onerror" in attributes]
+    assert "&#39;x=&lt;1&gt;&#39;" in text
+
+
+def test_the_page_has_verdicts_provenance_and_notes(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    text = whole_page(synthetic, verdicts)
+    assert "2 of 5 expectations fail." in text
+    assert "paired difference +1.00 over 4 shared seeds" in text
+    assert "numpy 2.4" in text
+    assert "Figure &#39;x&#39; is missing." in text
+
+
+def test_mixed_machines_are_noted(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    runs = synthetic.frames.runs.assign(engine=["torch", "numba"] * (len(synthetic.frames.runs) // 2))
+    text = html(synthetic.study, replace(synthetic.frames, runs=runs), verdicts, [], {}, [])
+    assert "These results mix 2 values of engine: numba; torch." in text
+
+
+def test_a_page_without_results_is_well_formed(tmp_path: Path) -> None:
+    synthetic = simulate([point("rnn", 20, 1.0)])
+    frames = replace(synthetic.frames, runs=synthetic.frames.runs.iloc[:0])
+    expectation = Expectation(metric="success_rate", at_least=0.5)
+    verdicts = judge(expectation, frames.runs, synthetic.planned)
+    write(tmp_path / "report.html", synthetic.study, frames, verdicts, [], {})
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert PageTags(text).names.count("table") == 2
+    assert "No verdict on 1 of 1 expectations" in text
+
+
+def test_a_study_of_many_runs_makes_a_small_page(
+    synthetic: SyntheticResults, verdicts: list[Verdict], tmp_path: Path
+) -> None:
+    drawings, notes = render(synthetic.study, synthetic.frames, tmp_path, ())
+    assert notes == []
+    write(tmp_path / "report.html", synthetic.study, synthetic.frames, verdicts, drawings, PROVENANCE)
+    assert (tmp_path / "report.html").stat().st_size < 1_500_000
 
 
 def test_the_policy_allows_the_pages_own_script_and_style_and_nothing_else(synthetic: SyntheticResults) -> None:
@@ -71,15 +153,6 @@ def test_the_script_builds_no_markup_from_text() -> None:
         assert len(text.splitlines()) < 250
 
 
-def test_the_grid_is_sorted_by_numbers_and_reading_order(synthetic: SyntheticResults) -> None:
-    rows = grid_rows(synthetic.study, synthetic.frames.runs)
-    axis = list(synthetic.study.axes()).index("bptt_window")
-    assert {cell.text: cell.order for cell in (row.point[axis] for row in rows)} == {"25": "0", "full": "1"}
-    assert {row.cells[0].order for row in rows} <= {str(k / 4) for k in range(5)}
-    assert "Infinity" in {row.cells[1].order for row in rows}  # never solved: beyond the budget
-    assert dict(axis_values(synthetic.study))["cell"] == ["rnn", "lstm"]
-
-
 def test_failed_and_diverged_runs_are_listed_with_their_reason(synthetic: SyntheticResults) -> None:
     runs = synthetic.frames.runs.copy()
     runs.loc[[0, 1], "outcome"] = "failed"
@@ -88,6 +161,8 @@ def test_failed_and_diverged_runs_are_listed_with_their_reason(synthetic: Synthe
     assert [reasons[run_id] for run_id in runs["run_id"][:2]] == ["ValueError: no", "no error was recorded"]
     diverged = runs.loc[runs["outcome"] == "diverged", "run_id"]
     assert {reasons[run_id] for run_id in diverged} == {"loss or gradient not finite"}
+    assert len(rows) == 2 + len(diverged)
+    assert all("spectral_radius=1.2" in row[1] for row in rows if row[4] in set(diverged))
 
 
 def test_a_study_without_axes_has_a_row_that_opens(synthetic: SyntheticResults) -> None:
@@ -131,7 +206,7 @@ def test_every_ink_is_legible_on_every_ground(scheme: str) -> None:
     assert {line for line in lines - {"rule"} if contrast(colours[line], colours["paper"]) < 3} == set()
 
 
-def test_a_grid_of_thousands_of_points_is_cut_and_says_so(synthetic: SyntheticResults, monkeypatch) -> None:
+def test_a_grid_of_thousands_of_points_is_cut_with_a_note(synthetic: SyntheticResults, monkeypatch) -> None:
     def rows(text: str) -> list[str]:
         return re.findall(r"<tr>.*?</tr>", text[text.index('<table id="points"') :].split("</table>")[0], re.DOTALL)
 

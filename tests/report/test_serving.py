@@ -7,24 +7,21 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
 import pytest
+from live_server import running
+from results_folders import commit
 
 from harness.errors import ResultsError
 from harness.registry import read
 from harness.report import serving
 from harness.report.serving import HOST, Live, server
-from harness.schema import Record
 from harness.store.journal import Journal
-from harness.study.plan import Plan, Run, plan
+from harness.study.plan import Plan, plan
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,23 +36,6 @@ def journal(study_plan: Plan, tmp_path: Path) -> Journal:
     journal = Journal.create(tmp_path / "out" / "tiny")
     commit(journal, study_plan.runs[0])
     return journal
-
-
-def commit(journal: Journal, run: Run) -> None:
-    rows = {"curves": [{"update": 0, "loss": 1.0, "accuracy": 0.25}]}
-    journal.commit(Record(run.run_id, {"outcome": "unsolved", "updates": 6, "chance": 0.25}, rows), run.columns())
-
-
-@contextmanager
-def running(live: Live) -> Iterator[ThreadingHTTPServer]:
-    with server(live) as http_server:
-        thread = threading.Thread(target=http_server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield http_server
-        finally:
-            http_server.shutdown()
-            thread.join()
 
 
 def request(port: int, path: str, method: str = "GET", host: str | None = None) -> tuple[int, bytes]:
@@ -86,7 +66,7 @@ def test_it_serves_the_page_and_the_progress_and_nothing_else(study_plan: Plan, 
         assert request(port, "/", "POST")[0] == 501
 
 
-def test_a_name_that_was_bound_to_this_address_is_refused(study_plan: Plan, journal: Journal) -> None:
+def test_a_request_under_another_host_name_is_refused(study_plan: Plan, journal: Journal) -> None:
     live = Live(study_plan, journal.folder)
     with running(live) as http_server:
         assert request(http_server.server_port, "/", host=f"evil.example:{http_server.server_port}")[0] == 403
@@ -161,7 +141,7 @@ def test_a_port_that_is_taken_is_a_message(study_plan: Plan, journal: Journal) -
         server(live, http_server.server_port)
 
 
-def test_an_interrupt_ends_it_quietly(study_plan: Plan, journal: Journal) -> None:
+def test_an_interrupt_ends_the_server_without_an_error(study_plan: Plan, journal: Journal) -> None:
     command = [
         sys.executable,
         "-m",

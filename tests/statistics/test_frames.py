@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from synthetic_results import SyntheticResults, point, simulate
 
@@ -114,5 +113,6 @@ def test_a_failed_run_without_numbers_is_read() -> None:
     rows[0] |= {"outcome": "failed", "updates": None, "solved_at": None, "final_accuracy": None}
     table = type(synthetic.tables["runs"]).from_pylist(rows, schema=synthetic.tables["runs"].schema)
     frames = Frames.from_tables({**synthetic.tables, "runs": table})
-    assert frames.runs["outcome"].tolist().count("failed") == 1
-    assert isinstance(frames.curves, pd.DataFrame)
+    assert frames.runs.loc[frames.runs["outcome"] == "failed", "run_id"].tolist() == ["0000"]
+    assert frames.runs["updates"].isna().tolist() == [True, False, False, False]
+    assert set(frames.curves.loc[frames.curves["outcome"] == "failed", "run_id"]) == {"0000"}

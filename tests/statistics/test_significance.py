@@ -85,7 +85,7 @@ def test_the_interval_has_the_width_of_its_closed_form() -> None:
     assert (high + low) / 2 == pytest.approx(np.mean(cells), abs=0.1 * error)
 
 
-def test_the_interval_covers_a_grid_of_five_seeds_as_often_as_it_says() -> None:
+def test_the_interval_covers_a_grid_of_five_seeds_at_its_nominal_rate() -> None:
     draws = generator(3).normal(0.3, 1.0, size=(400, 12, 5))
     ends = [difference_interval(list(cells), generator(i)) for i, cells in enumerate(draws)]
     assert np.mean([low <= 0.3 <= high for low, high in ends]) > 0.95 - 3 * math.sqrt(0.95 * 0.05 / 400)

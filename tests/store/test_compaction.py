@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from results_folders import quiet_sweep, table_rows
 
 from harness.execution.options import SweepOptions
 from harness.execution.sweeping import sweep
@@ -59,7 +60,7 @@ def test_few_commits_stay_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert files(tmp_path) == {f"{run_id}.run" for run_id in RUNS}
 
 
-def test_what_was_packed_is_read_as_it_was_and_committed_no_second_time(tmp_path: Path) -> None:
+def test_packed_commits_are_read_unchanged_and_not_committed_again(tmp_path: Path) -> None:
     journal = filled(tmp_path)
     data = {run_id: journal.path(run_id).read_bytes() for run_id in RUNS}
     assert compact(journal) == len(RUNS)
@@ -98,7 +99,7 @@ def test_a_newer_commit_wins_and_the_older_one_goes_with_the_next_packing(tmp_pa
     assert one_segment(tmp_path).read_bytes().count(BEGINNING) == len(RUNS)
 
 
-# --- death ------------------------------------------------------------------------------------------------------------
+# --- kills ------------------------------------------------------------------------------------------------------------
 
 
 class Killed(BaseException):
@@ -137,7 +138,7 @@ def test_a_death_at_any_step_loses_nothing_and_doubles_nothing(tmp_path: Path, m
     died = 0
     while True:
         folder, left = tmp_path / str(died), died
-        journal, want = half_used(folder)
+        journal, expected = half_used(folder)
 
         def step() -> None:
             nonlocal left
@@ -151,7 +152,7 @@ def test_a_death_at_any_step_loses_nothing_and_doubles_nothing(tmp_path: Path, m
                 compact(journal)
             except Killed:
                 died += 1
-        assert content(journal) == want, f"died at step {died}"
+        assert content(journal) == expected, f"died at step {died}"
         assert Journal.open(folder).done() == set(RUNS)
         if left >= 0:
             break
@@ -159,7 +160,7 @@ def test_a_death_at_any_step_loses_nothing_and_doubles_nothing(tmp_path: Path, m
         monkeypatch.setattr(compaction, "FEWEST", 0)
         compact(journal)
         monkeypatch.setattr(compaction, "FEWEST", 2)
-        assert content(journal) == want
+        assert content(journal) == expected
         segment = one_segment(folder)
         assert segment.read_bytes().count(BEGINNING) == len(RUNS)
         assert {name for name in files(folder) if "damaged" not in name} == {f"segments/{segment.name}"}
@@ -167,12 +168,12 @@ def test_a_death_at_any_step_loses_nothing_and_doubles_nothing(tmp_path: Path, m
 
 
 def test_readers_see_every_run_once_at_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal, want = half_used(tmp_path)
+    journal, expected = half_used(tmp_path)
     early = Journal.open(tmp_path).read(RUNS)
     seen = [next(early).run_id]
 
     def step() -> None:
-        assert content(journal) == want
+        assert content(journal) == expected
         assert Journal.open(tmp_path).done() == set(RUNS)
         seen.extend(commit.run_id for commit in [next(early, None)] if commit)
 
@@ -226,7 +227,7 @@ def test_a_full_disk_leaves_the_files_and_the_sweep_is_done_all_the_same(
 
     monkeypatch.setattr(compaction, "write", full)
     study_plan = plan(read(study_file()))
-    assert sweep(study_plan, tmp_path / "r", SweepOptions(), shown=False).missing == 0
+    assert quiet_sweep(study_plan, tmp_path / "r").missing == 0
     assert set(Journal.open(tmp_path / "r").loose()) == study_plan.ids
 
 
@@ -234,19 +235,19 @@ def test_a_full_disk_leaves_the_files_and_the_sweep_is_done_all_the_same(
 
 
 def test_a_damaged_commit_in_a_segment_is_missing_alone_and_can_be_done_again(tmp_path: Path) -> None:
-    journal, want = half_used(tmp_path)
+    journal, expected = half_used(tmp_path)
     journal.path(RUNS[1]).unlink()
     assert journal.done() == set(RUNS) - {RUNS[1]}
     assert journal.quarantined() == (RUNS[1],)
-    assert content(journal) == {run_id: n for run_id, n in want.items() if run_id != RUNS[1]}
+    assert content(journal) == {run_id: n for run_id, n in expected.items() if run_id != RUNS[1]}
     assert journal.commit(Record(RUNS[1], {"outcome": "solved", "updates": 2}), {})
-    assert content(journal) == want
+    assert content(journal) == expected
     compact(journal)
-    assert content(journal) == want
+    assert content(journal) == expected
     assert not [name for name in files(tmp_path) if name.endswith(".struck")]
 
 
-def test_who_only_reads_passes_a_damaged_commit_over_and_touches_nothing(tmp_path: Path) -> None:
+def test_a_reader_skips_a_damaged_commit_and_changes_nothing(tmp_path: Path) -> None:
     compact(filled(tmp_path))
     path = one_segment(tmp_path)
     data = path.read_bytes()
@@ -278,7 +279,7 @@ def test_no_flipped_bit_is_read_as_data_and_none_costs_more_than_its_run(tmp_pat
         assert {run_id: view.read(run_id) for run_id in sound} == {run_id: original[run_id] for run_id in sound}
 
 
-def test_what_lies_before_a_cut_is_read(tmp_path: Path) -> None:
+def test_commits_before_a_cut_are_read(tmp_path: Path) -> None:
     journal = filled(tmp_path)
     order = sorted(RUNS, key=journal.loose().__getitem__)
     sizes = [journal.path(run_id).stat().st_size for run_id in order]
@@ -305,7 +306,7 @@ def test_a_segment_with_a_damaged_index_is_packed_again_and_quarantined(tmp_path
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link", "empty", "words"])
-def test_what_is_no_segment_holds_nothing_and_stops_nobody(tmp_path: Path, kind: str) -> None:
+def test_a_file_that_is_no_segment_is_ignored(tmp_path: Path, kind: str) -> None:
     journal = filled(tmp_path, RUNS[:3])
     compact(journal)
     path = tmp_path / "journal" / "segments" / "900000-x.segment"
@@ -326,52 +327,42 @@ def test_what_is_no_segment_holds_nothing_and_stops_nobody(tmp_path: Path, kind:
 # --- whole sweeps -----------------------------------------------------------------------------------------------------
 
 
-def rows(folder: Path) -> dict[str, str]:
-    """The tables without their timing, as text: NaN is not equal to itself."""
-    import pyarrow.parquet as pq
-
-    read_tables = {name: pq.read_table(folder / f"{name}.parquet") for name in ("runs", "curves", "gradients")}
-    return {
-        name: repr(table.drop(["seconds"] if name == "runs" else []).to_pydict()) for name, table in read_tables.items()
-    }
-
-
 def test_a_sweep_that_packs_half_way_and_goes_on_has_the_tables_of_one_that_does_not(
     study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study_plan = plan(read(study_file()))
     with monkeypatch.context() as patched:
         patched.setattr(compaction, "FEWEST", 1000)
-        sweep(study_plan, tmp_path / "files", SweepOptions(), shown=False)
-    sweep(study_plan, tmp_path / "packed", SweepOptions(limit=4), shown=False)
+        quiet_sweep(study_plan, tmp_path / "files")
+    quiet_sweep(study_plan, tmp_path / "packed", limit=4)
     assert len(Journal.open(tmp_path / "packed").segments().ids()) == 4
-    again = sweep(study_plan, tmp_path / "packed", SweepOptions(), shown=False)
+    again = quiet_sweep(study_plan, tmp_path / "packed")
     assert (again.computed, again.missing) == (2, 0)
     assert not Journal.open(tmp_path / "packed").loose()
-    assert sweep(study_plan, tmp_path / "packed", SweepOptions(), shown=False).computed == 0
-    assert rows(tmp_path / "packed") == rows(tmp_path / "files")
+    assert quiet_sweep(study_plan, tmp_path / "packed").computed == 0
+    assert table_rows(tmp_path / "packed") == table_rows(tmp_path / "files")
 
 
 def test_a_sweep_finds_a_damaged_commit_in_a_segment_and_does_it_again(study_file, tmp_path: Path, capsys) -> None:
     study_plan = plan(read(study_file()))
-    sweep(study_plan, tmp_path, SweepOptions(), shown=False)
-    before, path = rows(tmp_path), one_segment(tmp_path)
+    quiet_sweep(study_plan, tmp_path)
+    before, path = table_rows(tmp_path), one_segment(tmp_path)
     data = bytearray(path.read_bytes())
     data[300] ^= 1
     path.write_bytes(data)
-    again = sweep(study_plan, tmp_path, SweepOptions())
+    again = sweep(study_plan, tmp_path, SweepOptions(engine="torch"))
     assert "damaged commit quarantined, its run is missing" in capsys.readouterr().err
     assert (again.computed, again.missing) == (1, 0)
-    assert rows(tmp_path) == before
+    assert table_rows(tmp_path) == before
 
 
 def test_packed_folders_are_merged_by_copying_their_commits(study_file, tmp_path: Path) -> None:
     study_plan = plan(read(study_file()))
-    sweep(study_plan, tmp_path / "whole", SweepOptions(), shown=False)
+    quiet_sweep(study_plan, tmp_path / "whole")
     for name, where in (("a", {"cell": "rnn"}), ("b", {"cell": ["lstm", "gru"]})):
-        sweep(study_plan, tmp_path / name, SweepOptions(where=where), shown=False)
+        quiet_sweep(study_plan, tmp_path / name, where=where)
     shutil.copytree(tmp_path / "b" / "journal", tmp_path / "a" / "journal", dirs_exist_ok=True)
     merged = Journal.open(tmp_path / "a")
     assert merged.done() == study_plan.ids
     tables.refresh(merged, study_plan)
-    assert rows(tmp_path / "a") == rows(tmp_path / "whole")
+    assert table_rows(tmp_path / "a") == table_rows(tmp_path / "whole")

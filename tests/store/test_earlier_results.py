@@ -10,10 +10,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from results_folders import quiet_sweep
 
 import harness
-from harness.execution.options import SweepOptions
-from harness.execution.sweeping import sweep
 from harness.store.journal import Journal
 from harness.store.status import Status
 
@@ -40,7 +39,7 @@ def test_it_is_loaded_with_its_study_its_values_and_its_status(folder: Path) -> 
 def test_a_sweep_computes_what_it_lacks_and_leaves_its_commits(folder: Path) -> None:
     plan = harness.load(folder).judged.plan
     before = {commit.run_id: commit for commit in Journal.open(folder).read(plan.ids)}
-    result = sweep(plan, folder, SweepOptions(engine="torch", retry_failed=True), shown=False)
+    result = quiet_sweep(plan, folder, retry_failed=True)
     assert (result.computed, result.missing, result.failed) == (2, 0, {})
     after = {commit.run_id: commit for commit in Journal.open(folder).read(plan.ids)}
     assert len(before) == 2

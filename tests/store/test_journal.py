@@ -1,9 +1,10 @@
-"""A run is kept whole or not at all; a damaged commit is quarantined; a folder of another kind is left as it is."""
+"""A run is stored whole or not at all; a damaged commit is quarantined; a folder of another kind is left as it is."""
 
 from __future__ import annotations
 
 import json
 import os
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from harness.registry import read
 from harness.schema import Record
 from harness.store import tables
 from harness.store.columns import TABLES
+from harness.store.commit import MALFORMED, checked, encode
 from harness.store.journal import Journal
 from harness.study.plan import plan
 
@@ -36,7 +38,7 @@ def record(run_id: str = "a" * 16, accuracy: float = 0.5) -> Record:
     return Record(run_id, run, rows)
 
 
-def test_what_is_committed_is_what_is_read_with_zeros_nans_and_nulls(tmp_path: Path) -> None:
+def test_a_commit_is_read_back_with_its_zeros_nans_and_nulls(tmp_path: Path) -> None:
     journal = Journal.create(tmp_path / "r")
     assert journal.commit(record(), {"cell": "rnn", "seed": 1})
     [commit] = journal.read(journal.done())
@@ -55,24 +57,45 @@ def test_the_first_of_two_writers_wins_and_nothing_else_is_left(tmp_path: Path) 
     assert len(list((tmp_path / "journal").iterdir())) == 1
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "other run", "no header"])
+@pytest.mark.parametrize(
+    "damage", ["truncated", "flipped bit", "empty", "zeros", "another run", "no header", "another seed in the header"]
+)
 def test_a_damaged_commit_is_quarantined_and_the_run_is_missing(tmp_path: Path, damage: str) -> None:
     journal = Journal.create(tmp_path)
     for name in ("a" * 16, "b" * 16):
-        journal.commit(record(name), {})
+        journal.commit(record(name), {"seed": 0})
     path = journal.path("a" * 16)
     data = path.read_bytes()
     middle = len(data) - 200
     path.write_bytes({
-        "truncate": data[:middle],
-        "flip": data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :],
+        "truncated": data[:middle],
+        "flipped bit": data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :],
         "empty": b"",
-        "other run": journal.path("b" * 16).read_bytes(),
+        "zeros": bytes(len(data)),  # as after a power cut
+        "another run": journal.path("b" * 16).read_bytes(),
         "no header": data.partition(b"\n")[2],
+        "another seed in the header": data.replace(b'"seed": 0', b'"seed": 7', 1),
     }[damage])  # fmt: skip
+    assert path.read_bytes() != data
     assert [commit.run_id for commit in journal.read(sorted(journal.done()))] == ["b" * 16]
     assert journal.done() == {"b" * 16}
     assert journal.quarantined() == ("a" * 16,)
+
+
+def test_no_single_flipped_bit_of_a_commit_is_read_as_data() -> None:
+    whole, seed = encode(record(), {"cell": "rnn", "seed": 1}), 5
+    head = whole.index(b"\n") + 1
+    print(f"seed {seed}")
+    undetected = []
+    for bit in [*range(8 * head), *random.Random(seed).sample(range(8 * head, 8 * len(whole)), 500)]:
+        data = bytearray(whole)
+        data[bit // 8] ^= 1 << bit % 8
+        try:
+            checked(bytes(data), "a" * 16)
+        except MALFORMED:
+            continue
+        undetected.append(bit)
+    assert undetected == []
 
 
 def test_a_folder_of_another_schema_version_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -84,20 +107,20 @@ def test_a_folder_of_another_schema_version_is_refused_and_left_alone(tmp_path: 
     assert json.loads((tmp_path / "store.json").read_text()) == {"harness_schema": 99}
 
 
-def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ResultsError, match="cannot be written"):
         Journal.create(tmp_path / "file")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere; the case above covers the message")
-def test_a_read_only_folder_says_so(tmp_path: Path) -> None:
+def test_a_read_only_folder_is_reported(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(ResultsError, match="cannot be written"):
         Journal.create(tmp_path / "r")
 
 
-def test_a_folder_without_results_says_how_to_make_them(tmp_path: Path) -> None:
+def test_a_folder_without_results_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="no results here yet"):
         Journal.open(tmp_path)
 

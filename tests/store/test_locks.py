@@ -35,7 +35,7 @@ def test_a_second_controller_reports_the_holder_and_a_dead_ones_lock_is_free(tmp
         pass
 
 
-def test_a_whole_sweep_and_a_shard_exclude_each_other_and_say_who_holds_the_folder(tmp_path: Path) -> None:
+def test_a_whole_sweep_and_a_shard_exclude_each_other_and_report_the_holder(tmp_path: Path) -> None:
     Journal.create(tmp_path)
     with controller_lock(tmp_path, "1-of-2"):
         with controller_lock(tmp_path, "2-of-2"):

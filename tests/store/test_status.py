@@ -1,4 +1,4 @@
-"""Every planned run is done, failed or missing, and all who report it read the same counts."""
+"""Every planned run is done, failed or missing, and every report has the same counts."""
 
 from __future__ import annotations
 

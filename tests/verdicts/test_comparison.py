@@ -140,7 +140,7 @@ def test_an_unknown_metric_is_named_with_its_nearest() -> None:
         compared(ALL, ALL, metric="succes_rate")
 
 
-def test_a_metric_that_nobody_recorded_is_refused() -> None:
+def test_a_metric_that_was_not_recorded_is_refused() -> None:
     with pytest.raises(HarnessError, match="switch_error"):
         compared(ALL, ALL, metric="switch_error")
 
@@ -171,7 +171,7 @@ def simulated(rates, generator: np.random.Generator, seeds: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seeds", [5, 8])
-def test_the_grid_test_raises_false_alarms_as_rarely_as_it_says(seeds: int) -> None:
+def test_the_grid_test_raises_false_alarms_at_most_at_its_level(seeds: int) -> None:
     """Two-sided p, drops only: half of 5 %."""
     generator, alarms, rounds = np.random.default_rng(seeds), 0, 500
     for _ in range(rounds):

@@ -39,7 +39,7 @@ def test_verdicts_are_the_ones_of_the_text_and_infinities_are_null(synthetic: Sy
     assert sum(document["outcomes"].values()) == len(synthetic.frames.runs)
 
 
-def test_a_failure_outweighs_what_is_open(synthetic: SyntheticResults) -> None:
+def test_a_failure_outweighs_incomplete_verdicts(synthetic: SyntheticResults) -> None:
     verdicts = synthetic.verdicts
     missing = [
         v for each in synthetic.study.expect for v in judge(each, synthetic.frames.runs.iloc[:8], synthetic.planned)
