@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> int:
     from harness.execution.environment import prepare
 
     prepare()
-    from harness.execution.local import Terminated
+    from harness.execution.processes import Terminated
     from harness.execution.sweeping import sweep
     from harness.registry import read
     from harness.store.location import results_folder

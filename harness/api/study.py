@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,15 +147,11 @@ class Study:
         for name in options.where:
             if name not in known:
                 raise HarnessError(f"where: no column '{name}'{nearest(name, known)}")
-        from harness.execution.local import workers
-        from harness.execution.sweeping import sweep
+        from harness.execution.processes import workers
+        from harness.execution.sweeping import check_this_process, sweep
 
-        if _torch_came_first() and workers(n_jobs) == 1:
-            raise HarnessError(
-                "torch was loaded before its arithmetic could be fixed, so that runs in this process would not be bit "
-                "for bit those of any other; call harness.prepare() before torch is imported, or let workers compute: "
-                "n_jobs=2"
-            )
+        if workers(n_jobs) == 1:
+            check_this_process()
         prepare()
         target = self.folder if folder is None else Path(folder)
         sweep(plan(self.spec), target, options, shown=progress, command=("harness.Study.run",))
@@ -269,14 +265,7 @@ def prepare() -> None:
     """
     from harness.execution import environment
 
-    _torch_came_first()
     environment.prepare()
-
-
-@cache
-def _torch_came_first() -> bool:
-    """Whether torch was loaded without MKL_CBWR; remembered from the first time, since `prepare` sets it."""
-    return "torch" in sys.modules and "MKL_CBWR" not in os.environ
 
 
 def texts(overrides: Overrides) -> tuple[str, ...]:

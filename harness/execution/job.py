@@ -12,8 +12,9 @@ from pathlib import Path
 from socket import gethostname
 from time import monotonic
 
-from harness.errors import DeadlineError, ResultsError
-from harness.execution.environment import prepare, single_threaded
+from harness.errors import DeadlineError, HarnessError, ResultsError
+from harness.execution.environment import own_modes, prepare, single_threaded
+from harness.schema import Record
 from harness.store.checkpoints import Checkpoints
 from harness.store.files import replace_file
 from harness.store.journal import Journal
@@ -21,6 +22,7 @@ from harness.study.identity import Versions, changed, harness_version
 from harness.study.plan import Pack
 from harness.study.plugins import load_object, plugin_versions
 from harness.study.spec import Point
+from harness.text import reason
 
 
 @dataclass(frozen=True)
@@ -65,37 +67,74 @@ class Outcome:
     stop: bool = False  # no run can be kept: the folder is full or gone, or this worker has other code than was planned
 
 
+LONGEST_TRACE = 20_000  # characters that are kept of a traceback: of its beginning and of its end half each
+
+
 def work(pack: Pack, entry: str, options: JobOptions) -> Outcome:
-    """Compute a pack. An exception becomes an outcome: raised in a worker it would end the generator of outcomes."""
+    """Compute a pack. Whatever an experiment or a plug-in does, each run has a record or an error in the outcome.
+
+    SystemExit, GeneratorExit and a plug-in's own BaseException are errors like any other: raised in a worker they would
+    end the generator of outcomes, and SystemExit in this process would end the sweep as if it were complete. Only an
+    interrupt goes on to the controller.
+    """
     done: Done = {}
     by_id = {run.run_id: run for run in pack}
+    error, trace, final = "", "", False
     try:
         # The marker comes first: a worker that is killed while it imports torch must be a suspect, too.
         with marker(options.markers, pack, done) as listener:
             prepare()  # a worker of a cluster inherits no environment
-            single_threaded()
-            from harness.experiments.setup import Setup
+            with own_modes():
+                single_threaded()
+                for record in _records(pack, entry, options, listener):
+                    run = by_id.get(record.run_id)
+                    if run is None:
+                        raise HarnessError(f"the experiment gave a record of run {record.run_id}, which is not its own")
+                    _check_versions(run.point, {})  # a file may have been replaced while it was read
+                    journal = Journal(options.folder, options.force)
+                    journal.commit(record, run.columns(), run.point.versions)
+                    Checkpoints(options.folder / "checkpoints").drop(record.run_id)
+                    done[record.run_id] = str(record.run["outcome"]), listener.share
+    except ResultsError as raised:
+        return Outcome(done, tuple(run_id for run_id in by_id if run_id not in done), str(raised), stop=True)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as raised:
+        error, trace, final = _named(raised), _trace(), isinstance(raised, DeadlineError)
+    rest = tuple(run_id for run_id in by_id if run_id not in done)
+    return Outcome(done, rest, (error or "the experiment ended without a record of this run") if rest else "", trace, final)
 
-            _check_harness(options)
-            _check_versions(pack[0].point, plugin_versions(pack[0].point.versions))
-            experiment = load_object(entry)
-            journal = Journal(options.folder, options.force)
-            deadline = None if options.timeout is None else monotonic() + options.timeout * len(pack)
-            checkpoints = Checkpoints(options.folder / "checkpoints")
-            setup = Setup(options.engine, options.device, deadline, None if options.force else checkpoints, listener)
-            for record in experiment(pack, setup):
-                run = by_id[record.run_id]
-                _check_versions(run.point, {})  # a file may have been replaced while it was read
-                journal.commit(record, run.columns(), run.point.versions)
-                checkpoints.drop(record.run_id)
-                done[record.run_id] = str(record.run["outcome"]), listener.share
-    except ResultsError as error:
-        return Outcome(done, tuple(run_id for run_id in by_id if run_id not in done), str(error), stop=True)
-    except Exception as error:
-        rest = tuple(run_id for run_id in by_id if run_id not in done)
-        final = isinstance(error, DeadlineError)
-        return Outcome(done, rest, f"{type(error).__name__}: {error}", traceback.format_exc(), final)
-    return Outcome(done)
+
+def _records(pack: Pack, entry: str, options: JobOptions, listener: Listener) -> Iterator[Record]:
+    """The records of a pack, as its experiment gives them.
+
+    Raises:
+        ResultsError: this worker has other code than was planned.
+        Exception: whatever the experiment raises, but ResultsError: the results folder is not its business.
+    """
+    from harness.experiments.setup import Setup
+
+    _check_harness(options)
+    _check_versions(pack[0].point, plugin_versions(pack[0].point.versions))
+    experiment = load_object(entry)
+    deadline = None if options.timeout is None else monotonic() + options.timeout * len(pack)
+    checkpoints = None if options.force else Checkpoints(options.folder / "checkpoints")
+    try:
+        yield from experiment(pack, Setup(options.engine, options.device, deadline, checkpoints, listener))
+    except ResultsError as raised:
+        raise HarnessError(str(raised)) from raised
+
+
+def _named(error: BaseException) -> str:
+    """An error on one line, always with its type."""
+    name, text = type(error).__name__, reason(error)
+    return text if text.startswith(name) else f"{name}: {text}"
+
+
+def _trace() -> str:
+    """The traceback of the error that is being handled, cut in the middle."""
+    trace, half = traceback.format_exc(), LONGEST_TRACE // 2
+    return trace if len(trace) <= LONGEST_TRACE else f"{trace[:half]}\n…\n{trace[-half:]}"
 
 
 def _check_harness(options: JobOptions) -> None:

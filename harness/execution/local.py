@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import signal
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
-from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib import delayed
 
-from harness.errors import ResultsError
-from harness.execution import cluster
-from harness.execution.environment import die_with
+from harness.errors import HarnessError, ResultsError
+from harness.execution import cluster, processes
 from harness.execution.job import JobOptions, Outcome, work
 from harness.execution.progress import Progress
 from harness.store.files import read_json
 from harness.store.journal import Journal
 from harness.study import labels
 from harness.study.plan import Pack, Run
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, treated like Ctrl-C, with an exit code of its own."""
+from harness.text import reason
 
 
 @dataclass
@@ -109,16 +101,20 @@ def _results(packs: Sequence[Pack], supervision: Supervision, alone: bool) -> It
         return
     by_first = {pack[0].run_id: pack for pack in packs}
     tasks = (delayed(_named)(pack, supervision.entry, supervision.options) for pack in packs)
-    jobs = supervision.jobs if not alone else 2  # with n_jobs=1 joblib would compute it in this process
-    # in the initializer, so that workers without a job end with the controller, too
-    initializer = {"initializer": die_with, "initargs": (supervision.options.controller,)}
-    with warnings.catch_warnings(), parallel_config(backend="loky", inner_max_num_threads=1, **initializer):
-        warnings.filterwarnings("ignore", message="A worker stopped while some jobs")  # `execute` handles it
-        warnings.filterwarnings("ignore", message=".*still being processed by the workers")  # as --fail-fast intends
-        parallel = Parallel(n_jobs=jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered")
-        with closing(parallel(tasks)) as results:
+    try:
+        with (
+            processes.pool(supervision.jobs if not alone else 2, supervision.options.controller) as parallel,
+            closing(parallel(tasks)) as results,
+        ):
             for first, outcome in results:
                 yield by_first[first], outcome
+    except BrokenExecutor:
+        raise
+    except (OSError, RuntimeError) as error:  # jobs raise nothing: there are no descriptors, threads or memory left
+        raise HarnessError(
+            f"no more worker processes can be started here ({reason(error)}); finished runs are kept: start again "
+            "with fewer jobs (-j)"
+        ) from error
 
 
 def _named(pack: Pack, entry: str, options: JobOptions) -> tuple[str, Outcome]:
@@ -183,31 +179,6 @@ def _describe(run: Run, axes: Sequence[str]) -> str:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
-def workers(jobs: int) -> int:
-    """The number of processes; -1 is all cores, as in joblib."""
-    return int(cpu_count()) if jobs == -1 else jobs
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """SIGTERM interrupts like Ctrl-C; whatever ends a sweep early, its workers are ended, too."""
-
-    def stop(number: int, frame: FrameType | None) -> Any:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except BaseException:
-        from joblib.externals.loky import get_reusable_executor
-
-        with suppress(Exception):
-            get_reusable_executor().shutdown(wait=False, kill_workers=True)
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def clear_markers(markers: Path) -> None:

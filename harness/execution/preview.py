@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from harness.execution.local import workers
+from harness.execution.processes import workers
 from harness.execution.options import SweepOptions
 from harness.store.journal import Journal
 from harness.store.other_versions import sentences

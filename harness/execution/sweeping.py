@@ -11,10 +11,11 @@ from operator import attrgetter
 from pathlib import Path
 from time import monotonic
 
-from harness.errors import ResultsError
-from harness.execution import cluster
+from harness.errors import HarnessError, ResultsError
+from harness.execution import cluster, processes
+from harness.execution.environment import torch_came_first
 from harness.execution.job import JobOptions
-from harness.execution.local import Supervision, clear_markers, execute, interruptible, workers
+from harness.execution.local import Supervision, clear_markers, execute
 from harness.execution.options import SweepOptions
 from harness.execution.progress import Progress
 from harness.execution.provenance import write_plan, write_provenance
@@ -71,7 +72,7 @@ def sweep(
         KeyboardInterrupt: interrupted; committed runs stay, and are in the tables.
     """
     # the scheduler is asked first: where none answers, no folder is created
-    jobs = cluster.size(options.scheduler) if options.scheduler else workers(options.jobs)
+    jobs = cluster.size(options.scheduler) if options.scheduler else processes.workers(options.jobs)
     journal = Journal.create(folder)
     job = JobOptions(
         folder.resolve(),
@@ -83,7 +84,7 @@ def sweep(
         options.shard_name,
     )
     try:
-        with controller_lock(folder, options.shard_name), interruptible():
+        with controller_lock(folder, options.shard_name), processes.interruptible():
             clear_markers(job.markers)
             if not options.shard_name:  # otherwise it may be another shard's, which is at work
                 journal.clear_temporaries()
@@ -130,6 +131,8 @@ def _sweep_locked(
     with Progress(plan.costs(runs), job.markers, shown) as progress:
         for run_id, reason in damaged.items():
             progress.say(f"damaged commit quarantined, its run is missing: {run_id}: {reason}")
+        if jobs > 1 and runs and not options.scheduler:
+            jobs = _local_jobs(jobs, len(runs), job, progress)
         supervision = Supervision(
             experiment.entry, job, journal, progress, jobs, options.retries, options.fail_fast, options.scheduler,
             _refresher(plan, journal), plan.study.axes(),
@@ -147,6 +150,34 @@ def _sweep_locked(
     failed = {run_id: error for run_id, error in after.failed.items() if run_id in own}
     computed = len(runs) if options.force else len(after.done & own - before.done)
     return SweepResult(derived, after, failed, computed, monotonic() - start)
+
+
+def _local_jobs(jobs: int, runs: int, job: JobOptions, progress: Progress) -> int:
+    """How many processes compute: no more than there are runs, and this one alone where no others can be started.
+
+    Of two and more, a single run gets a process of its own: it may kill it.
+    """
+    jobs = min(jobs, max(2, runs))
+    why = processes.why_not(jobs, job.controller)
+    if not why:
+        return jobs
+    check_this_process()
+    progress.say(f"no worker processes can be started here ({why}): this process computes all runs, one after another")
+    return 1
+
+
+def check_this_process() -> None:
+    """Runs are to be computed in this process.
+
+    Raises:
+        HarnessError: torch was loaded before its arithmetic could be fixed.
+    """
+    if torch_came_first():
+        raise HarnessError(
+            "torch was loaded before its arithmetic could be fixed, so that runs in this process would not be bit "
+            "for bit those of any other; call harness.prepare() before torch is imported, or let workers compute: "
+            "n_jobs=2"
+        )
 
 
 def _refresher(plan: Plan, journal: Journal) -> Callable[[], None]:
