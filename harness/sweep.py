@@ -21,7 +21,10 @@ def main(arguments: list[str]) -> int:
     from harness.registry import read
     from harness.store.location import results_folder
     from harness.study.plan import plan
+    from harness.study.plugins import malformed
 
+    for sentence in malformed():
+        print(f"note: {sentence}", file=sys.stderr)
     study = read(parsed.study, parsed.overrides)
     study_plan = plan(study)
     for key in study.unused:
@@ -111,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--scheduler",
+        type=cli.argument(sweep_options.scheduler),
         metavar="ADDR",
         help="compute on the workers of this dask scheduler (tcp://host:8786); the results folder must be theirs too",
     )

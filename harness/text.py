@@ -22,7 +22,9 @@ _HIDDEN = re.compile(
 )
 _BREAK = re.compile(r"\s*[\n\t]\s*")
 # What Markdown reads as markup; an underscore within a word, "<= 3", and > or # within a line, are none.
-_MARKDOWN = re.compile(r"([\\`*\[\]|~$]|<(?=[A-Za-z/!?])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^\s*[>#]|^\s*[+-](?=\s)|&(?=#|\w+;))")
+_MARKDOWN = re.compile(
+    r"([\\`*\[\]|~$]|<(?=[A-Za-z/!?])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^\s*[>#]|^\s*[+-](?=\s)|&(?=#|\w+;))"
+)
 _ENTITIES: Mapping[str, str] = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 

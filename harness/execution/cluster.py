@@ -6,19 +6,23 @@ and commits are idempotent: a pack that the scheduler computes twice is committe
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import sleep
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import HarnessError
 from harness.execution.job import JobOptions, Outcome, work
 from harness.study.plan import Pack
+from harness.text import reason
 
 if TYPE_CHECKING:
     from distributed import Client
+
+Value = TypeVar("Value")
 
 CONNECT_SECONDS = 10.0  # to reach the scheduler at first
 RECONNECT_SECONDS = 120.0  # to reach it again once it was lost
@@ -39,12 +43,52 @@ def connected(address: str, timeout: float = CONNECT_SECONDS) -> Iterator[Client
         raise HarnessError("--scheduler needs dask.distributed: python -m pip install 'distributed>=2025.1'") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # supervision reports what matters
     try:
-        client = Client(address, timeout=timeout, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError, ImportError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise HarnessError(f"--scheduler {address}: no dask scheduler answers there ({reason})") from None
+        # A client of what is silent or no scheduler would try to say goodbye to it for ever, hence first this.
+        _bounded(lambda: asyncio.run(_greet(address, timeout)), timeout + 1)
+        client = _bounded(lambda: Client(address, timeout=timeout, set_as_default=False), 3 * timeout)  # type: ignore[no-untyped-call]
+    except Exception as error:  # whatever is made of bytes that were not meant for dask
+        raise HarnessError(f"--scheduler {address}: no dask scheduler answers there ({reason(error)})") from None
     with client:
         yield client
+
+
+async def _greet(address: str, timeout: float) -> None:
+    """Exchange greetings with a scheduler, and ask who it is."""
+    from distributed.comm import core
+
+    comm: Any = await core.connect(address, timeout=timeout)  # type: ignore[no-untyped-call]
+    try:
+        await comm.write({"op": "identity", "n_workers": 0, "reply": True})
+        answer = await comm.read()
+    finally:
+        comm.abort()
+    if not isinstance(answer, dict) or answer.get("type") != "Scheduler":
+        raise ValueError("it is something else")
+
+
+def _bounded(function: Callable[[], Value], seconds: float) -> Value:
+    """What a function returns; it may wait in somebody else's code for ever, and is left alone then.
+
+    Raises:
+        TimeoutError: it takes longer.
+    """
+    results: list[Value] = []
+    errors: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            results.append(function())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=call, name="scheduler", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise TimeoutError(f"silent for {seconds:.0f} s")
+    return results[0]
 
 
 def size(address: str) -> int:

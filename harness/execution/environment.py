@@ -91,7 +91,7 @@ def own_modes() -> Iterator[None]:
             torch.set_float32_matmul_precision(modes["precision"])
         torch.use_deterministic_algorithms(modes["deterministic"], warn_only=modes["warn_only"])
         torch.set_flush_denormal(modes["flush"])
-        torch.autograd.set_detect_anomaly(modes["anomaly"], modes["check_nan"])  # type: ignore[no-untyped-call]
+        torch.autograd.set_detect_anomaly(modes["anomaly"], modes["check_nan"])
         for kind, enabled in zip(kinds, modes["autocast"], strict=True):
             torch.set_autocast_enabled(kind, enabled)
 

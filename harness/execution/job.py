@@ -102,7 +102,9 @@ def work(pack: Pack, entry: str, options: JobOptions) -> Outcome:
     except BaseException as raised:
         error, trace, final = _named(raised), _trace(), isinstance(raised, DeadlineError)
     rest = tuple(run_id for run_id in by_id if run_id not in done)
-    return Outcome(done, rest, (error or "the experiment ended without a record of this run") if rest else "", trace, final)
+    return Outcome(
+        done, rest, (error or "the experiment ended without a record of this run") if rest else "", trace, final
+    )
 
 
 def _records(pack: Pack, entry: str, options: JobOptions, listener: Listener) -> Iterator[Record]:

@@ -9,8 +9,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from joblib import delayed
-
 from harness.errors import HarnessError, ResultsError
 from harness.execution import cluster, processes
 from harness.execution.job import JobOptions, Outcome, work
@@ -82,7 +80,8 @@ def execute(packs: Sequence[Pack], supervision: Supervision) -> dict[str, str]:
             waiting += not_begun
             for pack in begun:
                 killed = Outcome({}, tuple(run.run_id for run in pack), f"worker killed: {_first_line(error)}")
-                suspects += _settle(pack, killed, supervision)
+                # all workers end with the one that was killed: which run was at fault is known of a pack alone only
+                suspects += _settle(pack, killed, supervision, counts=alone)
             if supervision.failed and supervision.fail_fast:
                 return supervision.failed
     return supervision.failed
@@ -100,11 +99,11 @@ def _results(packs: Sequence[Pack], supervision: Supervision, alone: bool) -> It
             yield pack, work(pack, supervision.entry, supervision.options)
         return
     by_first = {pack[0].run_id: pack for pack in packs}
-    tasks = (delayed(_named)(pack, supervision.entry, supervision.options) for pack in packs)
+    tasks = ((pack, supervision.entry, supervision.options) for pack in packs)
     try:
         with (
-            processes.pool(supervision.jobs if not alone else 2, supervision.options.controller) as parallel,
-            closing(parallel(tasks)) as results,
+            processes.pool(supervision.jobs if not alone else 2, supervision.options.controller) as calls,
+            closing(calls(_named, tasks)) as results,
         ):
             for first, outcome in results:
                 yield by_first[first], outcome
@@ -121,8 +120,14 @@ def _named(pack: Pack, entry: str, options: JobOptions) -> tuple[str, Outcome]:
     return pack[0].run_id, work(pack, entry, options)
 
 
-def _settle(pack: Pack, outcome: Outcome, supervision: Supervision) -> list[Pack]:
+def _settle(pack: Pack, outcome: Outcome, supervision: Supervision, *, counts: bool = True) -> list[Pack]:
     """Note the runs that ended; return those to be tried again, as single runs.
+
+    Args:
+        pack: which was computed.
+        outcome: of it.
+        supervision: of the sweep.
+        counts: a failure is an attempt of the run, since no other can be at fault.
 
     Raises:
         ResultsError: runs can no longer be committed; another attempt would fail too.
@@ -134,10 +139,12 @@ def _settle(pack: Pack, outcome: Outcome, supervision: Supervision) -> list[Pack
         supervision.progress.ended(run_id, name, share)
     again: list[Pack] = []
     for run_id in outcome.failed:
-        if supervision.journal.has(run_id):  # it was committed before its worker was killed
+        # It was committed before its worker was killed. With --force the commit may be the old one: such a run is
+        # computed once more.
+        if not supervision.options.force and supervision.journal.has(run_id):
             supervision.progress.ended(run_id, "committed")
             continue
-        if len(pack) > 1:  # the run at fault is not known, so that this counts as no run's attempt
+        if len(pack) > 1 or not counts:  # the run at fault is not known, so that this counts as no run's attempt
             again.append((runs[run_id],))
             continue
         supervision.attempts[run_id] += 1

@@ -66,6 +66,7 @@ class SweepOptions:
             "timeout": (1.0 if self.timeout is None else self.timeout, seconds),
             "limit": (0 if self.limit is None else self.limit, count),
             "shard": ("/".join(map(str, self.shard)), shard),
+            "scheduler": ("tcp://" if self.scheduler is None else self.scheduler, scheduler),
         }
         for name, (value, check) in checks.items():
             try:
@@ -131,6 +132,17 @@ def device(text: str) -> str:
     """
     if not re.fullmatch(r"(cpu|cuda|mps|xpu)(:\d+)?", text):
         raise HarnessError("a torch device is cpu, cuda, cuda:1, mps, …")
+    return text
+
+
+def scheduler(text: str) -> str:
+    """The address of a dask scheduler.
+
+    Raises:
+        HarnessError: `text` is none; an empty one (a variable that is not set) must not mean this machine.
+    """
+    if not re.fullmatch(r"\w+://\S*|\S+:\d+", text):
+        raise HarnessError("an address of a scheduler is tcp://host:8786")
     return text
 
 

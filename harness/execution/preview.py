@@ -8,8 +8,8 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from harness.execution.processes import workers
 from harness.execution.options import SweepOptions
+from harness.execution.processes import workers
 from harness.store.journal import Journal
 from harness.store.other_versions import sentences
 from harness.store.status import Status, clock

@@ -7,16 +7,18 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-from joblib import Parallel, cpu_count, delayed, effective_n_jobs, parallel_config
-from joblib.parallel import BACKENDS
-
 from harness.execution.environment import die_with
 from harness.text import reason
+
+with warnings.catch_warnings():  # `why_not` says it where it matters
+    warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")
+    from joblib import Parallel, cpu_count, delayed, effective_n_jobs, parallel_config
+    from joblib.parallel import BACKENDS
 
 START_SECONDS = 300  # until all workers have answered; over a slow network file system they import for a while
 
@@ -30,14 +32,20 @@ def workers(jobs: int) -> int:
     return int(cpu_count()) if jobs == -1 else jobs
 
 
+Calls = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Generator[Any]]
+
+
 @contextmanager
-def pool(jobs: int, controller: int, timeout: float | None = None) -> Iterator[Parallel]:
-    """Processes that compute delayed calls; those of the last pool go on where it had the same arguments.
+def pool(jobs: int, controller: int, timeout: float | None = None) -> Iterator[Calls]:
+    """Processes; those of the last pool go on where it had the same arguments.
 
     Args:
         jobs: how many, at least 2; with 1 joblib would compute in this process.
         controller: the process with which they end.
         timeout: seconds that a call may take.
+
+    Yields:
+        a function that calls another there with each of some tuples of arguments, and gives the results as they come.
     """
     _quiet_tracker()
     # in the initializer, so that workers without a job end with the controller, too
@@ -45,9 +53,10 @@ def pool(jobs: int, controller: int, timeout: float | None = None) -> Iterator[P
     with warnings.catch_warnings(), parallel_config(backend="loky", inner_max_num_threads=1, **initializer):
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs")  # `execute` handles it
         warnings.filterwarnings("ignore", message=".*still being processed by the workers")  # as --fail-fast intends
-        yield Parallel(
+        parallel = Parallel(
             n_jobs=jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered", timeout=timeout
         )
+        yield lambda function, arguments: parallel(delayed(function)(*each) for each in arguments)
 
 
 def why_not(jobs: int, controller: int) -> str:
@@ -65,8 +74,8 @@ def why_not(jobs: int, controller: int) -> str:
             with parallel_config(backend="loky"):
                 if effective_n_jobs(jobs) == 1:
                     return "this process is itself a worker that may start no others"
-        with pool(jobs, controller, START_SECONDS) as parallel:
-            for _ in parallel(delayed(os.getpid)() for _ in range(jobs)):
+        with pool(jobs, controller, START_SECONDS) as calls:
+            for _ in calls(os.getpid, [()] * jobs):
                 pass
     except Exception as error:
         end_workers()

@@ -139,7 +139,8 @@ def _sweep_locked(
         )  # fmt: skip
         try:
             started = Checkpoints(folder / "checkpoints").started()
-            execute(packs(runs, jobs=jobs, cost=progress.cost, memory=experiment.memory, started=started), supervision)
+            todo = packs(runs, jobs=jobs, cost=progress.cost, memory=experiment.memory, started=started)
+            errors = execute(todo, supervision)
             clear_markers(job.markers)  # killed workers of a cluster leave theirs, and half-written files
             if not options.shard_name:
                 journal.clear_temporaries()
@@ -147,8 +148,15 @@ def _sweep_locked(
             derived = tables.refresh(journal, plan)
 
     after = Status.of(plan, journal, verify=False)
-    failed = {run_id: error for run_id, error in after.failed.items() if run_id in own}
-    computed = len(runs) if options.force else len(after.done & own - before.done)
+    # A run that was computed anew (--force) in vain has failed, though its old result is there. One that has neither a
+    # result nor an error now (its commit was damaged or removed meanwhile) has failed, too: no run is left out.
+    failed = {**{run_id: error for run_id, error in after.failed.items() if run_id in own}, **errors}
+    if not (options.fail_fast and failed):
+        for run in runs:
+            if run.run_id not in after.done and run.run_id not in failed:
+                failed[run.run_id] = "its commit was damaged or removed while the sweep ran"
+                journal.fail(run.run_id, run.columns(), failed[run.run_id], "", 1)
+    computed = sum(run.run_id in after.done and run.run_id not in errors for run in runs)
     return SweepResult(derived, after, failed, computed, monotonic() - start)
 
 

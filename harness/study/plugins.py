@@ -9,15 +9,17 @@ else is installed can neither break a study nor add a column to its tables.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any, Generic, TypeVar, get_args
 
 from harness.errors import HarnessError, Place, Problem, StudyError, nearest
 from harness.study.identity import PluginVersion
 from harness.study.section import Section
 from harness.study.sources import code_version
+from harness.text import reason
 
 T = TypeVar("T")
 
@@ -121,10 +123,12 @@ class Group(Generic[T]):
             raise HarnessError(f"{' and '.join(map(owner, points))} each bring a plug-in '{word}'; one must go")
         try:
             loaded: T = first.load()
-        except Exception as error:  # whatever somebody else's module does while it is imported
-            raise HarnessError(
-                f"the plug-in '{word}' of {owner(first)} cannot be loaded: {type(error).__name__}: {error}"
-            ) from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever somebody else's module does while it is imported, sys.exit(0) too
+            name, text = type(error).__name__, reason(error)
+            shown = text if text.startswith(name) else f"{name}: {text}"
+            raise HarnessError(f"the plug-in '{word}' of {owner(first)} cannot be loaded: {shown}") from error
         problem = self.problem(word, loaded)
         if problem:
             raise HarnessError(f"the plug-in '{word}' of {owner(first)} {problem}")
@@ -146,9 +150,63 @@ class SectionGroup(Group[T]):
 
 
 def installed() -> Installed:
-    """The entry points of all groups that are the harness's, as they are now; nothing is imported."""
-    points = entry_points()
-    return tuple(point for name in points.groups if name.startswith("harness.") for point in points.select(group=name))
+    """The entry points of all groups that are the harness's, as they are now; nothing is imported.
+
+    What another package writes wrongly costs itself alone: a line that is no entry point is left out (see `malformed`).
+    """
+    return tuple(point for points, _ in _every_distribution() for point in points)
+
+
+def malformed() -> tuple[str, ...]:
+    """A sentence for each installed package some of whose entry points cannot be read."""
+    return tuple(sentence for _, sentence in _every_distribution() if sentence)
+
+
+def _every_distribution() -> Iterator[tuple[Installed, str]]:
+    """The harness's entry points of each installed package, and what is wrong with them."""
+    seen = set[str]()
+    for distribution in distributions():
+        name = _told(lambda d=distribution: d.metadata["Name"])  # type: ignore[misc]
+        key = re.sub(r"[-_.]+", "-", name).lower()
+        if key in seen:  # the first on Python's path counts, as for an import
+            continue
+        if name:
+            seen.add(key)
+        try:
+            points = tuple(point for point in distribution.entry_points if point.group.startswith("harness."))
+            yield points, ""
+        except Exception as error:  # a line without "=" breaks importlib's reader for everybody
+            points, wrong = _readable(distribution)
+            label = name or "a package without a name"
+            why = f"{', '.join(map(repr, wrong[:3]))} is no 'name = module:object'" if wrong else f"{error!r:.200}"
+            yield points, f"{label}: its entry points cannot all be read ({why}); those are left out"
+
+
+def _readable(distribution: Distribution) -> tuple[Installed, list[str]]:
+    """The harness's entry points of a package that has malformed ones, and its malformed lines."""
+    points, wrong, group = list[EntryPoint](), list[str](), ""
+    text = _told(lambda: distribution.read_text("entry_points.txt"))
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if line.startswith("[") and line.endswith("]"):
+            group = line[1:-1].strip()
+        elif line.startswith(("#", ";")):
+            continue
+        elif not (equals and name and value and group):
+            wrong.append(line[:80])
+        elif group.startswith("harness."):
+            point = EntryPoint(name=name, value=value, group=group)
+            vars(point)["dist"] = distribution  # as importlib does; the class refuses assignments
+            points.append(point)
+    return tuple(points), wrong
+
+
+def _told(read: Callable[[], str | None]) -> str:
+    """A text of a package's metadata; empty where there is none or it is damaged."""
+    try:
+        return read() or ""
+    except Exception:
+        return ""
 
 
 def plugin_versions(keys: Collection[str]) -> dict[str, str]:
@@ -175,7 +233,10 @@ def _noun(group: str) -> str:
 
 def owner(point: EntryPoint) -> str:
     """'leaky-cell 0.1': the distribution that an entry point is of."""
-    return f"{point.dist.name} {point.dist.version}" if point.dist else f"an unnamed package ({point.value})"
+    name, version = (
+        _told(lambda key=key: point.dist.metadata[key]) if point.dist else "" for key in ("Name", "Version")
+    )  # type: ignore[misc]
+    return f"{name} {version}".strip() if name else f"an unnamed package ({point.value})"
 
 
 def load_object(text: str) -> Any:
