@@ -33,7 +33,7 @@ def scan(
 
     Args:
         parameters: the cell's, stacked over replicas (see `Cell`).
-        inputs: tokens (T, R, B), any integers, −1 for a row of zeros; or real rows (T, R, B, D).
+        inputs: tokens (T, R, B), 0 … D − 1, −1 for a row of zeros; or real rows (T, R, B, D).
         state: the state before the first step, each part (R, B, H).
         window: K; h_{T−K} and all before it are constants for the backward pass. None, or K ≥ T: full BPTT.
         every_step: return h_1 … h_T instead of h_T alone.
@@ -42,6 +42,9 @@ def scan(
 
     Returns:
         h_T (R, B, H), or with `every_step` h_1 … h_T as (T, R, B, H); and the state after the last step.
+
+    Raises:
+        ValueError: a token is outside the alphabet.
     """
     inputs = inputs.to(parameters["U"].dtype) if inputs.is_floating_point() else inputs.long()
     K = min(window or len(inputs), len(inputs))
@@ -105,11 +108,17 @@ def _steps(
 
 
 def drive(parameters: Parameters, inputs: Tensor) -> Tensor:
-    """U x_t + b_x for all t at once, (T, R, B, G·H); a token is a one-hot row, −1 a row of zeros."""
+    """U x_t + b_x for all t at once, (T, R, B, G·H); a token is a one-hot row, −1 a row of zeros.
+
+    Raises:
+        ValueError: a token is outside the alphabet; it would otherwise be a row of zeros, without a word.
+    """
     U = parameters["U"]
     R, _, D = U.shape
     # The input's share of all steps is one large product: only W h_{t−1} has to wait for the step before.
     if inputs.dim() == 3:
+        if inputs.numel() and (inputs.min() < -1 or inputs.max() >= D):
+            raise ValueError(f"tokens {int(inputs.min())} … {int(inputs.max())}, expected −1 … {D - 1}")
         inputs = (inputs.unsqueeze(-1) == torch.arange(D, device=inputs.device)).to(U.dtype)
     T, _, B, _ = inputs.shape
     rows = inputs.transpose(0, 1).reshape(R, T * B, D)

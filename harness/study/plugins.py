@@ -10,7 +10,7 @@ else is installed can neither break a study nor add a column to its tables.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any, Generic, TypeVar, get_args
@@ -166,7 +166,7 @@ def _every_distribution() -> Iterator[tuple[Installed, str]]:
     """The harness's entry points of each installed package, and what is wrong with them."""
     seen = set[str]()
     for distribution in distributions():
-        name = _told(lambda d=distribution: d.metadata["Name"])  # type: ignore[misc]
+        name = _metadata(distribution, "Name")
         key = re.sub(r"[-_.]+", "-", name).lower()
         if key in seen:  # the first on Python's path counts, as for an import
             continue
@@ -185,7 +185,10 @@ def _every_distribution() -> Iterator[tuple[Installed, str]]:
 def _readable(distribution: Distribution) -> tuple[Installed, list[str]]:
     """The harness's entry points of a package that has malformed ones, and its malformed lines."""
     points, wrong, group = list[EntryPoint](), list[str](), ""
-    text = _told(lambda: distribution.read_text("entry_points.txt"))
+    try:
+        text = distribution.read_text("entry_points.txt") or ""
+    except Exception:  # bytes that are no text
+        text = ""
     for line in filter(None, (line.strip() for line in text.splitlines())):
         name, equals, value = (part.strip() for part in line.partition("="))
         if line.startswith("[") and line.endswith("]"):
@@ -201,10 +204,10 @@ def _readable(distribution: Distribution) -> tuple[Installed, list[str]]:
     return tuple(points), wrong
 
 
-def _told(read: Callable[[], str | None]) -> str:
-    """A text of a package's metadata; empty where there is none or it is damaged."""
+def _metadata(distribution: Distribution | None, key: str) -> str:
+    """A line of a package's metadata; empty where there is none or it is damaged."""
     try:
-        return read() or ""
+        return (distribution.metadata[key] or "") if distribution else ""
     except Exception:
         return ""
 
@@ -233,10 +236,8 @@ def _noun(group: str) -> str:
 
 def owner(point: EntryPoint) -> str:
     """'leaky-cell 0.1': the distribution that an entry point is of."""
-    name, version = (
-        _told(lambda key=key: point.dist.metadata[key]) if point.dist else "" for key in ("Name", "Version")
-    )  # type: ignore[misc]
-    return f"{name} {version}".strip() if name else f"an unnamed package ({point.value})"
+    name = _metadata(point.dist, "Name")
+    return f"{name} {_metadata(point.dist, 'Version')}".strip() if name else f"an unnamed package ({point.value})"
 
 
 def load_object(text: str) -> Any:

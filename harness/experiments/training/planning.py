@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.cells.cell import Cell
 from harness.cells.elementwise import Elementwise
+from harness.errors import HarnessError
 from harness.experiments.training.schedule import recorded_updates
 from harness.experiments.training.settings import TrainingSections
 
@@ -57,7 +58,20 @@ def bytes_kept(sections: TrainingSections) -> float:
 
 
 def compile_kernels(points: Sequence[TrainingSections]) -> None:
-    """Compile, or load from the cache on disk, the fused kernels that these points use, before workers need them."""
+    """Compile, or load from the cache on disk, the fused kernels that these points use, before workers need them.
+
+    Raises:
+        HarnessError: numba has been told not to compile.
+    """
+    if not any(point.model.fused or isinstance(point.model, Elementwise) for point in points):
+        return
+    from numba.core import config
+
+    if getattr(config, "DISABLE_JIT", False):  # by the variable, or by a .numba_config.yaml in the current folder
+        raise HarnessError(
+            "numba is told not to compile (NUMBA_DISABLE_JIT), and the fused kernels do not run otherwise: unset it, or "
+            "compute with --engine torch"
+        )
     from harness.recurrence.kernels import KERNELS, diagonal, warm_up
 
     used = set()

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+
+from .checked import CheckedCache
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,20 +27,22 @@ OPTIONS: Any = {"fastmath": {"contract", "reassoc", "arcp", "nsz"}, "error_model
 
 def compiled(function: F) -> F:
     """Compile `function` at its first call, free of the GIL; keep the machine code on disk where a folder allows it."""
-    folder = cache_folder()
+    dispatcher: Any = numba.njit(nogil=True, **OPTIONS)(function)
+    folder = None if config.DISABLE_JIT else cache_folder()
     if folder is None:
-        return numba.njit(nogil=True, **OPTIONS)(function)
+        return dispatcher
     before = config.CACHE_DIR
     config.CACHE_DIR = str(folder)
     try:
-        return numba.njit(cache=True, nogil=True, **OPTIONS)(function)
+        dispatcher._cache = CheckedCache(function)  # what cache=True does, with numba's own class
     finally:
         config.CACHE_DIR = before
+    return dispatcher
 
 
 @cache
 def cache_folder() -> Path | None:
-    """The first folder that can be written: NUMBA_CACHE_DIR, beside the sources, the user's cache, a private one.
+    """The first folder that this user alone can write: NUMBA_CACHE_DIR, beside the sources, the user's cache, another.
 
     numba would look in the first three by itself, but it raises 'no locator available' at import when none can be
     written (a read-only installation in a container), and it recompiles a function only when that function's own file
@@ -50,13 +55,13 @@ def cache_folder() -> Path | None:
     home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     bases = [Path(given)] if given else [HERE / "__pycache__", Path(home, "numba")]
     for base in bases:
-        if writable(base / name):
+        if writable(base / name) and private(base / name):
             return base / name
     try:
-        private = Path(tempfile.gettempdir(), f"{name}-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
+        last = Path(tempfile.gettempdir(), f"{name}-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
     except FileNotFoundError:  # no temporary folder either
         return None
-    return private if writable(private) and owned(private) else None
+    return last if writable(last) and private(last) else None
 
 
 def writable(folder: Path) -> bool:
@@ -69,9 +74,25 @@ def writable(folder: Path) -> bool:
         return False
 
 
-def owned(folder: Path) -> bool:
-    """Whether nobody else could have put files into `folder`: what is cached gets unpickled."""
-    if sys.platform == "win32":  # the temporary folder is the user's own there
+def private(folder: Path) -> bool:
+    """Whether nobody else can put files into `folder`, or another in its place: what is cached gets unpickled."""
+    if sys.platform == "win32":  # the folders above are the user's own there
         return True
-    status = folder.lstat()
-    return folder.is_dir() and not folder.is_symlink() and status.st_uid == os.getuid() and not status.st_mode & 0o022
+    if folder.is_symlink() or not owned(folder) or folder.stat().st_mode & 0o022:
+        return False
+    return all(owned(above) and not replaceable(above) for above in folder.resolve().parents)
+
+
+def owned(folder: Path) -> bool:
+    """Whether a folder is this user's or the system's."""
+    return folder.is_dir() and folder.stat().st_uid in (0, os.getuid())
+
+
+def replaceable(folder: Path) -> bool:
+    """Whether others can rename what is in a folder: those who may write it, unless each may rename only its own.
+
+    A group of its own is what many systems give to each user.
+    """
+    status = folder.stat()
+    others = 0o002 | (0 if status.st_gid == os.getgid() else 0o020)
+    return bool(status.st_mode & others) and not status.st_mode & stat.S_ISVTX
