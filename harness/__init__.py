@@ -16,11 +16,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.entrypoints import tolerate
+
 if TYPE_CHECKING:
     from harness.api import Results, Study, StudyPlan, Verdicts, load, prepare
     from harness.errors import HarnessError
 
 __all__ = ["HarnessError", "Results", "Study", "StudyPlan", "Verdicts", "load", "prepare"]
+
+
+tolerate()
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ from harness.execution import options as sweep_options
 def main(arguments: list[str]) -> int:
     """Parse, call, print."""
     parsed = _parser().parse_args(arguments)
+    from harness.entrypoints import malformed
     from harness.execution.environment import prepare
 
     prepare()
@@ -21,7 +22,6 @@ def main(arguments: list[str]) -> int:
     from harness.registry import read
     from harness.store.location import results_folder
     from harness.study.plan import plan
-    from harness.study.plugins import malformed
 
     for sentence in malformed():
         print(f"note: {sentence}", file=sys.stderr)

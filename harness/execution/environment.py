@@ -130,7 +130,7 @@ def die_with(parent: int) -> None:
     """
     if os.getpid() == parent or any(thread.name == "watch parent" for thread in threading.enumerate()):
         return
-    told = _killed_with_parent()
+    by_kernel = _killed_with_parent()
     if os.getppid() != parent:  # it ended before the kernel knew
         os._exit(1)
 
@@ -142,7 +142,7 @@ def die_with(parent: int) -> None:
     try:
         threading.Thread(target=watch, name="watch parent", daemon=True).start()
     except RuntimeError:  # no more threads here
-        if not told:
+        if not by_kernel:
             raise
     # A thread that a plug-in has left would keep this process, and with it the controller, from ending. 0: the last
     # of the finalizers that run before Python waits for threads.

@@ -9,12 +9,12 @@ else is installed can neither break a study nor add a column to its tables.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar, get_args
 
+from harness.entrypoints import metadata
 from harness.errors import HarnessError, Place, Problem, StudyError, nearest
 from harness.study.identity import PluginVersion
 from harness.study.section import Section
@@ -150,66 +150,9 @@ class SectionGroup(Group[T]):
 
 
 def installed() -> Installed:
-    """The entry points of all groups that are the harness's, as they are now; nothing is imported.
-
-    What another package writes wrongly costs itself alone: a line that is no entry point is left out (see `malformed`).
-    """
-    return tuple(point for points, _ in _every_distribution() for point in points)
-
-
-def malformed() -> tuple[str, ...]:
-    """A sentence for each installed package some of whose entry points cannot be read."""
-    return tuple(sentence for _, sentence in _every_distribution() if sentence)
-
-
-def _every_distribution() -> Iterator[tuple[Installed, str]]:
-    """The harness's entry points of each installed package, and what is wrong with them."""
-    seen = set[str]()
-    for distribution in distributions():
-        name = _metadata(distribution, "Name")
-        key = re.sub(r"[-_.]+", "-", name).lower()
-        if key in seen:  # the first on Python's path counts, as for an import
-            continue
-        if name:
-            seen.add(key)
-        try:
-            points = tuple(point for point in distribution.entry_points if point.group.startswith("harness."))
-            yield points, ""
-        except Exception as error:  # a line without "=" breaks importlib's reader for everybody
-            points, wrong = _readable(distribution)
-            label = name or "a package without a name"
-            why = f"{', '.join(map(repr, wrong[:3]))} is no 'name = module:object'" if wrong else f"{error!r:.200}"
-            yield points, f"{label}: its entry points cannot all be read ({why}); those are left out"
-
-
-def _readable(distribution: Distribution) -> tuple[Installed, list[str]]:
-    """The harness's entry points of a package that has malformed ones, and its malformed lines."""
-    points, wrong, group = list[EntryPoint](), list[str](), ""
-    try:
-        text = distribution.read_text("entry_points.txt") or ""
-    except Exception:  # bytes that are no text
-        text = ""
-    for line in filter(None, (line.strip() for line in text.splitlines())):
-        name, equals, value = (part.strip() for part in line.partition("="))
-        if line.startswith("[") and line.endswith("]"):
-            group = line[1:-1].strip()
-        elif line.startswith(("#", ";")):
-            continue
-        elif not (equals and name and value and group):
-            wrong.append(line[:80])
-        elif group.startswith("harness."):
-            point = EntryPoint(name=name, value=value, group=group)
-            vars(point)["dist"] = distribution  # as importlib does; the class refuses assignments
-            points.append(point)
-    return tuple(points), wrong
-
-
-def _metadata(distribution: Distribution | None, key: str) -> str:
-    """A line of a package's metadata; empty where there is none or it is damaged."""
-    try:
-        return (distribution.metadata[key] or "") if distribution else ""
-    except Exception:
-        return ""
+    """The entry points of all groups that are the harness's, as they are now; nothing is imported."""
+    points = entry_points()
+    return tuple(point for name in points.groups if name.startswith("harness.") for point in points.select(group=name))
 
 
 def plugin_versions(keys: Collection[str]) -> dict[str, str]:
@@ -236,8 +179,8 @@ def _noun(group: str) -> str:
 
 def owner(point: EntryPoint) -> str:
     """'leaky-cell 0.1': the distribution that an entry point is of."""
-    name = _metadata(point.dist, "Name")
-    return f"{name} {_metadata(point.dist, 'Version')}".strip() if name else f"an unnamed package ({point.value})"
+    name = metadata(point.dist, "Name")
+    return f"{name} {metadata(point.dist, 'Version')}".strip() if name else f"an unnamed package ({point.value})"
 
 
 def load_object(text: str) -> Any:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from harness.entrypoints import metadata
 from harness.errors import HarnessError
 from harness.study.content import DIGITS, content_hash, is_file
 
@@ -43,7 +44,9 @@ def code_version(point: EntryPoint, loaded: object) -> str:
     name = str(getattr(loaded, "__module__", None) or point.value.partition(":")[0])
     if isinstance(loaded, ModuleType) or name.partition(".")[0] == "harness":  # an instance of one of our classes
         name = point.value.partition(":")[0].strip()
-    distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "no distribution"
+    distribution = (
+        f"{metadata(point.dist, 'Name')} {metadata(point.dist, 'Version')}" if point.dist else "no distribution"
+    )
     roots = frozenset({name.partition(".")[0], *(_top_level(point) if point.dist else ())}) - {"harness"}
     entry = getattr(loaded, "entry", None)
     first = {name, point.value.partition(":")[0].strip(), *([entry] if isinstance(entry, str) else ())}

@@ -69,8 +69,8 @@ def compile_kernels(points: Sequence[TrainingSections]) -> None:
 
     if getattr(config, "DISABLE_JIT", False):  # by the variable, or by a .numba_config.yaml in the current folder
         raise HarnessError(
-            "numba is told not to compile (NUMBA_DISABLE_JIT), and the fused kernels do not run otherwise: unset it, or "
-            "compute with --engine torch"
+            "NUMBA_DISABLE_JIT is set, and the fused kernels run only if they are compiled: unset it, or compute with "
+            "--engine torch"
         )
     from harness.recurrence.kernels import KERNELS, diagonal, warm_up
 

@@ -55,13 +55,13 @@ def cache_folder() -> Path | None:
     home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     bases = [Path(given)] if given else [HERE / "__pycache__", Path(home, "numba")]
     for base in bases:
-        if writable(base / name) and private(base / name):
+        if writable(base / name) and owned(base / name):
             return base / name
     try:
         last = Path(tempfile.gettempdir(), f"{name}-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
     except FileNotFoundError:  # no temporary folder either
         return None
-    return last if writable(last) and private(last) else None
+    return last if writable(last) and owned(last) else None
 
 
 def writable(folder: Path) -> bool:
@@ -74,16 +74,16 @@ def writable(folder: Path) -> bool:
         return False
 
 
-def private(folder: Path) -> bool:
+def owned(folder: Path) -> bool:
     """Whether nobody else can put files into `folder`, or another in its place: what is cached gets unpickled."""
     if sys.platform == "win32":  # the folders above are the user's own there
         return True
-    if folder.is_symlink() or not owned(folder) or folder.stat().st_mode & 0o022:
+    if folder.is_symlink() or not trusted(folder) or folder.stat().st_mode & 0o022:
         return False
-    return all(owned(above) and not replaceable(above) for above in folder.resolve().parents)
+    return all(trusted(above) and not replaceable(above) for above in folder.resolve().parents)
 
 
-def owned(folder: Path) -> bool:
+def trusted(folder: Path) -> bool:
     """Whether a folder is this user's or the system's."""
     return folder.is_dir() and folder.stat().st_uid in (0, os.getuid())
 
