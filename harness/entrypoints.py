@@ -8,14 +8,24 @@ extended, for the whole process: where it raises, the lines are read one by one.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from importlib.metadata import Distribution, EntryPoint, EntryPoints, distributions
 from typing import Any
 
 
 def tolerate() -> None:
-    """Extend importlib's reader; called once, before any other library reads entry points."""
-    strict: Any = Distribution.__dict__["entry_points"]
+    """Extend importlib's reader, and that of its backport where something has loaded it: it takes importlib's place.
+
+    To be called before another library reads entry points, and again when others may have been imported.
+    """
+    for name in ("importlib.metadata", "importlib_metadata"):
+        if name in sys.modules:
+            _extend(sys.modules[name].Distribution)
+
+
+def _extend(distribution: Any) -> None:
+    strict = distribution.__dict__["entry_points"]
 
     def entry_points(self: Distribution) -> EntryPoints:
         """The entry points of this distribution that can be read."""
@@ -27,7 +37,7 @@ def tolerate() -> None:
 
     if not getattr(strict.fget, "tolerant", False):
         entry_points.tolerant = True  # type: ignore[attr-defined]
-        Distribution.entry_points = property(entry_points)  # type: ignore[assignment,method-assign]
+        distribution.entry_points = property(entry_points)
 
 
 def readable(distribution: Distribution) -> tuple[EntryPoints, list[str]]:

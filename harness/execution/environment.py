@@ -14,6 +14,8 @@ from multiprocessing.util import Finalize
 from time import sleep
 from typing import Any
 
+from harness.entrypoints import tolerate
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -23,6 +25,7 @@ def prepare() -> None:
     Without MKL_CBWR the last bit of a matrix product depends on the alignment of its operands in memory (measured on
     torch 2.13 at odd sizes), so that a run in a pack would differ from the same run alone.
     """
+    tolerate()  # torch reads them while it is imported
     torch_came_first()
     os.environ.setdefault("MKL_CBWR", "AVX2")
     for name in THREADS:

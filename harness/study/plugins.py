@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar, get_args
 
-from harness.entrypoints import metadata
+from harness.entrypoints import metadata, tolerate
 from harness.errors import HarnessError, Place, Problem, StudyError, nearest
 from harness.study.identity import PluginVersion
 from harness.study.section import Section
@@ -151,6 +151,7 @@ class SectionGroup(Group[T]):
 
 def installed() -> Installed:
     """The entry points of all groups that are the harness's, as they are now; nothing is imported."""
+    tolerate()
     points = entry_points()
     return tuple(point for name in points.groups if name.startswith("harness.") for point in points.select(group=name))
 
