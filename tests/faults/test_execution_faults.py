@@ -550,8 +550,8 @@ def test_machine_code_is_read_from_private_folders_alone(tmp_path: Path, monkeyp
         folder.chmod(mode)
     assert [compiled.owned(folder / "kernels") for folder in (shared, sticky, plain)] == [False, True, True]
     monkeypatch.setattr(compiled.config, "CACHE_DIR", str(shared))
-    found = compiled.cache_folder.__wrapped__()
-    assert found is None or shared not in found.parents
+    folder = compiled.cache_folder.__wrapped__()
+    assert folder is None or shared not in folder.parents
 
 
 def test_numba_that_may_not_compile_is_refused_before_anything_is_computed(
