@@ -213,7 +213,8 @@ class StudyPlan:
         seconds = self.planned.costs(self.planned.runs)
         columns = ["run_id", *self.study.spec.axes(), "seed", "seconds"]
         rows = [{"run_id": r.run_id, **r.columns(), "seconds": seconds[r.run_id]} for r in self.planned.runs]
-        return pd.DataFrame([{name: row.get(name) for name in columns} for row in rows], columns=columns)
+        table = pd.DataFrame([[row.get(name) for name in columns] for row in rows], columns=columns, dtype=object)
+        return table.infer_objects()  # pandas alone would make floats of whole numbers beside a null
 
     @property
     def warnings(self) -> tuple[str, ...]:

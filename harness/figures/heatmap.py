@@ -13,7 +13,7 @@ from harness.figures import panels
 from harness.figures.adjoint import COLUMN, NORM, SYMBOL, GradientPath
 from harness.figures.kind import COL, ROW, FigureKind
 from harness.study import labels
-from harness.study.matching import ordered
+from harness.study.matching import Value, canonical, ordered
 from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ class Heatmap(FigureKind):
         )
 
     def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        lengths: dict[tuple[str, ...], list[Any]] = {}
+        lengths: dict[tuple[Value, ...], list[Any]] = {}
         for row in rows:
-            panel = tuple(labels.value(name, row.get(name)) for name in self.columns())
+            panel = tuple(canonical(row.get(name)) for name in self.columns())
             lengths.setdefault(panel, []).append(row.get("sequence_length"))
         mixed = next((ordered(values) for values in lengths.values() if len(ordered(values)) > 1), None)
         return [] if mixed is None else [_mixed(mixed)]

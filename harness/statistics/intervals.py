@@ -76,12 +76,17 @@ def pooled_interval(successes: int, runs: int, seeds: int, level: float = LEVEL)
 def iqm(values: npt.ArrayLike) -> float:
     """Interquartile mean: the mean without the lowest and the highest ⌊n/4⌋ values; NaN for no values.
 
+    NaN where a value is NaN: sorted last, it would be trimmed away. ±∞ is a value, the highest or the lowest.
+
     Less sensitive to one outlying seed than the mean, less noisy than the median. Below four values it is the mean.
 
     Source: Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical precipice", section 4.3.
     """
     array = np.asarray(values, dtype=np.float64)
-    return float(stats.trim_mean(array, 0.25)) if array.size else math.nan
+    if not array.size or np.isnan(array).any():
+        return math.nan
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN
+        return float(stats.trim_mean(array, 0.25))
 
 
 def iqm_interval(values: npt.ArrayLike, generator: np.random.Generator, level: float = LEVEL) -> Interval:
@@ -95,7 +100,7 @@ def iqm_interval(values: npt.ArrayLike, generator: np.random.Generator, level: f
         generator: source of the resamples.
 
     Returns:
-        the interval; (NaN, NaN) below two seeds, or where values are infinite.
+        the interval; (NaN, NaN) below two seeds, or where values are infinite or NaN.
 
     Source: Efron 1987, "Better bootstrap confidence intervals".
     """

@@ -73,11 +73,22 @@ def levels(column: str | None, values: Iterable[object]) -> list[Any]:
 
 
 def value(column: str, value: object) -> str:
-    """A value of a column: '50', '0.001', 'lstm', and 'none' (or what it means) for a null."""
+    """A value of a column: '50', '0.001', 'lstm', and 'none' (or what it means) for a null.
+
+    Two values that differ are written differently.
+    """
     known = canonical(value)
     if known is None:
         return null(column) or "none"
-    return f"{known:.6g}" if isinstance(known, float) else known
+    return known if isinstance(known, str) else number(known)
+
+
+def number(value: float) -> str:
+    """A number in as few digits as tell it from every other: '50', '0.001', '1e-05', '20240101', '0.9999999'."""
+    text = f"{value:.6g}"
+    if isinstance(value, int) or (value.is_integer() and abs(value) < 2**53 and float(text) != value):
+        return str(int(value))
+    return text if float(text) == value else repr(value)
 
 
 def title(parts: Mapping[str, Any]) -> str:

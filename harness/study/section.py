@@ -31,10 +31,17 @@ DECLARED: dict[str, Column] = {}
 File = Annotated[Path, Field(strict=False)]  # a file or folder that a run reads: its content counts, not its name
 
 
-class Section(BaseModel):
-    """Base of every section of a study: frozen, strict, unknown keys are errors."""
+Unbounded = Annotated[float, Field(gt=0, allow_inf_nan=True)]  # positive, or ∞; NaN is not above 0
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+class Section(BaseModel):
+    """Base of every section of a study: frozen and strict; unknown keys and numbers that are not finite are errors.
+
+    NaN is null further down, in pandas: its runs would be pooled with those of null. Where ∞ means something, a setting
+    says so: `Unbounded`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     numerics: ClassVar[int] = 1  # raised where the numbers of this section's code are mended: its run ids change then
 

@@ -114,4 +114,4 @@ def _malformed(expectation: Expectation) -> Iterator[str]:
     if expectation.contrast is None and expectation.apart:
         yield "apart belongs to a contrast"
     if len(bounds) == 2 and bounds[0] > bounds[1]:
-        yield f"at_least {bounds[0]:g} lies above at_most {bounds[1]:g}"
+        yield f"at_least {labels.number(bounds[0])} lies above at_most {labels.number(bounds[1])}"

@@ -35,7 +35,7 @@ class JudgedStudy:
 
     @property
     def any_incomplete(self) -> bool:
-        """Whether an expectation has no verdict because runs are missing or failed."""
+        """Whether an expectation has no verdict because runs are missing, failed, or without a value."""
         return any(verdict.state == "incomplete" for verdict in self.verdicts)
 
     def text(self) -> str:
