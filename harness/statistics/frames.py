@@ -120,9 +120,26 @@ def by_lag(lists: Sequence[object]) -> Values:
     return matrix
 
 
+def exact(values: Sequence[Any]) -> pd.Series[Any]:
+    """The values as a column that leaves them as they are: pandas makes floats of whole numbers beside a null.
+
+    Floats have every whole number up to 2⁵³ only; 2⁵³ + 1 would be another setting.
+    """
+    kinds = {type(value) for value in values}
+    return pd.Series(values, dtype=object if int in kinds and len(kinds) > 1 else None)
+
+
 def _frame(tables: Mapping[str, pa.Table], name: str) -> pd.DataFrame:
     table = tables.get(name)
-    frame: pd.DataFrame = (TABLES[name].schema().empty_table() if table is None else table).to_pandas()
+    table = TABLES[name].schema().empty_table() if table is None else table
+    frame: pd.DataFrame = table.to_pandas()
+    for column in table.schema:
+        if (
+            pa.types.is_integer(column.type)
+            and table[column.name].null_count
+            and (frame[column.name].abs() >= 2**53).any()
+        ):
+            frame[column.name] = exact(table[column.name].to_pylist())
     return frame
 
 

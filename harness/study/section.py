@@ -26,6 +26,7 @@ S = TypeVar("S", bound="Sections")
 # declared where the setting is; every section of a plug-in joins as its module is imported. Labels only: no number
 # depends on what is in here.
 DECLARED: dict[str, Column] = {}
+NONE_IS_A_WORD: set[str] = set()  # those of which "none" is a value, so that a null has to be written otherwise
 
 
 File = Annotated[Path, Field(strict=False)]  # a file or folder that a run reads: its content counts, not its name
@@ -59,6 +60,8 @@ class Section(BaseModel):
             known = DECLARED.get(column.name)
             if known is None or (column.labelled and not known.labelled):
                 DECLARED[column.name] = column
+            if "none" in literals(cls.model_fields[key].annotation):
+                NONE_IS_A_WORD.add(column.name)
 
 
 @dataclass(frozen=True)
@@ -173,15 +176,27 @@ def setting_column(model: type[Section], key: str) -> Column:
 
 
 def arrow_type(annotation: Any) -> pa.DataType:
-    """The column type of a setting, from its annotation: text where it holds words, or anything but one number."""
+    """The column type of a setting, from its annotation: text where it holds words, or anything but one number.
+
+    True is not 1: a setting that may be either is text as well.
+    """
     kinds = set(value_types(annotation))
     if kinds <= {bool}:
         return pa.bool_()
-    if kinds <= {int, bool}:
+    if kinds <= {int}:
         return pa.int64()
-    if kinds <= {float, int, bool}:
+    if kinds <= {float, int}:
         return pa.float64()
     return pa.string()
+
+
+def literals(annotation: Any) -> Iterator[object]:
+    """The words and numbers that an annotation spells out."""
+    if get_origin(annotation) is Literal:
+        yield from get_args(annotation)
+    else:
+        for part in get_args(annotation):
+            yield from literals(part)
 
 
 def value_types(annotation: Any) -> Iterator[type]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.study import labels
 from harness.study.spec import Expectation
-from harness.verdicts.feasibility import expectation_faults, weak_seeds
+from harness.verdicts.feasibility import describe, expectation_faults, weak_seeds
 from harness.verdicts.metrics import Measured, Metric, finished, metric_named
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Verdict:
 
     `measured` is the metric of the group of runs, in a contrast of the first group, and `other` that of the second;
     both are None where nothing has run. `reason` is a sentence: why the expectation does not hold, or in a contrast the
-    paired test.
+    paired test. `warning` is a sentence where the planned seeds are too few for the expectation, whatever they give.
     """
 
     text: str
@@ -36,6 +36,12 @@ class Verdict:
     measured: Measured | None = None
     other: Measured | None = None
     names: tuple[str, str] = ("", "")
+    warning: str = ""
+
+    @property
+    def remark(self) -> str:
+        """The warning as it stands beside the verdict's text, without repeating that."""
+        return self.warning.replace(f" for {self.text}", "", 1)
 
     @property
     def value(self) -> float:
@@ -81,24 +87,15 @@ def judge(expectation: Expectation, runs: pd.DataFrame, planned: pd.DataFrame, *
 
     selected = select(planned, expectation.where)
     judge_group = _contrast if expectation.contrast else _bound
-    return [
-        judge_group(expectation, combination, runs, select(selected, combination), seed)
-        for combination in _combinations(selected, expectation.per)
-    ]
-
-
-def describe(expectation: Expectation, combination: Mapping[str, Any] | None = None) -> str:
-    """An expectation as a line of text: 'success_rate of cell=lstm, sequence_length=100 >= 0.8'."""
-    where = labels.condition({**expectation.where, **(combination or {})})
-    if expectation.contrast:
-        column, (first, second) = next(iter(expectation.contrast.items()))
-        text = f"{expectation.metric} of {labels.condition({column: first})} above {labels.condition({column: second})}"
-        return text + (f" at {where}" if where else "") + (", intervals apart" if expectation.apart else "")
-    low, high = expectation.at_least, expectation.at_most
-    of = f"{expectation.metric} of {where or 'all runs'}"
-    if low is not None and high is not None:
-        return f"{of} in {labels.number(low)} … {labels.number(high)}"
-    return f"{of} >= {labels.number(low)}" if low is not None else f"{of} <= {labels.value(expectation.metric, high)}"
+    verdicts = []
+    for combination in _combinations(selected, expectation.per):
+        group = select(selected, combination)
+        verdict = judge_group(expectation, combination, runs, group, seed)
+        if verdict.state != "not asked":
+            weak = weak_seeds(expectation, _seeds(expectation, group), verdict.text)
+            verdict = replace(verdict, warning=weak or "")
+        verdicts.append(verdict)
+    return verdicts
 
 
 def interval_text(metric: Metric, group: Measured) -> str:
@@ -144,6 +141,17 @@ def _combinations(planned: pd.DataFrame, per: tuple[str, ...]) -> list[dict[str,
             for value in labels.levels(column, select(planned, part)[column].unique())
         ]
     return parts or [{}]
+
+
+def _seeds(expectation: Expectation, planned: pd.DataFrame) -> int:
+    """How many seeds a verdict rests on; of a contrast, those that both groups share."""
+    from harness.statistics.frames import select
+
+    seeds = set(planned["seed"])
+    for column, pair in (expectation.contrast or {}).items():
+        for value in pair:
+            seeds &= set(select(planned, {column: value})["seed"])
+    return len(seeds)
 
 
 def _finished_and_gap(runs: pd.DataFrame, planned: pd.DataFrame) -> tuple[pd.DataFrame, str]:

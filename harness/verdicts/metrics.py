@@ -120,18 +120,22 @@ def seed_means(values: pd.Series[float], seeds: pd.Series[int]) -> pd.Series[flo
 
 
 def lost(runs: pd.DataFrame) -> pd.Series[bool]:
-    """Which runs ended without a network: they diverged, after they were solved perhaps.
+    """Which runs ended without a network: they diverged, some of them after they had been solved.
 
     What argmax and comparisons make of a network of NaNs is no accuracy: of the copying memory .185, of a yes or no the
-    share of noes.
+    share of noes. A solved run that goes on has no outcome of its own for that: it ends before its budget, or its final
+    loss is not finite.
     """
     import numpy as np
 
-    diverged = runs["outcome"] == "diverged"
-    if not {"final_accuracy", "final_loss"} <= set(runs.columns):
-        return diverged
-    measured = runs["final_accuracy"].notna()  # where nothing is trained, there is no loss
-    return diverged | (measured & ~np.isfinite(runs["final_loss"].astype("float64")))
+    ended = runs["outcome"] == "diverged"
+    if {"solved_at", "updates", "max_updates"} <= set(runs.columns):
+        ended |= (runs["updates"] > runs["solved_at"]) & (runs["updates"] < runs["max_updates"])
+    if {"final_accuracy", "final_loss"} <= set(runs.columns):
+        loss = runs["final_loss"].astype("float64")
+        if loss.notna().any():  # an experiment of a package may measure an accuracy and no loss
+            ended |= runs["final_accuracy"].notna() & ~np.isfinite(loss)
+    return ended.astype(bool)
 
 
 def _final_accuracy(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
