@@ -89,6 +89,7 @@ def gradient_map(gradients: pd.DataFrame, column: str) -> GradientMap:
     """
     import numpy as np
 
+    from harness.statistics.frames import overflow
     from harness.statistics.intervals import finite_mean
 
     measured = gradients[gradients[column].notna()]
@@ -97,10 +98,11 @@ def gradient_map(gradients: pd.DataFrame, column: str) -> GradientMap:
         raise HarnessError(_mixed(lengths))
     updates, n, means, zeros = [], [], [], []
     for update, rows in scheduled(measured).groupby("update", sort=True):
-        stack = np.stack([np.asarray(entries, dtype=np.float64) for entries in rows[column]])
+        stack = overflow(np.stack([np.asarray(entries, dtype=np.float64) for entries in rows[column]]))
         updates.append(int(str(update)))
         n.append(len(rows))
-        means.append(finite_mean(stack))
+        mean = finite_mean(stack)
+        means.append(np.where(np.isinf(mean), np.nan, mean))  # where a run diverged, no mean of the others
         zeros.append((stack == -np.inf).mean(axis=0))
     return GradientMap(updates, n, np.stack(means), np.stack(zeros))
 

@@ -111,13 +111,21 @@ def long(gradients: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.Da
 
 
 def by_lag(lists: Sequence[object]) -> Values:
-    """Lists over t as rows of a matrix (rows, longest T) whose column is the lag T − t; NaN beyond a list's own T."""
+    """Lists over t as rows of a matrix (rows, longest T) whose column is the lag T − t; NaN beyond a list's own T.
+
+    A NaN within a list is the norm of a gradient that is not finite: +∞.
+    """
     longest = max((_length(entries) for entries in lists), default=0)
     matrix = np.full((len(lists), longest), np.nan)
     for row, entries in zip(matrix, lists, strict=True):
         T = _length(entries)
-        row[:T] = _values(entries, T)[::-1]
+        row[:T] = overflow(_values(entries, T))[::-1]
     return matrix
+
+
+def overflow(log10_norms: Values) -> Values:
+    """Recorded norms with +∞ for NaN: what an overflow leaves, inf or inf − inf, is not a value that is missing."""
+    return np.where(np.isnan(log10_norms), np.inf, log10_norms)
 
 
 def exact(values: Sequence[Any]) -> pd.Series[Any]:

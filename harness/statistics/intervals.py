@@ -219,7 +219,8 @@ def mean_band(values: Values, generator: np.random.Generator, level: float = LEV
     """Mean over seeds at each position with a percentile bootstrap band; whole seeds are resampled, not single values.
 
     Args:
-        values: (seeds, positions); NaN where a seed has no value, left out of the mean there.
+        values: (seeds, positions); NaN where a seed has no value, left out of the mean there; +∞ where it diverged, so
+            that there is no mean of the others.
         generator: source of the resamples.
 
     Returns:
@@ -230,7 +231,7 @@ def mean_band(values: Values, generator: np.random.Generator, level: float = LEV
     known = np.isfinite(values)
     mean = finite_mean(values)
     low, high = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    several = known.sum(axis=0) >= 2
+    several = (known.sum(axis=0) >= 2) & np.isfinite(mean)
     if several.any():
         n, filled = len(values), np.where(known, values, 0.0)
         # How often each seed is drawn into each resample: two matrix products then give all resampled means at once.
@@ -242,9 +243,15 @@ def mean_band(values: Values, generator: np.random.Generator, level: float = LEV
 
 
 def finite_mean(values: Values) -> Values:
-    """Mean of the finite values in each column of (rows, positions); NaN where a column has none."""
+    """Mean of the values in each column of (rows, positions), NaN where there is none.
+
+    NaN (nothing was measured there) and −∞ (the logarithm of an exact zero, which figures mark) are left out; +∞ is
+    what has diverged, and makes the mean infinite.
+    """
     known = np.isfinite(values)
-    return _ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))
+    mean = _ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))
+    mean[(values == np.inf).any(axis=0)] = np.inf
+    return mean
 
 
 def seed_means(values: Values, seeds: npt.ArrayLike) -> Values:
