@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from grids import grid
 from results_folders import quiet_sweep
 from study_texts import study_text
@@ -18,7 +19,9 @@ from synthetic_results import point, simulate
 from harness.errors import HarnessError
 from harness.figures.heatmap import gradient_map
 from harness.figures.learning import learning
+from harness.figures.profile import profile
 from harness.figures.score import scores
+from harness.probes.saturation import _share
 from harness.probes.switches import best_switch
 from harness.registry import read
 from harness.report import comparison_text
@@ -209,6 +212,25 @@ def test_a_learning_curve_is_no_mean_of_the_runs_that_have_one() -> None:
     data = learning_curves(curves.assign(accuracy=np.nan))
     assert data is not None
     assert data["mean"]["y"] == []
+
+
+def test_a_profile_of_a_diverged_run_leaves_no_mean_of_the_others() -> None:
+    rows = [
+        {"run_id": str(seed), "seed": seed, "outcome": outcome, "quantity": "q", "axis": "t", "at": [1.0, 2.0],
+         "measured": measured, "theory": None, "update": 0, "cell": "rnn"}
+        for seed, outcome, measured in (
+            (0, "unsolved", [0.5, 0.5]), (1, "unsolved", [0.7, math.nan]), (2, "diverged", [math.nan, 0.5])
+        )
+    ]  # fmt: skip
+    ax = profile(pd.DataFrame(rows), quantity="q", hue=None, col=None).axes[0]
+    (line,) = [line for line in ax.lines if len(line.get_xdata()) == 2]
+    assert line.get_ydata() == pytest.approx([math.inf, 0.5])
+
+
+def test_a_share_of_nans_is_no_share() -> None:
+    values = torch.tensor([0.0, math.nan])
+    assert math.isnan(_share(values <= 0, values))
+    assert _share(values[:1] <= 0, values[:1]) == 1.0
 
 
 def test_a_unit_of_nans_is_no_switch() -> None:
