@@ -38,12 +38,14 @@ class MetricOptions:
         margin: how much worse one cell of a grid may become before a comparison calls it a regression, in the column's
             unit, chosen by how often chance alone exceeds it (docs/comparing.md); None: only the test over the whole
             grid decides.
+        untrained: it is measured before training, so that a run that diverges has it as well.
     """
 
     statistic: Literal["iqm", "largest"]
     decimals: int
     better: Literal[-1, 0, 1]
     margin: float | None = None
+    untrained: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ RUN_COLUMNS = (
         "mean change of log10 of the adjoint's norm over one step back in time, before training: (log10_adjoint at "
         "t = 1 less that at t = T) / (T − 1); −inf where a window cuts it",
         label="adjoint slope before training (log10 per step)",
-        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05),
+        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05, untrained=True),
     ),
     Column(
         "initial_adjoint_cell_slope",
@@ -147,7 +149,7 @@ RUN_COLUMNS = (
         "log10 per step",
         "the same of log10_adjoint_cell, ‖∂L/∂c_t‖; null for cells without a cell state",
         label="cell adjoint slope before training (log10 per step)",
-        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05),
+        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05, untrained=True),
     ),
     Column(
         "switch_score",

@@ -81,7 +81,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(study_file, tmp_path: Path
     assert exit_code(sweep, study_file(EXPECTING), "-o", tmp_path / "out", "-n", "-S", "seeds=3") == cli.DONE
     shown = capsys.readouterr().out
     assert "3 runs: 0 done, 3 missing, 0 failed" in shown
-    assert "warning: 3 seeds are too few for an expectation" in shown
+    assert "warning: 3 seeds are too few for success_rate of all runs <= 0.5" in shown
     assert not (tmp_path / "out").exists()
 
 

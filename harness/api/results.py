@@ -46,9 +46,13 @@ class Verdicts(tuple[Verdict, ...]):
             groups = list(verdict.rows()) or [("", "–", "–", "0")]
             measured = "; ".join(f"{name} {value}".strip() for name, value, _, _ in groups)
             intervals, counts = ("; ".join(row[column] for row in groups) for column in (2, 3))
-            rows.append((SYMBOLS[verdict.state], verdict.text, measured, intervals, counts, verdict.reason))
+            rows.append((SYMBOLS[verdict.state], verdict.text, measured, intervals, counts, _remarks(verdict)))
         head = ("", "expectation", "measured", "95 % interval", "n", "")
         return table(head, rows) + paragraph(overall(list(self)))
+
+
+def _remarks(verdict: Verdict) -> str:
+    return "; ".join(text for text in (verdict.reason, f"warning: {verdict.remark}" * bool(verdict.warning)) if text)
 
 
 @dataclass(frozen=True, repr=False)

@@ -204,10 +204,12 @@ class StudyPlan:
         """A row a run: run_id, the settings that differ, the seed, and the predicted seconds of one core."""
         import pandas as pd
 
+        from harness.statistics.frames import exact
+
         seconds = self.planned.costs(self.planned.runs)
         columns = ["run_id", *self.study.spec.axes(), "seed", "seconds"]
         rows = [{"run_id": r.run_id, **r.columns(), "seconds": seconds[r.run_id]} for r in self.planned.runs]
-        return pd.DataFrame([{name: row.get(name) for name in columns} for row in rows], columns=columns)
+        return pd.DataFrame({name: exact([row.get(name) for row in rows]) for name in columns})
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from harness.experiments.theory_check import TheoryCheck, check_records
 from harness.rng import generator
 from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
-from harness.study.section import Section, Sections, setting, wrong
+from harness.study.section import Section, Sections, Unbounded, setting, wrong
 from harness.study.spec import Experiment
 from harness.theory.fixed_points import attractor, fixed_points, folds, wall, wall_gradient
 
@@ -44,7 +44,7 @@ class Cliff(Section):
     lowest: float = setting(-3.2, "first bias of the grid", ge=-20, le=20)
     highest: float = setting(-1.8, "last bias of the grid", ge=-20, le=20)
     learning_rate: float = setting(0.01, "of descent", gt=0, le=10)
-    clip_norm: float | None = setting(None, "of descent: longer gradients are scaled to it; null: never", gt=0)
+    clip_norm: Unbounded | None = setting(None, "of descent: longer gradients are scaled to it; null: never")
     max_updates: int = setting(500, "of descent", unit="updates", ge=2, le=100_000)
 
 

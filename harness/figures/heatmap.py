@@ -13,7 +13,7 @@ from harness.figures import panels
 from harness.figures.adjoint import COLUMN, NORM, SYMBOL, GradientPath
 from harness.figures.kind import COL, ROW, FigureKind
 from harness.study import labels
-from harness.study.matching import ordered
+from harness.study.matching import Value, canonical, ordered
 from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ class Heatmap(FigureKind):
         )
 
     def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        lengths: dict[tuple[str, ...], list[Any]] = {}
+        lengths: dict[tuple[Value, ...], list[Any]] = {}
         for row in rows:
-            panel = tuple(labels.value(name, row.get(name)) for name in self.columns())
+            panel = tuple(canonical(row.get(name)) for name in self.columns())
             lengths.setdefault(panel, []).append(row.get("sequence_length"))
         mixed = next((ordered(values) for values in lengths.values() if len(ordered(values)) > 1), None)
         return [] if mixed is None else [_mixed(mixed)]
@@ -89,6 +89,7 @@ def gradient_map(gradients: pd.DataFrame, column: str) -> GradientMap:
     """
     import numpy as np
 
+    from harness.statistics.frames import overflow
     from harness.statistics.intervals import finite_mean
 
     measured = gradients[gradients[column].notna()]
@@ -97,10 +98,11 @@ def gradient_map(gradients: pd.DataFrame, column: str) -> GradientMap:
         raise HarnessError(_mixed(lengths))
     updates, n, means, zeros = [], [], [], []
     for update, rows in scheduled(measured).groupby("update", sort=True):
-        stack = np.stack([np.asarray(entries, dtype=np.float64) for entries in rows[column]])
+        stack = overflow(np.stack([np.asarray(entries, dtype=np.float64) for entries in rows[column]]))
         updates.append(int(str(update)))
         n.append(len(rows))
-        means.append(finite_mean(stack))
+        mean = finite_mean(stack)
+        means.append(np.where(np.isinf(mean), np.nan, mean))  # where a run diverged, no mean of the others
         zeros.append((stack == -np.inf).mean(axis=0))
     return GradientMap(updates, n, np.stack(means), np.stack(zeros))
 

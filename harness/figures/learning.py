@@ -137,7 +137,8 @@ def _mean(ax: Axes, group: pd.DataFrame, y: Quantity, colour: str, generator: np
 
     wide = carried_forward(group, y)
     seeds = group.drop_duplicates("run_id").set_index("run_id")["seed"].reindex(wide.index)
-    by_seed = wide.groupby(seeds).mean()
+    # A run without a value (its loss was never finite) leaves no mean, rather than one of the others.
+    by_seed = wide[wide.columns[wide.notna().all()]].groupby(seeds).mean()
     band = mean_band(by_seed.to_numpy(dtype="float64"), generator)
     updates = by_seed.columns.to_numpy(dtype="float64")
     if len(by_seed) > 1:

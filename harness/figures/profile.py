@@ -101,6 +101,7 @@ def _lines(ax: Axes, group: pd.DataFrame, colour: str) -> bool:
     import numpy as np
 
     from harness.figures import style
+    from harness.statistics.frames import overflow
     from harness.statistics.intervals import finite_mean, mean_band, seed_means
 
     any_theory = False
@@ -108,6 +109,9 @@ def _lines(ax: Axes, group: pd.DataFrame, colour: str) -> bool:
     for at, same in group.groupby(group["at"].map(tuple), sort=True):
         x = np.asarray(at, dtype=np.float64)
         measured = np.stack([np.asarray(values, dtype=np.float64) for values in same["measured"]])
+        if "outcome" in same.columns:  # NaN of a diverged run is no position at which nothing was measured
+            diverged = (same["outcome"] == "diverged").to_numpy(dtype=bool)
+            measured[diverged] = overflow(measured[diverged])
         band = mean_band(seed_means(measured, same["seed"]), np.random.default_rng(SEED))
         marker = "o" if len(x) == 1 else ""  # a line needs two points
         ax.plot(x, band.mean, color=colour, marker=marker, markersize=style.scaled(3), zorder=3)

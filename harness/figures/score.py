@@ -13,6 +13,7 @@ from harness.figures import panels
 from harness.figures.kind import COL, ROW, SEED, SERIES_HUE, FigureKind
 from harness.figures.reference import OF_METRIC
 from harness.study import labels
+from harness.study.matching import canonical
 from harness.study.spec import StudySpec
 from harness.verdicts.metrics import Metric, finished, metric_named
 
@@ -72,7 +73,7 @@ def scores(runs: pd.DataFrame, *, metric: Metric, by: str) -> pd.DataFrame:
 
     done, rows = finished(runs), []
     for level in labels.levels(by, done[by].unique()):
-        group = metric.measure(panels.part(done, by, level), np.random.default_rng(SEED))
+        group = metric.of(panels.part(done, by, level), np.random.default_rng(SEED))
         rows.append((level, group.value, group.low, group.high, group.runs, group.seeds))
     return pd.DataFrame(rows, columns=[by, "value", "low", "high", "runs", "seeds"])
 
@@ -118,7 +119,7 @@ def score(
                     # Series are set apart sideways: equal rates (0 and 1 above all) would hide one another.
                     shift = DODGE * (i - (len(hues) - 1) / 2) / len(hues)
                     table = scores(rows, metric=measured, by=x)
-                    table["at"] = [_index(xs, x, value) + shift for value in table[x]]
+                    table["at"] = [_index(xs, value) + shift for value in table[x]]
                     _series(panel.ax, table, colours[i], marks[i])
                     if metric not in COUNTED:
                         _dots(panel.ax, rows, table, measured, x, colours[i])
@@ -139,8 +140,8 @@ def score(
     return figure
 
 
-def _index(xs: list[Any], x: str, value: object) -> int:
-    return [labels.value(x, each) for each in xs].index(labels.value(x, value))
+def _index(xs: list[Any], value: object) -> int:
+    return [canonical(each) for each in xs].index(canonical(value))
 
 
 def _reference(panel: panels.Panel, metric: str, x: str, xs: list[Any]) -> bool:

@@ -63,8 +63,13 @@ def _shares(way: Trajectory) -> list[Profile]:
             low, high = known[name]
             margin = MARGIN * (high - low) if high - low < torch.inf else 0.0
             if low > -torch.inf:
-                seen.setdefault(f"saturated_low_{name}", []).append(float((a <= low + margin).double().mean()))
+                seen.setdefault(f"saturated_low_{name}", []).append(_share(a <= low + margin, a))
             if high < torch.inf:
-                seen.setdefault(f"saturated_high_{name}", []).append(float((a >= high - margin).double().mean()))
+                seen.setdefault(f"saturated_high_{name}", []).append(_share(a >= high - margin, a))
     at = np.arange(1.0, way.length + 1)
     return [Profile(quantity, "t", at, np.asarray(shares)) for quantity, shares in seen.items()]
+
+
+def _share(saturated: Tensor, values: Tensor) -> float:
+    """The share of saturated units; NaN where one is NaN: a comparison would take it for one that is not."""
+    return float("nan") if bool(values.isnan().any()) else float(saturated.double().mean())

@@ -67,7 +67,10 @@ def scores(rows: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> dict[int, 
 
 
 def best_switch(rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> float | None:
-    """The best unit's score of one run, of its cell state where it has one, else of its hidden state; None without."""
+    """The best unit's score of one run, of its cell state where it has one, else of its hidden state; None without.
+
+    None too where a unit has no score: its values are not finite, or no step tells the symbol seen from not yet.
+    """
     part = "c" if any(row["part"] == "c" for row in rows) else "h"
-    known = [score for score in scores((row for row in rows if row["part"] == part), keys).values() if score == score]
-    return max(known, default=None)
+    every = list(scores((row for row in rows if row["part"] == part), keys).values())
+    return max(every, default=None) if all(score == score for score in every) else None

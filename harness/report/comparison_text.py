@@ -105,6 +105,8 @@ def notes(comparison: Comparison) -> Iterator[str]:
         yield f"without a result in B: {_listed(pairs.lost, '; ')}."
     if comparison.valueless:
         yield f"{_count(comparison.valueless, 'pair')} with {comparison.metric.name} in A alone."
+    if comparison.without:
+        yield f"left out: {_count(comparison.without, 'pair')} without {comparison.metric.name} in A."
     if pairs.gained:
         yield f"in B alone, not compared: {_count(len(pairs.gained), 'run')}, {_listed(pairs.gained, '; ')}."
     yield from pairs.notes

@@ -65,16 +65,17 @@ def learning_curves(curves: pd.DataFrame, most: int = 100) -> PlotData | None:
     measure = next((name for name in ("accuracy", "loss") if curves[name].notna().any()), None)
     if measure is None:
         return None
-    known = curves.dropna(subset=[measure]).sort_values("update")
+    ordered = curves.sort_values("update")
+    known = ordered.dropna(subset=[measure])
     runs = [
         {"seed": int(rows["seed"].iloc[0]), "outcome": str(rows["outcome"].iloc[0]), **_line(rows, measure, most)}
         for _, rows in known.groupby("run_id", sort=False)
     ]
     if measure == "accuracy":
-        wide = carried_forward(known)
-    else:
-        wide = known.pivot(index="run_id", columns="update", values=measure).dropna(axis=1)
-    mean = pd.DataFrame({"update": wide.columns.to_numpy(), measure: wide.mean(axis=0).to_numpy()})
+        wide = carried_forward(ordered)
+    else:  # of all runs: one whose loss was never finite leaves no update at which every run has one
+        wide = ordered.pivot(index="run_id", columns="update", values=measure).dropna(axis=1)
+    mean = pd.DataFrame({"update": wide.columns.to_numpy(), measure: wide.mean(axis=0, skipna=False).to_numpy()})
     chance = curves["chance"].dropna().to_list() if measure == "accuracy" else []
     return {
         "measure": measure,

@@ -85,7 +85,7 @@ def _levels(study: StudySpec, axis: str) -> list[Any]:
 def _cell(metric: Metric, runs: pd.DataFrame) -> TableCell:
     if runs.empty:
         return TableCell("–", "")
-    group = metric.measure(runs, np.random.default_rng(0))
+    group = metric.of(runs, np.random.default_rng(0))
     interval, value = interval_text(metric, group), group.value
     order = "" if math.isnan(value) else "Infinity" if value == math.inf else str(value)
     return TableCell(metric.text(value) if interval == "–" else f"{metric.text(value)} {interval}", order)

@@ -76,6 +76,7 @@ def _verdicts(study: StudySpec, verdicts: Sequence[Verdict]) -> str:
     body = []
     for verdict in verdicts:
         text = verdict.text.replace(">=", "≥").replace("<=", "≤") + (f" ({verdict.reason})" if verdict.reason else "")
+        text += f" (warning: {verdict.remark})" if verdict.warning else ""
         for i, (name, value, interval, n) in enumerate(list(verdict.rows()) or [("", "–", "–", "0")]):
             first = [text, verdict.state] if i == 0 else ["", ""]
             body.append([*first, f"{name} {value}".strip(), interval, n])

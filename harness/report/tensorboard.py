@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from hashlib import sha256
 from pathlib import Path
 
 from harness.errors import HarnessError, ResultsError
@@ -12,6 +13,7 @@ from harness.study import labels
 from harness.study.spec import StudySpec
 
 SCALARS = ("accuracy", "loss", "gradient_norm", "spectral_radius_now", "sigma_max")  # columns of curves
+LONGEST = 200  # bytes of a folder's name; file systems allow 255
 
 
 def write(folder: Path, study: StudySpec, frames: Frames) -> int:
@@ -34,7 +36,7 @@ def write(folder: Path, study: StudySpec, frames: Frames) -> int:
     for _, curve in runs:
         first = curve.iloc[0]
         where = labels.condition({axis: first[axis] for axis in study.axes() if axis in curve.columns}) or study.name
-        path = folder / re.sub(r"[^\w=.,+-]+", "_", where) / f"seed_{first['seed']}" / "events.out.tfevents.0"
+        path = folder / _folder(where) / f"seed_{first['seed']}" / "events.out.tfevents.0"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as file:
@@ -49,3 +51,12 @@ def write(folder: Path, study: StudySpec, frames: Frames) -> int:
         except OSError as error:
             raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
     return len(runs)
+
+
+def _folder(where: str) -> str:
+    """A folder's name for the settings of a point, and for no others: what a file system cannot write is hashed too."""
+    plain = where.replace(", ", ",_")
+    name = re.sub(r"[^\w=.,+-]+", "_", where)
+    if name == plain and len(name.encode()) <= LONGEST and not name.startswith("."):
+        return name
+    return f"{name.lstrip('.')[: LONGEST // 4]}-{sha256(where.encode()).hexdigest()[:16]}"

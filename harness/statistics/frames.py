@@ -111,18 +111,43 @@ def long(gradients: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.Da
 
 
 def by_lag(lists: Sequence[object]) -> Values:
-    """Lists over t as rows of a matrix (rows, longest T) whose column is the lag T − t; NaN beyond a list's own T."""
+    """Lists over t as rows of a matrix (rows, longest T) whose column is the lag T − t; NaN beyond a list's own T.
+
+    A NaN within a list is the norm of a gradient that is not finite: +∞.
+    """
     longest = max((_length(entries) for entries in lists), default=0)
     matrix = np.full((len(lists), longest), np.nan)
     for row, entries in zip(matrix, lists, strict=True):
         T = _length(entries)
-        row[:T] = _values(entries, T)[::-1]
+        row[:T] = overflow(_values(entries, T))[::-1]
     return matrix
+
+
+def overflow(log10_norms: Values) -> Values:
+    """Recorded norms with +∞ for NaN: what an overflow leaves, inf or inf − inf, is not a value that is missing."""
+    return np.where(np.isnan(log10_norms), np.inf, log10_norms)
+
+
+def exact(values: Sequence[Any]) -> pd.Series[Any]:
+    """The values as a column that leaves them as they are: pandas makes floats of whole numbers beside a null.
+
+    Floats have every whole number up to 2⁵³ only; 2⁵³ + 1 would be another setting.
+    """
+    kinds = {type(value) for value in values}
+    return pd.Series(values, dtype=object if int in kinds and len(kinds) > 1 else None)
 
 
 def _frame(tables: Mapping[str, pa.Table], name: str) -> pd.DataFrame:
     table = tables.get(name)
-    frame: pd.DataFrame = (TABLES[name].schema().empty_table() if table is None else table).to_pandas()
+    table = TABLES[name].schema().empty_table() if table is None else table
+    frame: pd.DataFrame = table.to_pandas()
+    for column in table.schema:
+        if (
+            pa.types.is_integer(column.type)
+            and table[column.name].null_count
+            and (frame[column.name].abs() >= 2**53).any()
+        ):
+            frame[column.name] = exact(table[column.name].to_pylist())
     return frame
 
 

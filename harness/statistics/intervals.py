@@ -76,12 +76,17 @@ def pooled_interval(successes: int, runs: int, seeds: int, level: float = LEVEL)
 def iqm(values: npt.ArrayLike) -> float:
     """Interquartile mean: the mean without the lowest and the highest ⌊n/4⌋ values; NaN for no values.
 
+    NaN where a value is NaN: sorted last, it would be trimmed away. ±∞ is a value, the highest or the lowest.
+
     Less sensitive to one outlying seed than the mean, less noisy than the median. Below four values it is the mean.
 
     Source: Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical precipice", section 4.3.
     """
     array = np.asarray(values, dtype=np.float64)
-    return float(stats.trim_mean(array, 0.25)) if array.size else math.nan
+    if not array.size or np.isnan(array).any():
+        return math.nan
+    with np.errstate(invalid="ignore"):  # ∞ − ∞ is NaN
+        return float(stats.trim_mean(array, 0.25))
 
 
 def iqm_interval(values: npt.ArrayLike, generator: np.random.Generator, level: float = LEVEL) -> Interval:
@@ -95,7 +100,7 @@ def iqm_interval(values: npt.ArrayLike, generator: np.random.Generator, level: f
         generator: source of the resamples.
 
     Returns:
-        the interval; (NaN, NaN) below two seeds, or where values are infinite.
+        the interval; (NaN, NaN) below two seeds, or where values are infinite or NaN.
 
     Source: Efron 1987, "Better bootstrap confidence intervals".
     """
@@ -214,7 +219,8 @@ def mean_band(values: Values, generator: np.random.Generator, level: float = LEV
     """Mean over seeds at each position with a percentile bootstrap band; whole seeds are resampled, not single values.
 
     Args:
-        values: (seeds, positions); NaN where a seed has no value, left out of the mean there.
+        values: (seeds, positions); NaN where a seed has no value, left out of the mean there; +∞ where it diverged, so
+            that there is no mean of the others.
         generator: source of the resamples.
 
     Returns:
@@ -225,7 +231,7 @@ def mean_band(values: Values, generator: np.random.Generator, level: float = LEV
     known = np.isfinite(values)
     mean = finite_mean(values)
     low, high = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    several = known.sum(axis=0) >= 2
+    several = (known.sum(axis=0) >= 2) & np.isfinite(mean)
     if several.any():
         n, filled = len(values), np.where(known, values, 0.0)
         # How often each seed is drawn into each resample: two matrix products then give all resampled means at once.
@@ -237,9 +243,15 @@ def mean_band(values: Values, generator: np.random.Generator, level: float = LEV
 
 
 def finite_mean(values: Values) -> Values:
-    """Mean of the finite values in each column of (rows, positions); NaN where a column has none."""
+    """Mean of the values in each column of (rows, positions), NaN where there is none.
+
+    NaN (nothing was measured there) and −∞ (the logarithm of an exact zero, which figures mark) are left out; +∞ is
+    what has diverged, and makes the mean infinite.
+    """
     known = np.isfinite(values)
-    return _ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))
+    mean = _ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))
+    mean[(values == np.inf).any(axis=0)] = np.inf
+    return mean
 
 
 def seed_means(values: Values, seeds: npt.ArrayLike) -> Values:

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from harness.errors import Place, nearest
 from harness.study.identity import point_versions
+from harness.study.matching import canonical
 from harness.study.section import Section, Sections, marked
 from harness.study.spec import Choice, Experiment, Point, Registry
 from harness.study.yaml_document import KeyPath, YamlDocument
@@ -142,7 +143,7 @@ class Grid:
                 self.report(self.document.place(*inner), f"{key}: an axis is a list of values, such as [{values}]")
             elif not values:
                 self.report(self.document.place(*inner), f"{key}: the axis is empty; give it a value or leave it out")
-            elif len({repr(value) for value in values}) < len(values):
+            elif len({_identity(value) for value in values}) < len(values):
                 self.report(self.document.place(*inner), f"{key}: the axis has a value twice: {values}")
             else:
                 clean[key] = [(value, (*inner, index)) for index, value in enumerate(values)]
@@ -221,6 +222,11 @@ class Grid:
                     self.report(place(key), f"{section}.{key}: no {table} '{word}'{nearest(word, names)}")
                     known = False
         return known
+
+
+def _identity(value: object) -> object:
+    """What tells a value of an axis from the others: 1 and 1.0 are one value, and true another."""
+    return repr(value) if isinstance(value, list | dict) or value != value else canonical(value)
 
 
 def explain(error: ValidationError, model: type[Section]) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.schema import Column, shown_columns
 from harness.study.matching import canonical, choices, ordered
-from harness.study.section import DECLARED
+from harness.study.section import DECLARED, NONE_IS_A_WORD
 
 
 def declared(column: str) -> Column | None:
@@ -73,11 +73,22 @@ def levels(column: str | None, values: Iterable[object]) -> list[Any]:
 
 
 def value(column: str, value: object) -> str:
-    """A value of a column: '50', '0.001', 'lstm', and 'none' (or what it means) for a null."""
+    """A value of a column: '50', '0.001', 'lstm'; a null is what it means, or 'none' ('not set' where that is a word).
+
+    Two values that differ are written differently.
+    """
     known = canonical(value)
     if known is None:
-        return null(column) or "none"
-    return f"{known:.6g}" if isinstance(known, float) else known
+        return null(column) or ("not set" if column in NONE_IS_A_WORD else "none")
+    return known if isinstance(known, str) else number(known)
+
+
+def number(value: float) -> str:
+    """A number in as few digits as tell it from every other: '50', '0.001', '1e-05', '20240101', '0.9999999'."""
+    text = f"{value:.6g}"
+    if isinstance(value, int) or (value.is_integer() and abs(value) < 2**53 and float(text) != value):
+        return str(int(value))
+    return text if float(text) == value else repr(value)
 
 
 def title(parts: Mapping[str, Any]) -> str:
@@ -88,6 +99,11 @@ def title(parts: Mapping[str, Any]) -> str:
 def condition(where: Mapping[str, Any]) -> str:
     """A condition as one reads it in a verdict: 'cell=lstm, sequence_length=50|100'."""
     return ", ".join(
-        f"{column}={'|'.join(value(column, choice) for choice in choices(expected))}"
+        f"{column}={'|'.join(_quoted(value(column, choice)) for choice in choices(expected))}"
         for column, expected in where.items()
     )
+
+
+def _quoted(text: str) -> str:
+    """A value in quotation marks where it could be read as several, or as the beginning of the next."""
+    return repr(text) if any(mark in text for mark in ",=|'\"") else text

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
+from math import isinf
+from numbers import Integral, Real
 from typing import Any
 
-Value = None | float | str
+Value = None | int | float | str
+
+WHOLE = re.compile(r"[+-]?\d{1,4000}", re.ASCII)  # Python converts no more digits
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf", re.ASCII | re.IGNORECASE)
 
 
 def canonical(value: object) -> Value:
     """One form for what is equal on either side of a table: null, a number, or text.
 
-    A column that mixes numbers and words is stored as text (`forget_bias`: '1.0', 'chrono'), so text that spells a
-    number is that number. True is not 1, and NaN, which is how pandas writes a null, is null.
+    A whole number stays one: as a float, 2⁵³ + 1 would be 2⁵³, and two seeds one. Python compares and hashes 1 and 1.0
+    alike. A column that mixes numbers and words is stored as text (`forget_bias`: '1.0', 'chrono'), so text that spells
+    a number is that number; what Python alone reads as one ('1_000') is a word. True is not 1, and NaN, which is how
+    pandas writes a null, is null: no setting can be NaN.
     """
     if value is None or value != value:
         return None
     if isinstance(value, str) or type(value).__name__ in ("bool", "bool_"):
         text = str(value)
-        try:
-            number = float(text)
-        except ValueError:
-            return text
-        return number if number == number else text
-    try:
-        return float(value) if isinstance(value, Real) else str(value)
-    except OverflowError:  # a whole number beyond 1.8·10³⁰⁸
-        return str(value)
+        if WHOLE.fullmatch(text):
+            return int(text)
+        number = float(text) if NUMBER.fullmatch(text) else None
+        return text if number is None or (isinf(number) and text[-1] not in "fF") else number  # 1e999 is no infinity
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else str(value)
 
 
 def choices(expected: object) -> Sequence[object]:
@@ -51,10 +56,10 @@ def ordered(values: Iterable[object], first: Sequence[str] = ()) -> list[Any]:
     def rank(value: object) -> tuple[int, float, str]:
         known = canonical(value)
         if known is None:
-            return 3, 0.0, ""
-        if isinstance(known, float):
-            return 1, known, ""
-        return (0, first.index(known), "") if known in first else (2, 0.0, known)
+            return 3, 0, ""
+        if isinstance(known, str):
+            return (0, first.index(known), "") if known in first else (2, 0, known)
+        return 1, known, ""
 
     distinct: dict[Value, object] = {}
     for value in values:

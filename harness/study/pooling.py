@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.study import labels
-from harness.study.matching import matches
+from harness.study.matching import Value, canonical, matches
 from harness.study.spec import Point
 
 NOT_SETTINGS = ("seed", "outcome")  # columns that a condition may name and a point does not have
@@ -14,11 +13,11 @@ NOT_SETTINGS = ("seed", "outcome")  # columns that a condition may name and a po
 
 def pooled(points: Iterable[Point], where: Mapping[str, Any], used: Iterable[str]) -> list[str]:
     """The columns that differ between points which a figure or a verdict does not tell apart."""
-    groups: dict[tuple[str, ...], dict[str, set[str]]] = {}
+    groups: dict[tuple[Value, ...], dict[str, set[str]]] = {}
     for point in points:
         row = point.columns()
         if matches(row, of_settings(where)):
-            seen = groups.setdefault(tuple(labels.value(name, row.get(name)) for name in used), {})
+            seen = groups.setdefault(tuple(canonical(row.get(name)) for name in used), {})
             for name, value in row.items():
                 seen.setdefault(name, set()).add(repr(value))
     return sorted({name for seen in groups.values() for name, value in seen.items() if len(value) > 1})

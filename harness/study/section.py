@@ -26,15 +26,23 @@ S = TypeVar("S", bound="Sections")
 # declared where the setting is; every section of a plug-in joins as its module is imported. Labels only: no number
 # depends on what is in here.
 DECLARED: dict[str, Column] = {}
+NONE_IS_A_WORD: set[str] = set()  # those of which "none" is a value, so that a null has to be written otherwise
 
 
 File = Annotated[Path, Field(strict=False)]  # a file or folder that a run reads: its content counts, not its name
 
 
-class Section(BaseModel):
-    """Base of every section of a study: frozen, strict, unknown keys are errors."""
+Unbounded = Annotated[float, Field(gt=0, allow_inf_nan=True)]  # positive, or ∞; NaN is not above 0
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+class Section(BaseModel):
+    """Base of every section of a study: frozen and strict; unknown keys and numbers that are not finite are errors.
+
+    NaN is null further down, in pandas: its runs would be pooled with those of null. Where ∞ means something, a setting
+    says so: `Unbounded`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     numerics: ClassVar[int] = 1  # raised where the numbers of this section's code are mended: its run ids change then
 
@@ -52,6 +60,8 @@ class Section(BaseModel):
             known = DECLARED.get(column.name)
             if known is None or (column.labelled and not known.labelled):
                 DECLARED[column.name] = column
+            if "none" in literals(cls.model_fields[key].annotation):
+                NONE_IS_A_WORD.add(column.name)
 
 
 @dataclass(frozen=True)
@@ -166,15 +176,27 @@ def setting_column(model: type[Section], key: str) -> Column:
 
 
 def arrow_type(annotation: Any) -> pa.DataType:
-    """The column type of a setting, from its annotation: text where it holds words, or anything but one number."""
+    """The column type of a setting, from its annotation: text where it holds words, or anything but one number.
+
+    True is not 1: a setting that may be either is text as well.
+    """
     kinds = set(value_types(annotation))
     if kinds <= {bool}:
         return pa.bool_()
-    if kinds <= {int, bool}:
+    if kinds <= {int}:
         return pa.int64()
-    if kinds <= {float, int, bool}:
+    if kinds <= {float, int}:
         return pa.float64()
     return pa.string()
+
+
+def literals(annotation: Any) -> Iterator[object]:
+    """The words and numbers that an annotation spells out."""
+    if get_origin(annotation) is Literal:
+        yield from get_args(annotation)
+    else:
+        for part in get_args(annotation):
+            yield from literals(part)
 
 
 def value_types(annotation: Any) -> Iterator[type]:

@@ -13,10 +13,12 @@ from functools import cached_property
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_type_hints
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from harness.schema import Column
 from harness.study.identity import PluginVersion, Versions
+from harness.study.matching import choices
 from harness.study.section import Section, Sections, columns_of, marked, setting, setting_column, wrong
 
 __all__ = [
@@ -51,12 +53,24 @@ class Paper(Section):
     )
 
 
+def _no_nan(condition: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A condition without NaN, which would select what is null."""
+    for name, expected in condition.items():
+        if any(value != value for value in choices(expected)):
+            raise PydanticCustomError("nan", "{name} cannot be NaN; null is what is not set", {"name": name})
+    return condition
+
+
+Condition = Annotated[Mapping[str, Any], Field(strict=False), AfterValidator(_no_nan)]
+Contrast = Annotated[Mapping[str, Annotated[tuple[Any, Any], Field(strict=False)]], AfterValidator(_no_nan)]
+
+
 class FigureSpec(Section):
     """One figure of a study; each kind adds its own settings in its own file."""
 
     kind: str = Field(description="what kind of figure")
     name: str | None = Field(None, pattern=SLUG, description="file name without ending; default: the kind")
-    where: Annotated[Mapping[str, Any], Field(strict=False)] = Field(
+    where: Condition = Field(
         default_factory=dict, description="only runs with these values of these columns (a list means any of them)"
     )
 
@@ -70,15 +84,13 @@ class Expectation(Section):
     """
 
     metric: str = Field(description="what is judged, by name in METRICS")
-    where: Annotated[Mapping[str, Any], Field(strict=False)] = Field(
-        default_factory=dict, description="column: value, or a list of values"
-    )
+    where: Condition = Field(default_factory=dict, description="column: value, or a list of values")
     per: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         (), description="judge once for each combination of values of these columns"
     )
     at_least: float | None = Field(None, allow_inf_nan=False, description="lower bound of the measured value")
     at_most: float | None = Field(None, allow_inf_nan=False, description="upper bound of the measured value")
-    contrast: Mapping[str, Annotated[tuple[Any, Any], Field(strict=False)]] | None = Field(
+    contrast: Contrast | None = Field(
         None, description="one column and two of its values: the metric of the first lies above that of the second"
     )
     apart: bool = Field(False, description="with contrast: the two intervals must not touch")

@@ -19,7 +19,7 @@ from harness.statistics.significance import (
     probability_of_improvement,
     stratified_permutation,
 )
-from harness.verdicts.metrics import METRICS, Measured, Metric, metric_named
+from harness.verdicts.metrics import METRICS, Measured, Metric, lost, metric_named
 from harness.verdicts.pairing import Pairs, grid_cells, pair
 
 ComparisonState = Literal["no regression", "regression", "incomplete"]
@@ -63,7 +63,7 @@ class Comparison:
 
     `difference`, `interval`, `p` and `improvement` are over the whole grid, all cells with equal weight; `false_alarms`
     is the probability that by chance alone some cell exceeds the margin; `valueless` counts the pairs whose metric has
-    a value in A and none in B.
+    a value in A and none in B, `without` those that have none in A and are left out.
     """
 
     metric: Metric
@@ -78,6 +78,7 @@ class Comparison:
     improvement: tuple[float, Interval]
     false_alarms: float
     valueless: int
+    without: int = 0
 
     @property
     def identical(self) -> bool:
@@ -141,10 +142,11 @@ def compare(
     generator = np.random.default_rng(seed)
     # A pair whose metric has no value on one side (a diverged run has no loss) cannot enter a difference. One that lost
     # its value in B is counted, since it is not comparable any more.
-    valued, before, after, valueless = [], [], [], 0
+    valued, before, after, valueless, without = [], [], [], 0, 0
     for label, rows in grid_cells(pairs):
         a, b = (_values(measure, side.iloc[rows]) for side in (pairs.first, pairs.second))
         valueless += int((~np.isnan(a) & np.isnan(b)).sum())
+        without += int(np.isnan(a).sum())
         known = ~np.isnan(a) & ~np.isnan(b)
         if known.any():
             valued.append((label, np.asarray(rows)[known]))
@@ -168,8 +170,8 @@ def compare(
                 label=label,
                 n=len(each),
                 changed=int(np.count_nonzero(each)),
-                first=measure.measure(pairs.first.iloc[rows], generator),
-                second=measure.measure(pairs.second.iloc[rows], generator),
+                first=measure.of(pairs.first.iloc[rows], generator),
+                second=measure.of(pairs.second.iloc[rows], generator),
                 difference=float(each.mean()),
                 interval=difference_interval([each], generator),
                 p=p,
@@ -186,6 +188,7 @@ def compare(
             [sign * each for each in differences], gate.margin, generator, two_sided=gate.better == 0
         ),
         valueless=valueless,
+        without=without,
     )  # fmt: skip
 
 
@@ -203,7 +206,9 @@ def _values(metric: Metric, runs: pd.DataFrame) -> Values:
         values = metric.per_seed(runs).reindex(runs["seed"].to_numpy())
     except KeyError as error:
         raise HarnessError(f"no column {error}, which {metric.name} needs; choose another --metric") from None
-    return np.asarray(values, dtype=np.float64)
+    numbers: Values = np.array(values, dtype=np.float64)
+    numbers[np.isinf(numbers) & lost(runs).to_numpy(dtype=bool)] = np.nan  # no difference can be taken of it
+    return numbers
 
 
 def _differences(a: Values, b: Values, metric: Metric) -> Values:

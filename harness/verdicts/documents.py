@@ -34,6 +34,7 @@ def verdict_document(judged: JudgedStudy) -> JsonDocument:
                 "text": verdict.text,
                 "state": verdict.state,
                 "reason": verdict.reason,
+                "warning": verdict.warning,
                 "metric": verdict.metric,
                 "measured": list(_groups(verdict)),
             }

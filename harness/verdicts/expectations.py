@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.study import labels
 from harness.study.spec import Expectation
-from harness.verdicts.feasibility import expectation_faults, weak_seeds
+from harness.verdicts.feasibility import describe, expectation_faults, weak_seeds
 from harness.verdicts.metrics import Measured, Metric, finished, metric_named
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Verdict:
 
     `measured` is the metric of the group of runs, in a contrast of the first group, and `other` that of the second;
     both are None where nothing has run. `reason` is a sentence: why the expectation does not hold, or in a contrast the
-    paired test.
+    paired test. `warning` is a sentence where the planned seeds are too few for the expectation, whatever they give.
     """
 
     text: str
@@ -36,6 +36,12 @@ class Verdict:
     measured: Measured | None = None
     other: Measured | None = None
     names: tuple[str, str] = ("", "")
+    warning: str = ""
+
+    @property
+    def remark(self) -> str:
+        """The warning as it stands beside the verdict's text, without repeating that."""
+        return self.warning.replace(f" for {self.text}", "", 1)
 
     @property
     def value(self) -> float:
@@ -81,24 +87,15 @@ def judge(expectation: Expectation, runs: pd.DataFrame, planned: pd.DataFrame, *
 
     selected = select(planned, expectation.where)
     judge_group = _contrast if expectation.contrast else _bound
-    return [
-        judge_group(expectation, combination, runs, select(selected, combination), seed)
-        for combination in _combinations(selected, expectation.per)
-    ]
-
-
-def describe(expectation: Expectation, combination: Mapping[str, Any] | None = None) -> str:
-    """An expectation as a line of text: 'success_rate of cell=lstm, sequence_length=100 >= 0.8'."""
-    where = labels.condition({**expectation.where, **(combination or {})})
-    if expectation.contrast:
-        column, (first, second) = next(iter(expectation.contrast.items()))
-        text = f"{expectation.metric} of {labels.condition({column: first})} above {labels.condition({column: second})}"
-        return text + (f" at {where}" if where else "") + (", intervals apart" if expectation.apart else "")
-    low, high = expectation.at_least, expectation.at_most
-    of = f"{expectation.metric} of {where or 'all runs'}"
-    if low is not None and high is not None:
-        return f"{of} in {low:g} … {high:g}"
-    return f"{of} >= {low:g}" if low is not None else f"{of} <= {high:g}"
+    verdicts = []
+    for combination in _combinations(selected, expectation.per):
+        group = select(selected, combination)
+        verdict = judge_group(expectation, combination, runs, group, seed)
+        if verdict.state != "not asked":
+            weak = weak_seeds(expectation, _seeds(expectation, group), verdict.text)
+            verdict = replace(verdict, warning=weak or "")
+        verdicts.append(verdict)
+    return verdicts
 
 
 def interval_text(metric: Metric, group: Measured) -> str:
@@ -126,7 +123,8 @@ def overall(verdicts: list[Verdict]) -> str:
     if counts["fails"]:
         return f"{counts['fails']} of {total} expectations {_plural(counts['fails'], 'fails', 'fail')}."
     if counts["incomplete"]:
-        return f"No verdict on {counts['incomplete']} of {total} expectations: runs are missing or failed."
+        without = f"{counts['incomplete']} of {total} expectations"
+        return f"No verdict on {without}: runs are missing, failed, or without a value."
     return f"All {total} expectations hold." if total > 1 else "The expectation holds."
 
 
@@ -145,6 +143,17 @@ def _combinations(planned: pd.DataFrame, per: tuple[str, ...]) -> list[dict[str,
     return parts or [{}]
 
 
+def _seeds(expectation: Expectation, planned: pd.DataFrame) -> int:
+    """How many seeds a verdict rests on; of a contrast, those that both groups share."""
+    from harness.statistics.frames import select
+
+    seeds = set(planned["seed"])
+    for column, pair in (expectation.contrast or {}).items():
+        for value in pair:
+            seeds &= set(select(planned, {column: value})["seed"])
+    return len(seeds)
+
+
 def _finished_and_gap(runs: pd.DataFrame, planned: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The finished runs among the planned ones, and why no verdict is possible ('' if one is)."""
     present = runs[runs["run_id"].isin(planned["run_id"])]
@@ -156,7 +165,7 @@ def _finished_and_gap(runs: pd.DataFrame, planned: pd.DataFrame) -> tuple[pd.Dat
 def _measure(metric: Metric, runs: pd.DataFrame, seed: int) -> Measured | None:
     import numpy as np
 
-    return metric.measure(runs, np.random.default_rng(seed)) if len(runs) else None
+    return metric.of(runs, np.random.default_rng(seed)) if len(runs) else None
 
 
 def _bound(
@@ -168,15 +177,17 @@ def _bound(
     done, blocked = _finished_and_gap(runs, planned)
     measured = _measure(metric, done, seed)
     if blocked or measured is None or math.isnan(measured.value):
-        return Verdict(text, "incomplete", blocked or f"no {metric.label} was recorded", metric.name, measured)
+        return Verdict(text, "incomplete", blocked or _no_value(metric, done), metric.name, measured)
     low, high = expectation.at_least, expectation.at_most
     # A censored median has no number to print: "∞ is above 300" would be read as a measurement.
     beyond_budget = math.isinf(measured.value) and metric.name == "solved_at"
-    shown = "the median lies beyond the budget" if beyond_budget else metric.text(measured.value)
     if low is not None and measured.value < low:
-        return Verdict(text, "fails", f"{shown} is below {low:g}", metric.name, measured)
+        reason = f"{_beside(metric, measured.value, low)} is below {labels.number(low)}"
+        return Verdict(text, "fails", reason, metric.name, measured)
     if high is not None and measured.value > high:
-        return Verdict(text, "fails", shown if beyond_budget else f"{shown} is above {high:g}", metric.name, measured)
+        above = f"{_beside(metric, measured.value, high)} is above {labels.number(high)}"
+        reason = "the median lies beyond the budget" if beyond_budget else above
+        return Verdict(text, "fails", reason, metric.name, measured)
     return Verdict(text, "holds", "", metric.name, measured)
 
 
@@ -194,13 +205,21 @@ def _contrast(
     (first, blocked), (second, also_blocked) = (_finished_and_gap(runs, side) for side in sides)
     a, b = _measure(metric, first, seed), _measure(metric, second, seed)
     reasons = [f"{name}: {reason}" for name, reason in zip(names, (blocked, also_blocked), strict=True) if reason]
-    if reasons or a is None or b is None or math.isnan(a.value) or math.isnan(b.value):
-        return Verdict(
-            text, "incomplete", "; ".join(reasons) or f"no {metric.label} was recorded", metric.name, a, b, names
-        )
+    if not reasons:
+        sides_measured = zip(names, (a, b), (first, second), strict=True)
+        reasons = [
+            f"{name}: {_no_value(metric, done)}"
+            for name, group, done in sides_measured
+            if group is None or math.isnan(group.value)
+        ]
+    if reasons or a is None or b is None:
+        return Verdict(text, "incomplete", "; ".join(reasons), metric.name, a, b, names)
     difference = _paired(metric, first, second, seed)
     if not a.value > b.value:
         return Verdict(text, "fails", f"{names[0]} is not above {names[1]}; {difference}", metric.name, a, b, names)
+    if expectation.apart and (math.isnan(a.low) or math.isnan(b.high)):
+        without = " and ".join(name for name, end in zip(names, (a.low, b.high), strict=True) if math.isnan(end))
+        return Verdict(text, "incomplete", f"no interval of {without}; {difference}", metric.name, a, b, names)
     if expectation.apart and not a.low > b.high:
         return Verdict(text, "fails", f"the intervals touch; {difference}", metric.name, a, b, names)
     return Verdict(text, "holds", difference, metric.name, a, b, names)
@@ -212,13 +231,39 @@ def _paired(metric: Metric, first: pd.DataFrame, second: pd.DataFrame, seed: int
 
     from harness.statistics.intervals import paired_permutation
 
-    both = metric.per_seed(first).to_frame("a").join(metric.per_seed(second).rename("b"), how="inner").dropna()
+    both = metric.per_seed(first).to_frame("a").join(metric.per_seed(second).rename("b"), how="inner")
     if len(both) < 2:
         return "fewer than two shared seeds, so no paired test"
+    infinite = int((~np.isfinite(both)).any(axis=1).sum())
+    if infinite:
+        return f"no paired test: {metric.label} is infinite for {infinite} of {len(both)} shared seeds"
     mean = float((both["a"] - both["b"]).mean())
     p = paired_permutation(both["a"].to_numpy(), both["b"].to_numpy(), np.random.default_rng(seed))
     size = f"{mean:+.{metric.decimals}f}"
     return f"paired difference {size} over {len(both)} shared seeds, p = {p:.3g} (permutation)"
+
+
+def _no_value(metric: Metric, runs: pd.DataFrame) -> str:
+    """Why a group of finished runs has no value."""
+    if not len(runs):
+        return f"no {metric.label} was recorded"
+    per_seed = metric.per_seed(runs)
+    missing = int(per_seed.isna().sum())
+    if missing == len(per_seed):
+        return f"no {metric.label} was recorded"
+    return (
+        f"{missing} of {len(per_seed)} seeds have no {metric.label}" if missing else f"{metric.label} is not a number"
+    )
+
+
+def _beside(metric: Metric, value: float, bound: float) -> str:
+    """A value in as many digits as tell it from the bound that it misses: '0.7996' below 0.8 and not '0.80'."""
+    if not math.isfinite(value):
+        return metric.text(value)
+    digits = (f"{value:.{decimals}f}" for decimals in range(metric.decimals, 17))
+    return next(
+        (text for text in digits if (float(text) < bound) == (value < bound) and float(text) != bound), repr(value)
+    )
 
 
 def _plural(count: int, one: str, many: str) -> str:

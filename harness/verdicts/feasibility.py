@@ -31,8 +31,27 @@ def expectation_faults(study: StudySpec) -> list[tuple[int, str]]:
     ]
 
 
-def weak_seeds(expectation: Expectation, n: int) -> str | None:
+def describe(expectation: Expectation, combination: Mapping[str, Any] | None = None) -> str:
+    """An expectation as a line of text: 'success_rate of cell=lstm, sequence_length=100 >= 0.8'."""
+    where = labels.condition({**expectation.where, **(combination or {})})
+    if expectation.contrast:
+        column, (first, second) = next(iter(expectation.contrast.items()))
+        text = f"{expectation.metric} of {labels.condition({column: first})} above {labels.condition({column: second})}"
+        return text + (f" at {where}" if where else "") + (", intervals apart" if expectation.apart else "")
+    low, high = expectation.at_least, expectation.at_most
+    of = f"{expectation.metric} of {where or 'all runs'}"
+    if low is not None and high is not None:
+        return f"{of} in {labels.number(low)} … {labels.number(high)}"
+    return f"{of} >= {labels.number(low)}" if low is not None else f"{of} <= {labels.value(expectation.metric, high)}"
+
+
+def weak_seeds(expectation: Expectation, n: int, text: str = "") -> str | None:
     """A sentence if `n` seeds are too few for what an expectation claims, whatever the runs give; else None.
+
+    Args:
+        expectation: as the study states it.
+        n: seeds.
+        text: names the expectation in the sentence; default: `describe`, and what it is judged for each value of.
 
     - a contrast by paired permutation cannot fall below p = 2/2ⁿ: five seeds never reach .05;
     - apart, success rates: the Wilson intervals of n of n, [n/(n+z²), 1], and of 0 of n, [0, z²/(n+z²)], touch below
@@ -57,11 +76,11 @@ def weak_seeds(expectation: Expectation, n: int) -> str | None:
             reasons.append(f"even {n} of {n} solved leaves the rate anywhere in [{best:.2f}, 1]")
         if expectation.at_most is not None and worst >= max(expectation.at_most, 0.5):
             reasons.append(f"even 0 of {n} solved leaves the rate anywhere in [0, {worst:.2f}]")
-    return (
-        f"{n} {'seed is' if n == 1 else 'seeds are'} too few for an expectation: {'; '.join(reasons)}"
-        if reasons
-        else None
-    )
+    if not reasons:
+        return None
+    each = f" for each {', '.join(expectation.per)}" if expectation.per else ""
+    few = f"{n} {'seed is' if n == 1 else 'seeds are'} too few"
+    return f"{few} for {text or describe(expectation) + each}: {'; '.join(reasons)}"
 
 
 def grid_settings(study: StudySpec) -> list[Mapping[str, Any]]:
@@ -114,4 +133,4 @@ def _malformed(expectation: Expectation) -> Iterator[str]:
     if expectation.contrast is None and expectation.apart:
         yield "apart belongs to a contrast"
     if len(bounds) == 2 and bounds[0] > bounds[1]:
-        yield f"at_least {bounds[0]:g} lies above at_most {bounds[1]:g}"
+        yield f"at_least {labels.number(bounds[0])} lies above at_most {labels.number(bounds[1])}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from textwrap import fill
 from xml.etree import ElementTree
@@ -13,6 +15,7 @@ from harness.errors import ResultsError
 from harness.statistics.frames import Frames
 from harness.store import tables
 from harness.store.journal import Journal
+from harness.study.matching import canonical
 from harness.study.plan import Plan
 from harness.verdicts.expectations import Verdict, judge, overall
 from harness.verdicts.summary import summary
@@ -35,7 +38,7 @@ class JudgedStudy:
 
     @property
     def any_incomplete(self) -> bool:
-        """Whether an expectation has no verdict because runs are missing or failed."""
+        """Whether an expectation has no verdict because runs are missing, failed, or without a value."""
         return any(verdict.state == "incomplete" for verdict in self.verdicts)
 
     def text(self) -> str:
@@ -60,6 +63,8 @@ class JudgedStudy:
                 ElementTree.SubElement(case, "failure", message=f"{measured} {verdict.reason}".strip())
             elif verdict.state != "holds":
                 ElementTree.SubElement(case, "skipped", message=f"{verdict.state}: {verdict.reason}")
+            if verdict.warning:
+                ElementTree.SubElement(case, "system-out").text = f"warning: {verdict.warning}"
         try:
             ElementTree.ElementTree(suite).write(path, encoding="unicode", xml_declaration=True)
         except OSError as error:
@@ -74,5 +79,14 @@ def judge_folder(plan: Plan, folder: Path) -> JudgedStudy:
     """
     journal = Journal.open(folder)
     frames = Frames.from_tables(tables.derive(journal, plan))
-    planned = pd.DataFrame([{"run_id": run.run_id, **run.columns()} for run in plan.runs])
+    planned = planned_runs(plan)
     return JudgedStudy(plan, frames, [verdict for e in plan.study.expect for verdict in judge(e, frames.runs, planned)])
+
+
+def planned_runs(plan: Plan) -> pd.DataFrame:
+    """A row for each planned run: its id, its seed and every setting, in the form in which they are compared."""
+    rows: list[dict[str, object]] = []
+    for point, runs in groupby(plan.runs, key=attrgetter("point")):
+        settings = {name: canonical(value) for name, value in point.columns().items()}
+        rows += [{"run_id": run.run_id, **settings, "seed": run.seed} for run in runs]
+    return pd.DataFrame(rows, dtype=object)

@@ -1,5 +1,9 @@
 """What an expectation can be about: each metric measures one group of runs, over seeds.
 
+No metric leaves a run out. A run that has lost its network to numbers that are not finite counts as its metric's
+`meaning` says: never solved, at chance, with an infinite loss. Where a run has no value and no such rule, the group has
+none: the metric is NaN, and there is no verdict.
+
 Read whenever a study is read: pandas and scipy are imported where something is measured.
 """
 
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 IQM = "interquartile mean over seeds, bootstrap 95 % interval"
+COMPLETE = "none unless every run has one"
+LOST = "a run that diverged counts as ∞"
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class PerSeed(Protocol):
     """What each seed of a group scores: what is paired between two groups."""
 
     def __call__(self, runs: pd.DataFrame) -> pd.Series[float]:
-        """One number a seed, indexed by seed; NaN where a seed has none."""
+        """One number a seed, indexed by seed; NaN where one of its runs has none (`seed_means`)."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,8 @@ class Metric:
     Attributes:
         name: by which a study's expectations and `--metric` name it.
         label: on an axis and in a table.
-        meaning: a sentence for people, with the statistic and its interval.
-        measure: of a group of runs.
+        meaning: a sentence for people, with the statistic, its interval, and how a diverged run counts.
+        measure: of a group of runs; its value is NaN where a run has none and no rule says how it counts.
         per_seed: of each seed, for paired tests.
         decimals: that are written.
         better: 1 where higher is better, −1 where lower is, 0 where a change either way is for the worse.
@@ -77,6 +83,11 @@ class Metric:
     decimals: int
     better: Literal[-1, 0, 1]
     margin: float | None = None
+
+    def of(self, runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
+        """`measure`, without a value where a seed has none: a plug-in may have judged those that remain."""
+        group, missing = self.measure(runs, generator), int(self.per_seed(runs).isna().sum())
+        return Measured(math.nan, math.nan, math.nan, group.runs, group.seeds) if missing else group
 
     def text(self, value: float) -> str:
         """A number of this metric in words: '0.88', '700', '> budget' where the data end before it."""
@@ -103,35 +114,52 @@ def _solved(runs: pd.DataFrame) -> pd.Series[float]:
     return (runs["outcome"] == "solved").astype("float64").groupby(runs["seed"]).mean()
 
 
+def seed_means(values: pd.Series[float], seeds: pd.Series[int]) -> pd.Series[float]:
+    """The mean of each seed's runs; NaN where one of them has no value: pandas alone would leave that run out."""
+    return values.groupby(seeds).mean().mask(values.isna().groupby(seeds).any())
+
+
+def lost(runs: pd.DataFrame) -> pd.Series[bool]:
+    """Which runs ended without a network: they diverged, some of them after they had been solved.
+
+    What argmax and comparisons make of a network of NaNs is no accuracy: of the copying memory .185, of a yes or no the
+    share of noes. A solved run that goes on has no outcome of its own for that: it ends before its budget, or its final
+    loss is not finite.
+    """
+    import numpy as np
+
+    ended = runs["outcome"] == "diverged"
+    if {"solved_at", "updates", "max_updates"} <= set(runs.columns):
+        ended |= (runs["updates"] > runs["solved_at"]) & (runs["updates"] < runs["max_updates"])
+    if {"final_accuracy", "final_loss"} <= set(runs.columns):
+        loss = runs["final_loss"].astype("float64")
+        if loss.notna().any():  # an experiment of a package may measure an accuracy and no loss
+            ended |= runs["final_accuracy"].notna() & ~np.isfinite(loss)
+    return ended.astype(bool)
+
+
 def _final_accuracy(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
     return _interquartile(_accuracies(runs), runs, generator)
 
 
 def _accuracies(runs: pd.DataFrame) -> pd.Series[float]:
-    accuracy = runs["final_accuracy"].astype("float64")
-    # Leaving a diverged run out would flatter the method: a network of NaNs guesses.
-    lost = (runs["outcome"] == "diverged") & accuracy.isna()
-    return accuracy.mask(lost, runs["chance"].astype("float64")).groupby(runs["seed"]).mean()
+    accuracy = runs["final_accuracy"].astype("float64").mask(lost(runs), runs["chance"].astype("float64"))
+    return seed_means(accuracy, runs["seed"])
 
 
 def _interquartile(per_seed: pd.Series[float], runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
     from harness.statistics.intervals import iqm, iqm_interval
 
-    values = per_seed.dropna().to_numpy()
+    values = per_seed.to_numpy()
     return Measured(iqm(values), *iqm_interval(values, generator), len(runs), len(values))
 
 
 def _losses(runs: pd.DataFrame) -> pd.Series[float]:
-    return runs["final_loss"].astype("float64").groupby(runs["seed"]).mean()
+    return seed_means(_run_losses(runs), runs["seed"])
 
 
-def _per_seed(runs: pd.DataFrame, column: str) -> pd.Series[float]:
-    return runs[column].astype("float64").groupby(runs["seed"]).mean()
-
-
-def _largest(runs: pd.DataFrame, column: str) -> Measured:
-    largest = float(runs[column].astype("float64").max())
-    return Measured(largest, math.nan, math.nan, len(runs), runs["seed"].nunique())
+def _run_losses(runs: pd.DataFrame) -> pd.Series[float]:
+    return runs["final_loss"].astype("float64").mask(lost(runs), math.inf)
 
 
 def of_column(column: Column) -> Metric:
@@ -146,16 +174,25 @@ def of_column(column: Column) -> Metric:
 
     def measure(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
         if options.statistic == "largest":
-            return _largest(runs, column.name)
-        return _interquartile(_per_seed(runs, column.name), runs, generator)
+            largest = float(per_run(runs).max(skipna=False))
+            return Measured(largest, math.nan, math.nan, len(runs), runs["seed"].nunique())
+        return _interquartile(per_seed(runs), runs, generator)
+
+    def per_run(runs: pd.DataFrame) -> pd.Series[float]:
+        values = runs[column.name].astype("float64")
+        return values if options.untrained else values.mask(lost(runs))
+
+    def per_seed(runs: pd.DataFrame) -> pd.Series[float]:
+        return seed_means(per_run(runs), runs["seed"])
 
     statistic = "the largest of all runs, without an interval" if options.statistic == "largest" else IQM
+    statistic += f"; {COMPLETE}" + ("" if options.untrained else ", and a run that diverged has none")
     return Metric(
         column.name,
         labels.axis(column.name),
         f"{column.meaning.partition(';')[0]}; {statistic}",
         measure,
-        lambda runs: _per_seed(runs, column.name),
+        per_seed,
         options.decimals,
         options.better,
         options.margin,
@@ -163,8 +200,7 @@ def of_column(column: Column) -> Metric:
 
 
 def _loss_ratios(runs: pd.DataFrame) -> pd.Series[float]:
-    ratio = runs["final_loss"].astype("float64") / runs["memoryless_loss"].astype("float64")
-    return ratio.groupby(runs["seed"]).mean()
+    return seed_means(_run_losses(runs) / runs["memoryless_loss"].astype("float64"), runs["seed"])
 
 
 def _solved_at(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
@@ -213,15 +249,15 @@ FINAL_ACCURACY = Metric(
 )  # fmt: skip
 SOLVED_AT = Metric(
     "solved_at", "updates to solve",
-    "median number of updates to the first evaluation that met the task's rule, unsolved runs censored (Kaplan–Meier), "
-    "95 % interval; a pair is compared by its updates up to the budget",
+    "median number of updates to the first evaluation that met the task's rule, unsolved runs censored (Kaplan–Meier; "
+    "a diverged run at its whole budget), 95 % interval; a pair is compared by its updates up to the budget",
     _solved_at, _restricted, 0, better=-1,
 )  # fmt: skip
 
 FINAL_LOSS = Metric(
     "final_loss",
     "final loss (nats, or squared error)",
-    "mean loss on the final sequences; IQM over seeds, bootstrap 95 % interval",
+    f"mean loss on the final sequences ({LOST}); IQM over seeds, bootstrap 95 % interval",
     lambda runs, generator: _interquartile(_losses(runs), runs, generator),
     _losses,
     3,
@@ -230,7 +266,7 @@ FINAL_LOSS = Metric(
 BITS = Metric(
     "bits_per_symbol",
     "bits per symbol",
-    "final loss in bits, log2 instead of the natural logarithm; IQM over seeds, bootstrap 95 % interval",
+    f"final loss in bits, log2 instead of the natural logarithm ({LOST}); IQM over seeds, bootstrap 95 % interval",
     lambda runs, generator: _interquartile(_losses(runs) / math.log(2), runs, generator),
     lambda runs: _losses(runs) / math.log(2),
     3,
@@ -240,8 +276,8 @@ BITS = Metric(
 LOSS_RATIO = Metric(
     "loss_to_memoryless",
     "final loss / memoryless loss",
-    "final loss as a share of what the best prediction from the present input alone would have; IQM over seeds, "
-    "bootstrap 95 % interval",
+    f"final loss as a share of what the best prediction from the present input alone would have ({LOST}); IQM over "
+    "seeds, bootstrap 95 % interval",
     lambda runs, generator: _interquartile(_loss_ratios(runs), runs, generator),
     _loss_ratios,
     3,

@@ -48,9 +48,11 @@ def _value(name: str, value: str) -> str:
 
 
 def _text(verdict: Verdict, width: int) -> list[str]:
-    """The expectation, and indented below it the reason: why it does not hold, or a contrast's paired test."""
+    """The expectation; indented below it why it does not hold, or a contrast's paired test, and a warning."""
     reason = verdict.reason if verdict.state != "not asked" else f"not asked: {verdict.reason}"
-    lines = wrap(_tied(verdict.text), width) + wrap(_tied(reason), width, initial_indent="  ", subsequent_indent="  ")
+    lines = wrap(_tied(verdict.text), width)
+    for text in (reason, f"warning: {verdict.remark}" if verdict.warning else ""):
+        lines += wrap(_tied(text), width, initial_indent="  ", subsequent_indent="  ")
     return [line.replace("\u00a0", " ") for line in lines]
 
 

@@ -215,7 +215,7 @@ def test_an_expectation_is_described_in_a_line() -> None:
     ([["s"], ["s"]], "All 2 expectations hold."),
     ([["s"]], "The expectation holds."),
     ([["s"], ["u"]], "1 of 2 expectations fails."),
-    ([["s"], ["f"]], "No verdict on 1 of 2 expectations: runs are missing or failed."),
+    ([["s"], ["f"]], "No verdict on 1 of 2 expectations: runs are missing, failed, or without a value."),
     ([], "This study expects nothing."),
 ])  # fmt: skip
 def test_all_verdicts_are_one_sentence(outcomes: list[list[str]], sentence: str) -> None:

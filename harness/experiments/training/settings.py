@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.cells.cell import Cell
-from harness.study.section import Section, Sections, setting
+from harness.study.section import Section, Sections, Unbounded, setting
 from harness.tasks.task import Task
 
 
@@ -21,11 +21,11 @@ class Training(Section):
     learning_rate: float = setting(1e-3, "step size", sequential=True, gt=0, allow_inf_nan=False)
     batch_size: int = setting(32, "sequences in a training batch", unit="sequences", ge=1)
     max_updates: int = setting(4000, "budget of parameter updates", unit="updates", ge=0)
-    clip_norm: float | None = setting(
-        None, "gradients longer than this are scaled to it, over all parameters of a run; null: never", gt=0
+    clip_norm: Unbounded | None = setting(
+        None, "gradients longer than this are scaled to it, over all parameters of a run; null: never"
     )
-    clip_value: float | None = setting(
-        None, "each number of the gradient is held between minus this and this; null: never", gt=0
+    clip_value: Unbounded | None = setting(
+        None, "each number of the gradient is held between minus this and this; null: never"
     )
     omega: float | None = setting(
         None, "α, weight of Pascanu's Ω, which holds ‖∂L/∂h_t‖ to the length it had a step later; null: none", gt=0
