@@ -14,9 +14,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from harness.text import printable
+
 
 class HarnessError(Exception):
-    """An error that the user can correct; its text is the whole message."""
+    """An error that the user can correct; its text is the whole message, and nothing in it acts on a terminal."""
+
+    sentence = True  # says all by itself, without the name of its type (`text.reason`)
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(message, lines=True))
 
 
 @dataclass(frozen=True, order=True)

@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 from harness.statistics.intervals import Interval
 from harness.statistics.significance import CORRECTED_MEANS, IMPROVEMENT_MEANS, PERMUTATION_MEANS
+from harness.text import markdown as as_markdown
+from harness.text import markdown_code, printable, xml_bytes
 from harness.verdicts.comparison import ComparedCell, Comparison
 from harness.verdicts.expectations import interval_text
 from harness.verdicts.metrics import Measured
@@ -29,7 +31,7 @@ def text(comparison: Comparison, names: tuple[str, str], width: int = WIDTH) -> 
         width: no line is longer, unless the numbers alone need more.
     """
     differing = [cell for cell in comparison.cells if cell.changed]
-    lines = [f"A  {names[0]}", f"B  {names[1]}", ""]
+    lines = [f"A  {printable(names[0])}", f"B  {printable(names[1])}", ""]
     if differing:
         lines += [*_table(comparison, differing, width), ""]
         if len(differing) < len(comparison.cells):
@@ -137,17 +139,18 @@ def meanings(comparison: Comparison) -> Sequence[str]:
 def markdown(comparison: Comparison, names: tuple[str, str]) -> str:
     """The comparison for a pull request: verdict first, all cells in a table that opens on a click."""
     sign = {"regression": "❌", "no regression": "✅", "incomplete": "⚠️"}[comparison.state]
-    lines = [f"### {sign} {_escaped(verdict(comparison))}", "", f"A: `{names[0]}`, B: `{names[1]}`", ""]
-    lines += [f"- {_escaped(sentence)}" for sentence in (*facts(comparison), *notes(comparison))]
+    lines = [f"### {sign} {as_markdown(verdict(comparison))}", ""]
+    lines += [f"A: {markdown_code(names[0])}, B: {markdown_code(names[1])}", ""]
+    lines += [f"- {as_markdown(sentence)}" for sentence in (*facts(comparison), *notes(comparison))]
     changed = sum(bool(cell.changed) for cell in comparison.cells)
     summary = f"{_count(len(comparison.cells), 'cell')}, {changed} with a pair that differs"
     lines += ["", f"<details><summary>{summary}</summary>", "", "| | " + " | ".join(HEAD) + " |"]
     lines += ["|---|---|" + "--:|" * (len(HEAD) - 1)]
     lines += [
-        f"| {'✗' if cell.beyond else ''} | " + " | ".join(map(_escaped, _row(comparison, cell))) + " |"
+        f"| {'✗' if cell.beyond else ''} | " + " | ".join(map(as_markdown, _row(comparison, cell))) + " |"
         for cell in comparison.cells
     ]
-    lines += ["", *(f"{_escaped(sentence)}  " for sentence in meanings(comparison)), "", "</details>"]
+    lines += ["", *(f"{as_markdown(sentence)}  " for sentence in meanings(comparison)), "", "</details>"]
     return "\n".join(lines)
 
 
@@ -179,7 +182,7 @@ def junit(comparison: Comparison, name: str) -> bytes:
             ElementTree.SubElement(case, "skipped", message=verdict(comparison))
         elif cell.beyond:
             ElementTree.SubElement(case, "failure", message=f"by more than {comparison.gate.margin:g}: {numbers}")
-    return bytes(ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True))
+    return xml_bytes(suite)
 
 
 def as_json(comparison: Comparison, names: tuple[str, str]) -> Mapping[str, Any]:
@@ -285,11 +288,6 @@ def _listed(words: Sequence[str], between: str) -> str:
 
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}{'s' * (n != 1)}"
-
-
-def _escaped(sentence: str) -> str:
-    """Escape what Markdown would read as markup, or as the end of a table's cell."""
-    return sentence.replace("|", "\\|").replace("_", "\\_").replace("<", "&lt;")
 
 
 def _measured(side: Measured) -> Mapping[str, float]:

@@ -10,6 +10,8 @@ from textwrap import fill
 from harness.errors import ResultsError
 from harness.study.plan import Plan
 from harness.study.spec import Paper
+from harness.text import markdown as as_markdown
+from harness.text import markdown_code, printable
 from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.judging import judge_folder
 from harness.verdicts.summary import SYMBOLS, summary
@@ -94,27 +96,23 @@ def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
         name = each.path.stem
         link = f"[{name}]({pages.name}/{name}.md)" if (pages / f"{name}.md").exists() else name
         state = f"{MARKS[each.state]} {each.state}"
-        cells = (state, link, _cell(each.paper.source), each.paper.tag, f"{each.runs} of {len(each.plan.runs)}")
+        cells = (state, link, as_markdown(each.paper.source), each.paper.tag, f"{each.runs} of {len(each.plan.runs)}")
         lines.append(f"| {' | '.join(cells)} |")
     for each in reproductions:
         study = each.plan.study
         sentence = overall(list(each.verdicts)) if each.runs else "not run yet."
-        claim = study.claim.strip()
+        claim = printable(study.claim.strip(), lines=True)
         claim = claim if each.state in ("holds", "fails") else f"*Claimed, and not measured in full yet:* {claim}"
         lines += ["", f"## {study.name}", ""]
         image = Path("results", "gallery", f"papers-{each.path.stem}.png")
         if (pages.resolve().parents[1] / image).exists():
             lines += [f"![{study.name}](../{image.as_posix()})", ""]
-        lines += [claim, "", f"`{each.path}`: {sentence}"]
+        lines += [claim, "", f"{markdown_code(each.path)}: {sentence}"]
         if each.verdicts:
             lines += ["", "| | expectation | measured | 95 % interval | n |", "|---|---|---|---|---|"]
         for verdict in each.verdicts:
             rows = list(verdict.rows()) or [("", "–", "–", "0")]
             for i, (named, value, interval, n) in enumerate(rows):
-                first = (SYMBOLS[verdict.state], _cell(verdict.text)) if i == 0 else ("", "")
+                first = (SYMBOLS[verdict.state], as_markdown(verdict.text)) if i == 0 else ("", "")
                 lines.append(f"| {' | '.join([*first, f'{named} {value}'.strip(), interval, n])} |")
     return "\n".join([*lines, ""])
-
-
-def _cell(words: str) -> str:
-    return words.replace("|", "\\|")

@@ -14,6 +14,7 @@ from harness.statistics.frames import Frames
 from harness.store import tables
 from harness.store.journal import Journal
 from harness.study.plan import Plan
+from harness.text import xml_bytes
 from harness.verdicts.expectations import Verdict, judge, overall
 from harness.verdicts.summary import summary
 
@@ -61,7 +62,7 @@ class JudgedStudy:
             elif verdict.state != "holds":
                 ElementTree.SubElement(case, "skipped", message=f"{verdict.state}: {verdict.reason}")
         try:
-            ElementTree.ElementTree(suite).write(path, encoding="unicode", xml_declaration=True)
+            Path(path).write_bytes(xml_bytes(suite))
         except OSError as error:
             raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
 
