@@ -9,7 +9,10 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import wraps
+from importlib import import_module
+from importlib.util import find_spec
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from harness.errors import HarnessError, nearest
@@ -94,6 +97,7 @@ def json_text(document: Mapping[str, Any]) -> str:
 def run(command: Callable[[list[str]], int]) -> None:
     """Call a command and leave with its exit code; a mistake of the user is one message, not a traceback."""
     open_streams()
+    plain_matplotlib()
     try:
         code = guarded(command, sys.argv[1:])
         sys.stdout.flush()
@@ -123,6 +127,25 @@ def open_streams() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a path may not be text, a terminal may not have τ
         setattr(sys, name, stream if isinstance(stream, Printable) else Printable(stream))
+
+
+def plain_matplotlib() -> None:
+    """Let no matplotlibrc and no MPLBACKEND into a command: one that is damaged ends the import of matplotlib.
+
+    Figures do not depend on either (`figures.style.context`); a program that imports the harness keeps its own.
+    """
+    spec = find_spec("matplotlib")  # its place, without its import
+    defaults = Path(spec.origin).parent / "mpl-data" / "matplotlibrc" if spec and spec.origin else None
+    if defaults is not None and defaults.is_file():
+        os.environ["MATPLOTLIBRC"] = str(defaults)
+    os.environ["MPLBACKEND"] = "agg"
+    if defaults is not None and os.path.isfile("matplotlibrc"):
+        here = os.getcwd()
+        os.chdir(defaults.parent)  # one in the current folder comes before MATPLOTLIBRC
+        try:
+            import_module("matplotlib")
+        finally:
+            os.chdir(here)
 
 
 class Printable:

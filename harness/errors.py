@@ -65,10 +65,28 @@ class DeadlineError(HarnessError):
     """A run took longer than its time limit."""
 
 
-def nearest(word: object, choices: Iterable[str]) -> str:
-    """'; did you mean 'x'? (a, b, c)' with the nearest choice first, or '; there are (a, b, c)'."""
-    known = sorted(choices)
-    close = [choice for choice in known if choice.endswith(f".{word}")] or get_close_matches(str(word), known, n=1)
-    guess = f"; did you mean '{close[0]}'?" if close else "; there are"
-    shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
-    return f"{guess} ({shown})"
+def nearest(word: object, choices: Iterable[str], elsewhere: Iterable[str] = ()) -> str:
+    """'; did you mean 'x'? (a, b, c)' with the nearest choice first, or '; there are (a, b, c)'.
+
+    Args:
+        word: what was written.
+        choices: what could have been; all are listed.
+        elsewhere: what could be meant and is no choice here, such as the settings of other sections: not listed.
+    """
+    known = sorted(set(choices))
+    close = _close(str(word), known) or _close(str(word), sorted(set(elsewhere)))
+    guess = f"; did you mean '{close}'?" if close else "; there are" if known else "; there are none"
+    return f"{guess} ({', '.join(known)})" if known else guess
+
+
+def _close(word: str, known: Sequence[str]) -> str | None:
+    """The choice that a word most likely means: itself without its section or with another, then a similar one."""
+    tails = {choice.rpartition(".")[2]: choice for choice in reversed(known)}
+    tail = word.rpartition(".")[2]
+    if tail in tails and tail:
+        return tails[tail]
+    similar = get_close_matches(word, known, n=1)
+    if similar:
+        return similar[0]
+    similar = get_close_matches(tail, list(tails), n=1, cutoff=0.75)
+    return tails[similar[0]] if similar else None

@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
     from math import log
 
     from harness.errors import HarnessError
-    from harness.execution.options import conditions
+    from harness.execution.options import check_where, conditions
     from harness.registry import read
     from harness.store.journal import Journal
     from harness.store.location import results_folder
@@ -28,9 +28,9 @@ def main(arguments: list[str]) -> int:
 
     study = read(parsed.study, parsed.overrides)
     where = conditions(parsed.where, study, "--where")
-    runs = [run for run in plan(study).runs if matches(run.columns(), where)]
-    if not runs:
-        raise HarnessError(f"no run of this study has {', '.join(parsed.where)}")
+    planned = plan(study).runs
+    check_where(where, [run.columns() for run in planned], study)
+    runs = [run for run in planned if matches(run.columns(), where)]
     task = runs[0].sections.by_name().get("task")
     if not isinstance(task, Characters):
         raise HarnessError(f"'{runs[0].columns().get('task')}' has no text to continue; the task 'characters' has")

@@ -24,8 +24,8 @@ def main(arguments: list[str]) -> int:
 
     study = read(parsed.study, parsed.overrides)
     study_plan = plan(study)
-    for key in study.unused:
-        print(f"note: {key} is set, but no point of this study has a use for it", file=sys.stderr)
+    for note in study.notes():
+        print(f"note: {note}", file=sys.stderr)
     folder = results_folder(parsed.study, study.name, parsed.output)
     options = sweep_options.SweepOptions(
         jobs=parsed.jobs, engine=parsed.engine, device=parsed.device, retries=parsed.retries, timeout=parsed.timeout,

@@ -149,7 +149,7 @@ class Study:
         known = [column.name for column in self.spec.setting_columns()]
         for name in options.where:
             if name not in known:
-                raise HarnessError(f"where: no column '{name}'{nearest(name, known)}")
+                raise HarnessError(f"where: no column '{name}'{nearest(name, self.spec.present_columns(), known)}")
         from harness.execution.local import workers
         from harness.execution.sweeping import sweep
 

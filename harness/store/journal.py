@@ -201,7 +201,7 @@ class Journal:
         folder = self.folder / "journal" / "damaged"
         with suppress(OSError):
             folder.mkdir(exist_ok=True)
-            (folder / f"{run_id}.txt").write_text(f"{reason}\n")
+            (folder / f"{run_id}.txt").write_text(f"{reason}\n", "utf-8", "backslashreplace")
             target = folder / f"{run_id}-{uuid4().hex[:8]}"
             try:
                 os.replace(self.path(run_id), target)
