@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import wraps
 from importlib import import_module
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
-from harness.errors import HarnessError, nearest
+from harness.errors import HarnessError, NoResultsError, nearest
 from harness.text import printable
 
 # Exit codes. 0: done, and every expectation that has a verdict holds; 1: runs failed, or are missing where a verdict
@@ -48,6 +49,26 @@ def study_parser(command: str, description: str, *, study_optional: bool = False
         "-o", dest="output", metavar="DIR", help="results go to DIR/<name> (default: results/<path under studies/>)"
     )
     return parser
+
+
+@contextmanager
+def naming_the_sweep(parsed: argparse.Namespace) -> Iterator[None]:
+    """Where there are no results, say which command computes them: the sweep of this study, with these overrides.
+
+    Raises:
+        NoResultsError: with the command instead of its general form.
+    """
+    try:
+        yield
+    except NoResultsError as error:
+        raise NoResultsError(f"{str(error).partition(';')[0]}; to compute them: {sweep_command(parsed)}") from None
+
+
+def sweep_command(parsed: argparse.Namespace) -> str:
+    """The sweep of a command's study, as one would type it."""
+    overrides = [word for text in parsed.overrides for word in ("-S", text)]
+    output = ["-o", parsed.output] if parsed.output is not None else []
+    return shlex.join(["python", "-m", "harness.sweep", parsed.study, *overrides, *output])
 
 
 def add_figure_options(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
     HarnessError                 one line for the terminal, exit code 2
     ├── StudyError               the study is wrong: all problems at once, each with file, line and column
     ├── ResultsError             the results folder cannot be used: other schema, read-only, held by another process
+    │   └── NoResultsError       there are none yet
     └── DeadlineError            a run exceeded its deadline (recorded as a failure, not shown as a traceback)
 
 Errors of the harness itself are ordinary Python exceptions and keep their traceback.
@@ -59,6 +60,10 @@ class StudyError(HarnessError):
 
 class ResultsError(HarnessError):
     """A results folder that cannot be read or written; nothing in it was changed."""
+
+
+class NoResultsError(ResultsError):
+    """There are no results yet; a command that knows its study says how to compute them (`cli.sweep_command`)."""
 
 
 class DeadlineError(HarnessError):

@@ -36,11 +36,11 @@ def main(arguments: list[str]) -> int:
         raise HarnessError(f"'{runs[0].columns().get('task')}' has no text to continue; the task 'characters' has")
     if not parsed.prompt:
         raise HarnessError("the prompt is empty; a network needs at least one character to continue")
-    journal = Journal.open(results_folder(parsed.study, study.name, parsed.output))
     from harness.execution.trained import best
     from harness.models.sampling import continuation, probabilities, read_on
 
-    trained = best(runs, journal)
+    with cli.naming_the_sweep(parsed):
+        trained = best(runs, Journal.open(results_folder(parsed.study, study.name, parsed.output)))
     settings = ", ".join(f"{name}={trained.run.columns().get(name)}" for name in (*study.axes(), "seed"))
     print(
         f"run {trained.run.run_id} ({settings}): {trained.final_loss / log(2):.2f} bits per character", file=sys.stderr

@@ -52,8 +52,13 @@ def reproduction(plan: Plan, paper: Paper, path: Path, folder: Path) -> Reproduc
 
 def text(reproductions: Sequence[Reproduction]) -> str:
     """For a terminal: a line each, and below it source, claim and the verdict table."""
+    if reproductions and all(each.state == "not run" for each in reproductions):
+        return _none_measured(reproductions)
     parts = []
     for each in reproductions:
+        if each.state == "not run":  # its claim is no result yet
+            parts += [f"{MARKS[each.state]} {each.plan.study.name}: not run: python -m harness.sweep {each.path}", ""]
+            continue
         study, planned = each.plan.study, len(each.plan.runs)
         parts += [
             f"{MARKS[each.state]} {study.name}: {each.state}, {each.paper.tag}, {each.runs} of {planned} runs",
@@ -63,6 +68,18 @@ def text(reproductions: Sequence[Reproduction]) -> str:
             "",
         ]
     return "\n".join([*parts, tally(reproductions)])
+
+
+def _none_measured(reproductions: Sequence[Reproduction]) -> str:
+    """For a folder in which nothing has been run, as on a fresh clone: what there is, and how to begin."""
+    names = ", ".join(each.plan.study.name for each in reproductions)
+    shortest = min(reproductions, key=lambda each: sum(each.plan.costs(each.plan.runs).values()))
+    sentences = (
+        f"{len(reproductions)} published results, none measured here yet; docs/papers.md shows what this release has "
+        f"measured of them: {names}.",
+        f"To measure one: python -m harness.sweep {shortest.path}",
+    )
+    return "\n".join(fill(each, WIDTH, break_on_hyphens=False, break_long_words=False) for each in sentences)
 
 
 def tally(reproductions: Sequence[Reproduction]) -> str:

@@ -1,4 +1,4 @@
-"""Where the results of a study lie."""
+"""Where the results of a study lie, and a note where that is not where its name says."""
 
 from __future__ import annotations
 

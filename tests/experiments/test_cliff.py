@@ -84,10 +84,10 @@ WALL = {"question": "wall"}
         (FOLDS | {"w": 4.001, "lowest": -3.0, "highest": -1.0}, "too far apart to see two folds"),
         (WALL | {"start": 3.0}, "no wall"),
         (WALL | {"clip_norm": 1.0}, "only for question: descent"),
-        (WALL | {"lowest": -2.0}, "must hold the wall, at -2.6123"),
+        (WALL | {"lowest": -2.0}, "must lie on either side of the wall, which is at b = -2.6123"),
         (WALL | {"start": 0.0, "target": 0.5}, "error is flat there"),
         (WALL | {"w": 20.0, "sequence_length": 1000, "start": 0.0, "lowest": -15.0}, "steeper than a float"),
-        ({"question": "descent", "w": 4.3}, r"no wall.*asked at w = 4\.1"),
+        ({"question": "descent", "w": 4.3}, r"at w = 4\.1 there is no wall"),
     ],
     ids=str,
 )
