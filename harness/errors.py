@@ -69,6 +69,8 @@ class NoResultsError(ResultsError):
 class DeadlineError(HarnessError):
     """A run took longer than its time limit."""
 
+    sentence = False  # in a note, its type says what happened
+
 
 def nearest(word: object, choices: Iterable[str], elsewhere: Iterable[str] = ()) -> str:
     """'; did you mean 'x'? (a, b, c)' with the nearest choice first, or '; there are (a, b, c)'.

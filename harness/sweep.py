@@ -19,12 +19,12 @@ def main(arguments: list[str]) -> int:
     from harness.execution.local import Terminated
     from harness.execution.sweeping import sweep
     from harness.registry import read
-    from harness.store.location import results_folder
+    from harness.store.location import name_note, results_folder
     from harness.study.plan import plan
 
     study = read(parsed.study, parsed.overrides)
     study_plan = plan(study)
-    for note in study.notes():
+    for note in filter(None, (*study.notes(), name_note(parsed.study, study.name, parsed.output))):
         print(f"note: {note}", file=sys.stderr)
     folder = results_folder(parsed.study, study.name, parsed.output)
     options = sweep_options.SweepOptions(

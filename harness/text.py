@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from shutil import get_terminal_size
 from xml.etree import ElementTree
 
+NARROWEST, WIDEST = 40, 100  # columns of what is printed
 LONGEST_REASON = 500  # characters that are shown of an exception's text; docs/reliability.md states it
+LONGEST_TRACE = 20_000  # of a traceback in a note
 
 # Controls but line feed and tab (C0, DEL, C1), the soft hyphen, marks of direction, separators of lines, invisible
 # operators and tags, halves of surrogate pairs, and what is no character in XML. The two joiners stay: Persian and
@@ -22,8 +25,15 @@ _HIDDEN = re.compile(
 )
 _BREAK = re.compile(r"\s*[\n\t]\s*")
 # What Markdown reads as markup; an underscore within a word, "<= 3", and > or # within a line, are none.
-_MARKDOWN = re.compile(r"([\\`*\[\]|~$]|<(?=[A-Za-z/!?])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^\s*[>#]|^\s*[+-](?=\s)|&(?=#|\w+;))")
+_MARKDOWN = re.compile(
+    r"([\\`*\[\]|~$]|<(?=[A-Za-z/!?])|&(?=#|\w+;)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^\s*[>#]|^\s*[+-](?=\s))"
+)
 _ENTITIES: Mapping[str, str] = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+
+
+def terminal_width() -> int:
+    """Columns of the terminal that is printed to, at most `WIDEST`; `WIDEST` where there is none."""
+    return max(NARROWEST, min(WIDEST, get_terminal_size((WIDEST, 24)).columns))
 
 
 def printable(text: object, *, lines: bool = False) -> str:

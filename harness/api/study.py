@@ -309,7 +309,9 @@ def yaml_text(value: Any, indent: str = "") -> str:
     if value is None or isinstance(value, bool | int):
         return json.dumps(value)
     if isinstance(value, float):
-        return ".nan" if value != value else f"{'-' if value < 0 else ''}.inf" if math.isinf(value) else json.dumps(float(value))
+        if math.isfinite(value):
+            return json.dumps(float(value))
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
     if isinstance(value, str):
         return _NOT_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))
     inner = f"{indent} "

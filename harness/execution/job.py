@@ -21,6 +21,7 @@ from harness.study.identity import Versions, changed, harness_version
 from harness.study.plan import Pack
 from harness.study.plugins import load_object, plugin_versions
 from harness.study.spec import Point
+from harness.text import LONGEST_TRACE, reason, shortened
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def work(pack: Pack, entry: str, options: JobOptions) -> Outcome:
     except Exception as error:
         rest = tuple(run_id for run_id in by_id if run_id not in done)
         final = isinstance(error, DeadlineError)
-        return Outcome(done, rest, f"{type(error).__name__}: {error}", traceback.format_exc(), final)
+        return Outcome(done, rest, reason(error), shortened(traceback.format_exc(), LONGEST_TRACE), final)
     return Outcome(done)
 
 

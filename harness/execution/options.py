@@ -229,7 +229,8 @@ def check_where(where: Mapping[str, object], rows: Sequence[Mapping[str, object]
             if canonical(choice) not in present:
                 known = [labels.value(name, value) for value in ordered(values)]
                 written = labels.value(name, choice)
-                there = f"; they have {known[0]} to {known[-1]}" if len(known) > MOST_VALUES else nearest(written, known)
-                raise HarnessError(f"no planned run of {study.name} has {name}={written}{there}")
+                many = f"; they have {known[0]} to {known[-1]}" if len(known) > MOST_VALUES else ""
+                likely = many or nearest(written, known)
+                raise HarnessError(f"no planned run of {study.name} has {name}={written}{likely}")
     if where and not any(matches(row, where) for row in rows):
         raise HarnessError(f"no planned run of {study.name} has {labels.condition(where)}")

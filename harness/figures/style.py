@@ -167,8 +167,10 @@ def scaled(length: float) -> float:
 @contextmanager
 def context() -> Iterator[None]:
     """The chosen style for what is drawn or saved inside, and nothing outside."""
-    # over matplotlib's defaults, and not over what a matplotlibrc or a notebook has set: the same figure, the same bytes
-    settings = {**_defaults(), **FIXED, **{name: scaled(length) for name, length in LENGTHS.items()}, "savefig.dpi": DPI / scaled(1)}
+    lengths = {name: scaled(length) for name, length in LENGTHS.items()}
+    # over matplotlib's defaults, and not over what a matplotlibrc or a notebook has set: the same figure, the same
+    # bytes
+    settings = {**_defaults(), **FIXED, **lengths, "savefig.dpi": DPI / scaled(1)}
     with mpl.rc_context(cast(Any, settings)):
         yield
 

@@ -11,25 +11,25 @@ from xml.etree import ElementTree
 from harness.statistics.intervals import Interval
 from harness.statistics.significance import CORRECTED_MEANS, IMPROVEMENT_MEANS, PERMUTATION_MEANS
 from harness.text import markdown as as_markdown
-from harness.text import markdown_code, printable, xml_bytes
+from harness.text import markdown_code, printable, terminal_width, xml_bytes
 from harness.verdicts.comparison import ComparedCell, Comparison
 from harness.verdicts.expectations import interval_text
 from harness.verdicts.metrics import Measured
 from harness.verdicts.summary import NARROWEST
 
-WIDTH = 100
 LISTED = 3  # runs or cells by name before "…"
 HEAD = ("cell", "A", "B", "B − A", "n", "p", "p (BH)")
 
 
-def text(comparison: Comparison, names: tuple[str, str], width: int = WIDTH) -> str:
+def text(comparison: Comparison, names: tuple[str, str], width: int | None = None) -> str:
     """Table of the cells in which a pair differs, what the numbers mean, and the verdict.
 
     Args:
         comparison: the comparison.
         names: of A and B.
-        width: no line is longer, unless the numbers alone need more.
+        width: no line is longer; default: the terminal's.
     """
+    width = terminal_width() if width is None else width
     differing = [cell for cell in comparison.cells if cell.changed]
     lines = [f"A  {printable(names[0])}", f"B  {printable(names[1])}", ""]
     if differing:
@@ -234,6 +234,8 @@ def _table(comparison: Comparison, cells: Sequence[ComparedCell], width: int) ->
     """Aligned columns; the labels are wrapped to the width that the numbers leave."""
     rows = [HEAD, *(_row(comparison, cell) for cell in cells)]
     sizes = [max(len(row[i]) for row in rows) for i in range(1, len(HEAD))]
+    if 2 + NARROWEST + sum(size + 2 for size in sizes) > width:  # a terminal folds rows anywhere: paragraphs instead
+        return _paragraphs(comparison, cells, width)
     label_width = max(NARROWEST, width - 2 - sum(size + 2 for size in sizes))
     labels = [wrap(row[0], label_width, break_on_hyphens=False) for row in rows]
     label_width = max(len(line) for label in labels for line in label)
@@ -243,6 +245,18 @@ def _table(comparison: Comparison, cells: Sequence[ComparedCell], width: int) ->
         mark = "✗" if cell is not None and cell.beyond else " "
         lines += [f"{mark} {label[0]:<{label_width}}{numbers}".rstrip(), *(f"  {line}" for line in label[1:])]
     return lines
+
+
+def _paragraphs(comparison: Comparison, cells: Sequence[ComparedCell], width: int) -> list[str]:
+    """A cell a paragraph: its settings, and its numbers by name below them."""
+    lines = []
+    for cell in cells:
+        label, *numbers = _row(comparison, cell)
+        entries = [f"{name} {number}".replace(" ", "\u00a0") for name, number in zip(HEAD[1:], numbers, strict=True)]
+        text = wrap(label, width - 2, break_on_hyphens=False)
+        lines += [f"{'✗' if cell.beyond else ' '} {text[0]}", *(f"  {line}" for line in text[1:])]
+        lines += wrap(";  ".join(entries), width, initial_indent="    ", subsequent_indent="    ")
+    return [line.replace("\u00a0", " ") for line in lines]
 
 
 def _row(comparison: Comparison, cell: ComparedCell) -> tuple[str, ...]:

@@ -11,12 +11,11 @@ from harness.errors import ResultsError
 from harness.study.plan import Plan
 from harness.study.spec import Paper
 from harness.text import markdown as as_markdown
-from harness.text import markdown_code, printable
+from harness.text import markdown_code, printable, terminal_width
 from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.judging import judge_folder
 from harness.verdicts.summary import SYMBOLS, summary
 
-WIDTH = 100
 MARKS: dict[str, str] = {**{str(state): mark for state, mark in SYMBOLS.items()}, "not run": "·", "no expectation": "–"}
 
 
@@ -54,7 +53,7 @@ def text(reproductions: Sequence[Reproduction]) -> str:
     """For a terminal: a line each, and below it source, claim and the verdict table."""
     if reproductions and all(each.state == "not run" for each in reproductions):
         return _none_measured(reproductions)
-    parts = []
+    parts, width = [], terminal_width()
     for each in reproductions:
         if each.state == "not run":  # its claim is no result yet
             parts += [f"{MARKS[each.state]} {each.plan.study.name}: not run: python -m harness.sweep {each.path}", ""]
@@ -62,9 +61,9 @@ def text(reproductions: Sequence[Reproduction]) -> str:
         study, planned = each.plan.study, len(each.plan.runs)
         parts += [
             f"{MARKS[each.state]} {study.name}: {each.state}, {each.paper.tag}, {each.runs} of {planned} runs",
-            fill(each.paper.source, WIDTH, initial_indent="  ", subsequent_indent="  "),
-            fill(study.claim, WIDTH, initial_indent="  ", subsequent_indent="  "),
-            *(f"  {line}" for line in summary(each.verdicts, WIDTH).splitlines() if each.verdicts),
+            fill(each.paper.source, width, initial_indent="  ", subsequent_indent="  "),
+            fill(study.claim, width, initial_indent="  ", subsequent_indent="  "),
+            *(f"  {line}" for line in summary(each.verdicts, width - 2).splitlines() if each.verdicts),
             "",
         ]
     return "\n".join([*parts, tally(reproductions)])
@@ -79,7 +78,7 @@ def _none_measured(reproductions: Sequence[Reproduction]) -> str:
         f"measured of them: {names}.",
         f"To measure one: python -m harness.sweep {shortest.path}",
     )
-    return "\n".join(fill(each, WIDTH, break_on_hyphens=False, break_long_words=False) for each in sentences)
+    return "\n".join(fill(each, terminal_width(), break_on_hyphens=False, break_long_words=False) for each in sentences)
 
 
 def tally(reproductions: Sequence[Reproduction]) -> str:

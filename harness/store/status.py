@@ -11,6 +11,7 @@ from typing import Any
 from harness.store.journal import Journal
 from harness.store.other_versions import other_versions, sentences
 from harness.study.plan import Plan, Run
+from harness.text import printable, shortened
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Status:
         committed = journal.done()
         damaged = journal.damaged(sorted(committed & plan.ids)) if verify else {}
         done = committed & plan.ids - damaged.keys()
-        failed = {run_id: note["error"] for run_id, note in journal.failures().items() if run_id in plan.ids - done}
+        notes = {run_id: note for run_id, note in journal.failures().items() if run_id in plan.ids - done}
+        failed = {run_id: printable(shortened(note["error"])) for run_id, note in notes.items()}
         orphaned = committed - plan.ids
         others = other_versions(plan, journal, orphaned) if verify and orphaned else {}
         return cls(plan, journal.folder, done, failed, damaged, journal.quarantined(), orphaned, others)

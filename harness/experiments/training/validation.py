@@ -41,8 +41,8 @@ def check_evaluation(sequences: int, task: Task) -> None:
     if sequences < least:
         raise wrong(
             "evaluation.sequences",
-            f"'{task.name}' needs at least {least}: by guessing (chance {task.chance:.3g}) all of {sequences} are "
-            f"right with probability {task.chance ** (sequences * task.answers):.2g}, and the run would count as solved",
+            f"'{task.name}' needs at least {least}: on {sequences}, guessing (chance {task.chance:.3g}) is all right "
+            f"with probability {task.chance ** (sequences * task.answers):.2g}, and the run would count as solved",
         )
 
 
