@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, nearest
-from harness.study import labels
 from harness.study.matching import canonical, choices, matches, ordered
 
 if TYPE_CHECKING:
@@ -222,6 +221,8 @@ def check_where(where: Mapping[str, object], rows: Sequence[Mapping[str, object]
     Raises:
         HarnessError: no planned run has one of the values, or all of them together.
     """
+    from harness.study import labels  # loads pyarrow, which --help does without
+
     for name, expected in where.items():
         values = [row.get(name) for row in rows]
         present = {canonical(value) for value in values}

@@ -235,7 +235,7 @@ def _has_a_wall(settings: Cliff) -> None:
         if settings.sequence_length * log(w * s * (1 - s)) > 600:
             raise wrong("cliff.sequence_length", f"makes the wall of w = {w:g} steeper than a float can hold")
     if s == settings.target:
-        raise wrong("cliff.target", "is the unit's output on the wall, where the error is flat then")
+        raise wrong("cliff.target", "is the unit's output on the wall, so that the error is flat there")
     if settings.question == "wall" and not settings.lowest < there < settings.highest:
         raise wrong("cliff.lowest", f"and highest must lie on either side of the wall, which is at b = {there:.4f}")
 

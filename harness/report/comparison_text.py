@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 from harness.statistics.intervals import Interval
 from harness.statistics.significance import CORRECTED_MEANS, IMPROVEMENT_MEANS, PERMUTATION_MEANS
+from harness.text import WIDEST, markdown_code, printable, terminal_width, xml_bytes
 from harness.text import markdown as as_markdown
-from harness.text import markdown_code, printable, terminal_width, xml_bytes
 from harness.verdicts.comparison import ComparedCell, Comparison
 from harness.verdicts.expectations import interval_text
 from harness.verdicts.metrics import Measured
@@ -234,7 +234,7 @@ def _table(comparison: Comparison, cells: Sequence[ComparedCell], width: int) ->
     """Aligned columns; the labels are wrapped to the width that the numbers leave."""
     rows = [HEAD, *(_row(comparison, cell) for cell in cells)]
     sizes = [max(len(row[i]) for row in rows) for i in range(1, len(HEAD))]
-    if 2 + NARROWEST + sum(size + 2 for size in sizes) > width:  # a terminal folds rows anywhere: paragraphs instead
+    if width < WIDEST and 2 + NARROWEST + sum(size + 2 for size in sizes) > width:
         return _paragraphs(comparison, cells, width)
     label_width = max(NARROWEST, width - 2 - sum(size + 2 for size in sizes))
     labels = [wrap(row[0], label_width, break_on_hyphens=False) for row in rows]

@@ -117,7 +117,8 @@ def _stretch(w: float, start: float) -> float:
     stretch = w * s * (1 - s)
     if not 1 < stretch < math.inf:
         raise ValueError(
-            f"there is no wall: one step from x = {start:g} multiplies a difference by w σ' = {stretch:g}, not by more than 1"
+            f"there is no wall: one step from x = {start:g} multiplies a difference by w σ' = {stretch:g}, "
+            "which is not above 1"
         )
     return stretch
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
+from harness.text import WIDEST
 from harness.verdicts.expectations import Verdict, VerdictState
 
 SYMBOLS: Mapping[VerdictState, str] = {"holds": "✓", "fails": "✗", "incomplete": "…", "not asked": "–"}
@@ -30,7 +31,7 @@ def summary(verdicts: Sequence[Verdict], width: int = 100) -> str:
         max(len(HEAD[2]), *(len(interval) for groups in rows for _, _, interval, _ in groups)),
         max(len(HEAD[3]), *(len(n) for groups in rows for _, _, _, n in groups)),
     )
-    if width - sum(widths) - 2 * 4 < READABLE:  # a column of text as narrow as that is no text: paragraphs instead
+    if width < WIDEST and width - sum(widths) - 2 * 4 < READABLE:
         return "\n".join(_paragraphs(verdicts, rows, width))
     # The numbers' columns are as wide as they need; the text is wrapped to the rest, or to its longest line.
     text_width = max(NARROWEST, width - sum(widths) - 2 * 4)
