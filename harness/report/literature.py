@@ -73,12 +73,12 @@ def _none_measured(reproductions: Sequence[Reproduction]) -> str:
     """For a folder in which nothing has been run, as on a fresh clone: what there is, and how to begin."""
     names = ", ".join(each.plan.study.name for each in reproductions)
     shortest = min(reproductions, key=lambda each: sum(each.plan.costs(each.plan.runs).values()))
-    sentences = (
+    sentence = (
         f"{len(reproductions)} published results, none measured here yet; docs/papers.md shows what this release has "
-        f"measured of them: {names}.",
-        f"To measure one: python -m harness.sweep {shortest.path}",
+        f"measured of them: {names}."
     )
-    return "\n".join(fill(each, terminal_width(), break_on_hyphens=False, break_long_words=False) for each in sentences)
+    paragraph = fill(sentence, terminal_width(), break_on_hyphens=False, break_long_words=False)
+    return f"{paragraph}\nTo measure one: python -m harness.sweep {shortest.path}"
 
 
 def tally(reproductions: Sequence[Reproduction]) -> str:

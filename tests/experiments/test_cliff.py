@@ -33,7 +33,7 @@ def test_fixed_points_are_counted_where_the_folds_are(w: float) -> None:
 
 
 def test_a_range_without_the_folds_is_refused() -> None:
-    with pytest.raises(ValueError, match="do not both lie between -2.6 and -2"):
+    with pytest.raises(ValueError, match=r"do not both lie between -2\.6 and -2"):
         counted_folds(5.0, -2.6, -2.0)
 
 
