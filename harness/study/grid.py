@@ -230,7 +230,8 @@ class Grid:
             valid = model.model_validate(meaningful, context={"swept": frozenset(swept)})
         except ValidationError as error:
             for key, message in explain(error, model):
-                if isinstance(merged.get(key), list) and key not in swept and "input should be" in message:
+                mistyped = message.startswith(("input should be", "no choice"))
+                if mistyped and isinstance(merged.get(key), list) and key not in swept:
                     message = _one_value(section, key, merged[key])
                 self.report(
                     place(key) if key else self.document.place(section),
