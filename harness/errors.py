@@ -47,7 +47,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}"
+        return f"{self.place}: {printable(self.message)}"  # one line, whatever was written in the study
 
 
 class StudyError(HarnessError):

@@ -91,7 +91,8 @@ class Status:
 
     def damage(self) -> list[str]:
         """A line for each damaged commit."""
-        return [f"damaged commit, to be computed again: {run_id}: {why}" for run_id, why in self.damaged.items()]
+        reasons = {run_id: printable(shortened(text)) for run_id, text in self.damaged.items()}
+        return [f"damaged commit, to be computed again: {run_id}: {text}" for run_id, text in reasons.items()]
 
     def document(self) -> Mapping[str, Any]:
         """As `python -m harness.status --json` prints it; docs/concepts.md lists the keys."""
