@@ -21,7 +21,8 @@ def main(arguments: list[str]) -> int:
     from harness.verdicts.judging import judge_folder
 
     study = read(parsed.study, parsed.overrides)
-    judged = judge_folder(plan(study), results_folder(parsed.study, study.name, parsed.output))
+    with cli.naming_the_sweep(parsed):
+        judged = judge_folder(plan(study), results_folder(parsed.study, study.name, parsed.output))
     print(cli.json_text(verdict_document(judged)) if parsed.json else judged.text())
     if parsed.junit:
         judged.write_junit(parsed.junit)

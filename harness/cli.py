@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import wraps
+from importlib import import_module
+from importlib.util import find_spec
 from io import TextIOWrapper
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
 
-from harness.errors import HarnessError, nearest
+from harness.errors import HarnessError, NoResultsError, nearest
+from harness.text import printable
 
 # Exit codes. 0: done, and every expectation that has a verdict holds; 1: runs failed, or are missing where a verdict
 # needs them; 2: the command or the study is wrong; 3: an expectation fails, or a comparison is a regression.
@@ -43,6 +49,26 @@ def study_parser(command: str, description: str, *, study_optional: bool = False
         "-o", dest="output", metavar="DIR", help="results go to DIR/<name> (default: results/<path under studies/>)"
     )
     return parser
+
+
+@contextmanager
+def naming_the_sweep(parsed: argparse.Namespace) -> Iterator[None]:
+    """Where there are no results, say which command computes them: the sweep of this study, with these overrides.
+
+    Raises:
+        NoResultsError: with the command instead of its general form.
+    """
+    try:
+        yield
+    except NoResultsError as error:
+        raise NoResultsError(f"{str(error).partition(';')[0]}; to compute them: {sweep_command(parsed)}") from None
+
+
+def sweep_command(parsed: argparse.Namespace) -> str:
+    """The sweep of a command's study, as one would type it."""
+    overrides = [word for text in parsed.overrides for word in ("-S", text)]
+    output = ["-o", parsed.output] if parsed.output is not None else []
+    return shlex.join(["python", "-m", "harness.sweep", parsed.study, *overrides, *output])
 
 
 def add_figure_options(parser: argparse.ArgumentParser) -> None:
@@ -91,15 +117,84 @@ def json_text(document: Mapping[str, Any]) -> str:
 
 def run(command: Callable[[list[str]], int]) -> None:
     """Call a command and leave with its exit code; a mistake of the user is one message, not a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a path may not be text, a terminal may not have τ
+    open_streams()
+    plain_matplotlib()
     try:
         code = guarded(command, sys.argv[1:])
+        sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has closed it, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         code = DONE
+    except OSError as error:  # the disk behind `> FILE` is full
+        print(f"the output cannot be written: {error.strerror or error}", file=sys.stderr)
+        _discard(sys.stdout)
+        code = USAGE_ERROR
     sys.exit(code)
+
+
+def open_streams() -> None:
+    """Make stdout and stderr streams that can be written to, whatever the process was started with.
+
+    A descriptor that is closed (`2>&-`, some daemons) is opened on the null device: otherwise the next file that is
+    opened, a commit for one, would get its number, and what a library prints would go into that file. What is printed
+    is made harmless on its way (`Printable`).
+    """
+    os.environ.setdefault("NO_COLOR", "1")  # Python's own colours of tracebacks and usages would be written out, too
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:  # the lowest that is free
+        pass
+    os.close(handle)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a path may not be text, a terminal may not have τ
+        setattr(sys, name, stream if isinstance(stream, Printable) else Printable(stream))
+
+
+def plain_matplotlib() -> None:
+    """Let no matplotlibrc and no MPLBACKEND into a command: one that is damaged ends the import of matplotlib.
+
+    Figures do not depend on either (`figures.style.context`); a program that imports the harness keeps its own.
+    """
+    spec = find_spec("matplotlib")  # its place, without its import
+    defaults = Path(spec.origin).parent / "mpl-data" / "matplotlibrc" if spec and spec.origin else None
+    if defaults is not None and defaults.is_file():
+        os.environ["MATPLOTLIBRC"] = str(defaults)
+    os.environ["MPLBACKEND"] = "agg"
+    if defaults is not None and os.path.isfile("matplotlibrc"):
+        here = os.getcwd()
+        os.chdir(defaults.parent)  # one in the current folder comes before MATPLOTLIBRC
+        try:
+            import_module("matplotlib")
+        finally:
+            os.chdir(here)
+
+
+class Printable:
+    """A stream on which no text can act: controls and marks of direction are written out (`text.printable`).
+
+    The progress bar moves the cursor, and writes to the stream behind (`stream`).
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        # colorama, which numba loads, ends every process on a terminal with a reset of its colours
+        self.stream.write(text if text == "\x1b[0m" else printable(text, lines=True))
+        return len(text)
+
+    def writelines(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def _discard(stream: TextIO) -> None:
+    """What is still to be written to a stream goes nowhere, so that Python does not complain at its exit."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:

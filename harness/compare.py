@@ -45,8 +45,6 @@ def main(arguments: list[str]) -> int:
 
 
 def _compare(parsed: argparse.Namespace) -> int:
-    import json
-
     from harness.errors import ResultsError
     from harness.report import comparison_text
     from harness.store import baseline
@@ -72,7 +70,7 @@ def _compare(parsed: argparse.Namespace) -> int:
         except OSError as error:
             raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
     if parsed.json:
-        print(json.dumps(comparison_text.as_json(comparison, names), indent=1, ensure_ascii=False))
+        print(cli.json_text(comparison_text.as_json(comparison, names)))
     else:
         print((comparison_text.markdown if parsed.markdown == "-" else comparison_text.text)(comparison, names))
     return {"no regression": cli.DONE, "regression": cli.EXPECTATION_FAILED, "incomplete": cli.RUNS_MISSING}[

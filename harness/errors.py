@@ -3,6 +3,7 @@
     HarnessError                 one line for the terminal, exit code 2
     ├── StudyError               the study is wrong: all problems at once, each with file, line and column
     ├── ResultsError             the results folder cannot be used: other schema, read-only, held by another process
+    │   └── NoResultsError       there are none yet
     └── DeadlineError            a run exceeded its deadline (recorded as a failure, not shown as a traceback)
 
 Errors of the harness itself are ordinary Python exceptions and keep their traceback.
@@ -14,9 +15,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from harness.text import printable
+
 
 class HarnessError(Exception):
-    """An error that the user can correct; its text is the whole message."""
+    """An error that the user can correct; its text is the whole message, and nothing in it acts on a terminal."""
+
+    sentence = True  # says all by itself, without the name of its type (`text.reason`)
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(message, lines=True))
 
 
 @dataclass(frozen=True, order=True)
@@ -39,7 +47,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}"
+        return f"{self.place}: {printable(self.message)}"  # one line, whatever was written in the study
 
 
 class StudyError(HarnessError):
@@ -54,14 +62,38 @@ class ResultsError(HarnessError):
     """A results folder that cannot be read or written; nothing in it was changed."""
 
 
+class NoResultsError(ResultsError):
+    """There are no results yet; a command that knows its study says how to compute them (`cli.sweep_command`)."""
+
+
 class DeadlineError(HarnessError):
     """A run took longer than its time limit."""
 
+    sentence = False  # in a note, its type says what happened
 
-def nearest(word: object, choices: Iterable[str]) -> str:
-    """'; did you mean 'x'? (a, b, c)' with the nearest choice first, or '; there are (a, b, c)'."""
-    known = sorted(choices)
-    close = [choice for choice in known if choice.endswith(f".{word}")] or get_close_matches(str(word), known, n=1)
-    guess = f"; did you mean '{close[0]}'?" if close else "; there are"
-    shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
-    return f"{guess} ({shown})"
+
+def nearest(word: object, choices: Iterable[str], elsewhere: Iterable[str] = ()) -> str:
+    """'; did you mean 'x'? (a, b, c)' with the nearest choice first, or '; there are (a, b, c)'.
+
+    Args:
+        word: what was written.
+        choices: what could have been; all are listed.
+        elsewhere: what could be meant and is no choice here, such as the settings of other sections: not listed.
+    """
+    known = sorted(set(choices))
+    close = _close(str(word), known) or _close(str(word), sorted(set(elsewhere)))
+    guess = f"; did you mean '{close}'?" if close else "; there are" if known else "; there are none"
+    return f"{guess} ({', '.join(known)})" if known else guess
+
+
+def _close(word: str, known: Sequence[str]) -> str | None:
+    """The choice that a word most likely means: itself without its section or with another, then a similar one."""
+    tails = {choice.rpartition(".")[2]: choice for choice in reversed(known)}
+    tail = word.rpartition(".")[2]
+    if tail in tails and tail:
+        return tails[tail]
+    similar = get_close_matches(word, known, n=1)
+    if similar:
+        return similar[0]
+    similar = get_close_matches(tail, list(tails), n=1, cutoff=0.75)
+    return tails[similar[0]] if similar else None

@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
     from math import log
 
     from harness.errors import HarnessError
-    from harness.execution.options import conditions
+    from harness.execution.options import check_where, conditions
     from harness.registry import read
     from harness.store.journal import Journal
     from harness.store.location import results_folder
@@ -28,19 +28,19 @@ def main(arguments: list[str]) -> int:
 
     study = read(parsed.study, parsed.overrides)
     where = conditions(parsed.where, study, "--where")
-    runs = [run for run in plan(study).runs if matches(run.columns(), where)]
-    if not runs:
-        raise HarnessError(f"no run of this study has {', '.join(parsed.where)}")
+    planned = plan(study).runs
+    check_where(where, [run.columns() for run in planned], study)
+    runs = [run for run in planned if matches(run.columns(), where)]
     task = runs[0].sections.by_name().get("task")
     if not isinstance(task, Characters):
         raise HarnessError(f"'{runs[0].columns().get('task')}' has no text to continue; the task 'characters' has")
     if not parsed.prompt:
         raise HarnessError("the prompt is empty; a network needs at least one character to continue")
-    journal = Journal.open(results_folder(parsed.study, study.name, parsed.output))
     from harness.execution.trained import best
     from harness.models.sampling import continuation, probabilities, read_on
 
-    trained = best(runs, journal)
+    with cli.naming_the_sweep(parsed):
+        trained = best(runs, Journal.open(results_folder(parsed.study, study.name, parsed.output)))
     settings = ", ".join(f"{name}={trained.run.columns().get(name)}" for name in (*study.axes(), "seed"))
     print(
         f"run {trained.run.run_id} ({settings}): {trained.final_loss / log(2):.2f} bits per character", file=sys.stderr

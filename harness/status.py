@@ -19,7 +19,8 @@ def main(arguments: list[str]) -> int:
     from harness.study.plan import plan
 
     study = read(parsed.study, parsed.overrides)
-    journal = Journal.open(results_folder(parsed.study, study.name, parsed.output))
+    with cli.naming_the_sweep(parsed):
+        journal = Journal.open(results_folder(parsed.study, study.name, parsed.output))
     status = Status.of(plan(study), journal)
     print(cli.json_text(status.document()) if parsed.json else status.text())
     return cli.DONE

@@ -20,15 +20,15 @@ def main(arguments: list[str]) -> int:
     from harness.execution.processes import Terminated
     from harness.execution.sweeping import sweep
     from harness.registry import read
-    from harness.store.location import results_folder
+    from harness.store.location import name_note, results_folder
     from harness.study.plan import plan
 
     for sentence in malformed():
         print(f"note: {sentence}", file=sys.stderr)
     study = read(parsed.study, parsed.overrides)
     study_plan = plan(study)
-    for key in study.unused:
-        print(f"note: {key} is set, but no point of this study has a use for it", file=sys.stderr)
+    for note in filter(None, (*study.notes(), name_note(parsed.study, study.name, parsed.output))):
+        print(f"note: {note}", file=sys.stderr)
     folder = results_folder(parsed.study, study.name, parsed.output)
     options = sweep_options.SweepOptions(
         jobs=parsed.jobs, engine=parsed.engine, device=parsed.device, retries=parsed.retries, timeout=parsed.timeout,

@@ -101,7 +101,7 @@ def test_unknown_characters_are_reported_and_read_as_one(trained: Path, capsys) 
     ("arguments", "sentence"),
     [
         (["The ", "--where", "sell=rnn"], "--where: no column 'sell'; did you mean 'cell'?"),
-        (["The ", "--where", "cell=gru"], "no run of this study has cell=gru"),
+        (["The ", "--where", "cell=gru"], "has cell=gru; there are"),
         (["The ", "-S", "seeds=[7]"], "none of these 2 runs is done yet"),
         (["The ", "-S", "record.weights=false"], "record: {weights: true}"),
         ([""], "the prompt is empty"),

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +81,7 @@ class Study:
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any], overrides: Overrides = ()) -> Study:
         """The study that a mapping is, with the keys of the YAML file; see `from_yaml`."""
-        document = parse(json.dumps(settings, indent=1, ensure_ascii=False, default=_plain), "<dict>")
+        document = parse(yaml_text(settings), "<dict>")
         document.keys.clear()
         document.values = {(): Place("<dict>")}  # the lines of this text mean nothing to the user, who wrote a mapping
         return cls._of(document, overrides)
@@ -144,7 +148,7 @@ class Study:
         known = [column.name for column in self.spec.setting_columns()]
         for name in options.where:
             if name not in known:
-                raise HarnessError(f"where: no column '{name}'{nearest(name, known)}")
+                raise HarnessError(f"where: no column '{name}'{nearest(name, self.spec.present_columns(), known)}")
         from harness.execution.processes import workers
         from harness.execution.sweeping import check_this_process, sweep
 
@@ -269,18 +273,50 @@ def prepare() -> None:
 
 
 def texts(overrides: Overrides) -> tuple[str, ...]:
-    """Overrides as texts after -S; JSON is YAML."""
+    """Overrides as texts after -S."""
     if isinstance(overrides, str):
         raise HarnessError(f"overrides: a mapping or a list of texts, not one text: ['{overrides}']")
     if not isinstance(overrides, Mapping):
         return tuple(overrides)
-    return tuple(f"{key}={json.dumps(value, ensure_ascii=False, default=_plain)}" for key, value in overrides.items())
+    return tuple(f"{key}={yaml_text(value)}" for key, value in overrides.items())
 
 
-def _plain(value: Any) -> Any:
-    """Values that JSON does not know: numpy's numbers and arrays, ranges."""
+def yaml_text(value: Any, indent: str = "") -> str:
+    """A Python value as YAML that is read back as the same value.
+
+    That is JSON but for what JSON does not have: infinity and NaN; numpy's numbers and arrays, ranges, paths, words of
+    an enumeration; and for characters that YAML takes for line breaks or refuses as they are, which are escaped.
+
+    Raises:
+        HarnessError: the value is no setting.
+    """
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, Iterable):
-        return list(value)
+        value = value.tolist()
+    if value is None or isinstance(value, bool | int):
+        return json.dumps(value)
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return json.dumps(float(value))
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    if isinstance(value, str):
+        return _NOT_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))
+    inner = f"{indent} "
+    if isinstance(value, Mapping):
+        entries = [f"{inner}{yaml_text(_key(key))}: {yaml_text(each, inner)}" for key, each in value.items()]
+        return "{\n" + ",\n".join(entries) + f"\n{indent}}}" if entries else "{}"
+    if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray):
+        return f"[{', '.join(yaml_text(each, inner) for each in value)}]"
     raise HarnessError(f"{value!r} is not a setting")
+
+
+# Controls, NEL and the two separators, which YAML takes for line breaks; byte-order marks; halves of characters.
+_NOT_IN_YAML = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+
+
+def _key(key: Any) -> str:
+    """A key as the text that YAML would read: true, 1, null."""
+    return key if isinstance(key, str) else yaml_text(key)

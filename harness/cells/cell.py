@@ -87,9 +87,16 @@ class Cell(Section):
             return data if data.get("spectral_radius") is not None else {**data, "spectral_radius": 1.0}
         swept = (getattr(info, "context", None) or {}).get("swept", ())
         if "spectral_radius" in swept and data.get("spectral_radius") is not None:
-            hint = "; set model.init: gaussian" if "gaussian" in known else ""
-            raise wrong("spectral_radius", f"has no meaning with init: {init}, so it cannot be swept there{hint}")
+            hint = cls.use_of("spectral_radius")
+            message = f"has no meaning with init: {init}, so it cannot be swept there"
+            raise wrong("spectral_radius", f"{message}; {hint}" if hint else message)
         return {**data, "spectral_radius": None}
+
+    @classmethod
+    def use_of(cls, key: str) -> str:
+        known = get_args(cls.model_fields["init"].annotation)
+        radius = key == "spectral_radius" and cls.recurrent_weights and "gaussian" in known
+        return "set model.init: gaussian" if radius else ""
 
     def shapes(self, H: int, D: int) -> dict[str, tuple[int, ...]]:
         """Shapes of one replica's trained parameters, at width H and on rows of D numbers."""

@@ -22,7 +22,7 @@ from harness.study.identity import Versions, changed, harness_version
 from harness.study.plan import Pack
 from harness.study.plugins import load_object, plugin_versions
 from harness.study.spec import Point
-from harness.text import reason
+from harness.text import LONGEST_TRACE, reason
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,6 @@ class Outcome:
     trace: str = ""
     final: bool = False  # another attempt would fail too (a deadline)
     stop: bool = False  # no run can be kept: the folder is full or gone, or this worker has other code than was planned
-
-
-LONGEST_TRACE = 20_000  # characters that are kept of a traceback: of its beginning and of its end half each
 
 
 def work(pack: Pack, entry: str, options: JobOptions) -> Outcome:

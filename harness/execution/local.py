@@ -17,7 +17,7 @@ from harness.store.files import read_json
 from harness.store.journal import Journal
 from harness.study import labels
 from harness.study.plan import Pack, Run
-from harness.text import reason
+from harness.text import printable, reason, shortened
 
 
 @dataclass
@@ -185,7 +185,8 @@ def _describe(run: Run, axes: Sequence[str]) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    lines = str(error).strip().splitlines()
+    return shortened(printable(lines[0])) if lines else type(error).__name__
 
 
 def clear_markers(markers: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, nearest
-from harness.study.matching import matches
+from harness.study.matching import canonical, choices, matches, ordered
 
 if TYPE_CHECKING:
     from harness.study.plan import Plan, Run
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ENGINES = ("numba", "torch")
 MOST_JOBS = 1024  # each is a process
+MOST_VALUES = 50  # of a column that an error lists; beyond it, the first and the last
 WORDS: Mapping[str, object] = {"null": None, "none": None, "full": None, "true": True, "false": False}
 
 
@@ -82,6 +83,15 @@ class SweepOptions:
     def owns(self, run: Run) -> bool:
         """Whether a run belongs to this shard: by its id, whatever else is in the study."""
         return int(run.run_id, 16) % self.shard[1] == self.shard[0] - 1
+
+    def check_where(self, plan: Plan) -> None:
+        """See that the condition means something: a misspelt value would select nothing, and pass for success.
+
+        Raises:
+            HarnessError: no planned run has one of the values, or all of them together.
+        """
+        rows = [run.columns() for run in plan.runs]
+        check_where(self.where, rows, plan.study)
 
     def select(self, plan: Plan, done: frozenset[str], failed: frozenset[str]) -> list[Run]:
         """The runs that a sweep with these options is to compute, in the plan's order.
@@ -205,8 +215,35 @@ def conditions(texts: Sequence[str], study: StudySpec, option: str = "--filter")
         if not equals or not name or not values:
             raise HarnessError(f"{option} '{text}' is not column=value or column=value,value")
         if name not in known:
-            raise HarnessError(f"{option}: no column '{name}'{nearest(name, known)}")
+            raise HarnessError(f"{option}: no column '{name}'{nearest(name, study.present_columns(), known)}")
         if name in where:
             raise HarnessError(f"{option}: {name} is there twice; give its values as one list: value,value")
         where[name] = [WORDS.get(value.strip(), value.strip()) for value in values.split(",")]
     return where
+
+
+def check_where(where: Mapping[str, object], rows: Sequence[Mapping[str, object]], study: StudySpec) -> None:
+    """See that runs meet a condition, each value of it included.
+
+    Args:
+        where: the condition on columns.
+        rows: the settings of the planned runs.
+        study: theirs.
+
+    Raises:
+        HarnessError: no planned run has one of the values, or all of them together.
+    """
+    from harness.study import labels  # loads pyarrow, which --help does without
+
+    for name, expected in where.items():
+        values = [row.get(name) for row in rows]
+        present = {canonical(value) for value in values}
+        for choice in choices(expected):
+            if canonical(choice) not in present:
+                known = [labels.value(name, value) for value in ordered(values)]
+                written = labels.value(name, choice)
+                many = f"; they have {known[0]} to {known[-1]}" if len(known) > MOST_VALUES else ""
+                likely = many or nearest(written, known)
+                raise HarnessError(f"no planned run of {study.name} has {name}={written}{likely}")
+    if where and not any(matches(row, where) for row in rows):
+        raise HarnessError(f"no planned run of {study.name} has {labels.condition(where)}")

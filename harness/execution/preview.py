@@ -29,8 +29,9 @@ def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[
         warnings: sentences that are printed below the plan.
 
     Raises:
-        ResultsError: the folder cannot be read, or holds another schema version.
+        HarnessError: no run meets the condition of the options; the folder cannot be read, or holds another schema.
     """
+    options.check_where(plan)
     exists = (folder / "store.json").exists()
     status = Status.of(plan, Journal.open(folder)) if exists else Status(plan, folder)
     runs = options.select(plan, status.done, frozenset(status.failed))

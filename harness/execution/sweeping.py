@@ -71,6 +71,7 @@ def sweep(
         ResultsError: the folder cannot be used, or no longer (disk full, folder moved); committed runs stay.
         KeyboardInterrupt: interrupted; committed runs stay, and are in the tables.
     """
+    options.check_where(plan)  # before a folder is created
     # the scheduler is asked first: where none answers, no folder is created
     jobs = cluster.size(options.scheduler) if options.scheduler else processes.workers(options.jobs)
     journal = Journal.create(folder)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, NoResultsError
 from harness.experiments.training.settings import TrainingSections
 from harness.models import MODELS
 from harness.models.model import Model
@@ -38,7 +38,7 @@ def best(runs: Sequence[Run], journal: Journal) -> Trained:
     """
     commits = {commit.run_id: commit for commit in journal.read(run.run_id for run in runs)}
     if not commits:
-        raise HarnessError(f"none of these {len(runs)} runs is done yet; python -m harness.sweep computes them")
+        raise NoResultsError(f"none of these {len(runs)} runs is done yet; python -m harness.sweep STUDY computes them")
     losses = {run.run_id: _loss(commits[run.run_id]) for run in runs if run.run_id in commits}
     chosen = min((run for run in runs if run.run_id in losses), key=lambda run: losses[run.run_id])
     if not isfinite(losses[chosen.run_id]):

@@ -81,7 +81,7 @@ def counted_folds(w: float, lowest: float, highest: float) -> tuple[float, float
 
     inside = next((b for b in np.linspace(lowest, highest, GRID).tolist() if three(b)), None)
     if inside is None or three(lowest) or three(highest):
-        raise ValueError(f"the range {lowest:g} … {highest:g} does not hold both folds of w = {w:g}")
+        raise ValueError(f"the folds of w = {w:g} do not both lie between {lowest:g} and {highest:g}")
     ends = []
     for outside in (lowest, highest):
         a, b = outside, inside
@@ -213,7 +213,7 @@ def complete(sections: CliffSections) -> CliffSections:
             raise wrong("cliff.w", "has folds above 4 only")
         low, high = folds(settings.w)
         if not settings.lowest < low < high < settings.highest:
-            raise wrong("cliff.lowest", f"and highest must hold both folds, {low:.4f} and {high:.4f}")
+            raise wrong("cliff.lowest", f"and highest must lie on either side of both folds, {low:.4f} and {high:.4f}")
         if high - low < 2 * (settings.highest - settings.lowest) / GRID:
             raise wrong("cliff.lowest", f"and highest are too far apart to see two folds {high - low:.2g} apart")
     else:
@@ -230,14 +230,14 @@ def _has_a_wall(settings: Cliff) -> None:
         try:
             there = wall(w, settings.start)
         except ValueError as reason:
-            raise wrong("cliff.w", f"{reason} (asked at w = {w:g})") from None
+            raise wrong("cliff.w", f"at w = {w:g} {reason}") from None
         s = float(_sigmoid(settings.start))
         if settings.sequence_length * log(w * s * (1 - s)) > 600:
-            raise wrong("cliff.sequence_length", f"makes the wall of w = {w:g} steeper than a float can say")
+            raise wrong("cliff.sequence_length", f"makes the wall of w = {w:g} steeper than a float can hold")
     if s == settings.target:
-        raise wrong("cliff.target", "is what the unit says on the wall: the error is flat there")
+        raise wrong("cliff.target", "is the unit's output on the wall, so that the error is flat there")
     if settings.question == "wall" and not settings.lowest < there < settings.highest:
-        raise wrong("cliff.lowest", f"and highest must hold the wall, at {there:.4f}")
+        raise wrong("cliff.lowest", f"and highest must lie on either side of the wall, which is at b = {there:.4f}")
 
 
 def cost(sections: CliffSections) -> float:

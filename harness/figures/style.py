@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -96,6 +98,9 @@ FIXED: Mapping[str, Any] = {
     "svg.fonttype": "path",
 }
 
+# Matplotlib's settings that are a notebook's own business, and change no file.
+OF_WINDOWS = frozenset({"backend", "backend_fallback", "interactive", "toolbar", "timezone", "date.epoch"})
+
 # Points (the layout's pads: inches) on paper; each is multiplied by the style's scale.
 LENGTHS: Mapping[str, float] = {
     "font.size": 7.5,
@@ -162,9 +167,20 @@ def scaled(length: float) -> float:
 @contextmanager
 def context() -> Iterator[None]:
     """The chosen style for what is drawn or saved inside, and nothing outside."""
-    settings = {**FIXED, **{name: scaled(length) for name, length in LENGTHS.items()}, "savefig.dpi": DPI / scaled(1)}
+    lengths = {name: scaled(length) for name, length in LENGTHS.items()}
+    # over matplotlib's defaults, and not over what a matplotlibrc or a notebook has set: the same figure, the same
+    # bytes
+    settings = {**_defaults(), **FIXED, **lengths, "savefig.dpi": DPI / scaled(1)}
     with mpl.rc_context(cast(Any, settings)):
         yield
+
+
+@cache
+def _defaults() -> Mapping[str, Any]:
+    """Matplotlib's own defaults, but for what chooses a window and is no part of a saved figure."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some are deprecated
+        return {name: value for name, value in mpl.rcParamsDefault.items() if name not in OF_WINDOWS}
 
 
 def colours(column: str | None, levels: Sequence[object]) -> list[str]:

@@ -31,7 +31,7 @@ def jacobian_singular_values(
         `log10_singular_largest`, `_median` and `_smallest`, mean log₁₀ over four sequences; with `_h_path`, `_c_path`
         the same of the paths, where the state is (h, c).
     """
-    return [_profiles(way) for way in trajectories(model, parameters, batch, state)]
+    return [_profiles(trajectory) for trajectory in trajectories(model, parameters, batch, state)]
 
 
 def lags(T: int) -> npt.NDArray[np.int64]:
@@ -39,15 +39,15 @@ def lags(T: int) -> npt.NDArray[np.int64]:
     return np.unique(np.round(np.geomspace(1, T, LAGS)).astype(np.int64))
 
 
-def _profiles(way: Trajectory) -> list[Profile]:
-    B, H = way.states[0][0].shape[1:]
-    N = H * len(way.cell.states)
-    parts = {"": slice(0, N), **{f"_{name}_path": part for name, part in way.paths().items()}}
+def _profiles(trajectory: Trajectory) -> list[Profile]:
+    B, H = trajectory.states[0][0].shape[1:]
+    N = H * len(trajectory.cell.states)
+    parts = {"": slice(0, N), **{f"_{name}_path": part for name, part in trajectory.paths().items()}}
     products = {name: Product(B, part.stop - part.start) for name, part in parts.items()}
-    at = lags(way.length)
+    at = lags(trajectory.length)
     logs_by_part: dict[str, list[Values]] = {name: [] for name in parts}
-    for lag in range(1, way.length + 1):
-        J = way.jacobian(way.length + 1 - lag)
+    for lag in range(1, trajectory.length + 1):
+        J = trajectory.jacobian(trajectory.length + 1 - lag)
         for name, part in parts.items():
             products[name].grow(J[:, part, part].swapaxes(-1, -2))
             if lag in at:

@@ -26,13 +26,13 @@ def lyapunov_spectrum(
         `lyapunov_exponent` in nats per step by rank from 1, the largest first, mean over four sequences; −inf for a
         direction that a step removes.
     """
-    return [[_spectrum(way)] for way in trajectories(model, parameters, batch, state)]
+    return [[_spectrum(trajectory)] for trajectory in trajectories(model, parameters, batch, state)]
 
 
-def _spectrum(way: Trajectory) -> Profile:
-    B, H = way.states[0][0].shape[1:]
-    N = H * len(way.cell.states)
+def _spectrum(trajectory: Trajectory) -> Profile:
+    B, H = trajectory.states[0][0].shape[1:]
+    N = H * len(trajectory.cell.states)
     frame = np.broadcast_to(np.eye(N), (B, N, N))
-    exponents = lyapunov_exponents(lambda t, Q: way.jacobian(t) @ Q, frame, way.length)
+    exponents = lyapunov_exponents(lambda t, Q: trajectory.jacobian(t) @ Q, frame, trajectory.length)
     logs = np.sort(exponents, axis=-1)[:, ::-1].mean(0)
     return Profile("lyapunov_exponent", "rank", np.arange(1.0, len(logs) + 1), logs)

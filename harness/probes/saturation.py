@@ -30,7 +30,7 @@ def saturation(
     Returns:
         `saturated_low_·` and `saturated_high_·` by t, · the activation's name in the cell's equations.
     """
-    return [_shares(way) for way in trajectories(model, parameters, batch, state, None)]
+    return [_shares(trajectory) for trajectory in trajectories(model, parameters, batch, state, None)]
 
 
 @torch.no_grad()
@@ -55,18 +55,18 @@ def bounds(cell: Cell, parameters: Mapping[str, Tensor], state: State, z: Tensor
 
 
 @torch.no_grad()
-def _shares(way: Trajectory) -> list[Profile]:
-    known = bounds(way.cell, way.parameters, way.states[0], way.driven[0])
+def _shares(trajectory: Trajectory) -> list[Profile]:
+    known = bounds(trajectory.cell, trajectory.parameters, trajectory.states[0], trajectory.driven[0])
     seen: dict[str, list[float]] = {}
-    for before, z in zip(way.states, way.driven, strict=False):
-        for name, a in way.cell.activations(way.parameters, before, z).items():
+    for before, z in zip(trajectory.states, trajectory.driven, strict=False):
+        for name, a in trajectory.cell.activations(trajectory.parameters, before, z).items():
             low, high = known[name]
             margin = MARGIN * (high - low) if high - low < torch.inf else 0.0
             if low > -torch.inf:
                 seen.setdefault(f"saturated_low_{name}", []).append(_share(a <= low + margin, a))
             if high < torch.inf:
                 seen.setdefault(f"saturated_high_{name}", []).append(_share(a >= high - margin, a))
-    at = np.arange(1.0, way.length + 1)
+    at = np.arange(1.0, trajectory.length + 1)
     return [Profile(quantity, "t", at, np.asarray(shares)) for quantity, shares in seen.items()]
 
 

@@ -30,7 +30,7 @@ class OneReplica(NamedTuple):
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One replica's way through a batch.
+    """One replica's states along a batch.
 
     Attributes:
         parameters: as the cell's equations use them, R = 1.
@@ -58,8 +58,8 @@ class Trajectory:
 
         pull = vjp(step, before)[1]
         B, N = before.shape
-        ways = torch.eye(N, dtype=before.dtype).unsqueeze(1).expand(N, B, N)
-        rows = vmap(lambda way: pull(way)[0])(ways)  # (N, B, N)
+        directions = torch.eye(N, dtype=before.dtype).unsqueeze(1).expand(N, B, N)
+        rows = vmap(lambda direction: pull(direction)[0])(directions)  # (N, B, N)
         return np.asarray(rows.transpose(0, 1).detach().numpy(), dtype=np.float64)
 
     def paths(self) -> dict[str, slice]:

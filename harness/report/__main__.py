@@ -52,7 +52,8 @@ def main(arguments: list[str]) -> int:
         return cli.DONE
     from harness.report.presenting import present
 
-    report = present(plan(study), folder, parsed.formats, parsed.style)
+    with cli.naming_the_sweep(parsed):
+        report = present(plan(study), folder, parsed.formats, parsed.style)
     print(report.screen())
     if parsed.latex:
         from harness.report import latex

@@ -10,26 +10,28 @@ from xml.etree import ElementTree
 
 from harness.statistics.intervals import Interval
 from harness.statistics.significance import CORRECTED_MEANS, IMPROVEMENT_MEANS, PERMUTATION_MEANS
+from harness.text import WIDEST, markdown_code, printable, terminal_width, xml_bytes
+from harness.text import markdown as as_markdown
 from harness.verdicts.comparison import ComparedCell, Comparison
 from harness.verdicts.expectations import interval_text
 from harness.verdicts.metrics import Measured
 from harness.verdicts.summary import NARROWEST
 
-WIDTH = 100
 LISTED = 3  # runs or cells by name before "…"
 HEAD = ("cell", "A", "B", "B − A", "n", "p", "p (BH)")
 
 
-def text(comparison: Comparison, names: tuple[str, str], width: int = WIDTH) -> str:
+def text(comparison: Comparison, names: tuple[str, str], width: int | None = None) -> str:
     """Table of the cells in which a pair differs, what the numbers mean, and the verdict.
 
     Args:
         comparison: the comparison.
         names: of A and B.
-        width: no line is longer, unless the numbers alone need more.
+        width: no line is longer; default: the terminal's.
     """
+    width = terminal_width() if width is None else width
     differing = [cell for cell in comparison.cells if cell.changed]
-    lines = [f"A  {names[0]}", f"B  {names[1]}", ""]
+    lines = [f"A  {printable(names[0])}", f"B  {printable(names[1])}", ""]
     if differing:
         lines += [*_table(comparison, differing, width), ""]
         if len(differing) < len(comparison.cells):
@@ -139,17 +141,18 @@ def meanings(comparison: Comparison) -> Sequence[str]:
 def markdown(comparison: Comparison, names: tuple[str, str]) -> str:
     """The comparison for a pull request: verdict first, all cells in a table that opens on a click."""
     sign = {"regression": "❌", "no regression": "✅", "incomplete": "⚠️"}[comparison.state]
-    lines = [f"### {sign} {_escaped(verdict(comparison))}", "", f"A: `{names[0]}`, B: `{names[1]}`", ""]
-    lines += [f"- {_escaped(sentence)}" for sentence in (*facts(comparison), *notes(comparison))]
+    lines = [f"### {sign} {as_markdown(verdict(comparison))}", ""]
+    lines += [f"A: {markdown_code(names[0])}, B: {markdown_code(names[1])}", ""]
+    lines += [f"- {as_markdown(sentence)}" for sentence in (*facts(comparison), *notes(comparison))]
     changed = sum(bool(cell.changed) for cell in comparison.cells)
     summary = f"{_count(len(comparison.cells), 'cell')}, {changed} with a pair that differs"
     lines += ["", f"<details><summary>{summary}</summary>", "", "| | " + " | ".join(HEAD) + " |"]
     lines += ["|---|---|" + "--:|" * (len(HEAD) - 1)]
     lines += [
-        f"| {'✗' if cell.beyond else ''} | " + " | ".join(map(_escaped, _row(comparison, cell))) + " |"
+        f"| {'✗' if cell.beyond else ''} | " + " | ".join(map(as_markdown, _row(comparison, cell))) + " |"
         for cell in comparison.cells
     ]
-    lines += ["", *(f"{_escaped(sentence)}  " for sentence in meanings(comparison)), "", "</details>"]
+    lines += ["", *(f"{as_markdown(sentence)}  " for sentence in meanings(comparison)), "", "</details>"]
     return "\n".join(lines)
 
 
@@ -181,7 +184,7 @@ def junit(comparison: Comparison, name: str) -> bytes:
             ElementTree.SubElement(case, "skipped", message=verdict(comparison))
         elif cell.beyond:
             ElementTree.SubElement(case, "failure", message=f"by more than {comparison.gate.margin:g}: {numbers}")
-    return bytes(ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True))
+    return xml_bytes(suite)
 
 
 def as_json(comparison: Comparison, names: tuple[str, str]) -> Mapping[str, Any]:
@@ -233,6 +236,8 @@ def _table(comparison: Comparison, cells: Sequence[ComparedCell], width: int) ->
     """Aligned columns; the labels are wrapped to the width that the numbers leave."""
     rows = [HEAD, *(_row(comparison, cell) for cell in cells)]
     sizes = [max(len(row[i]) for row in rows) for i in range(1, len(HEAD))]
+    if width < WIDEST and 2 + NARROWEST + sum(size + 2 for size in sizes) > width:
+        return _paragraphs(comparison, cells, width)
     label_width = max(NARROWEST, width - 2 - sum(size + 2 for size in sizes))
     labels = [wrap(row[0], label_width, break_on_hyphens=False) for row in rows]
     label_width = max(len(line) for label in labels for line in label)
@@ -242,6 +247,18 @@ def _table(comparison: Comparison, cells: Sequence[ComparedCell], width: int) ->
         mark = "✗" if cell is not None and cell.beyond else " "
         lines += [f"{mark} {label[0]:<{label_width}}{numbers}".rstrip(), *(f"  {line}" for line in label[1:])]
     return lines
+
+
+def _paragraphs(comparison: Comparison, cells: Sequence[ComparedCell], width: int) -> list[str]:
+    """A cell a paragraph: its settings, and its numbers by name below them."""
+    lines = []
+    for cell in cells:
+        label, *numbers = _row(comparison, cell)
+        entries = [f"{name} {number}".replace(" ", "\u00a0") for name, number in zip(HEAD[1:], numbers, strict=True)]
+        text = wrap(label, width - 2, break_on_hyphens=False)
+        lines += [f"{'✗' if cell.beyond else ' '} {text[0]}", *(f"  {line}" for line in text[1:])]
+        lines += wrap(";  ".join(entries), width, initial_indent="    ", subsequent_indent="    ")
+    return [line.replace("\u00a0", " ") for line in lines]
 
 
 def _row(comparison: Comparison, cell: ComparedCell) -> tuple[str, ...]:
@@ -287,11 +304,6 @@ def _listed(words: Sequence[str], between: str) -> str:
 
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}{'s' * (n != 1)}"
-
-
-def _escaped(sentence: str) -> str:
-    """Escape what Markdown would read as markup, or as the end of a table's cell."""
-    return sentence.replace("|", "\\|").replace("_", "\\_").replace("<", "&lt;")
 
 
 def _measured(side: Measured) -> Mapping[str, float]:

@@ -10,11 +10,12 @@ from textwrap import fill
 from harness.errors import ResultsError
 from harness.study.plan import Plan
 from harness.study.spec import Paper
+from harness.text import markdown as as_markdown
+from harness.text import markdown_code, printable, terminal_width
 from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.judging import judge_folder
 from harness.verdicts.summary import SYMBOLS, summary
 
-WIDTH = 100
 MARKS: dict[str, str] = {**{str(state): mark for state, mark in SYMBOLS.items()}, "not run": "·", "no expectation": "–"}
 
 
@@ -50,17 +51,34 @@ def reproduction(plan: Plan, paper: Paper, path: Path, folder: Path) -> Reproduc
 
 def text(reproductions: Sequence[Reproduction]) -> str:
     """For a terminal: a line each, and below it source, claim and the verdict table."""
-    parts = []
+    if reproductions and all(each.state == "not run" for each in reproductions):
+        return _none_measured(reproductions)
+    parts, width = [], terminal_width()
     for each in reproductions:
+        if each.state == "not run":  # its claim is no result yet
+            parts += [f"{MARKS[each.state]} {each.plan.study.name}: not run: python -m harness.sweep {each.path}", ""]
+            continue
         study, planned = each.plan.study, len(each.plan.runs)
         parts += [
             f"{MARKS[each.state]} {study.name}: {each.state}, {each.paper.tag}, {each.runs} of {planned} runs",
-            fill(each.paper.source, WIDTH, initial_indent="  ", subsequent_indent="  "),
-            fill(study.claim, WIDTH, initial_indent="  ", subsequent_indent="  "),
-            *(f"  {line}" for line in summary(each.verdicts, WIDTH).splitlines() if each.verdicts),
+            fill(each.paper.source, width, initial_indent="  ", subsequent_indent="  "),
+            fill(study.claim, width, initial_indent="  ", subsequent_indent="  "),
+            *(f"  {line}" for line in summary(each.verdicts, width - 2).splitlines() if each.verdicts),
             "",
         ]
     return "\n".join([*parts, tally(reproductions)])
+
+
+def _none_measured(reproductions: Sequence[Reproduction]) -> str:
+    """For a folder in which nothing has been run, as on a fresh clone: what there is, and how to begin."""
+    names = ", ".join(each.plan.study.name for each in reproductions)
+    shortest = min(reproductions, key=lambda each: sum(each.plan.costs(each.plan.runs).values()))
+    sentence = (
+        f"{len(reproductions)} published results, none measured here yet; docs/papers.md shows what this release has "
+        f"measured of them: {names}."
+    )
+    paragraph = fill(sentence, terminal_width(), break_on_hyphens=False, break_long_words=False)
+    return f"{paragraph}\nTo measure one: python -m harness.sweep {shortest.path}"
 
 
 def tally(reproductions: Sequence[Reproduction]) -> str:
@@ -94,27 +112,23 @@ def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
         name = each.path.stem
         link = f"[{name}]({pages.name}/{name}.md)" if (pages / f"{name}.md").exists() else name
         state = f"{MARKS[each.state]} {each.state}"
-        cells = (state, link, _cell(each.paper.source), each.paper.tag, f"{each.runs} of {len(each.plan.runs)}")
+        cells = (state, link, as_markdown(each.paper.source), each.paper.tag, f"{each.runs} of {len(each.plan.runs)}")
         lines.append(f"| {' | '.join(cells)} |")
     for each in reproductions:
         study = each.plan.study
         sentence = overall(list(each.verdicts)) if each.runs else "not run yet."
-        claim = study.claim.strip()
+        claim = printable(study.claim.strip(), lines=True)
         claim = claim if each.state in ("holds", "fails") else f"*Claimed, and not measured in full yet:* {claim}"
         lines += ["", f"## {study.name}", ""]
         image = Path("results", "gallery", f"papers-{each.path.stem}.png")
         if (pages.resolve().parents[1] / image).exists():
             lines += [f"![{study.name}](../{image.as_posix()})", ""]
-        lines += [claim, "", f"`{each.path}`: {sentence}"]
+        lines += [claim, "", f"{markdown_code(each.path)}: {sentence}"]
         if each.verdicts:
             lines += ["", "| | expectation | measured | 95 % interval | n |", "|---|---|---|---|---|"]
         for verdict in each.verdicts:
             rows = list(verdict.rows()) or [("", "–", "–", "0")]
             for i, (named, value, interval, n) in enumerate(rows):
-                first = (SYMBOLS[verdict.state], _cell(verdict.text)) if i == 0 else ("", "")
+                first = (SYMBOLS[verdict.state], as_markdown(verdict.text)) if i == 0 else ("", "")
                 lines.append(f"| {' | '.join([*first, f'{named} {value}'.strip(), interval, n])} |")
     return "\n".join([*lines, ""])
-
-
-def _cell(words: str) -> str:
-    return words.replace("|", "\\|")

@@ -24,7 +24,8 @@ def read(folder: Path) -> pa.Table:
     """
     path = folder / FILE
     try:
-        table = pq.ParquetFile(path).read()
+        with path.open("rb") as file:  # pyarrow would read `~`, `a:b` and `s3:x` in a path as a place
+            table = pq.ParquetFile(file).read()
     except FileNotFoundError:
         raise ResultsError(
             f"{folder}: no {FILE} here; python -m harness.sweep makes a results folder, and --save a baseline"

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from harness.errors import ResultsError
+from harness.errors import NoResultsError, ResultsError
 from harness.schema import SCHEMA_VERSION, Record
 from harness.store.commit import MALFORMED, Commit, checked, decode, encode
 from harness.store.files import (
@@ -81,7 +81,7 @@ class Journal:
         except OSError as error:
             raise ResultsError(f"{folder}: cannot be read: {error.strerror or error}") from None
         if not exists:
-            raise ResultsError(f"{folder}: no results here yet; python -m harness.sweep makes them")
+            raise NoResultsError(f"{folder}: no results here yet; python -m harness.sweep STUDY makes them")
         _check_version(marker)
         return cls(folder)
 
@@ -201,7 +201,7 @@ class Journal:
         folder = self.folder / "journal" / "damaged"
         with suppress(OSError):
             folder.mkdir(exist_ok=True)
-            (folder / f"{run_id}.txt").write_text(f"{reason}\n")
+            (folder / f"{run_id}.txt").write_text(f"{reason}\n", "utf-8", "backslashreplace")
             target = folder / f"{run_id}-{uuid4().hex[:8]}"
             try:
                 os.replace(self.path(run_id), target)

@@ -1,4 +1,4 @@
-"""Where the results of a study lie."""
+"""Where the results of a study lie, and a note where that is not where its name says."""
 
 from __future__ import annotations
 
@@ -17,8 +17,21 @@ def results_folder(study: str, name: str, output: str | None) -> Path:
     if output is not None:
         return Path(output) / name
     path = Path(study).resolve()
-    # the results of a file called ...yaml would lie above results/
-    if "studies" in path.parts[:-1] and path.stem.strip("."):
+    if _below_studies(path):
         below = path.parts[len(path.parts) - 1 - path.parts[::-1].index("studies") + 1 :]
         return Path("results", *below).with_suffix("")
     return Path("results") / name
+
+
+def name_note(study: str, name: str, output: str | None) -> str:
+    """A sentence where the file's name, and not the study's, says where the results are; else empty."""
+    path = Path(study).resolve()
+    if output is not None or not _below_studies(path) or path.stem == name:
+        return ""
+    folder = results_folder(study, name, None)
+    return f"results are in {folder}, after the file; name: {name} counts in titles, and with -o DIR: DIR/{name}"
+
+
+def _below_studies(path: Path) -> bool:
+    # the results of a file called ...yaml would lie above results/
+    return "studies" in path.parts[:-1] and bool(path.stem.strip("."))

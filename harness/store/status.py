@@ -11,6 +11,7 @@ from typing import Any
 from harness.store.journal import Journal
 from harness.store.other_versions import other_versions, sentences
 from harness.study.plan import Plan, Run
+from harness.text import printable, shortened
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Status:
         committed = journal.done()
         damaged = journal.damaged(sorted(committed & plan.ids)) if verify else {}
         done = committed & plan.ids - damaged.keys()
-        failed = {run_id: note["error"] for run_id, note in journal.failures().items() if run_id in plan.ids - done}
+        notes = {run_id: note for run_id, note in journal.failures().items() if run_id in plan.ids - done}
+        failed = {run_id: printable(shortened(note["error"])) for run_id, note in notes.items()}
         orphaned = committed - plan.ids
         others = other_versions(plan, journal, orphaned) if verify and orphaned else {}
         return cls(plan, journal.folder, done, failed, damaged, journal.quarantined(), orphaned, others)
@@ -89,7 +91,8 @@ class Status:
 
     def damage(self) -> list[str]:
         """A line for each damaged commit."""
-        return [f"damaged commit, to be computed again: {run_id}: {why}" for run_id, why in self.damaged.items()]
+        reasons = {run_id: printable(shortened(text)) for run_id, text in self.damaged.items()}
+        return [f"damaged commit, to be computed again: {run_id}: {text}" for run_id, text in reasons.items()]
 
     def document(self) -> Mapping[str, Any]:
         """As `python -m harness.status --json` prints it; docs/concepts.md lists the keys."""

@@ -119,7 +119,8 @@ def write(tables: Tables, folder: Path) -> None:
         target = folder / f"{name}.parquet"
         try:
             with temporary_beside(target) as temporary:
-                pq.write_table(table, temporary, compression="zstd")
+                with temporary.open("wb") as file:  # pyarrow would read `~`, `a:b` and `s3:x` in a path as a place
+                    pq.write_table(table, file, compression="zstd")
                 os.replace(temporary, target)
         except OSError as error:
             raise ResultsError(f"{target}: cannot be written: {error.strerror or error}") from None

@@ -69,6 +69,8 @@ def _hash(file: Path, identity: tuple[int, ...]) -> str:
 
 def _cache() -> Path:
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if not os.path.isabs(home):  # no HOME and no entry in /etc/passwd: "~" would be a folder in the current one
+        raise OSError("no folder for caches")
     return Path(home) / "vanishing-gradient-harness" / "content.json"
 
 
@@ -85,9 +87,9 @@ def _cached() -> dict[str, str]:
 
 def _keep(hashes: dict[str, str]) -> None:
     """Write the cache, whole or not at all; a folder that cannot be written keeps nothing."""
-    target = _cache()
-    temporary = target.with_name(f".{target.name}-{os.getpid()}")
     with suppress(OSError):
+        target = _cache()
+        temporary = target.with_name(f".{target.name}-{os.getpid()}")
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             temporary.write_text(json.dumps(hashes))

@@ -80,7 +80,10 @@ class Grid:
         if written is None:
             return {}
         if not isinstance(written, dict):
-            self.report(self.document.place(section), f"{section}: must be a mapping of settings, not {written!r}")
+            behind = self.experiment.sections[section]
+            like = f", such as {{{behind.key}: {written}}}" if isinstance(behind, Choice) else ""
+            problem = f"must be a mapping of settings{like if isinstance(written, str) else ''}, not {written!r}"
+            self.report(self.document.place(section), f"{section}: {problem}")
             return {}
         known = {key for model in self.experiment.models(section) for key in model.model_fields}
         behind = self.experiment.sections[section]
@@ -89,12 +92,40 @@ class Grid:
         for key in written:
             if key not in known:
                 place = self.document.place(section, key, key=True)
-                self.report(place, f"{section}.{key}: no such setting{nearest(key, known)}")
+                self.report(place, f"{section}.{key}: no such setting{self._nearest_setting(section, key)}")
         return {key: value for key, value in written.items() if key in known}
+
+    def settings(self, section: str) -> set[str]:
+        """The settings that a section has at some point of this study: those of the cells that it names, no others."""
+        behind = self.experiment.sections[section]
+        models = self.experiment.models(section)
+        if isinstance(behind, Choice):
+            chosen = [behind.table[word] for word in self._words(section, behind.key) if word in behind.table]
+            models = tuple(chosen) or models
+        return {key for model in models for key in model.model_fields}
+
+    def dotted(self) -> set[str]:
+        """All settings of this study as section.setting."""
+        return {f"{section}.{key}" for section in self.experiment.sections for key in self.settings(section)}
+
+    def _words(self, section: str, key: str) -> Iterator[str]:
+        """The words that the base and the sweep give to a setting."""
+        written, sweep = self.document.data.get(section), self.document.data.get("sweep")
+        values = [written.get(key)] if isinstance(written, dict) else []
+        for axes in sweep if isinstance(sweep, list) else [sweep]:
+            axis = axes.get(f"{section}.{key}") if isinstance(axes, dict) else None
+            values += axis if isinstance(axis, list) else []
+        yield from (value for value in values if isinstance(value, str))
+
+    def _nearest_setting(self, section: str, key: str) -> str:
+        return nearest(key, self.settings(section), self.dotted())
 
     def _known_choice(self, section: str, behind: Choice, word: Any, place: Place) -> bool:
         if isinstance(word, str) and word in behind.table:
             return True
+        if isinstance(word, list):
+            self.report(place, f"{section}.{behind.key}: {_one_value(section, behind.key, word)}")
+            return False
         kind = section if behind.key == "name" else behind.key
         self.report(
             place, f"{section}.{behind.key}: no {kind} '{word}'{nearest(word, {*behind.table, *behind.others})}"
@@ -153,13 +184,10 @@ class Grid:
         """What is wrong with an axis' name, or None."""
         section, _, inner = key.partition(".")
         if section not in self.experiment.sections:
-            every = [
-                f"{s}.{k}" for s in self.experiment.sections for m in self.experiment.models(s) for k in m.model_fields
-            ]
-            return f"{key}: an axis is named section.setting{nearest(key, set(every))}"
+            return f"{key}: an axis is named section.setting{nearest(key, self.dotted())}"
         known = {name for model in self.experiment.models(section) for name in model.model_fields}
         if inner not in known:
-            return f"{key}: no such setting{nearest(inner, known)}"
+            return f"{key}: no such setting{self._nearest_setting(section, inner)}"
         return None
 
     def _section(
@@ -182,6 +210,8 @@ class Grid:
         model: type[Section]
         if isinstance(behind, Choice):
             if behind.key not in merged:
+                if not isinstance(self.document.data.get(section, {}), dict | None):  # reported by `_base`
+                    return None
                 choices = nearest("", {*behind.table, *behind.others}).removeprefix("; there are ")
                 self.report(self.document.place(section), f"{section}.{behind.key}: must be given {choices}")
                 return None
@@ -201,6 +231,9 @@ class Grid:
             valid = model.model_validate(meaningful, context={"swept": frozenset(swept)})
         except ValidationError as error:
             for key, message in explain(error, model):
+                mistyped = message.startswith(("input should be", "no choice"))
+                if mistyped and isinstance(merged.get(key), list) and key not in swept:
+                    message = _one_value(section, key, merged[key])
                 self.report(
                     place(key) if key else self.document.place(section),
                     f"{section}.{key}: {message}" if key else f"{section}: {message}",
@@ -227,6 +260,15 @@ class Grid:
 def _identity(value: object) -> object:
     """What tells a value of an axis from the others: 1 and 1.0 are one value, and true another."""
     return repr(value) if isinstance(value, list | dict) or value != value else canonical(value)
+
+
+def _one_value(section: str, key: str, values: Sequence[Any]) -> str:
+    return f"one value, not a list; to try several, put it under sweep: {{{section}.{key}: {_inline(values)}}}"
+
+
+def _inline(values: Sequence[Any]) -> str:
+    """A list of values as a study writes it."""
+    return f"[{', '.join('null' if value is None else str(value) for value in values)}]"
 
 
 def explain(error: ValidationError, model: type[Section]) -> Iterator[tuple[str, str]]:

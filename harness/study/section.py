@@ -46,6 +46,11 @@ class Section(BaseModel):
 
     numerics: ClassVar[int] = 1  # raised where the numbers of this section's code are mended: its run ids change then
 
+    @classmethod
+    def use_of(cls, key: str) -> str:
+        """What to set besides, so that a setting that was written has a use: "set model.init: gaussian"; else empty."""
+        return ""
+
     def files(self) -> dict[str, Path]:
         """Files that the numbers of a run with these settings depend on, by setting: all that are declared as paths.
 

@@ -250,6 +250,23 @@ class StudySpec:
         columns["seed"] = Column("seed", pa.int64(), "", "seed of every random stream of the run")
         return tuple(columns.values())
 
+    def present_columns(self) -> tuple[str, ...]:
+        """The columns of settings that some point of this study has, in the order of the table."""
+        present = {name for point in self.points for name in point.columns()} | {"seed"}
+        # no point: another mistake, which is reported beside, hides which settings there are
+        return tuple(c.name for c in self.setting_columns() if c.name in present or not self.points)
+
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for each setting that was written and has no use, with what would give it one."""
+        sentences = []
+        for setting_name in self.unused:
+            section, _, key = setting_name.partition(".")
+            hints = {type(point.sections.by_name()[section]).use_of(key): None for point in self.points}
+            hint = next((hint for hint in hints if hint), "")
+            sentence = f"{setting_name} is set, but no point of this study has a use for it"
+            sentences.append(f"{sentence}; {hint}" if hint else sentence)
+        return tuple(sentences)
+
     def axes(self) -> tuple[str, ...]:
         """The columns in which the points that have them differ; the forget_bias of LSTMs beside a GRU is none."""
         rows = [point.columns() for point in self.points]

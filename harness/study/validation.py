@@ -79,12 +79,13 @@ class _Reader:
             )
         experiment = self._experiment(data.get("experiment", "training"))
         allowed = (*HEAD, *experiment.sections)
+        grid = Grid(self.document, experiment, self.registry, self.report)
         for key in data:
             if key not in allowed:
-                self.report(self.document.place(key, key=True), f"{key}: no such key{nearest(key, allowed)}")
+                likely = nearest(key, allowed, grid.dotted())
+                self.report(self.document.place(key, key=True), f"{key}: no such key{likely}")
         name, claim = self._text("name", SLUG), self._text("claim")
         seeds = self._seeds(data.get("seeds", 1))
-        grid = Grid(self.document, experiment, self.registry, self.report)
         points = grid.points()
         if len(points) * len(seeds) > MOST_RUNS:
             message = (
@@ -232,4 +233,5 @@ class _Reader:
                     for name in named if isinstance(named, dict | list) else ():
                         if isinstance(name, str) and name not in known:
                             place = self.document.place(key, index, part, name, key=True)
-                            self.report(place, f"{key}: {part}: no column '{name}'{nearest(name, known)}")
+                            likely = nearest(name, study.present_columns(), known)
+                            self.report(place, f"{key}: {part}: no column '{name}'{likely}")

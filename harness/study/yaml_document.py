@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ KeyPath = tuple[str | int, ...]
 
 MOST_TEXT = 250_000  # characters of a study file, and again characters and values once its aliases are written out
 DEEPEST = 50
+SUFFIXES = (".yaml", ".yml")
 LARGEST = 2**63 - 1  # what a column of whole numbers holds
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -66,15 +68,12 @@ def load(path: Path) -> YamlDocument:
     """
     try:
         if path.is_dir():
-            inside = sorted(p.name for p in path.glob("*.yaml"))[:8]
-            raise HarnessError(
-                f"{path} is a directory; a study is one file" + (f" ({', '.join(inside)})" if inside else "")
-            )
+            inside = ", ".join(_studies(path))
+            raise HarnessError(f"{path} is a directory; a study is one file" + (f" ({inside})" if inside else ""))
         with path.open(encoding="utf-8") as file:
             text = file.read(MOST_TEXT + 1)
     except FileNotFoundError:
-        near = sorted(p.name for p in path.parent.glob("*.yaml"))[:8] if path.parent.is_dir() else []
-        raise HarnessError(f"{path}: no such study" + (f"; beside it: {', '.join(near)}" if near else "")) from None
+        raise HarnessError(f"{path}: no such study{_likely(path)}") from None
     except UnicodeDecodeError as error:
         raise HarnessError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
     except (OSError, ValueError) as error:
@@ -82,6 +81,32 @@ def load(path: Path) -> YamlDocument:
     if len(text) > MOST_TEXT:
         raise HarnessError(f"{path}: longer than {MOST_TEXT:,} characters; no study is")
     return parse(text, str(path))
+
+
+def _studies(folder: Path) -> list[str]:
+    """The names of the studies in a folder; none where it cannot be read."""
+    with suppress(OSError, ValueError):
+        return sorted(path.name for path in folder.iterdir() if path.suffix in SUFFIXES)
+    return []
+
+
+def _likely(path: Path) -> str:
+    """Which study is meant by a path that does not exist: `bad` is studies/bad.yaml, `studies/bda` is too."""
+    folders = list(dict.fromkeys([path.parent, Path("studies") / path.parent, Path("studies")]))
+    for folder in folders:
+        for suffix in ("", *SUFFIXES):
+            with suppress(OSError, ValueError):
+                if (folder / f"{path.name}{suffix}").is_file():
+                    return f"; did you mean '{folder / path.name}{suffix}'?"
+    for folder in folders:
+        close = get_close_matches(path.stem, [Path(name).stem for name in _studies(folder)], n=1)
+        if close:
+            name = next(name for name in _studies(folder) if Path(name).stem == close[0])
+            return f"; did you mean '{folder / name}'?"
+    for folder, where in ((path.parent, "beside it"), (Path("studies"), "in studies/")):
+        if _studies(folder):
+            return f"; {where}: {', '.join(_studies(folder))}"
+    return ""
 
 
 def parse(text: str, source: str) -> YamlDocument:

@@ -186,7 +186,10 @@ def evaluated(text: str) -> int:
         SyntaxError: it is no Python.
     """
     variables: dict[str, int] = {}
-    *body, last = ast.parse(text).body
+    statements = ast.parse(text).body
+    if not statements:
+        raise ValueError("a program without a statement prints nothing")
+    *body, last = statements
     for statement in body:
         _execute(statement, variables)
     match last:

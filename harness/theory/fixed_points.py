@@ -116,7 +116,10 @@ def _stretch(w: float, start: float) -> float:
     s = _sigmoid(start)
     stretch = w * s * (1 - s)
     if not 1 < stretch < math.inf:
-        raise ValueError(f"no wall: at x = {start:g} a step multiplies by w σ' = {stretch:g}, which is not above 1")
+        raise ValueError(
+            f"there is no wall: one step from x = {start:g} multiplies a difference by w σ' = {stretch:g}, "
+            "which is not above 1"
+        )
     return stretch
 
 

@@ -93,7 +93,7 @@ def unknown_columns(study: StudySpec, names: Iterable[str]) -> Iterator[str]:
     known = [column.name for column in study.setting_columns()]
     for name in dict.fromkeys(names):
         if name not in known:
-            yield f"no column '{name}'{nearest(name, known)}"
+            yield f"no column '{name}'{nearest(name, study.present_columns(), known)}"
 
 
 def _faults(expectation: Expectation, study: StudySpec, rows: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -17,10 +17,9 @@ from harness.store import tables
 from harness.store.journal import Journal
 from harness.study.matching import canonical
 from harness.study.plan import Plan
+from harness.text import terminal_width, xml_bytes
 from harness.verdicts.expectations import Verdict, judge, overall
 from harness.verdicts.summary import summary
-
-WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,9 @@ class JudgedStudy:
 
     def text(self) -> str:
         """The claim, the verdict table, and the verdicts in one sentence."""
-        claim = fill(f"{self.plan.study.name}: {self.plan.study.claim}", WIDTH)
-        return f"{claim}\n\n{summary(self.verdicts, WIDTH)}\n\n{overall(self.verdicts)}"
+        width = terminal_width()
+        claim = fill(f"{self.plan.study.name}: {self.plan.study.claim}", width)
+        return f"{claim}\n\n{summary(self.verdicts, width)}\n\n{fill(overall(self.verdicts), width)}"
 
     def write_junit(self, path: str) -> None:
         """Write the verdicts as JUnit XML: a test case each, so that a continuous-integration server lists them.
@@ -66,7 +66,7 @@ class JudgedStudy:
             if verdict.warning:
                 ElementTree.SubElement(case, "system-out").text = f"warning: {verdict.warning}"
         try:
-            ElementTree.ElementTree(suite).write(path, encoding="unicode", xml_declaration=True)
+            Path(path).write_bytes(xml_bytes(suite))
         except OSError as error:
             raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
 

@@ -73,6 +73,7 @@ class Metric:
         better: 1 where higher is better, −1 where lower is, 0 where a change either way is for the worse.
         margin: how much worse one cell of a grid may become before a comparison calls it a regression, chosen by how
             often chance alone exceeds it (docs/comparing.md); None: only the test over the whole grid decides.
+        unit: of the measured value; "" for a pure number.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Metric:
     decimals: int
     better: Literal[-1, 0, 1]
     margin: float | None = None
+    unit: str = ""
 
     def of(self, runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
         """`measure`, without a value where a seed has none: a plug-in may have judged those that remain."""
@@ -196,6 +198,7 @@ def of_column(column: Column) -> Metric:
         options.decimals,
         options.better,
         options.margin,
+        column.unit,
     )
 
 
@@ -240,18 +243,19 @@ SUCCESS_RATE = Metric(
     2,
     better=1,
     margin=0.6,
+    unit="share of runs, 0 to 1",
 )
 FINAL_ACCURACY = Metric(
     "final_accuracy", "final accuracy",
     "interquartile mean over seeds (a seed's mean where several settings are pooled; chance for a diverged run), "
     "bootstrap 95 % interval",
-    _final_accuracy, _accuracies, 3, better=1, margin=0.4,
+    _final_accuracy, _accuracies, 3, better=1, margin=0.4, unit="share of answers, 0 to 1",
 )  # fmt: skip
 SOLVED_AT = Metric(
     "solved_at", "updates to solve",
     "median number of updates to the first evaluation that met the task's rule, unsolved runs censored (Kaplan–Meier; "
     "a diverged run at its whole budget), 95 % interval; a pair is compared by its updates up to the budget",
-    _solved_at, _restricted, 0, better=-1,
+    _solved_at, _restricted, 0, better=-1, unit="updates",
 )  # fmt: skip
 
 FINAL_LOSS = Metric(
@@ -262,6 +266,7 @@ FINAL_LOSS = Metric(
     _losses,
     3,
     better=-1,
+    unit="nats, of numbers squared error",
 )
 BITS = Metric(
     "bits_per_symbol",
@@ -272,6 +277,7 @@ BITS = Metric(
     3,
     better=-1,
     margin=0.25,
+    unit="bits",
 )
 LOSS_RATIO = Metric(
     "loss_to_memoryless",

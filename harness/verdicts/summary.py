@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
+from harness.text import WIDEST
 from harness.verdicts.expectations import Verdict, VerdictState
 
 SYMBOLS: Mapping[VerdictState, str] = {"holds": "✓", "fails": "✗", "incomplete": "…", "not asked": "–"}
 HEAD = ("expectation", "measured", "95 % interval", "n")
 NARROWEST = 24
+READABLE = 40  # columns of text beside numbers
 
 
 def summary(verdicts: Sequence[Verdict], width: int = 100) -> str:
@@ -18,7 +20,7 @@ def summary(verdicts: Sequence[Verdict], width: int = 100) -> str:
 
     Args:
         verdicts: in the study's order.
-        width: no line is longer, unless the numbers alone need more.
+        width: no line is longer, unless a number alone needs more.
     """
     if not verdicts:
         return "no expectations"
@@ -29,6 +31,8 @@ def summary(verdicts: Sequence[Verdict], width: int = 100) -> str:
         max(len(HEAD[2]), *(len(interval) for groups in rows for _, _, interval, _ in groups)),
         max(len(HEAD[3]), *(len(n) for groups in rows for _, _, _, n in groups)),
     )
+    if width < WIDEST and width - sum(widths) - 2 * 4 < READABLE:
+        return "\n".join(_paragraphs(verdicts, rows, width))
     # The numbers' columns are as wide as they need; the text is wrapped to the rest, or to its longest line.
     text_width = max(NARROWEST, width - sum(widths) - 2 * 4)
     longest = max(len(line) for verdict in verdicts for line in _text(verdict, text_width))
@@ -43,15 +47,34 @@ def summary(verdicts: Sequence[Verdict], width: int = 100) -> str:
     return "\n".join(lines)
 
 
+def _paragraphs(
+    verdicts: Sequence[Verdict], rows: Sequence[Sequence[tuple[str, str, str, str]]], width: int
+) -> Iterator[str]:
+    """A verdict a paragraph: the expectation, below it what was measured, and the reason."""
+    for verdict, groups in zip(verdicts, rows, strict=True):
+        for i, line in enumerate(wrap(_tied(verdict.text), width - 2)):
+            yield f"{SYMBOLS[verdict.state] if i == 0 else ' '} {line}".replace("\u00a0", " ")
+        for name, value, interval, n in groups:
+            entries = (_value(name, value), f"{HEAD[2]} {interval}", f"{HEAD[3]} {n}")
+            numbers = ",  ".join(entry.replace(" ", "\u00a0") for entry in entries)
+            for line in wrap(numbers, width, initial_indent="    ", subsequent_indent="      "):
+                yield line.replace("\u00a0", " ")
+        for line in wrap(_tied(_reason(verdict)), width, initial_indent="  ", subsequent_indent="  "):
+            yield line.replace("\u00a0", " ")
+
+
+def _reason(verdict: Verdict) -> str:
+    return verdict.reason if verdict.state != "not asked" else f"not asked: {verdict.reason}"
+
+
 def _value(name: str, value: str) -> str:
     return f"{name} {value}".strip()
 
 
 def _text(verdict: Verdict, width: int) -> list[str]:
     """The expectation; indented below it why it does not hold, or a contrast's paired test, and a warning."""
-    reason = verdict.reason if verdict.state != "not asked" else f"not asked: {verdict.reason}"
     lines = wrap(_tied(verdict.text), width)
-    for text in (reason, f"warning: {verdict.remark}" if verdict.warning else ""):
+    for text in (_reason(verdict), f"warning: {verdict.remark}" if verdict.warning else ""):
         lines += wrap(_tied(text), width, initial_indent="  ", subsequent_indent="  ")
     return [line.replace("\u00a0", " ") for line in lines]
 

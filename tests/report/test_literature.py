@@ -34,8 +34,9 @@ def test_a_study_is_listed_as_not_run_or_with_the_verdict_of_its_worst_expectati
 
     path = written(tmp_path)
     code, text = listed(tmp_path, capsys)
-    assert code == cli.RUNS_MISSING
-    assert "· halves: not run, qualitative, 0 of 2 runs" in text
+    assert code == cli.DONE
+    assert text.startswith("1 published results, none measured here yet; ")
+    assert f"To measure one: python -m harness.sweep {path}" in text
     sweep.main([str(path), "-o", str(tmp_path / "results"), "-j", "1", "-q", "--engine", "torch"])
     code, text = listed(tmp_path, capsys)
     assert code == cli.DONE

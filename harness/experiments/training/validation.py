@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import floor, log
 
 from harness.cells.cell import Cell
 from harness.cells.rnn import RNN
@@ -10,6 +11,8 @@ from harness.cells.sizes import matched_width
 from harness.experiments.training.settings import Recording, Training, TrainingSections
 from harness.study.section import wrong
 from harness.tasks.task import Task
+
+LUCK = 0.05  # that guessing passes an evaluation, at most
 
 
 def complete(sections: TrainingSections) -> TrainingSections:
@@ -20,6 +23,7 @@ def complete(sections: TrainingSections) -> TrainingSections:
     """
     cell, task, training, evaluation = sections.model, sections.task, sections.training, sections.evaluation
     task.check_batches(training.batch_size, evaluation.sequences, evaluation.every, training.max_updates)
+    check_evaluation(sections.evaluation.sequences, task)
     check_truncation(training, task)
     check_recording(sections.record, training, task)
     check_start(cell, task)
@@ -29,6 +33,30 @@ def complete(sections: TrainingSections) -> TrainingSections:
     if cell.match is None:
         return sections
     return replace(sections, model=cell.model_copy(update={"hidden_size": matched_width(cell, task)}))
+
+
+def check_evaluation(sequences: int, task: Task) -> None:
+    """Refuse evaluations that a network which guesses would pass: `task.least_sequences`."""
+    least = least_sequences(task)
+    if sequences < least:
+        raise wrong(
+            "evaluation.sequences",
+            f"'{task.name}' needs at least {least}: on {sequences}, guessing (chance {task.chance:.3g}) is all right "
+            f"with probability {task.chance ** (sequences * task.answers):.2g}, and the run would count as solved",
+        )
+
+
+def least_sequences(task: Task) -> int:
+    """How few sequences an evaluation may have, so that the task's rule of success can be read from it.
+
+    Two, since the accuracy on one is no rate; and so many that guessing gets all of them right at an evaluation with
+    probability below `LUCK`. Where there is a loss at every step, or a sequence is the answer, one sequence has many.
+    """
+    if task.shape != "sequence_to_vector":
+        return 1
+    if not 0 < task.chance < 1:
+        return 2
+    return max(2, floor(log(LUCK) / log(task.chance) / task.answers) + 1)
 
 
 def check_truncation(training: Training, task: Task) -> None:

@@ -47,13 +47,14 @@ def cache_folder() -> Path | None:
     numba would look in the first three by itself, but it raises 'no locator available' at import when none can be
     written (a read-only installation in a container), and it recompiles a function only when that function's own file
     has changed: an edit of `nonlinearities.py` would leave yesterday's tanh inside the cached kernels. Hence the
-    subfolder, named after the contents of all sources in this room. None: compile in every process.
+    subfolder, named after the contents of all sources in this folder. None: compile in every process.
     """
     sources = b"".join(path.read_bytes() for path in sorted(HERE.glob("*.py")))
     name = f"kernels-{hashlib.sha256(sources).hexdigest()[:16]}"
     given = config.CACHE_DIR
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    bases = [Path(given)] if given else [HERE / "__pycache__", Path(home, "numba")]
+    # not Path.expanduser, which raises where a user id has neither HOME nor an entry in /etc/passwd (containers)
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    bases = [Path(given)] if given else [HERE / "__pycache__", *([Path(home, "numba")] if os.path.isabs(home) else [])]
     for base in bases:
         if writable(base / name) and owned(base / name):
             return base / name
