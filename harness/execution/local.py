@@ -18,10 +18,11 @@ from joblib import Parallel, cpu_count, delayed, parallel_config
 from harness.errors import ResultsError
 from harness.execution import cluster
 from harness.execution.environment import die_with
-from harness.execution.job import JobOptions, Outcome, work
+from harness.execution.job import MARKER, JobOptions, Outcome, work
 from harness.execution.progress import Progress
 from harness.store.files import read_json
 from harness.store.journal import Journal
+from harness.store.ownership import SHARD
 from harness.study import labels
 from harness.study.plan import Pack, Run
 
@@ -161,6 +162,8 @@ def _split(packs: Iterable[Pack], supervision: Supervision) -> tuple[list[Pack],
     """After a breakage: packs that were being computed (by the markers of their workers), and packs not begun."""
     committed, marked = supervision.journal.done(), set[str]()
     for path in supervision.options.markers.glob("*.json"):
+        if not MARKER.fullmatch(path.name):
+            continue
         with suppress(OSError, ValueError, KeyError, TypeError):
             marked |= set(read_json(path)["runs"])
             path.unlink()
@@ -213,5 +216,7 @@ def interruptible() -> Iterator[None]:
 def clear_markers(markers: Path) -> None:
     """Remove the markers of a killed sweep; call it only under the controller's lock."""
     markers.parent.mkdir(exist_ok=True)
-    for path in markers.glob("**/*.json"):  # without a shard this removes the markers of all shards, too
-        path.unlink(missing_ok=True)
+    folders = [markers, *(path for path in markers.glob("*") if SHARD.fullmatch(path.name))]  # of all shards, if whole
+    for path in (path for folder in folders for path in folder.glob("*.json")):
+        if MARKER.fullmatch(path.name):
+            path.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from platform import platform
 
 from harness.store.files import replace_file
+from harness.store.ownership import PLAN, study_file
 from harness.study.plan import Plan
 
 
@@ -27,11 +28,12 @@ def write_plan(plan: Plan, folder: Path) -> None:
         "name": study.name,
         "claim": study.claim,
         "study": study.path,
+        "file": study_file(study.path),
         "overrides": list(study.overrides),
         "ids": sorted(plan.ids),
         "source": study.source,
     }
-    replace_file(folder / "plan.json", json.dumps(document, indent=1).encode())
+    replace_file(folder / PLAN, json.dumps(document, indent=1).encode())
 
 
 def write_provenance(folder: Path, command: Sequence[str]) -> None:

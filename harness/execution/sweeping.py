@@ -23,6 +23,7 @@ from harness.store.checkpoints import Checkpoints
 from harness.store.compaction import compact
 from harness.store.journal import Journal
 from harness.store.locks import controller_lock
+from harness.store.ownership import check_owned, check_study
 from harness.store.status import Status
 from harness.study.plan import Plan, packs
 
@@ -67,11 +68,14 @@ def sweep(
         command: as provenance.json notes it.
 
     Raises:
-        ResultsError: the folder cannot be used, or no longer (disk full, folder moved); committed runs stay.
+        ResultsError: the folder cannot be used, no longer (disk full, folder moved), or is of another study; committed
+            runs stay.
         KeyboardInterrupt: interrupted; committed runs stay, and are in the tables.
     """
     # the scheduler is asked first: where none answers, no folder is created
     jobs = cluster.size(options.scheduler) if options.scheduler else workers(options.jobs)
+    check_owned(folder)
+    check_study(folder, plan)
     journal = Journal.create(folder)
     job = JobOptions(
         folder.resolve(),
