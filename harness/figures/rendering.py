@@ -17,6 +17,7 @@ from harness.store.files import read_json, replace_file
 from harness.study.spec import SLUG, StudySpec
 
 FORMATS = tuple(style.METADATA)
+NOTE = ".files.json"  # names of the files that the last call has written
 LARGEST_SVG = 200_000  # bytes; beyond it the report embeds a PNG
 
 
@@ -90,11 +91,12 @@ def _remove_previous(study: StudySpec, folder: Path, formats: Sequence[str]) -> 
     Raises:
         OSError: the folder cannot be written.
     """
-    note = folder.with_name(f".{folder.name}.json")
+    note = folder / NOTE
     names = [name for figure in study.figures for name in (figure.name or figure.kind, figure.kind)]
     old = {f"{name}.{file_format}" for name in names for file_format in FORMATS}
     with suppress(OSError, ValueError, KeyError, TypeError):
         old |= {name for name in map(str, read_json(note)["files"]) if _is_own(name)}
+    folder.mkdir(parents=True, exist_ok=True)
     for name in old:
         (folder / name).unlink(missing_ok=True)
     new = sorted({f"{figure.name or figure.kind}.{each}" for figure in study.figures for each in formats})
