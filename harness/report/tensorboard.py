@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from pathlib import Path
+
+import pandas as pd
 
 from harness.errors import HarnessError, ResultsError
 from harness.statistics.frames import Frames
 from harness.study import labels
 from harness.study.spec import StudySpec
 
+LONGEST = 100  # characters of a name, of four bytes at most; file systems take 255 bytes
 SCALARS = ("accuracy", "loss", "gradient_norm", "spectral_radius_now", "sigma_max")  # columns of curves
 
 
 def write(folder: Path, study: StudySpec, frames: Frames) -> int:
-    """Write `folder`/<settings of the point>/<seed>/events.out.tfevents.0 of every run; returns how many.
+    """Write `folder`/<settings of the point>/seed_<seed>/events.out.tfevents.0 of every run; returns how many.
+
+    Runs whose settings give the same name of a folder get their ids added.
 
     The step is the number of updates; a value that is not finite is left out, since TensorBoard cannot plot it. Wall
     times are 0, so that the same results give the same bytes.
@@ -30,11 +36,13 @@ def write(folder: Path, study: StudySpec, frames: Frames) -> int:
         from tensorboard.summary.writer.record_writer import RecordWriter
     except ImportError:
         raise HarnessError("--tensorboard needs the package tensorboard: python -m pip install tensorboard") from None
-    runs = frames.curves.sort_values("update").groupby("run_id", sort=True)
-    for _, curve in runs:
-        first = curve.iloc[0]
-        where = labels.condition({axis: first[axis] for axis in study.axes() if axis in curve.columns}) or study.name
-        path = folder / re.sub(r"[^\w=.,+-]+", "_", where) / f"seed_{first['seed']}" / "events.out.tfevents.0"
+    curves = list(frames.curves.sort_values("update").groupby("run_id", sort=True))
+    names = {str(run_id): _name(study, curve) for run_id, curve in curves}
+    shared = Counter(map(str.casefold, names.values()))  # some file systems take A and a for the same
+    for run_id, curve in curves:
+        name = names[str(run_id)]
+        unique = name if shared[name.casefold()] == 1 else f"{name}_{run_id}"
+        path = folder / unique / "events.out.tfevents.0"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as file:
@@ -48,4 +56,14 @@ def write(folder: Path, study: StudySpec, frames: Frames) -> int:
                 records.flush()
         except OSError as error:
             raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
-    return len(runs)
+    return len(curves)
+
+
+def _name(study: StudySpec, curve: pd.DataFrame) -> str:
+    """A folder's name from the settings of a run, numbers with all their digits."""
+    first = curve.iloc[0]
+    settings = {axis: first[axis] for axis in study.axes() if axis in curve.columns}
+    words = [f"{axis}={float(value)!r}".removesuffix(".0") if isinstance(value, float) else labels.condition({axis: value})
+             for axis, value in settings.items()]  # fmt: skip
+    where = re.sub(r"[^\w=.,+-]+", "_", ", ".join(words))[:LONGEST] or study.name
+    return f"{where}/seed_{first['seed']}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -10,14 +9,13 @@ from operator import attrgetter
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from harness.errors import ResultsError
 from harness.schema import EXTRA
 from harness.store.columns import RUNS, TABLES
-from harness.store.files import temporary_beside
 from harness.store.journal import Journal
 from harness.store.locks import derived_lock
+from harness.store.parquet import write_parquet
 from harness.study.plan import Plan, Run
 
 Tables = Mapping[str, pa.Table]
@@ -118,8 +116,6 @@ def write(tables: Tables, folder: Path) -> None:
     for name, table in tables.items():
         target = folder / f"{name}.parquet"
         try:
-            with temporary_beside(target) as temporary:
-                pq.write_table(table, temporary, compression="zstd")
-                os.replace(temporary, target)
+            write_parquet(target, table)
         except OSError as error:
             raise ResultsError(f"{target}: cannot be written: {error.strerror or error}") from None
