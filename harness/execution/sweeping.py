@@ -113,10 +113,10 @@ def _sweep_locked(
     """The sweep proper, while no other controller works on the same runs."""
     start, folder, experiment = monotonic(), journal.folder, plan.study.experiment
 
-    # Every checksum of this shard is verified before anything is computed: a damaged commit would otherwise count as
-    # done, and be noticed only when its run is missing in the tables.
+    # Every commit of this shard is read before anything is computed: a damaged one would otherwise count as done, and
+    # be noticed only when its run is missing in the tables.
     own = frozenset(run.run_id for run in plan.runs if options.owns(run))
-    damaged = journal.damaged(sorted(journal.done() & own))
+    damaged = journal.damaged(sorted(journal.done() & own), decoded=True)
     for run_id, reason in damaged.items():
         journal.quarantine(run_id, reason)
     before = Status.of(plan, journal, verify=False)

@@ -63,7 +63,9 @@ def _name(study: StudySpec, curve: pd.DataFrame) -> str:
     """A folder's name from the settings of a run, numbers with all their digits."""
     first = curve.iloc[0]
     settings = {axis: first[axis] for axis in study.axes() if axis in curve.columns}
-    words = [f"{axis}={float(value)!r}".removesuffix(".0") if isinstance(value, float) else labels.condition({axis: value})
-             for axis, value in settings.items()]  # fmt: skip
+    words = [
+        f"{axis}={float(value)!r}".removesuffix(".0") if isinstance(value, float) else labels.condition({axis: value})
+        for axis, value in settings.items()
+    ]
     where = re.sub(r"[^\w=.,+-]+", "_", ", ".join(words))[:LONGEST] or study.name
     return f"{where}/seed_{first['seed']}"

@@ -166,8 +166,13 @@ class Journal:
             with suppress(OSError, *MALFORMED):
                 yield checked(self._bytes(run_id, segments), run_id)[0]
 
-    def damaged(self, run_ids: Iterable[str]) -> dict[str, str]:
+    def damaged(self, run_ids: Iterable[str], *, decoded: bool = False) -> dict[str, str]:
         """run_id → reason, of those of these commits that are damaged; every checksum is verified, nothing changed.
+
+        Args:
+            run_ids: of these commits.
+            decoded: read their tables too, which takes several times as long and tells whether a commit with a matching
+                checksum was forged.
 
         Raises:
             ResultsError: a commit may not be read.
@@ -175,10 +180,10 @@ class Journal:
         reasons, segments = {}, self.segments()
         for run_id in sorted(run_ids, key=segments.place):
             try:
-                checked(self._bytes(run_id, segments), run_id)
+                (decode if decoded else checked)(self._bytes(run_id, segments), run_id)
             except FileNotFoundError:
                 continue
-            except (OSError, *MALFORMED) as error:
+            except (OSError, *MALFORMED, pa.ArrowException) as error:
                 reasons[run_id] = f"{type(error).__name__}: {error}"
         return reasons
 

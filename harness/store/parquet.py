@@ -1,7 +1,7 @@
 """Parquet files whose bits are checked: each page by its CRC-32, and the whole file by a SHA-256.
 
-The SHA-256 stands between the last page and the footer, where readers of parquet do not look: a checksum of pages covers
-neither their headers nor the footer, and a flipped bit there can rename a column.
+The SHA-256 stands between the last page and the footer, where readers of parquet do not look: a checksum of pages
+covers neither their headers nor the footer, and a flipped bit there can rename a column.
 """
 
 from __future__ import annotations

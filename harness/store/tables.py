@@ -33,13 +33,7 @@ class TableBuilder:
     single: list[pa.Table] = field(default_factory=list)
 
     def add(self, rows: pa.Table) -> None:
-        """Append the rows of a commit; a column that it lacks is null: a commit may be older than a column."""
-        if not rows.schema.equals(self.schema):
-            columns = [
-                rows[f.name].cast(f.type) if f.name in rows.column_names else pa.nulls(len(rows), f.type)
-                for f in self.schema
-            ]
-            rows = pa.Table.from_arrays(columns, schema=self.schema)
+        """Append the rows of a commit."""
         self.single.append(rows)
         if len(self.single) == JOIN:
             self.joined.append(pa.concat_tables(self.single).combine_chunks())

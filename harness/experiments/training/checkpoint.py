@@ -33,7 +33,8 @@ class Checkpointing:
 
     Attributes:
         store: where they are kept.
-        computed_by: engine, versions and the harness's source; what others have begun is not gone on with, as its bits would differ.
+        computed_by: engine, versions and the harness's source; what others have begun is not gone on with, as its bits
+            would differ.
         every: seconds between checkpoints: what a kill can cost.
     """
 
