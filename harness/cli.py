@@ -11,7 +11,7 @@ from functools import wraps
 from io import TextIOWrapper
 from typing import Any, TypeVar
 
-from harness.errors import HarnessError, nearest
+from harness.errors import HarnessError, check_current_folder, nearest
 
 # Exit codes. 0: done, and every expectation that has a verdict holds; 1: runs failed, or are missing where a verdict
 # needs them; 2: the command or the study is wrong; 3: an expectation fails, or a comparison is a regression.
@@ -105,6 +105,7 @@ def run(command: Callable[[list[str]], int]) -> None:
 def guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
     """A command's exit code; HarnessError, and an error of the system, becomes a message on stderr and code 2."""
     try:
+        check_current_folder()
         return command(arguments)
     except HarnessError as error:
         print(error, file=sys.stderr)

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from harness.errors import ResultsError
+from harness.errors import ResultsError, check_current_folder
 from harness.schema import SCHEMA_VERSION, Record
 from harness.store.commit import MALFORMED, Commit, checked, decode, encode
 from harness.store.files import (
@@ -76,6 +76,7 @@ class Journal:
         Raises:
             ResultsError: it has no results, cannot be read, or holds another schema version.
         """
+        check_current_folder()
         marker = folder / MARK
         try:
             exists = marker.exists()

@@ -8,7 +8,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from harness.errors import ResultsError
+from harness.errors import ResultsError, check_current_folder
 from harness.schema import SCHEMA_VERSION
 from harness.store.files import TEMPORARY, read_json
 from harness.study.plan import Plan
@@ -28,8 +28,7 @@ def check_owned(folder: Path) -> None:
         ResultsError: it is no results folder, or of another schema version, or has a link among its own; nothing was
             changed.
     """
-    if not folder.is_absolute():
-        check_current_folder()
+    check_current_folder()
     try:
         names = frozenset(os.listdir(folder))
     except FileNotFoundError:
@@ -49,18 +48,6 @@ def check_owned(folder: Path) -> None:
             f"{folder}: is not empty and no results folder (it has {foreign[0]}, but no {MARK}); "
             "choose another folder with -o, nothing here was changed"
         )
-
-
-def check_current_folder() -> None:
-    """That relative paths lead somewhere.
-
-    Raises:
-        ResultsError: the current folder was deleted.
-    """
-    try:
-        os.getcwd()
-    except OSError:
-        raise ResultsError("the current folder no longer exists; change to another one and start again") from None
 
 
 def check_study(folder: Path, plan: Plan) -> None:
