@@ -65,13 +65,12 @@ def test_a_damaged_commit_is_missing_for_readers_and_quarantined_by_the_next_swe
 
 
 def test_a_commit_whose_checksum_covers_the_tables_alone_is_still_read(planned: Planned, tmp_path: Path) -> None:
-    folder = tmp_path / "r"
     import json
     from hashlib import sha256
 
     study_plan = planned("steady", seeds="1")
-    quiet_sweep(study_plan, folder)
-    journal, [run] = Journal.open(folder), study_plan.runs
+    quiet_sweep(study_plan, tmp_path)
+    journal, [run] = Journal.open(tmp_path), study_plan.runs
     line, _, body = journal.path(run.run_id).read_bytes().partition(b"\n")
     old = {**json.loads(line), "sha256": sha256(body).hexdigest()}
     journal.path(run.run_id).write_bytes(json.dumps(old).encode() + b"\n" + body)
@@ -79,17 +78,15 @@ def test_a_commit_whose_checksum_covers_the_tables_alone_is_still_read(planned: 
 
 
 def test_a_folder_where_a_commit_should_be_is_a_damaged_commit(planned: Planned, tmp_path: Path) -> None:
-    folder = tmp_path / "r"
     study_plan = planned("steady", seeds="2")
-    Journal.create(folder).path(study_plan.runs[0].run_id).mkdir()
-    assert "2  missing" in Status.of(study_plan, Journal.open(folder)).text()
-    assert quiet_sweep(study_plan, folder).missing == 0
+    Journal.create(tmp_path).path(study_plan.runs[0].run_id).mkdir()
+    assert "2  missing" in Status.of(study_plan, Journal.open(tmp_path)).text()
+    assert quiet_sweep(study_plan, tmp_path).missing == 0
 
 
 def test_a_damaged_note_of_a_failure_is_ignored(planned: Planned, tmp_path: Path) -> None:
-    folder = tmp_path / "r"
     study_plan = planned("steady", seeds="3")
-    journal = Journal.create(folder)
+    journal = Journal.create(tmp_path)
     for run in study_plan.runs:
         journal.fail(run.run_id, {}, "ValueError: no", "trace", 1)
     first, second, third = (journal.failure_path(run.run_id) for run in study_plan.runs)
@@ -97,21 +94,20 @@ def test_a_damaged_note_of_a_failure_is_ignored(planned: Planned, tmp_path: Path
     second.write_text('{"run_id": "' + study_plan.runs[1].run_id + '"}')
     assert set(journal.failures()) == {study_plan.runs[2].run_id}
     assert "failed" in Status.of(study_plan, journal).text()
-    assert quiet_sweep(study_plan, folder).computed == 2
+    assert quiet_sweep(study_plan, tmp_path).computed == 2
     assert third.exists()
 
 
 def test_half_written_files_of_a_killed_writer_are_removed_by_the_next_sweep(planned: Planned, tmp_path: Path) -> None:
-    folder = tmp_path / "r"
     study_plan = planned("steady", seeds="1")
-    Journal.create(folder)
-    halves = [folder / name / f".half-{'0f' * 16}" for name in ("", "journal", "failures", "working", "checkpoints")]
+    Journal.create(tmp_path)
+    halves = [tmp_path / name / f".half-{'0f' * 16}" for name in ("", "journal", "failures", "working", "checkpoints")]
     for half in halves:
         half.parent.mkdir(exist_ok=True)
         half.write_text("half")
-    own = folder / ".somebody-elses"
+    own = tmp_path / ".somebody-elses"
     own.write_text("mine")
-    quiet_sweep(study_plan, folder)
+    quiet_sweep(study_plan, tmp_path)
     assert [half for half in halves if half.exists()] == []
     assert own.exists()
 
@@ -147,9 +143,8 @@ def test_a_folder_that_is_deleted_while_a_sweep_runs_is_an_error_and_is_not_made
 def test_on_a_full_disk_a_sweep_stops_and_blames_no_run_and_continues_once_there_is_space(
     planned: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "r"
-    quiet_sweep(planned("steady", seeds="[0]"), folder)
-    before, study_plan = commits(folder), planned("steady", seeds="[0, 1, 2]")
+    quiet_sweep(planned("steady", seeds="[0]"), tmp_path)
+    before, study_plan = commits(tmp_path), planned("steady", seeds="[0, 1, 2]")
 
     def full(path: Path, data: bytes) -> None:
         if path.name.endswith(".json") or ".json-" in path.name:
@@ -161,11 +156,11 @@ def test_on_a_full_disk_a_sweep_stops_and_blames_no_run_and_continues_once_there
     with monkeypatch.context() as patched:
         patched.setattr(journal_module, "write_synced", full)
         with pytest.raises(ResultsError, match=r"cannot keep run .*: No space left on device"):
-            quiet_sweep(study_plan, folder)
-    assert commits(folder) == before
-    assert not list((folder / "failures").glob("*"))
-    assert not list((folder / "journal").glob(".*"))
-    after = quiet_sweep(study_plan, folder)
+            quiet_sweep(study_plan, tmp_path)
+    assert commits(tmp_path) == before
+    assert not list((tmp_path / "failures").glob("*"))
+    assert not list((tmp_path / "journal").glob(".*"))
+    after = quiet_sweep(study_plan, tmp_path)
     assert (after.computed, after.missing) == (2, 0)
 
 
@@ -173,9 +168,8 @@ def test_on_a_full_disk_a_sweep_stops_and_blames_no_run_and_continues_once_there
 def test_a_file_that_the_controller_cannot_write_is_reported(
     planned: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    folder = tmp_path / "r"
-    quiet_sweep(planned("steady", seeds="[0]"), folder)
-    before, swap = commits(folder), os.replace
+    quiet_sweep(planned("steady", seeds="[0]"), tmp_path)
+    before, swap = commits(tmp_path), os.replace
 
     def full(source: Path, target: Path) -> None:
         if Path(target).name == part:
@@ -185,9 +179,9 @@ def test_a_file_that_the_controller_cannot_write_is_reported(
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", full)
         with pytest.raises(ResultsError, match=rf"{part}.*No space left on device"):
-            quiet_sweep(planned("steady", seeds="[0, 1]"), folder)
-    assert before.items() <= commits(folder).items()
-    assert quiet_sweep(planned("steady", seeds="[0, 1]"), folder).missing == 0
+            quiet_sweep(planned("steady", seeds="[0, 1]"), tmp_path)
+    assert before.items() <= commits(tmp_path).items()
+    assert quiet_sweep(planned("steady", seeds="[0, 1]"), tmp_path).missing == 0
 
 
 @pytest.fixture
@@ -250,7 +244,6 @@ def test_a_clock_that_jumps_back_changes_nothing(
 def test_a_worker_that_dies_without_work_makes_no_suspects(
     planned: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "r"
     study_plan, calls = planned("steady", seeds="5"), []
 
     def results(packs, supervision, alone):
@@ -262,7 +255,7 @@ def test_a_worker_that_dies_without_work_makes_no_suspects(
 
     monkeypatch.setattr(local, "_results", results)
     supervision = local.Supervision(
-        "", JobOptions(folder, os.getpid()), Journal.create(folder), Progress({}, folder, False), 2
+        "", JobOptions(tmp_path, os.getpid()), Journal.create(tmp_path), Progress({}, tmp_path, False), 2
     )
     assert local.execute([(run,) for run in study_plan.runs], supervision) == {}
     assert calls == [(5, False), (5, False)]

@@ -344,17 +344,16 @@ def test_a_sweep_that_packs_half_way_and_goes_on_has_the_tables_of_one_that_does
 
 
 def test_a_sweep_finds_a_damaged_commit_in_a_segment_and_does_it_again(study_file, tmp_path: Path, capsys) -> None:
-    folder = tmp_path / "r"
     study_plan = plan(read(study_file()))
-    quiet_sweep(study_plan, folder)
-    before, path = table_rows(folder), one_segment(folder)
+    quiet_sweep(study_plan, tmp_path)
+    before, path = table_rows(tmp_path), one_segment(tmp_path)
     data = bytearray(path.read_bytes())
     data[300] ^= 1
     path.write_bytes(data)
-    again = sweep(study_plan, folder, SweepOptions(engine="torch"))
+    again = sweep(study_plan, tmp_path, SweepOptions(engine="torch"))
     assert "damaged commit quarantined, its run is missing" in capsys.readouterr().err
     assert (again.computed, again.missing) == (1, 0)
-    assert table_rows(folder) == before
+    assert table_rows(tmp_path) == before
 
 
 def test_packed_folders_are_merged_by_copying_their_commits(study_file, tmp_path: Path) -> None:

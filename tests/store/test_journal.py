@@ -132,19 +132,18 @@ def test_a_column_that_is_not_declared_is_refused(tmp_path: Path) -> None:
 
 
 def test_tables_hold_the_plans_runs_in_its_order_and_no_orphans(study_file, tmp_path: Path) -> None:
-    folder = tmp_path / "r"
     planned = plan(read(study_file()))
-    journal = Journal.create(folder)
+    journal = Journal.create(tmp_path)
     for run in reversed(planned.runs[1:]):
         journal.commit(record(run.run_id), run.columns())
     journal.commit(record("f" * 16), {})
     journal.fail(planned.runs[0].run_id, planned.runs[0].columns(), "ValueError: no", "trace", 2)
     derived = tables.derive(journal, planned)
-    tables.write(derived, folder)
+    tables.write(derived, tmp_path)
     assert derived.keys() == TABLES.keys() - tables.OPTIONAL
     for name in derived:
         table = TABLES[name]
-        stored = pq.read_table(folder / f"{name}.parquet")
+        stored = pq.read_table(tmp_path / f"{name}.parquet")
         assert repr(stored.to_pydict()) == repr(derived[name].to_pydict())  # repr: NaN is not equal to itself
         assert stored.schema.metadata[b"harness_schema"] == b"1"
         assert stored.schema.field("run_id").metadata[b"meaning"]
@@ -166,9 +165,8 @@ def test_a_later_success_takes_a_failure_away(tmp_path: Path) -> None:
 
 
 def test_a_commit_from_before_a_column_has_null_there(study_file, tmp_path: Path, monkeypatch) -> None:
-    folder = tmp_path / "r"
     planned = plan(read(study_file()))
-    journal, curves = Journal.create(folder), TABLES["curves"]
+    journal, curves = Journal.create(tmp_path), TABLES["curves"]
     old = replace(curves, columns=tuple(column for column in curves.columns if column.name != "clipped"))
     with monkeypatch.context() as before:
         before.setitem(TABLES, "curves", old)
