@@ -30,7 +30,7 @@ from harness.store.files import (
     temporary_beside,
     write_synced,
 )
-from harness.store.ownership import MARK, check_owned, check_version
+from harness.store.ownership import FOLDERS, MARK, check_owned, check_version
 from harness.store.segments import Segments
 from harness.study.identity import Versions
 
@@ -219,7 +219,7 @@ class Journal:
 
     def clear_temporaries(self) -> None:
         """Remove what killed writers left half-written; call it only under the lock of the whole folder."""
-        for name in ("", "journal", "journal/segments", "failures", "working", "checkpoints"):
+        for name in ("", *FOLDERS, "journal/segments", "journal/damaged"):
             for path in (self.folder / name).glob(".*"):
                 if TEMPORARY.fullmatch(path.name):
                     with suppress(OSError):

@@ -156,9 +156,11 @@ def test_only_names_that_the_harness_makes_are_removed(ready) -> None:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("mine")
     (folder / "working" / "host-77.json").write_text("{}")
+    (folder / "figures" / f".success.pdf-{'0f' * 16}").write_text("half")
     assert exit_code(sweep, study, "-o", out, *ONE_PROCESS, "-q", "--force", "--format", "svg") == cli.DONE
     assert {name: (folder / name).read_text() for name in own} == dict.fromkeys(own, "mine")
     assert not (folder / "working" / "host-77.json").exists()
+    assert sorted(path.name for path in (folder / "figures").glob(".*")) == [".files.json"]
     assert sorted(path.name for path in (folder / "figures").glob("success.*")) == ["success.svg"]
 
 
