@@ -86,7 +86,7 @@ def _remove_previous(study: StudySpec, folder: Path, formats: Sequence[str]) -> 
     """Remove the figures of an earlier call, and note the names of this one's; other files in the folder stay.
 
     An old figure could be mistaken for one of this version of the study. Folders of the first releases have no note of
-    their figures: there the names of this study's figures and of all kinds count.
+    their figures: there the names and kinds of this study's figures count.
 
     Raises:
         OSError: the folder cannot be written.
@@ -96,10 +96,12 @@ def _remove_previous(study: StudySpec, folder: Path, formats: Sequence[str]) -> 
     old = {f"{name}.{file_format}" for name in names for file_format in FORMATS}
     with suppress(OSError, ValueError, KeyError, TypeError):
         old |= {name for name in map(str, read_json(note)["files"]) if _is_own(name)}
-    folder.mkdir(parents=True, exist_ok=True)
     for name in old:
         (folder / name).unlink(missing_ok=True)
     new = sorted({f"{figure.name or figure.kind}.{each}" for figure in study.figures for each in formats})
+    if not new and not note.exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
     replace_file(note, json.dumps({"files": new}).encode())
 
 
