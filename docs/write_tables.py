@@ -36,6 +36,7 @@ TAIL = """\
 - `store.json`: the schema's version.
 - `.lock` and `holder.json` (of a shard: `.lock-1-of-4`, `holder-1-of-4.json`): the sweep that is writing.
 - `.derived`: keeps two shards from writing tables at once.
+- `figures/.files.json`: the names of the figures that the last report has written.
 """
 
 

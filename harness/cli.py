@@ -16,7 +16,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
-from harness.errors import HarnessError, NoResultsError, nearest
+from harness.errors import HarnessError, NoResultsError, check_current_folder, nearest
 from harness.text import printable
 
 # Exit codes. 0: done, and every expectation that has a verdict holds; 1: runs failed, or are missing where a verdict
@@ -200,6 +200,7 @@ def _discard(stream: TextIO) -> None:
 def guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
     """A command's exit code; HarnessError, and an error of the system, becomes a message on stderr and code 2."""
     try:
+        check_current_folder()
         return command(arguments)
     except HarnessError as error:
         print(error, file=sys.stderr)

@@ -11,6 +11,7 @@ Errors of the harness itself are ordinary Python exceptions and keep their trace
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -70,6 +71,18 @@ class DeadlineError(HarnessError):
     """A run took longer than its time limit."""
 
     sentence = False  # in a note, its type says what happened
+
+
+def check_current_folder() -> None:
+    """That relative paths lead somewhere; otherwise each of them would seem to be at fault.
+
+    Raises:
+        ResultsError: the current folder was deleted.
+    """
+    try:
+        os.getcwd()
+    except OSError:
+        raise ResultsError("the current folder no longer exists; change to another one and start again") from None
 
 
 def nearest(word: object, choices: Iterable[str], elsewhere: Iterable[str] = ()) -> str:

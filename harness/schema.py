@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -88,6 +89,11 @@ class Table:
     name: str
     grain: str
     columns: tuple[Column, ...]
+
+    @cached_property
+    def own_schema(self) -> pa.Schema:
+        """The schema without settings."""
+        return self.schema()
 
     def schema(self, settings: Sequence[Column] = ()) -> pa.Schema:
         """The arrow schema; `settings` go in after the first column (only the table of runs has them)."""

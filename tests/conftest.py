@@ -37,11 +37,11 @@ seeds: 2
 
 @pytest.fixture
 def study_file(tmp_path: Path) -> Callable[[str], Path]:
-    """Writes a study below a folder called studies/ and returns its path."""
+    """Writes a study below a folder called studies/ and returns its path; `tmp_path` stays free for results."""
 
     def write(text: str = TINY, name: str = "tiny.yaml") -> Path:
-        path = tmp_path / "studies" / name
-        path.parent.mkdir(exist_ok=True)
+        path = tmp_path.with_name(f"{tmp_path.name}-study") / "studies" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path
 

@@ -22,12 +22,12 @@ def test_a_report_is_written_in_every_requested_form(study_file, tmp_path: Path)
     common = (study_file(STUDY), "-o", tmp_path / "out")
     assert exit_code(sweep, *common, *ONE_PROCESS, "-q", "--format", "svg,pdf") == cli.DONE
     figures = tmp_path / "out" / "small" / "figures"
-    assert sorted(path.name for path in figures.iterdir()) == ["learning.pdf", "learning.svg"]
+    assert sorted(path.name for path in figures.glob("[!.]*")) == ["learning.pdf", "learning.svg"]
     paper = (figures / "learning.svg").read_text()
     assert (
         exit_code(report, *common, "--style", "talk", "--format", "svg", "--latex", tmp_path / "small.tex") == cli.DONE
     )
-    assert sorted(path.name for path in figures.iterdir()) == ["learning.svg"]
+    assert sorted(path.name for path in figures.glob("[!.]*")) == ["learning.svg"]
     assert (figures / "learning.svg").read_text() != paper
     assert r"\caption{Two updates change 100~\% of nothing\_much." in (tmp_path / "small.tex").read_text()
 

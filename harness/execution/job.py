@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -165,6 +166,9 @@ def _check_versions(point: Point, plugins: Versions) -> None:
             f"code or data changed after this sweep was planned, so that no more runs can be kept: {difference}; "
             "start the sweep again"
         )
+
+
+MARKER = re.compile(r".+-\d+\.json")  # host and process
 
 
 @contextmanager

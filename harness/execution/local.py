@@ -11,10 +11,11 @@ from pathlib import Path
 
 from harness.errors import HarnessError, ResultsError
 from harness.execution import cluster, processes
-from harness.execution.job import JobOptions, Outcome, work
+from harness.execution.job import MARKER, JobOptions, Outcome, work
 from harness.execution.progress import Progress
 from harness.store.files import read_json
 from harness.store.journal import Journal
+from harness.store.ownership import SHARD
 from harness.study import labels
 from harness.study.plan import Pack, Run
 from harness.text import printable, reason, shortened
@@ -164,6 +165,8 @@ def _split(packs: Iterable[Pack], supervision: Supervision) -> tuple[list[Pack],
     """After a breakage: packs that were being computed (by the markers of their workers), and packs not begun."""
     committed, marked = supervision.journal.done(), set[str]()
     for path in supervision.options.markers.glob("*.json"):
+        if not MARKER.fullmatch(path.name):
+            continue
         with suppress(OSError, ValueError, KeyError, TypeError):
             marked |= set(read_json(path)["runs"])
             path.unlink()
@@ -192,5 +195,7 @@ def _first_line(error: BaseException) -> str:
 def clear_markers(markers: Path) -> None:
     """Remove the markers of a killed sweep; call it only under the controller's lock."""
     markers.parent.mkdir(exist_ok=True)
-    for path in markers.glob("**/*.json"):  # without a shard this removes the markers of all shards, too
-        path.unlink(missing_ok=True)
+    folders = [markers, *(path for path in markers.glob("*") if SHARD.fullmatch(path.name))]  # of all shards, if whole
+    for path in (path for folder in folders for path in folder.glob("*.json")):
+        if MARKER.fullmatch(path.name):
+            path.unlink(missing_ok=True)

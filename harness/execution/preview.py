@@ -12,6 +12,7 @@ from harness.execution.options import SweepOptions
 from harness.execution.processes import workers
 from harness.store.journal import Journal
 from harness.store.other_versions import sentences
+from harness.store.ownership import MARK, check_owned, check_study
 from harness.store.status import Status, clock
 from harness.study.plan import Plan, packs
 from harness.study.spec import Point
@@ -29,10 +30,13 @@ def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[
         warnings: sentences that are printed below the plan.
 
     Raises:
-        HarnessError: no run meets the condition of the options; the folder cannot be read, or holds another schema.
+        HarnessError: no run meets the condition of the options.
+        ResultsError: the folder cannot be read, is not the harness's own, or is of another study or schema version.
     """
     options.check_where(plan)
-    exists = (folder / "store.json").exists()
+    check_owned(folder)
+    check_study(folder, plan)
+    exists = (folder / MARK).exists()
     status = Status.of(plan, Journal.open(folder)) if exists else Status(plan, folder)
     runs = options.select(plan, status.done, frozenset(status.failed))
     seconds, jobs = plan.costs(runs), workers(options.jobs)

@@ -24,6 +24,7 @@ from harness.store.checkpoints import Checkpoints
 from harness.store.compaction import compact
 from harness.store.journal import Journal
 from harness.store.locks import controller_lock
+from harness.store.ownership import check_owned, check_study
 from harness.store.status import Status
 from harness.study.plan import Plan, packs
 
@@ -68,12 +69,15 @@ def sweep(
         command: as provenance.json notes it.
 
     Raises:
-        ResultsError: the folder cannot be used, or no longer (disk full, folder moved); committed runs stay.
+        ResultsError: the folder cannot be used, no longer (disk full, folder moved), or is of another study; committed
+            runs stay.
         KeyboardInterrupt: interrupted; committed runs stay, and are in the tables.
     """
     options.check_where(plan)  # before a folder is created
     # the scheduler is asked first: where none answers, no folder is created
     jobs = cluster.size(options.scheduler) if options.scheduler else processes.workers(options.jobs)
+    check_owned(folder)
+    check_study(folder, plan)
     journal = Journal.create(folder)
     job = JobOptions(
         folder.resolve(),
@@ -111,10 +115,10 @@ def _sweep_locked(
     """The sweep proper, while no other controller works on the same runs."""
     start, folder, experiment = monotonic(), journal.folder, plan.study.experiment
 
-    # Every checksum of this shard is verified before anything is computed: a damaged commit would otherwise count as
-    # done, and be noticed only when its run is missing in the tables.
+    # Every commit of this shard is read before anything is computed: a damaged one would otherwise count as done, and
+    # be noticed only when its run is missing in the tables.
     own = frozenset(run.run_id for run in plan.runs if options.owns(run))
-    damaged = journal.damaged(sorted(journal.done() & own))
+    damaged = journal.damaged(sorted(journal.done() & own), decoded=True)
     for run_id, reason in damaged.items():
         journal.quarantine(run_id, reason)
     before = Status.of(plan, journal, verify=False)

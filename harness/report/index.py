@@ -23,6 +23,7 @@ from harness.verdicts.summary import SYMBOLS
 DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 OWN = frozenset({"journal", "failures", "working", "checkpoints", "figures"})  # folders of one study's results
 LARGEST_IMAGE = 500_000  # bytes of a figure that still goes into the page
+TITLE = b"<title>Studies and their verdicts</title>"  # of index.html.j2
 STALE = "The report is older than the runs; {} writes it again."
 OLDER = "The report was written by an older version; {} writes it again."
 NONE = "No report yet; {} writes it."
@@ -47,18 +48,28 @@ def write_index(root: Path) -> tuple[Path, int]:
     """Write `root`/index.html over all results folders below it; the page, and how many there are.
 
     Raises:
-        ResultsError: there is none, or the page cannot be written.
+        ResultsError: there is none, the page cannot be written, or somebody else's is there.
     """
     entries = [entry(folder, root) for folder in folders(root)]
     if not entries:
         raise ResultsError(f"{root}: no results below it; python -m harness.sweep writes them, -o says where they are")
     target = root / "index.html"
+    if os.path.lexists(target) and not _is_index(target):
+        raise ResultsError(f"{target}: is not a page of the harness; move it away, or choose another folder with -o")
     text = fill_template("index.html.j2", {"entries": entries, "symbols": SYMBOLS})
     try:
         replace_file(target, text.encode("utf-8", errors="backslashreplace"))
     except OSError as error:
         raise ResultsError(f"{target}: cannot be written: {error.strerror or error}") from None
     return target, len(entries)
+
+
+def _is_index(path: Path) -> bool:
+    """Whether a page was written by `write_index`."""
+    try:
+        return TITLE in read_file(path)
+    except OSError:
+        return False
 
 
 def folders(root: Path) -> Iterator[Path]:

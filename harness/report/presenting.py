@@ -13,6 +13,7 @@ from harness.report import page
 from harness.store.files import read_json
 from harness.store.journal import Journal
 from harness.store.other_versions import other_versions, sentences
+from harness.store.ownership import check_owned, check_study
 from harness.store.status import Status
 from harness.study.plan import Plan
 from harness.verdicts.judging import JudgedStudy, judge_folder
@@ -59,12 +60,12 @@ def present(
         style_name: of the figures: paper, talk, notebook.
 
     Raises:
-        ResultsError: the folder has no results, or cannot be written.
+        ResultsError: the folder has no results, cannot be written, or has those of another study.
     """
     judged = judge_folder(plan, folder)
+    check_owned(folder)
+    check_study(folder, plan)
     try:
-        if (folder / "figures").is_symlink():  # old figures are removed, but not those of a folder elsewhere
-            raise ResultsError(f"{folder / 'figures'}: is a link; figures are written to a folder of their own")
         figures, notes = render(plan.study, judged.frames, folder / "figures", formats, style_name)
     except OSError as error:
         raise ResultsError(f"{folder / 'figures'}: cannot be written: {error.strerror or error}") from None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from hashlib import sha256
 from pathlib import Path
+
+import pandas as pd
 
 from harness.errors import HarnessError, ResultsError
 from harness.statistics.frames import Frames
@@ -17,7 +20,9 @@ LONGEST = 200  # bytes of a folder's name; file systems allow 255
 
 
 def write(folder: Path, study: StudySpec, frames: Frames) -> int:
-    """Write `folder`/<settings of the point>/<seed>/events.out.tfevents.0 of every run; returns how many.
+    """Write `folder`/<settings of the point>/seed_<seed>/events.out.tfevents.0 of every run; returns how many.
+
+    Runs whose settings give the same name of a folder get their ids added.
 
     The step is the number of updates; a value that is not finite is left out, since TensorBoard cannot plot it. Wall
     times are 0, so that the same results give the same bytes.
@@ -32,11 +37,13 @@ def write(folder: Path, study: StudySpec, frames: Frames) -> int:
         from tensorboard.summary.writer.record_writer import RecordWriter
     except ImportError:
         raise HarnessError("--tensorboard needs the package tensorboard: python -m pip install tensorboard") from None
-    runs = frames.curves.sort_values("update").groupby("run_id", sort=True)
-    for _, curve in runs:
-        first = curve.iloc[0]
-        where = labels.condition({axis: first[axis] for axis in study.axes() if axis in curve.columns}) or study.name
-        path = folder / _folder(where) / f"seed_{first['seed']}" / "events.out.tfevents.0"
+    curves = list(frames.curves.sort_values("update").groupby("run_id", sort=True))
+    names = {str(run_id): _name(study, curve) for run_id, curve in curves}
+    shared = Counter(map(str.casefold, names.values()))  # some file systems take A and a for the same
+    for run_id, curve in curves:
+        name = names[str(run_id)]
+        unique = name if shared[name.casefold()] == 1 else f"{name}_{run_id}"
+        path = folder / unique / "events.out.tfevents.0"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as file:
@@ -50,7 +57,14 @@ def write(folder: Path, study: StudySpec, frames: Frames) -> int:
                 records.flush()
         except OSError as error:
             raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
-    return len(runs)
+    return len(curves)
+
+
+def _name(study: StudySpec, curve: pd.DataFrame) -> str:
+    """A folder's name from the settings of a run."""
+    first = curve.iloc[0]
+    where = labels.condition({axis: first[axis] for axis in study.axes() if axis in curve.columns}) or study.name
+    return f"{_folder(where)}/seed_{first['seed']}"
 
 
 def _folder(where: str) -> str:

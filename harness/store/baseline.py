@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from harness.errors import ResultsError
 from harness.schema import SCHEMA_VERSION
 from harness.store.columns import RUNS
-from harness.store.files import replace_file
+from harness.store.ownership import MARK
+from harness.store.parquet import read_parquet, write_parquet
 
 FILE = f"{RUNS.name}.parquet"
 EXCLUDED = ("seconds",)  # a timing of one machine
@@ -24,8 +24,7 @@ def read(folder: Path) -> pa.Table:
     """
     path = folder / FILE
     try:
-        with path.open("rb") as file:  # pyarrow would read `~`, `a:b` and `s3:x` in a path as a place
-            table = pq.ParquetFile(file).read()
+        table = read_parquet(path)
     except FileNotFoundError:
         raise ResultsError(
             f"{folder}: no {FILE} here; python -m harness.sweep makes a results folder, and --save a baseline"
@@ -34,6 +33,8 @@ def read(folder: Path) -> pa.Table:
         raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from None
     except pa.ArrowException as error:
         raise ResultsError(f"{path}: is no parquet file: {error}") from None
+    except ValueError as error:
+        raise ResultsError(f"{path}: is damaged: {error}") from None
     version = (table.schema.metadata or {}).get(b"harness_schema", b"unknown").decode()
     if version != str(SCHEMA_VERSION):
         raise ResultsError(f"{path}: schema version {version}, this harness compares {SCHEMA_VERSION}")
@@ -64,15 +65,13 @@ def save(folder: Path, target: Path) -> Path:
     table = table.drop_columns([name for name in table.column_names if name in {*EXCLUDED, *empty}])
     without_meanings = [pa.field(field.name, field.type) for field in table.schema]
     table = table.cast(pa.schema(without_meanings))
-    sink = pa.BufferOutputStream()
-    smallest = {"compression": "zstd", "use_dictionary": False, "write_statistics": False, "store_schema": False}
-    with pq.ParquetWriter(sink, table.schema, **smallest) as writer:
-        writer.write_table(table)
-        writer.add_key_value_metadata({"harness_schema": str(SCHEMA_VERSION)})
+    smallest = {"use_dictionary": False, "write_statistics": False, "store_schema": False}
     path = target / FILE
+    if (target / MARK).exists():
+        raise ResultsError(f"{target}: is a results folder, whose tables a sweep writes; save the baseline elsewhere")
     try:
         target.mkdir(parents=True, exist_ok=True)
-        replace_file(path, sink.getvalue().to_pybytes())
+        write_parquet(path, table, {"harness_schema": str(SCHEMA_VERSION)}, **smallest)
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
     return path

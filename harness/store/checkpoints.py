@@ -1,15 +1,19 @@
-"""Checkpoints of unfinished runs: an npz a run, replaced whole, never a pickle; an unreadable one counts as none."""
+"""Checkpoints of unfinished runs: an npz a run, replaced whole, never a pickle; an unreadable one counts as none.
+
+The npz is followed by the SHA-256 of it and of the run that it is of: neither a flipped bit nor another run's
+checkpoint is gone on with.
+"""
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
-from zlib import error as ZlibError
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +21,9 @@ import numpy.typing as npt
 from harness.store.files import read_file, replace_file
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+
+NAME = re.compile(r"([^.]+)\.([0-9]{1,18})\.npz")  # run and updates made
+DIGEST = sha256().digest_size
 
 
 @dataclass(frozen=True)
@@ -29,9 +36,8 @@ class Checkpoints:
         """run_id → updates made, of all runs that have a checkpoint."""
         updates: dict[str, int] = {}
         for path in self.folder.glob("*.npz"):
-            run_id, _, update = path.stem.partition(".")
-            if update.isdecimal():
-                updates[run_id] = max(int(update), updates.get(run_id, 0))
+            if name := NAME.fullmatch(path.name):
+                updates[name[1]] = max(int(name[2]), updates.get(name[1], 0))
         return updates
 
     def read(self, run_id: str) -> Arrays | None:
@@ -40,10 +46,13 @@ class Checkpoints:
         if update is None:
             return None
         try:
-            data = io.BytesIO(read_file(self.folder / f"{run_id}.{update}.npz"))
-            with np.load(data, allow_pickle=False) as arrays:
+            data = read_file(self.folder / f"{run_id}.{update}.npz")
+            content, digest = data[:-DIGEST], data[-DIGEST:]
+            if digest != _digest(run_id, update, content):
+                raise ValueError("checksum does not match")
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile, ZlibError):
+        except Exception:  # whatever is wrong with it, the run begins again
             self.drop(run_id)
             return None
 
@@ -54,7 +63,8 @@ class Checkpoints:
         target = self.folder / f"{run_id}.{update}.npz"
         with suppress(OSError):
             self.folder.mkdir(exist_ok=True)
-            replace_file(target, buffer.getvalue())
+            content = buffer.getvalue()
+            replace_file(target, content + _digest(run_id, update, content))
             self._drop(run_id, spare=target)
 
     def drop(self, run_id: str) -> None:
@@ -64,5 +74,11 @@ class Checkpoints:
     def _drop(self, run_id: str, spare: Path | None) -> None:
         with suppress(OSError):
             for path in self.folder.glob(f"{run_id}.*.npz"):
-                if path != spare:
+                if path != spare and NAME.fullmatch(path.name):
                     path.unlink(missing_ok=True)
+
+
+def _digest(run_id: str, update: int, content: bytes) -> bytes:
+    digest = sha256(f"{run_id} {update}\n".encode())
+    digest.update(content)
+    return digest.digest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,18 +13,32 @@ from stat import S_ISREG
 from typing import Any
 from uuid import uuid4
 
-TEMPORARIES = ".*-" + "[0-9a-f]" * 32  # the names that `temporary_beside` gives, as a pattern of glob
+TEMPORARY = re.compile(r"\..*-[0-9a-f]{32}")  # the names that `temporary_beside` gives
+LARGEST = 2**30  # bytes of a file that is read into memory: a sparse file of any size costs its forger nothing
 
 
 def read_file(path: Path) -> bytes:
     """A file's bytes; reading a pipe or a device in its place would never end.
 
     Raises:
-        OSError: it does not exist, is no regular file, or may not be read.
+        OSError: it does not exist, is no regular file, may not be read, or has more than `LARGEST` bytes.
     """
-    if not S_ISREG(path.stat().st_mode):
+    status = path.stat()
+    if not S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "not a file", str(path))
-    return path.read_bytes()
+    with path.open("rb", buffering=0) as file:
+        check_size(status.st_size, path)
+        return file.read(status.st_size)
+
+
+def check_size(size: int, path: Path) -> None:
+    """That so many bytes may be read into memory.
+
+    Raises:
+        OSError: they are more than `LARGEST`.
+    """
+    if size > LARGEST:
+        raise OSError(errno.EFBIG, f"{size} bytes, which is more than a file of the harness can have", str(path))
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -7,7 +7,6 @@ missing, and the next sweep quarantines the file.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,11 +18,11 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from harness.errors import NoResultsError, ResultsError
+from harness.errors import NoResultsError, ResultsError, check_current_folder
 from harness.schema import SCHEMA_VERSION, Record
 from harness.store.commit import MALFORMED, Commit, checked, decode, encode
 from harness.store.files import (
-    TEMPORARIES,
+    TEMPORARY,
     read_file,
     read_json,
     replace_file,
@@ -31,6 +30,7 @@ from harness.store.files import (
     temporary_beside,
     write_synced,
 )
+from harness.store.ownership import FOLDERS, MARK, check_owned, check_version
 from harness.store.segments import Segments
 from harness.study.identity import Versions
 
@@ -50,15 +50,16 @@ class Journal:
         """Open a results folder for writing; it is created if need be.
 
         Raises:
-            ResultsError: it cannot be written, or holds another schema version; nothing was changed.
+            ResultsError: it cannot be written, holds another schema version, or is not the harness's own; nothing was
+                changed.
         """
-        marker = folder / "store.json"
+        check_owned(folder)
+        marker = folder / MARK
         try:
-            if marker.exists():
-                _check_version(marker)
-            (folder / "journal").mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             if not marker.exists():
                 replace_file(marker, json.dumps({"harness_schema": SCHEMA_VERSION}).encode())
+            (folder / "journal").mkdir(exist_ok=True)
             probe = folder / "journal" / f".probe-{uuid4().hex}"
             probe.touch()
             probe.unlink()
@@ -75,14 +76,15 @@ class Journal:
         Raises:
             ResultsError: it has no results, cannot be read, or holds another schema version.
         """
-        marker = folder / "store.json"
+        check_current_folder()
+        marker = folder / MARK
         try:
             exists = marker.exists()
         except OSError as error:
             raise ResultsError(f"{folder}: cannot be read: {error.strerror or error}") from None
         if not exists:
             raise NoResultsError(f"{folder}: no results here yet; python -m harness.sweep STUDY makes them")
-        _check_version(marker)
+        check_version(marker)
         return cls(folder)
 
     def path(self, run_id: str) -> Path:
@@ -127,16 +129,12 @@ class Journal:
                 write_synced(temporary, data)
                 if self.replace:
                     os.replace(temporary, target)
-                else:
-                    os.link(temporary, target)  # unlike a rename it fails where another writer was first
-            except FileExistsError:
-                return False
+                elif not _link(temporary, target):
+                    return False
             except OSError as error:
-                if error.errno not in (errno.EPERM, errno.ENOTSUP):
-                    raise ResultsError(
-                        f"{target.parent}: cannot keep run {record.run_id}: {error.strerror or error}"
-                    ) from None
-                os.replace(temporary, target)  # a file system without hard links
+                raise ResultsError(
+                    f"{target.parent}: cannot keep run {record.run_id}: {error.strerror or error}"
+                ) from None
         sync_folder(target.parent)
         return True
 
@@ -169,8 +167,13 @@ class Journal:
             with suppress(OSError, *MALFORMED):
                 yield checked(self._bytes(run_id, segments), run_id)[0]
 
-    def damaged(self, run_ids: Iterable[str]) -> dict[str, str]:
+    def damaged(self, run_ids: Iterable[str], *, decoded: bool = False) -> dict[str, str]:
         """run_id → reason, of those of these commits that are damaged; every checksum is verified, nothing changed.
+
+        Args:
+            run_ids: of these commits.
+            decoded: read their tables too, which takes several times as long and tells whether a commit with a matching
+                checksum was forged.
 
         Raises:
             ResultsError: a commit may not be read.
@@ -178,10 +181,10 @@ class Journal:
         reasons, segments = {}, self.segments()
         for run_id in sorted(run_ids, key=segments.place):
             try:
-                checked(self._bytes(run_id, segments), run_id)
+                (decode if decoded else checked)(self._bytes(run_id, segments), run_id)
             except FileNotFoundError:
                 continue
-            except (OSError, *MALFORMED) as error:
+            except (OSError, *MALFORMED, pa.ArrowException) as error:
                 reasons[run_id] = f"{type(error).__name__}: {error}"
         return reasons
 
@@ -201,13 +204,13 @@ class Journal:
         folder = self.folder / "journal" / "damaged"
         with suppress(OSError):
             folder.mkdir(exist_ok=True)
-            (folder / f"{run_id}.txt").write_text(f"{reason}\n", "utf-8", "backslashreplace")
+            replace_file(folder / f"{run_id}.txt", f"{reason}\n".encode(errors="backslashreplace"))
             target = folder / f"{run_id}-{uuid4().hex[:8]}"
             try:
                 os.replace(self.path(run_id), target)
             except FileNotFoundError:
                 segments = self.segments()
-                target.write_bytes(segments.read(run_id))
+                replace_file(target, segments.read(run_id))
                 segments.quarantine(run_id)
 
     def quarantined(self) -> tuple[str, ...]:
@@ -216,10 +219,11 @@ class Journal:
 
     def clear_temporaries(self) -> None:
         """Remove what killed writers left half-written; call it only under the lock of the whole folder."""
-        for name in ("", "journal", "journal/segments", "failures", "working", "checkpoints"):
-            for path in (self.folder / name).glob(TEMPORARIES):
-                with suppress(OSError):
-                    path.unlink()
+        for name in ("", *FOLDERS, "journal/segments", "journal/damaged"):
+            for path in (self.folder / name).glob(".*"):
+                if TEMPORARY.fullmatch(path.name):
+                    with suppress(OSError):
+                        path.unlink()
 
     def failure_path(self, run_id: str) -> Path:
         return self.folder / "failures" / f"{run_id}.json"
@@ -244,15 +248,18 @@ class Journal:
         return {run_id: note for run_id, note in notes.items() if not self.has(run_id)}
 
 
-def _check_version(marker: Path) -> None:
+def _link(temporary: Path, target: Path) -> bool:
+    """Give a file its name, unless another writer was first; then False.
+
+    Raises:
+        OSError: the disk is full, or the folder is gone or read-only.
+    """
     try:
-        version = read_json(marker)["harness_schema"]
-    except (OSError, ValueError, KeyError):
-        raise ResultsError(
-            f"{marker}: not readable as the mark of a results folder; move the folder away, or choose another with -o"
-        ) from None
-    if version != SCHEMA_VERSION:
-        raise ResultsError(
-            f"{marker.parent}: holds schema version {version}, this harness writes {SCHEMA_VERSION}; "
-            "choose another folder with -o, nothing here was changed"
-        )
+        os.link(temporary, target)  # unlike a rename it fails where another writer was first
+    except FileExistsError:
+        return False
+    except OSError:  # file systems without hard links have no error number in common; a rename says what else is wrong
+        if target.exists():
+            return False
+        os.replace(temporary, target)
+    return True

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.store.commit import BEGINNING, MALFORMED, length_at
-from harness.store.files import temporary_beside
+from harness.store.files import check_size, replace_file, temporary_beside
 
 SUFFIX, QUARANTINED = ".segment", ".struck"
 PACKABLE = re.compile(r"[0-9a-f]{16}")  # run ids as `study.plan` gives them: 64 bits of a hash
@@ -64,6 +64,7 @@ class Segment:
         place = self.find(run_id)
         if place is None:
             raise FileNotFoundError(run_id)
+        check_size(place[1], self.path)
         with self.path.open("rb", buffering=0) as file:
             file.seek(place[0])
             return file.read(place[1])
@@ -134,7 +135,7 @@ class Segments:
     def quarantine(self, run_id: str) -> None:
         """Take a damaged commit out of the index."""
         if segment := self.find(run_id):
-            (self.folder / f"{segment.path.name}.{run_id}{QUARANTINED}").touch()
+            replace_file(self.folder / f"{segment.path.name}.{run_id}{QUARANTINED}", b"")
 
 
 def write(path: Path, commits: Iterable[tuple[str, bytes]]) -> frozenset[str]:
@@ -186,12 +187,13 @@ def _open(path: Path) -> Segment:
 @lru_cache(maxsize=4096)
 def _load(path: Path, identity: tuple[int, ...]) -> Segment:
     """The index of a segment, by its trailer or by the commits' own heads; a changed file has another `identity`."""
-    with path.open("rb") as file, suppress(ValueError, struct.error):
+    with path.open("rb") as file, suppress(OSError, ValueError, struct.error):
         end = identity[2] - TRAILER.size
         file.seek(max(0, end))
         start, digest, magic = TRAILER.unpack(file.read())
         if magic == MAGIC and start <= end:
             file.seek(start)
+            check_size(end - start, path)
             data = file.read(end - start)
             index = np.frombuffer(data, NUMBER).reshape(3, -1)
             if sha256(data).digest() == digest and index[1:].max(initial=0) <= start:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -10,14 +9,13 @@ from operator import attrgetter
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from harness.errors import ResultsError
 from harness.schema import EXTRA
 from harness.store.columns import RUNS, TABLES
-from harness.store.files import temporary_beside
 from harness.store.journal import Journal
 from harness.store.locks import derived_lock
+from harness.store.parquet import write_parquet
 from harness.study.plan import Plan, Run
 
 Tables = Mapping[str, pa.Table]
@@ -35,13 +33,7 @@ class TableBuilder:
     single: list[pa.Table] = field(default_factory=list)
 
     def add(self, rows: pa.Table) -> None:
-        """Append the rows of a commit; a column that it lacks is null: a commit may be older than a column."""
-        if not rows.schema.equals(self.schema):
-            columns = [
-                rows[f.name].cast(f.type) if f.name in rows.column_names else pa.nulls(len(rows), f.type)
-                for f in self.schema
-            ]
-            rows = pa.Table.from_arrays(columns, schema=self.schema)
+        """Append the rows of a commit."""
         self.single.append(rows)
         if len(self.single) == JOIN:
             self.joined.append(pa.concat_tables(self.single).combine_chunks())
@@ -118,9 +110,6 @@ def write(tables: Tables, folder: Path) -> None:
     for name, table in tables.items():
         target = folder / f"{name}.parquet"
         try:
-            with temporary_beside(target) as temporary:
-                with temporary.open("wb") as file:  # pyarrow would read `~`, `a:b` and `s3:x` in a path as a place
-                    pq.write_table(table, file, compression="zstd")
-                os.replace(temporary, target)
+            write_parquet(target, table)
         except OSError as error:
             raise ResultsError(f"{target}: cannot be written: {error.strerror or error}") from None

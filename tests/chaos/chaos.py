@@ -269,7 +269,8 @@ def _compare(reference: Rows, folder: Path, tally: Tally) -> None:
 
 def leftovers(folder: Path) -> list[Path]:
     """Files that no completed sweep should leave."""
-    strange = [path for path in folder.rglob(".*") if path not in (folder / ".lock", folder / ".derived")]
+    own = [folder / name for name in (".lock", ".derived", "figures/.files.json")]
+    strange = [path for path in folder.rglob(".*") if path not in own]
     strange += [*(folder / "working").glob("*.json"), *(folder / "checkpoints").glob("*.npz")]
     strange += [path for path in (folder / "journal").iterdir() if path.suffix != ".run"]
     return strange + [path for path in [folder / "holder.json"] if path.exists()]

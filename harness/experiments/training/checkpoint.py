@@ -7,7 +7,7 @@ purpose, update) alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -20,6 +20,9 @@ from harness.experiments.setup import Arrays, CheckpointStore, Setup, processor,
 from harness.experiments.training.batches import BatchSource
 from harness.experiments.training.replicas import Replicas
 from harness.experiments.training.trace import Trace
+from harness.study.identity import harness_version
+
+Beginning = tuple[Replicas, BatchSource, list[Trace]]  # of a pack
 
 PER_STEP = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")
 
@@ -30,7 +33,8 @@ class Checkpointing:
 
     Attributes:
         store: where they are kept.
-        computed_by: engine and versions; what others have begun is not gone on with, as its bits would differ.
+        computed_by: engine, versions and the harness's source; what others have begun is not gone on with, as its bits
+            would differ.
         every: seconds between checkpoints: what a kill can cost.
     """
 
@@ -44,10 +48,22 @@ class Checkpointing:
         """What writes and reads the checkpoints of a pack of this cell; None where the setup keeps none."""
         if setup.checkpoints is None:
             return None
-        computed_by = f"{setup.engine_for(cell)} {setup.device} {processor()} {versions()}"
+        computed_by = f"{setup.engine_for(cell)} {setup.device} {processor()} {versions()} {harness_version()}"
         return cls(setup.checkpoints, computed_by)
 
-    def resume(self, pack: Replicas, batches: BatchSource, traces: Sequence[Trace]) -> int:
+    def resume(self, begin: Callable[[], Beginning]) -> tuple[int, Beginning]:
+        """A pack where its runs stood, and after how many updates that is; 0 and a fresh pack if they cannot go on.
+
+        Args:
+            begin: makes a fresh pack.
+        """
+        beginning = begin()
+        try:
+            return self._restore(*beginning), beginning
+        except Exception:  # whatever the reason: the pack may have been restored in part, and the runs start anew
+            return 0, begin()
+
+    def _restore(self, pack: Replicas, batches: BatchSource, traces: Sequence[Trace]) -> int:
         """Put a fresh pack where its runs stood, if all stood at the same update; returns that update."""
         read = [self.store.read(trace.run.run_id) for trace in traces]
         usable = [arrays for arrays in read if arrays is not None and str(arrays["computed_by"]) == self.computed_by]

@@ -10,7 +10,7 @@ from torch import Tensor
 from harness.cells.cell import State
 from harness.experiments.setup import Setup
 from harness.experiments.training.batches import BatchSource
-from harness.experiments.training.checkpoint import Checkpointing
+from harness.experiments.training.checkpoint import Beginning, Checkpointing
 from harness.experiments.training.ending import final_record
 from harness.experiments.training.evaluation import evaluate
 from harness.experiments.training.penalties import add_penalties
@@ -48,12 +48,14 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         task=task, cell=shared.model, window=training.bptt_window, engine=setup.engine_for(shared.model)
     )
     initial = [model.initialise(own.model, run.seed) for own, run in zip(sections, runs, strict=True)]
-    replicas = Replicas.start(initial, training, setup.device)
-    traces = [Trace(run) for run in runs]
-    batches = BatchSource(model, training, setup.device, [run.seed for run in runs])
+
+    def begin() -> Beginning:
+        replicas = Replicas.start(initial, training, setup.device)
+        return replicas, BatchSource(model, training, setup.device, [r.seed for r in runs]), [Trace(r) for r in runs]
+
     schedule = recorded_updates(record.adjoints, training.max_updates)
     checkpoints = Checkpointing.of(setup, model.cell)
-    first = checkpoints.resume(replicas, batches, traces) if checkpoints else 0
+    first, (replicas, batches, traces) = checkpoints.resume(begin) if checkpoints else (0, begin())
     # One round more than there are updates: the network after the last one is evaluated and recorded as well.
     for update in range(first, training.max_updates + 1):
         with timed(traces):

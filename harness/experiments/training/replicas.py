@@ -83,15 +83,28 @@ class Replicas:
         return arrays
 
     def restore(self, replicas: Sequence[Mapping[str, npt.NDArray[Any]]]) -> None:
-        """Take over where these replicas stood."""
+        """Take over where these replicas stood.
+
+        Raises:
+            KeyError, ValueError: they are not replicas of this model and optimizer; some parameters may be theirs now.
+        """
+        keys = {name: {k.removeprefix(f"{name} ") for k in replicas[0] if k.startswith(f"{name} ")} for name in
+                self.parameters}  # fmt: skip
+        if len({frozenset(own) for own in keys.values() if own}) > 1:  # without a gradient a parameter has none
+            raise ValueError("some parameters lack a part of the optimizer's state")
         for name, p in self.parameters.items():
+            stacked = torch.as_tensor(np.stack([replica[name] for replica in replicas]))
+            if stacked.shape != p.shape:  # copying would broadcast
+                raise ValueError(f"{name}: of another shape")
             with torch.no_grad():
-                p.copy_(torch.as_tensor(np.stack([replica[name] for replica in replicas])))
+                p.copy_(stacked)
             state = {}
-            for key in (k.removeprefix(f"{name} ") for k in replicas[0] if k.startswith(f"{name} ")):
+            for key in keys[name]:
                 values = [replica[f"{name} {key}"] for replica in replicas]
                 shared = values[0].ndim == 0  # a step count
                 state[key] = torch.as_tensor(values[0] if shared else np.stack(values))
+                if not shared and state[key].shape != p.shape:
+                    raise ValueError(f"{name} {key}: of another shape")
                 state[key] = state[key] if shared else state[key].to(p.device)
             if state:
                 self.optimizer.state[p] = state
