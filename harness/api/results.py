@@ -157,7 +157,7 @@ class Results:
         faults = [f"{place}: {fault}" for index, fault in figure_faults(study) if index == 0]
         if faults:
             raise HarnessError("\n".join(faults))
-        return figure.draw(self.judged.frames, study)
+        return figure.drawn(self.judged.frames, study)
 
     def report(self) -> Path:
         """Write figures/ and report.html, as `python -m harness.report` does; the report's path.

@@ -38,12 +38,12 @@ class Composite(FigureKind):
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
         named = _named(study)
         return compose(
-            self.layout, {name: partial(named[name].draw, frames, study) for name in places(self.layout)}, self.width
+            self.layout, {name: partial(named[name].drawn, frames, study) for name in places(self.layout)}, self.width
         )
 
     def caption(self, study: StudySpec) -> str:
         named = _named(study)
-        captions = (named[name].caption(study) for name in places(self.layout))
+        captions = (named[name].described(study) for name in places(self.layout))
         return " ".join(f"({letter}) {caption}" for letter, caption in zip(ascii_lowercase, captions, strict=False))
 
     def misfits(self, study: StudySpec) -> list[str]:
@@ -104,7 +104,7 @@ def compose(
         HarnessError: a panel has nothing to draw, or its function makes a figure of its own.
     """
     from harness.figures import style
-    from harness.figures.canvas import canvas, drawing_on
+    from harness.figures.canvas import canvas, drawing_on, own_size
 
     inches = (width or style.DOUBLE) * style.chosen().double / style.DOUBLE
     with style.context():
@@ -127,7 +127,7 @@ def compose(
         for letter, part in zip(ascii_lowercase, figure.subfigs, strict=False):
             _letter(part, f"({letter})")
         grid.set_height_ratios(heights)
-        figure.set_size_inches(inches, sum(heights) + above)
+        figure.set_size_inches(*(own_size() or (inches, sum(heights) + above)))
     return figure
 
 

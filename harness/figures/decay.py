@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from harness.figures import panels
+from harness.figures import panels, texts
 from harness.figures.adjoint import COLUMN, NORM, SYMBOL
 from harness.figures.kind import COL, HUE, ROW, SEED, FigureKind
 from harness.figures.selection import RecordedUpdate, at_update
-from harness.study import labels
 from harness.study.spec import StudySpec
 from harness.theory.linear import GAMMA, log10_rate
 
@@ -246,7 +245,7 @@ def _axes(panel: panels.Panel, paths: list[str]) -> None:
     style.whole_numbers(panel.ax.xaxis)
     panel.ax.margins(x=0.02)
     if panel.bottom:
-        panel.ax.set_xlabel(labels.axis("lag"))
+        panel.ax.set_xlabel(texts.axis("lag"))
     if panel.left:
         panel.ax.set_ylabel("batch mean of " + ", ".join(NORM[path] for path in paths))
 
@@ -260,12 +259,12 @@ def _handles(paths: list[str], *, theory: bool, zero: bool) -> list[Any]:
     handles = []
     if len(paths) > 1:
         handles += [
-            Line2D([], [], color=style.INK, label="hidden state h"),
-            Line2D([], [], color=style.INK, linestyle=LINE_STYLE["cell"], label="cell state c"),
+            Line2D([], [], color=style.ink(), label="hidden state h"),
+            Line2D([], [], color=style.ink(), linestyle=LINE_STYLE["cell"], label="cell state c"),
         ]
     if theory:
         text, width = "linear theory $\\rho^{\\mathrm{lag}}$", style.scaled(0.7)
-        handles.append(Line2D([], [], color=style.INK, linestyle=style.DASHED, linewidth=width, label=text))
+        handles.append(Line2D([], [], color=style.ink(), linestyle=style.DASHED, linewidth=width, label=text))
     if zero:
-        handles.append(Line2D([], [], color=style.INK, marker="|", linestyle="none", label="exact zero"))
+        handles.append(Line2D([], [], color=style.ink(), marker="|", linestyle="none", label="exact zero"))
     return handles

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.errors import HarnessError
-from harness.figures import panels
+from harness.figures import panels, texts
 from harness.figures.adjoint import COLUMN, NORM, SYMBOL, GradientPath
 from harness.figures.kind import COL, ROW, FigureKind
 from harness.study import labels
@@ -49,7 +49,7 @@ class Heatmap(FigureKind):
         )
 
     def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        lengths: dict[tuple[str, ...], list[Any]] = {}
+        lengths: dict[tuple[Any, ...], list[Any]] = {}
         for row in rows:
             panel = tuple(labels.value(name, row.get(name)) for name in self.columns())
             lengths.setdefault(panel, []).append(row.get("sequence_length"))
@@ -160,7 +160,7 @@ def _image(panel: panels.Panel, each: GradientMap, norm: Any) -> ScalarMappable:
     layout["extent"] = (0.5, T + 0.5, -0.5, rows - 0.5)  # so that steps count from 1, and a row is centred on its index
     # Exact zeros are an image of their own below the magnitudes: −inf is no colour of a logarithmic scale.
     zero = np.where(each.zero == 1, 0.0, np.nan)
-    ax.imshow(zero, cmap=ListedColormap([style.ZERO_COLOUR]), **layout)
+    ax.imshow(zero, cmap=ListedColormap([style.ZERO]), **layout)
     image = ax.imshow(each.mean, cmap=style.magnitude_map(), norm=norm, **layout)
     some = np.argwhere((each.zero > 0) & (each.zero < 1))
     if len(some):
@@ -181,14 +181,14 @@ def _axes(panel: panels.Panel, each: GradientMap) -> None:
     T = each.mean.shape[1]
     panel.ax.set_xticks(sorted({1, *(round(T * k / 4) for k in (1, 2, 3)), T}))
     # How many runs are behind each row, in a column headed n.
-    text: dict[str, Any] = {"fontsize": style.scaled(style.SMALL), "color": style.FAINT, "ha": "left"}
+    text: dict[str, Any] = {"fontsize": style.small(), "color": style.faint(), "ha": "left"}
     for i in shown:
         panel.ax.text(
             1.015, (i + 0.5) / len(each.updates), f"{each.n[i]}", transform=panel.ax.transAxes, va="center", **text
         )
     panel.ax.text(1.015, 1.0, "n", transform=panel.ax.transAxes, va="bottom", **text)
     if panel.bottom:
-        panel.ax.set_xlabel(labels.axis("t"))
+        panel.ax.set_xlabel(texts.axis("t"))
     if panel.left:
         panel.ax.set_ylabel("parameter updates (one row a record)")
 
@@ -201,7 +201,9 @@ def _handles(maps: Sequence[GradientMap]) -> list[Any]:
 
     handles: list[Any] = []
     if any((each.zero == 1).any() for each in maps):
-        handles.append(Patch(facecolor=style.ZERO_COLOUR, label="exact zero"))
+        handles.append(Patch(facecolor=style.ZERO, label="exact zero"))
     if any(((each.zero > 0) & (each.zero < 1)).any() for each in maps):
-        handles.append(Line2D([], [], color=style.FAINT, marker=".", linestyle="none", label="exact zero in some runs"))
+        handles.append(
+            Line2D([], [], color=style.faint(), marker=".", linestyle="none", label="exact zero in some runs")
+        )
     return handles

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, nearest
-from harness.study import labels
+from harness.figures import appearance, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ def levels(frame: pd.DataFrame, column: str | None) -> list[Any]:
         return [None]
     if column not in frame.columns:
         raise HarnessError(f"no column '{column}'{nearest(column, map(str, frame.columns))}")
-    return labels.levels(column, frame[column].unique())
+    return appearance.levels(column, frame[column].unique())
 
 
 def part(frame: pd.DataFrame, column: str | None, level: object) -> pd.DataFrame:
@@ -71,10 +71,10 @@ def panels(
     for i, row_level in enumerate(row_levels):
         for j, col_level in enumerate(col_levels):
             ax = axes[i, j]
-            ax.set_title(labels.title({name: level for name, level in ((row, row_level), (col, col_level)) if name}))
+            ax.set_title(texts.title({name: level for name, level in ((row, row_level), (col, col_level)) if name}))
             rows = part(part(frame, row, row_level), col, col_level)
             if rows.empty:
-                ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=style.FAINT)
+                ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=style.faint())
             grid.append(Panel(ax, rows, j == 0, i == len(row_levels) - 1))
     return figure, grid
 
@@ -97,12 +97,12 @@ def hue_handles(hue: str | None, hues: Sequence[object], colours: Sequence[str])
 
     if hue is None:
         return []
-    return [Line2D([], [], color=c, label=labels.value(hue, level)) for level, c in zip(hues, colours, strict=True)]
+    return [Line2D([], [], color=c, label=texts.value(hue, level)) for level, c in zip(hues, colours, strict=True)]
 
 
 def hue_title(hue: str | None) -> str | None:
     """A legend's title: the hue's name; none for cells, whose names are known."""
-    return None if hue in (None, "cell") else labels.axis(str(hue))
+    return None if hue in (None, "cell") else texts.axis(str(hue))
 
 
 def _columns(widths: Sequence[float], points: float) -> int:

@@ -1,18 +1,27 @@
-"""All figures of a study: drawn, written to files, and encoded for the report."""
+"""All figures of a study: drawn, written to files, and encoded for the report on light and on dark paper."""
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, ResultsError
+from harness.errors import ResultsError
 from harness.figures import style
 from harness.figures.kind import FigureKind
+from harness.guarding import Missing, attempt
 from harness.statistics.frames import Frames
 from harness.study.spec import StudySpec
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 LARGEST_SVG = 200_000  # bytes; beyond it the report embeds a PNG
+UNKNOWN_SIGN = re.compile(r"Glyph (\d+) ")  # matplotlib's warning that a font lacks a character
+WIDEST = 4.5  # inches on paper; a wider figure scrolls on a phone
 
 
 @dataclass(frozen=True)
@@ -23,25 +32,36 @@ class RenderedFigure:
     caption: str
     image: bytes
     wide: bool = False  # both columns of a paper: scrolls on a phone instead of shrinking beyond reading
+    dark: bytes = b""  # the same on dark paper; empty where there is none
 
     @property
     def media_type(self) -> str:
-        return "image/png" if self.image.startswith(b"\x89PNG") else "image/svg+xml"
+        return media_type(self.image)
+
+
+def media_type(image: bytes) -> str:
+    """Of the bytes of a PNG or an SVG."""
+    return "image/png" if image.startswith(b"\x89PNG") else "image/svg+xml"
+
+
+def figures_folder(folder: Path, style_name: str) -> Path:
+    """Where a style's files are: the paper's in the folder itself, each other style's in one of its own below it."""
+    return folder if style_name == "paper" else folder / style_name
 
 
 def render(
     study: StudySpec, frames: Frames, folder: Path, formats: Sequence[str] = ("pdf", "png"), style_name: str = "paper"
 ) -> tuple[list[RenderedFigure], list[str]]:
-    """Draw the study's figures and write each as `folder`/<name>.<format>.
+    """Draw the study's figures and write each as <name>.<format> into `figures_folder`.
 
-    A figure that cannot be drawn (nothing has run for its `where`) becomes a note, not an error: the others are drawn
-    all the same.
+    A figure that cannot be drawn (nothing has run for its `where`, a plug-in raises, a library refuses its words)
+    becomes a note, not an error: the others are drawn all the same.
 
     Args:
         study: whose `figures` are drawn.
         frames: its results.
-        folder: where the files go; created if it does not exist.
-        formats: file types: pdf, png, svg; files of all three from an earlier call are removed.
+        folder: where the paper's files go; created if it does not exist.
+        formats: file types: pdf, png, svg; files of all three from an earlier call in the same style are removed.
         style_name: paper, talk or notebook.
 
     Returns:
@@ -52,25 +72,55 @@ def render(
         ResultsError: the folder cannot be written.
     """
     rendered, notes = [], []
-    with style.use(style_name) as chosen:
-        for old in folder.glob("*"):  # an old figure could be mistaken for one of this version of the study
+    target = figures_folder(folder, style_name)
+    with style.use(style_name):
+        for old in target.glob("*"):  # an old figure could be mistaken for one of this version of the study
             if old.suffix in (".pdf", ".png", ".svg"):
                 old.unlink(missing_ok=True)
         for figure in study.figures:
             if not isinstance(figure, FigureKind):
                 continue
             name = figure.name or figure.kind
-            try:
-                drawn = figure.draw(frames, study)
-            except HarnessError as error:
-                notes.append(f"Figure '{name}' is missing: {error}.")
+            outcome = attempt(lambda figure=figure: _encoded(figure, frames, study, formats))  # type: ignore[misc]
+            if isinstance(outcome, Missing):
+                notes.append(f"Figure '{name}' is missing: {outcome.reason}.")
                 continue
+            drawing, files, unknown = outcome.value
             try:
-                folder.mkdir(parents=True, exist_ok=True)
-                style.save(drawn, folder / name, formats)
+                target.mkdir(parents=True, exist_ok=True)
+                for file_format, data in files.items():
+                    (target / f"{name}.{file_format}").write_bytes(data)
             except OSError as error:
-                raise ResultsError(f"{folder}: figures cannot be written: {error.strerror or error}") from None
-            svg = style.encode(drawn, "svg")
-            image = svg if len(svg) <= LARGEST_SVG else style.encode(drawn, "png")
-            rendered.append(RenderedFigure(name, figure.caption(study), image, drawn.get_figwidth() > chosen.single))
+                raise ResultsError(f"{target}: figures cannot be written: {error.strerror or error}") from None
+            rendered.append(drawing)
+            if unknown:
+                notes.append(f"Figure '{name}': its font has no sign for {unknown}; `font:` names another.")
     return rendered, notes
+
+
+def _encoded(
+    figure: FigureKind, frames: Frames, study: StudySpec, formats: Sequence[str]
+) -> tuple[RenderedFigure, dict[str, bytes], str]:
+    """A figure as the report embeds it, the bytes of its files, and the signs that its font does not have."""
+    with figure.appearing(study), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        drawn = figure.drawn(frames, study)
+        files = {file_format: style.encode(drawn, file_format) for file_format in formats}
+        image = _embedded(drawn)
+        wide = drawn.get_figwidth() > WIDEST * style.chosen().double / style.DOUBLE
+        with style.on("dark"):
+            dark = _embedded(figure.drawn(frames, study))
+    signs: dict[str, None] = {}
+    for warning in caught:
+        unknown = UNKNOWN_SIGN.match(str(warning.message))
+        if unknown:
+            signs[f"U+{int(unknown[1]):04X}"] = None
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    name = figure.name or figure.kind
+    return RenderedFigure(name, figure.described(study), image, wide, dark), files, ", ".join(signs)
+
+
+def _embedded(drawn: Figure) -> bytes:
+    svg = style.encode(drawn, "svg")
+    return svg if len(svg) <= LARGEST_SVG else style.encode(drawn, "png")

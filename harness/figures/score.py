@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.errors import HarnessError
-from harness.figures import panels
+from harness.figures import appearance, panels, texts
 from harness.figures.kind import COL, ROW, SEED, SERIES_HUE, FigureKind
 from harness.figures.reference import OF_METRIC
 from harness.study import labels
+from harness.study.matching import canonical
 from harness.study.spec import StudySpec
 from harness.verdicts.metrics import Metric, finished, metric_named
 
@@ -71,7 +72,7 @@ def scores(runs: pd.DataFrame, *, metric: Metric, by: str) -> pd.DataFrame:
     import pandas as pd
 
     done, rows = finished(runs), []
-    for level in labels.levels(by, done[by].unique()):
+    for level in appearance.levels(by, done[by].unique()):
         group = metric.measure(panels.part(done, by, level), np.random.default_rng(SEED))
         rows.append((level, group.value, group.low, group.high, group.runs, group.seeds))
     return pd.DataFrame(rows, columns=[by, "value", "low", "high", "runs", "seeds"])
@@ -140,7 +141,7 @@ def score(
 
 
 def _index(xs: list[Any], x: str, value: object) -> int:
-    return [labels.value(x, each) for each in xs].index(labels.value(x, value))
+    return [canonical(each) for each in xs].index(canonical(value))
 
 
 def _reference(panel: panels.Panel, metric: str, x: str, xs: list[Any]) -> bool:
@@ -178,7 +179,7 @@ def _series(ax: Axes, table: pd.DataFrame, colour: str, marker: str) -> None:
             if edge in numbers:
                 ax.plot(
                     position, float(edge > 0), transform=ax.get_xaxis_transform(), color=colour, marker=mark,
-                    markerfacecolor="white", linestyle="none", clip_on=False, zorder=4,
+                    markerfacecolor=style.paper(), linestyle="none", clip_on=False, zorder=4,
                 )  # fmt: skip
 
 
@@ -205,10 +206,10 @@ def _numbers(ax: Axes, table: pd.DataFrame) -> None:
 
     for x, value, n in zip(table["at"], table["value"], table["runs"], strict=True):
         if np.isfinite(value):
-            plate = {"facecolor": "white", "edgecolor": "none", "pad": style.scaled(0.4), "alpha": 0.8}
+            plate = {"facecolor": style.paper(), "edgecolor": "none", "pad": style.scaled(0.4), "alpha": 0.8}
             ax.annotate(
                 f"{n}", (x, value), xytext=(style.scaled(4), 0), textcoords="offset points", va="center", ha="left",
-                fontsize=style.scaled(style.SMALL), color=style.FAINT, bbox=plate, zorder=3,
+                fontsize=style.small(), color=style.faint(), bbox=plate, zorder=3,
             )  # fmt: skip
 
 
@@ -216,7 +217,7 @@ def _axes(panel: panels.Panel, metric: Metric, x: str, xs: list[Any]) -> None:
     from harness.figures import style
 
     style.guide(panel.ax)
-    panel.ax.set_xticks(range(len(xs)), [labels.value(x, value) for value in xs])
+    panel.ax.set_xticks(range(len(xs)), [texts.value(x, value) for value in xs])
     panel.ax.set_xlim(-0.5, len(xs) - 0.5)
     if metric.name in SHARES:
         panel.ax.set_ylim(-0.03, 1.03)
@@ -229,4 +230,4 @@ def _axes(panel: panels.Panel, metric: Metric, x: str, xs: list[Any]) -> None:
 
 def _name(hue: str | None, level: object, counts: set[int]) -> str:
     n = "n = " + "–".join(map(str, sorted({min(counts), max(counts)}))) if counts else "no runs"
-    return f"{n} per point" if hue is None else f"{labels.value(hue, level)} ({n})"
+    return f"{n} per point" if hue is None else f"{texts.value(hue, level)} ({n})"

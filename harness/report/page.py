@@ -169,7 +169,7 @@ def _data(
         ],
         "points": point_data(frames, runs_by_point(study, frames.runs, MOST_POINTS)),
         "shades": [to_hex(shades(i / (SHADES - 1))) for i in range(SHADES)],
-        "zero": style.ZERO_COLOUR,
+        "zero": style.ZERO,
         "live": live,
         "summary": {
             "name": study.name,

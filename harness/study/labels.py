@@ -50,9 +50,15 @@ def short(column: str) -> str:
 
 
 def null(column: str) -> str:
-    """What a null of a column means, where it means more than "none"; else empty."""
+    """What a null of a column means, where it is a value of the column; else empty."""
     known = declared(column)
     return known.null if known is not None else ""
+
+
+def unset(column: str) -> str:
+    """What a null of a column means in words, whether or not it is a value."""
+    known = declared(column)
+    return (known.null or known.unset if known is not None else "") or "none"
 
 
 def sequential(column: str | None) -> bool:
@@ -76,7 +82,7 @@ def value(column: str, value: object) -> str:
     """A value of a column: '50', '0.001', 'lstm', and 'none' (or what it means) for a null."""
     known = canonical(value)
     if known is None:
-        return null(column) or "none"
+        return unset(column)
     return f"{known:.6g}" if isinstance(known, float) else known
 
 
