@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: its axes, its rows of the frame, and whether it is at the left or the bottom edge."""
+    """One panel: its axes, its rows of the frame, whether it is at the left or the bottom edge, and its row."""
 
     ax: Axes
     frame: pd.DataFrame
     left: bool
     bottom: bool
+    row: int = 0
 
 
 def levels(frame: pd.DataFrame, column: str | None) -> list[Any]:
@@ -75,7 +76,7 @@ def panels(
             rows = part(part(frame, row, row_level), col, col_level)
             if rows.empty:
                 ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=style.faint())
-            grid.append(Panel(ax, rows, j == 0, i == len(row_levels) - 1))
+            grid.append(Panel(ax, rows, j == 0, i == len(row_levels) - 1, i))
     return figure, grid
 
 
