@@ -34,6 +34,7 @@ class Examples(FigureKind):
 
     alone: ClassVar[bool] = True
 
+    pooling = "Runs that differ in {} are pooled: of several answers to one input the first is shown."
     kind: Literal["examples"]
     col: str | None = Field("cell", description="setting with a column of answers for each value")
     rows: int = Field(4, ge=1, description="examples of each kind: right in all columns, in some, in none")

@@ -31,7 +31,7 @@ MOST_LABELS = 14  # updates that fit along the vertical axis
 class Heatmap(FigureKind):
     """Size of the gradient over time step and update, small multiples."""
 
-    pooling = "each counts as a run of its own"
+    pooling = "Runs that differ in {} are pooled: each counts as one."
     kind: Literal["heatmap"]
     col: str | None = Field("cell", description=COL)
     row: str | None = Field(None, description=ROW)

@@ -29,12 +29,12 @@ class FigureKind(FigureSpec):
     """Base of the figure kinds. A kind is a file with such a class, and a pure function from a frame to a figure.
 
     Attributes:
-        pooling: what is done with the runs of a seed that differ in settings which the figure does not tell apart.
+        pooling: the sentence about runs that differ in settings which the figure does not tell apart.
         alone: true of a figure whose text fixes its size: it cannot be a panel of another figure.
     """
 
     alone: ClassVar[bool] = False
-    pooling: ClassVar[str] = "a seed's runs are averaged first"
+    pooling: ClassVar[str] = "Runs that differ in {} are pooled: those of a seed are averaged first."
 
     def columns(self) -> tuple[str, ...]:
         """The settings columns whose values the figure shows apart; runs that differ in others are pooled."""
@@ -81,5 +81,5 @@ class FigureKind(FigureSpec):
         columns = pooled(study.points, self.where, self.columns())
         if columns:
             names = ", ".join(map(labels.short, columns))
-            parts.append(f" Runs that differ in {names} are pooled; {self.pooling}.")
+            parts.append(f" {self.pooling.format(names)}")
         return "".join(parts)

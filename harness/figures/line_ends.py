@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from harness.figures import texts
 from harness.study import labels
+from harness.study.matching import canonical
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,13 +42,15 @@ def write(figure: Figure, ends: Sequence[LineEnd], hue: str, hues: Sequence[Any]
         by_panel.setdefault(end.ax, []).append(end)
     height = 72 * float(figure.bbox.height / figure.dpi) / max(_rows(figure), 1) * SHARE  # points
     gap = LINE * style.small()
+    places = {canonical(level): i for i, level in enumerate(hues)}
     if not ends or max(map(len, by_panel.values())) * gap > height:
         return False
     for ax, group in by_panel.items():
         low, high = ax.get_ylim()
         points = (high - low) / height
-        group = sorted(group, key=lambda end: (end.y, [str(each) for each in hues].index(str(end.level))))
-        heights = apart([end.y for end in group], gap * points, low, high)
+        # lines that end at one place, to the height of a label, are labelled in the order of their values
+        group = sorted(group, key=lambda end: (round(end.y / (gap * points)), -places[canonical(end.level)]))
+        heights = apart(_rising([end.y for end in group]), gap * points, low, high)
         for i, (end, y) in enumerate(zip(group, heights, strict=True)):
             text = texts.value(hue, end.level)
             if i == len(group) - 1 and hue != "cell":
@@ -72,6 +76,11 @@ def apart(heights: Sequence[float], gap: float, low: float, high: float) -> list
     level = [mean for mean, size in blocks for _ in range(int(size))]
     most = max(low, high - (len(heights) - 1) * gap)
     return [min(max(mean, low), most) + i * gap for i, mean in enumerate(level)]
+
+
+def _rising(heights: Sequence[float]) -> list[float]:
+    """Each height, or the highest before it."""
+    return list(accumulate(heights, max))
 
 
 def _rows(figure: Figure) -> int:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class Phase(FigureKind):
     """Success rate over a grid of two settings."""
 
+    pooling = "Runs that differ in {} are pooled: a rate is over all of them."
     kind: Literal["phase"]
     x: str = Field("sequence_length", description="setting across, its values at equal distances")
     y: str = Field("spectral_radius", description="setting upwards, its values at equal distances")

@@ -27,6 +27,7 @@ MOST_COLUMNS = 3  # of switches side by side
 class Switches(FigureKind):
     """The states of one sequence under each switch of gate surgery, one column of panels a switch."""
 
+    pooling = "Of runs that differ in {} one is shown."
     kind: Literal["switches"]
 
     def columns(self) -> tuple[str, ...]:
@@ -53,6 +54,7 @@ class Switches(FigureKind):
 class SwitchError(FigureKind):
     """Largest deviation from a switch's promise against the strength with which gates are set."""
 
+    pooling = "Runs that differ in {} are pooled: each counts as one."
     kind: Literal["switch_error"]
 
     def columns(self) -> tuple[str, ...]:
