@@ -29,7 +29,7 @@ MOST_VALUES = 12  # of a label that is shown by default: as many colours can be 
 class Codes(FigureKind):
     """Codes of an encoder–decoder, on their first two principal components."""
 
-    pooling = "Of runs that differ in {} one is shown."
+    pooling = "Runs that differ in {} are not told apart: one of them is shown."
     kind: Literal["codes"]
     by: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = Field(
         None,

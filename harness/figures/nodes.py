@@ -38,7 +38,7 @@ OPEN = 0.5  # a gate above this is drawn open
 class Nodes(FigureKind):
     """The unrolled network of one run, its hidden nodes shaded by the size of the gradient that reaches them."""
 
-    pooling = "Of runs that differ in {} one is shown."
+    pooling = "Runs that differ in {} are not told apart: one of them is shown."
     kind: Literal["nodes"]
     col: str | None = Field("cell", description=COL)
     path: GradientPath = Field(

@@ -34,7 +34,7 @@ GATES = ("i", "f", "o", "r", "z")
 class States(FigureKind):
     """The states of one run over a few sequences of each class."""
 
-    pooling = "Of runs that differ in {} one is shown."
+    pooling = "Runs that differ in {} are not told apart: one of them is shown."
     kind: Literal["states"]
     part: str | None = Field(
         None, description="h, c, or a gate by its name; null: the cell state where there is one, else the hidden state"

@@ -27,7 +27,7 @@ MOST_COLUMNS = 3  # of switches side by side
 class Switches(FigureKind):
     """The states of one sequence under each switch of gate surgery, one column of panels a switch."""
 
-    pooling = "Of runs that differ in {} one is shown."
+    pooling = "Runs that differ in {} are not told apart: one of them is shown."
     kind: Literal["switches"]
 
     def columns(self) -> tuple[str, ...]:
