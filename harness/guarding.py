@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from harness import text
 from harness.errors import HarnessError
 
 T = TypeVar("T")
-LONGEST = 500  # characters that are shown of an exception's text; docs/reliability.md states it
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,7 @@ def attempt(compute: Callable[[], T]) -> Present[T] | Missing:
 
 
 def reason(error: BaseException) -> str:
-    """An exception on one line: its type and text, cut to `LONGEST`; a HarnessError is a sentence by itself."""
-    try:
-        text = str(error)
-    except Exception as second:  # a plug-in's own __str__
-        text = f"its text raises {type(second).__name__}"
-    shown = " ".join(text[:LONGEST].split()).rstrip(".")
-    if len(text) > LONGEST:
-        shown += f"… ({len(text):,} characters)"
-    if isinstance(error, HarnessError) and shown:
-        return shown
-    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
+    """An exception on one line, printable and cut; a HarnessError is a sentence by itself, without its type."""
+    shown = text.reason(error).rstrip(".")
+    prefix = f"{type(error).__name__}: "
+    return shown.removeprefix(prefix) if isinstance(error, HarnessError) else shown

@@ -28,6 +28,9 @@ class PanelCanvas:
 _current: ContextVar[PanelCanvas | None] = ContextVar("current", default=None)
 
 
+_stacked: ContextVar[bool] = ContextVar("stacked", default=False)
+
+
 @contextmanager
 def drawing_on(panel: SubFigure) -> Iterator[PanelCanvas]:
     """Draw the next figure on a panel of a larger one."""
@@ -41,12 +44,27 @@ def drawing_on(panel: SubFigure) -> Iterator[PanelCanvas]:
 
 def canvas(size: tuple[float, float]) -> Figure:
     """A new figure of so many inches, or of the study's own `size`; within `drawing_on`, the panel to draw on."""
-    size = own_size() or size
+    size = own_size() or size if not is_stacked() else size
     target = _current.get()
     if target is None:
         return Figure(figsize=size, layout="constrained")
     target.size = size
     return cast(Figure, target.panel)  # a SubFigure has all of a Figure but its size and its file
+
+
+@contextmanager
+def stacked() -> Iterator[None]:
+    """Panels that stand side by side are drawn one below another inside: for a phone."""
+    token = _stacked.set(True)
+    try:
+        yield
+    finally:
+        _stacked.reset(token)
+
+
+def is_stacked() -> bool:
+    """Whether panels are drawn one below another."""
+    return _stacked.get()
 
 
 def own_size() -> tuple[float, float] | None:

@@ -61,7 +61,7 @@ LIGHT = Scheme(
     scale=(0.82, 0.0),
 )  # fmt: skip
 DARK = Scheme(
-    paper="#1e2125",
+    paper="#16181b",
     ink="#e8eaed",
     faint="#a9b0b8",
     rule="#5b626a",

@@ -63,20 +63,26 @@ def panels(
 ) -> tuple[Figure, list[Panel]]:
     """A canvas with a panel for each row and column value; a combination without rows is labelled 'no runs'."""
     from harness.figures import style
-    from harness.figures.canvas import canvas
+    from harness.figures.canvas import canvas, is_stacked
 
     row_levels, col_levels = levels(frame, row), levels(frame, col)
-    figure = canvas(style.size(len(col_levels), len(row_levels)))
-    axes = figure.subplots(len(row_levels), len(col_levels), squeeze=False, sharey=share_y, sharex=share_x)
+    rows, cols = len(row_levels), len(col_levels)
+    if is_stacked():
+        figure = canvas(style.size(1, rows * cols))
+        axes = figure.subplots(rows * cols, 1, sharey=share_y, sharex=share_x, squeeze=False).reshape(rows, cols)
+    else:
+        figure = canvas(style.size(cols, rows))
+        axes = figure.subplots(rows, cols, squeeze=False, sharey=share_y, sharex=share_x)
     grid = []
     for i, row_level in enumerate(row_levels):
         for j, col_level in enumerate(col_levels):
             ax = axes[i, j]
             ax.set_title(texts.title({name: level for name, level in ((row, row_level), (col, col_level)) if name}))
-            rows = part(part(frame, row, row_level), col, col_level)
-            if rows.empty:
+            part_rows = part(part(frame, row, row_level), col, col_level)
+            if part_rows.empty:
                 ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=style.faint())
-            grid.append(Panel(ax, rows, j == 0, i == len(row_levels) - 1, i))
+            last = i == len(row_levels) - 1 and (j == len(col_levels) - 1 or not is_stacked())
+            grid.append(Panel(ax, part_rows, j == 0 or is_stacked(), last, i))
     return figure, grid
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ResultsError
 from harness.figures import style
+from harness.figures.canvas import stacked
 from harness.figures.kind import FigureKind
 from harness.guarding import Missing, attempt
 from harness.statistics.frames import Frames
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 LARGEST_SVG = 200_000  # bytes; beyond it the report embeds a PNG
 UNKNOWN_SIGN = re.compile(r"Glyph (\d+) ")  # matplotlib's warning that a font lacks a character
+PATH, DECIMALS = re.compile(rb' d="[^"]*"'), re.compile(rb"(\.\d)\d+")
+SCREEN = 170  # dots an inch of paper, on a page
 WIDEST = 4.5  # inches on paper; a wider figure scrolls on a phone
 
 
@@ -32,7 +35,7 @@ class RenderedFigure:
     caption: str
     image: bytes
     wide: bool = False  # both columns of a paper: scrolls on a phone instead of shrinking beyond reading
-    dark: bytes = b""  # the same on dark paper; empty where there is none
+    others: Mapping[str, bytes] = field(default_factory=dict)  # dark, and for a phone: stacked, stacked dark
 
     @property
     def media_type(self) -> str:
@@ -106,10 +109,13 @@ def _encoded(
         warnings.simplefilter("always")
         drawn = figure.drawn(frames, study)
         files = {file_format: style.encode(drawn, file_format) for file_format in formats}
-        image = _embedded(drawn)
-        wide = drawn.get_figwidth() > WIDEST * style.chosen().double / style.DOUBLE
+        widest = WIDEST * style.chosen().double / style.DOUBLE
+        wide = drawn.get_figwidth() > widest
+        images = {"light": _embedded(drawn)}
         with style.on("dark"):
-            dark = _embedded(figure.drawn(frames, study))
+            images["dark"] = _embedded(figure.drawn(frames, study))
+        if wide:
+            images |= _stacked(lambda: figure.drawn(frames, study), widest)
     signs: dict[str, None] = {}
     for warning in caught:
         unknown = UNKNOWN_SIGN.match(str(warning.message))
@@ -118,9 +124,22 @@ def _encoded(
         else:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     name = figure.name or figure.kind
-    return RenderedFigure(name, figure.described(study), image, wide, dark), files, ", ".join(signs)
+    return RenderedFigure(name, figure.described(study), images.pop("light"), wide, images), files, ", ".join(signs)
+
+
+def _stacked(draw: Callable[[], Figure], widest: float) -> dict[str, bytes]:
+    """The figure with its panels one below another, on either paper; empty of a figure that has no such form."""
+    images = {}
+    with stacked():
+        drawn = draw()
+        if drawn.get_figwidth() <= widest:
+            images["stacked"] = _embedded(drawn)
+            with style.on("dark"):
+                images["stacked dark"] = _embedded(draw())
+    return images
 
 
 def _embedded(drawn: Figure) -> bytes:
-    svg = style.encode(drawn, "svg")
-    return svg if len(svg) <= LARGEST_SVG else style.encode(drawn, "png")
+    """For a page: an SVG with its paths to a tenth of a point, or a PNG where that would be larger."""
+    svg = PATH.sub(lambda path: DECIMALS.sub(rb"\1", path[0]), style.encode(drawn, "svg", SCREEN))
+    return svg if len(svg) <= LARGEST_SVG else style.encode(drawn, "png", SCREEN)

@@ -271,11 +271,17 @@ def guide(ax: Axes, *, x: bool = False, y: bool = True) -> None:
     ax.grid(visible=x, axis="x")
 
 
-def encode(figure: Figure, file_format: str) -> bytes:
-    """A figure as the bytes of a 'pdf', 'png' or 'svg' file; the same figure gives the same bytes."""
+def encode(figure: Figure, file_format: str, dpi: float = DPI) -> bytes:
+    """A figure as the bytes of a 'pdf', 'png' or 'svg' file; the same figure gives the same bytes.
+
+    Args:
+        figure: what is drawn.
+        file_format: pdf, png or svg.
+        dpi: dots an inch of paper, of a PNG and of images in other files.
+    """
     buffer = io.BytesIO()
     with context():
-        figure.savefig(buffer, format=file_format, metadata=dict(METADATA[file_format]))
+        figure.savefig(buffer, format=file_format, dpi=dpi / scaled(1), metadata=dict(METADATA[file_format]))
         figure.set_layout_engine("none")  # laid out once: each further file of the same figure costs a third less
     return buffer.getvalue()
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from harness.figures import appearance
 from harness.study import labels
 from harness.study.matching import canonical
+from harness.text import printable
 
 
 def literal(text: str) -> str:
     """A text as it is: `$` opens no formula, and a control or a mark of direction is written out."""
-    return "".join(_visible(letter) for letter in text).replace("$", r"\$")
+    return printable(text).replace("$", r"\$")
 
 
 def plain(column: str, value: object) -> str:
@@ -42,12 +42,3 @@ def loss_named(text: str) -> str:
     """A label with the unit that a loss has in this study, where its tasks have one."""
     unit = appearance.current().loss
     return text.replace("(nats, or squared error)", f"({unit})") if unit else text
-
-
-def _visible(letter: str) -> str:
-    code = ord(letter)
-    if unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") or letter in "\u200c\u200d":
-        return letter
-    if letter in "\n\t":
-        return " "
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

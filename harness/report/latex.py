@@ -10,6 +10,7 @@ from harness.report.gridtable import MEASURES, grid_rows
 from harness.statistics.frames import Frames
 from harness.study import labels
 from harness.study.spec import StudySpec
+from harness.text import printable
 from harness.verdicts.expectations import Verdict, overall
 
 # Characters that LaTeX reads as commands, and signs that its fonts have in formulas only. The rest of Unicode passes.
@@ -30,7 +31,7 @@ _ESCAPES = str.maketrans({**ESCAPES, "\u00a0": "~", "\n": " "})
 
 def escape(text: str) -> str:
     """The text with every character escaped that LaTeX would not print as it is."""
-    return text.translate(_ESCAPES)
+    return printable(text).translate(_ESCAPES)
 
 
 def write(path: Path, study: StudySpec, frames: Frames, verdicts: Sequence[Verdict]) -> None:
