@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LARGEST_SVG = 200_000  # bytes; beyond it the report embeds a PNG
 UNKNOWN_SIGN = re.compile(r"Glyph (\d+) ")  # matplotlib's warning that a font lacks a character
 PATH, DECIMALS = re.compile(rb' d="[^"]*"'), re.compile(rb"(\.\d)\d+")
-SCREEN = 170  # dots an inch of paper, on a page
+SCREEN = 150  # dots an inch of paper, on a page
 WIDEST = 4.5  # inches on paper; a wider figure scrolls on a phone
 
 
