@@ -58,7 +58,7 @@ LIGHT = Scheme(
     palette=(
         "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#692d00", "#1e0fb4", "#694b69", "#4b694b", "#00b4ff",
     ),
-    scale=(0.82, 0.0),
+    scale=(0.7, 0.0),
 )  # fmt: skip
 DARK = Scheme(
     paper="#16181b",
@@ -70,7 +70,7 @@ DARK = Scheme(
     palette=(
         "#01a4fe", "#fbb437", "#45927c", "#cc7533", "#c76bc1", "#ffddb3", "#7154de", "#875f82", "#7ab882", "#80e9ff",
     ),
-    scale=(0.25, 1.0),
+    scale=(0.4, 1.0),
 )  # fmt: skip
 SCHEMES: Mapping[str, Scheme] = {"light": LIGHT, "dark": DARK}
 ZERO = "#d4d4d4"  # an exact zero on a map, on either paper: no colour of the map's scale
