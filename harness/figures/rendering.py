@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LARGEST_SVG = 200_000  # bytes; beyond it the report embeds a PNG
-LARGEST_OTHER = 75_000  # the same of a figure's other forms: a page has up to three more of each
 UNKNOWN_SIGN = re.compile(r"Glyph (\d+) ")  # matplotlib's warning that a font lacks a character
-PATH, DECIMALS = re.compile(rb' d="[^"]*"'), re.compile(rb"(\.\d)\d+")
+SPACES = re.compile(rb"\s*([MLQCz])\s*")  # around the letters of a path
+PATH, DECIMALS = re.compile(rb'(?<= d=")[^"]*'), re.compile(rb"(\.\d)\d+")
 SCREEN = 150  # dots an inch of paper, on a page
 WIDEST = 4.5  # inches on paper; a wider figure scrolls on a phone
 
@@ -114,7 +114,7 @@ def _encoded(
         wide = drawn.get_figwidth() > widest
         images = {"light": _embedded(drawn)}
         with style.on("dark"):
-            images["dark"] = _embedded(figure.drawn(frames, study), LARGEST_OTHER)
+            images["dark"] = _embedded(figure.drawn(frames, study))
         if wide:
             images |= _stacked(lambda: figure.drawn(frames, study), widest)
     signs: dict[str, None] = {}
@@ -134,13 +134,13 @@ def _stacked(draw: Callable[[], Figure], widest: float) -> dict[str, bytes]:
     with stacked():
         drawn = draw()
         if drawn.get_figwidth() <= widest:
-            images["stacked"] = _embedded(drawn, LARGEST_OTHER)
+            images["stacked"] = _embedded(drawn)
             with style.on("dark"):
-                images["stacked dark"] = _embedded(draw(), LARGEST_OTHER)
+                images["stacked dark"] = _embedded(draw())
     return images
 
 
-def _embedded(drawn: Figure, most: int = LARGEST_SVG) -> bytes:
-    """For a page: an SVG with its paths to a tenth of a point, or a PNG where that would be larger."""
-    svg = PATH.sub(lambda path: DECIMALS.sub(rb"\1", path[0]), style.encode(drawn, "svg", SCREEN))
-    return svg if len(svg) <= most else style.encode(drawn, "png", SCREEN)
+def _embedded(drawn: Figure) -> bytes:
+    """For a page: an SVG with short paths, to a tenth of a point, or a PNG where that would be larger."""
+    svg = PATH.sub(lambda path: SPACES.sub(rb"\1", DECIMALS.sub(rb"\1", path[0])), style.encode(drawn, "svg", SCREEN))
+    return svg if len(svg) <= LARGEST_SVG else style.encode(drawn, "png", SCREEN)
