@@ -17,7 +17,6 @@ from harness.study.matching import canonical, matches, ordered
 from harness.study.pooling import NOT_SETTINGS, of_settings
 from harness.study.spec import FigureSpec, Palette, StudySpec
 
-NOT_APPLICABLE = "not applicable"
 LOSSES: Mapping[str, str] = {"classes": "nats", "bits": "nats", "numbers": "squared error"}  # by a task's readout
 
 
@@ -100,7 +99,7 @@ def null_text(column: str, rows: Sequence[Mapping[str, Any]]) -> str:
     if any(column in row and canonical(row[column]) is None for row in rows):
         meanings.append(labels.value(column, None))
     if any(column not in row for row in rows):
-        meanings.append(NOT_APPLICABLE)
+        meanings.append(labels.NOT_APPLICABLE)
     return " or ".join(meanings)
 
 

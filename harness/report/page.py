@@ -22,7 +22,7 @@ from harness.study.spec import StudySpec
 from harness.text import printable
 from harness.verdicts.documents import standing
 from harness.verdicts.expectations import Verdict, overall
-from harness.verdicts.metrics import metric_named
+from harness.verdicts.metrics import Metric, metric_named
 from harness.verdicts.summary import SYMBOLS
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def write(
     provenance: Mapping[str, Any],
     notes: Sequence[str] = (),
     reasons: Mapping[str, str] | None = None,
+    measures: Sequence[Metric] = MEASURES,
 ) -> None:
     """Write the report; the same arguments give the same bytes.
 
@@ -61,11 +62,12 @@ def write(
         provenance: what it ran on, by name; 'command' is shown on its own. The page has no date but one given here.
         notes: sentences to the reader, for example about missing figures.
         reasons: why runs failed, by run id.
+        measures: the metrics of the grid.
 
     Raises:
         OSError: the file cannot be written.
     """
-    text = html(study, frames, verdicts, drawings, provenance, notes, reasons)
+    text = html(study, frames, verdicts, drawings, provenance, notes, reasons, measures)
     replace_file(path, text.encode("utf-8", errors="backslashreplace"))  # a file name may be no valid UTF-8
 
 
@@ -77,6 +79,7 @@ def html(
     provenance: Mapping[str, Any],
     notes: Sequence[str] = (),
     reasons: Mapping[str, str] | None = None,
+    measures: Sequence[Metric] = MEASURES,
     *,
     live: int | None = None,
 ) -> str:
@@ -88,7 +91,7 @@ def html(
     if len(study.points) > MOST_POINTS:
         cut = f"The grid shows the first {MOST_POINTS:,} of {len(study.points):,} points; runs.parquet has them all."
         notes = [*notes, cut]
-    grid = grid_rows(study, frames.runs, MOST_POINTS)
+    grid = grid_rows(study, frames.runs, MOST_POINTS, measures)
     context = {
         "study": study,
         "seeds": len(study.seeds),
@@ -105,7 +108,7 @@ def html(
             name for name in (*OUTCOMES, "missing") if name in ALWAYS or any(row.counts[name] for row in grid)
         ],
         "grid": grid,
-        "measures": MEASURES,
+        "measures": measures,
         "stopped": stopped_runs(study, frames.runs, reasons or {}),
         "most": MOST_RUNS,
         "command": str(provenance.get("command", "")),

@@ -14,6 +14,8 @@ from harness.schema import Column, shown_columns
 from harness.study.matching import canonical, choices, ordered
 from harness.study.section import DECLARED
 
+NOT_APPLICABLE = "not applicable"  # of a point whose cell or task does not have the setting
+
 
 def declared(column: str) -> Column | None:
     """The declaration of a column: a setting's, or a measured one's; None for a name that nothing declares."""

@@ -10,11 +10,13 @@ from xml.etree import ElementTree
 import pandas as pd
 
 from harness.errors import ResultsError
+from harness.guarding import Missing, attempt
 from harness.statistics.frames import Frames
 from harness.store import tables
 from harness.store.journal import Journal
 from harness.study.plan import Plan
-from harness.verdicts.expectations import Verdict, judge, overall
+from harness.study.spec import Expectation
+from harness.verdicts.expectations import Verdict, describe, judge, overall
 from harness.verdicts.summary import summary
 
 WIDTH = 100
@@ -75,4 +77,14 @@ def judge_folder(plan: Plan, folder: Path) -> JudgedStudy:
     journal = Journal.open(folder)
     frames = Frames.from_tables(tables.derive(journal, plan))
     planned = pd.DataFrame([{"run_id": run.run_id, **run.columns()} for run in plan.runs])
-    return JudgedStudy(plan, frames, [verdict for e in plan.study.expect for verdict in judge(e, frames.runs, planned)])
+    verdicts = [verdict for each in plan.study.expect for verdict in _judged(each, frames.runs, planned)]
+    return JudgedStudy(plan, frames, verdicts)
+
+
+def _judged(expectation: Expectation, runs: pd.DataFrame, planned: pd.DataFrame) -> list[Verdict]:
+    """The verdicts on one expectation; one that raises (a plug-in's metric) has no verdict, and costs itself alone."""
+    outcome = attempt(lambda: judge(expectation, runs, planned))
+    if isinstance(outcome, Missing):
+        reason = f"could not be judged: {outcome.reason}"
+        return [Verdict(describe(expectation), "incomplete", reason, expectation.metric)]
+    return outcome.value
