@@ -1,6 +1,6 @@
 """Colours of all figures: the inks and palettes on light paper, on dark paper, and a study's own (`palette:`).
 
-Every palette of ten is told apart by readers who see no red, no green or no blue, and every ink by its contrast with
+The colours of a palette of ten differ for readers who see no red, no green or no blue, and every ink by its contrast with
 its paper: tests/figures/test_colours.py measures both.
 """
 

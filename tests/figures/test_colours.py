@@ -1,4 +1,4 @@
-"""Palettes of ten: each colour is told from each other and from its paper, with any kind of colour vision."""
+"""Palettes of ten: each colour differs visibly from each other and from its paper, with any kind of colour vision."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("vision", VISIONS)
 @pytest.mark.parametrize("paper", colours.SCHEMES)
-def test_ten_colours_are_told_apart(paper: str, vision: str) -> None:
+def test_ten_colours_differ_visibly(paper: str, vision: str) -> None:
     palette = colours.SCHEMES[paper].palette
     assert len(palette) == len(set(palette)) == 10
     assert min(distance(*pair, vision) for pair in combinations(palette, 2)) > 10  # 2.3 is just noticeable
@@ -53,7 +53,7 @@ def test_ten_colours_are_told_apart(paper: str, vision: str) -> None:
 
 @pytest.mark.parametrize("vision", VISIONS)
 @pytest.mark.parametrize("paper", colours.SCHEMES)
-def test_ten_numbers_on_a_scale_are_told_apart(paper: str, vision: str) -> None:
+def test_ten_numbers_on_a_scale_differ_visibly(paper: str, vision: str) -> None:
     with colours.on(paper):
         shades = colours.scale_colours(10)
     assert min(distance(*pair, vision) for pair in combinations(shades, 2)) > 4
