@@ -1,7 +1,7 @@
 """Colours of all figures: the inks and palettes on light paper, on dark paper, and a study's own (`palette:`).
 
-The colours of a palette of ten differ for readers who see no red, no green or no blue, and every ink by its contrast with
-its paper: tests/figures/test_colours.py measures both.
+Ten colours of a palette differ for readers who see no red, no green or no blue too, and every ink has its contrast
+with the paper: tests/figures/test_colours.py measures both.
 """
 
 from __future__ import annotations
