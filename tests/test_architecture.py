@@ -25,7 +25,7 @@ SHARED = {
     "rng",
     "schema",
     "text",
-}  # what the modules at the top are beside the commands
+}  # beside the commands
 
 # A variable says what it holds; these do not, or belong to a vocabulary of our own.
 FORBIDDEN = frozenset(
