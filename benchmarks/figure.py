@@ -51,7 +51,7 @@ def draw(results: Results) -> Figure:
                             linestyle="",
                             zorder=4,
                         )
-                ax.axhline(1, color=style.RULE, linewidth=0.6)
+                ax.axhline(1, color=style.rule(), linewidth=0.6)
                 ax.set_xscale("log", base=2)
                 ax.set_xticks(values, ticks(values))
                 ax.minorticks_off()

@@ -197,16 +197,16 @@ def heat_map(ax: Axes, grid: Grid, columns: int) -> None:
     from harness.figures import style
 
     rows, T = grid.values.shape
-    colours = style.diverging_map().with_extremes(bad=style.ZERO_COLOUR)
+    colours = style.diverging_map().with_extremes(bad=style.ZERO)
     top = max(1.0, float(np.nanmax(np.abs(grid.values))))
     ax.imshow(np.ma.masked_invalid(grid.values), cmap=colours, norm=Normalize(-top, top), aspect="auto")
     for r, line in enumerate(grid.texts):
         for t, text in enumerate(line):
             dark = abs(grid.values[r, t]) > 0.65 * top
-            colour = "white" if dark else style.INK
-            ax.text(t, r, text, ha="center", va="center", fontsize=style.SMALL, color=colour)
-    ax.vlines(np.arange(-0.5, T), -0.5, rows - 0.5, color=style.RULE, linewidth=0.4)
-    ax.hlines(np.arange(-0.5, rows), -0.5, T - 0.5, color=style.RULE, linewidth=0.4)
+            colour = "white" if dark else style.ink()
+            ax.text(t, r, text, ha="center", va="center", fontsize=style.SMALLEST, color=colour)
+    ax.vlines(np.arange(-0.5, T), -0.5, rows - 0.5, color=style.rule(), linewidth=0.4)
+    ax.hlines(np.arange(-0.5, rows), -0.5, T - 0.5, color=style.rule(), linewidth=0.4)
     steps = [t for t in range(T) if T <= 10 or t == 0 or (t + 1) % 5 == 0]
     ax.set_xticks(steps, [str(t + 1) for t in steps])
     ax.set_yticks(range(rows), grid.labels)

@@ -56,7 +56,8 @@ class Column:
     Attributes:
         label: on an axis, with symbol and unit; "": the name in words, and the unit.
         short: in a title or a legend; "": the name in words.
-        null: what a null means where it means more than "none".
+        null: what a null means where it is a value of the column ("full").
+        unset: what a null means otherwise, where it means more than "none" ("drawn").
         order: words whose order is not that of the alphabet, first to last.
         sequential: its values lie on a scale: drawn from light to dark.
         metric: how it is judged, where it is a metric.
@@ -69,6 +70,7 @@ class Column:
     label: str = ""
     short: str = ""
     null: str = ""
+    unset: str = ""
     order: tuple[str, ...] = ()
     sequential: bool = False
     metric: MetricOptions | None = None
@@ -76,7 +78,7 @@ class Column:
     @property
     def labelled(self) -> bool:
         """Whether something is said of how it is shown."""
-        return bool(self.label or self.short or self.null or self.order or self.sequential)
+        return bool(self.label or self.short or self.null or self.unset or self.order or self.sequential)
 
     def field(self) -> pa.Field:
         return pa.field(self.name, self.type, metadata={"unit": self.unit, "meaning": self.meaning})

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
+from html import escape as escape_markup
+
+from harness.text import printable
 
 MOST_VALUES = 12
 MOST_ROWS = 40
+
+
+def escape(text: str) -> str:
+    """A text as HTML; nothing in it is markup, moves a cursor or turns the direction of writing."""
+    return escape_markup(printable(text, lines=True))
 
 
 def listed(values: Iterable[object]) -> str:

@@ -161,17 +161,22 @@ class Results:
         faults = [f"{place}: {fault}" for index, fault in figure_faults(study) if index == 0]
         if faults:
             raise HarnessError("\n".join(faults))
-        return figure.draw(self.judged.frames, study)
+        return figure.drawn(self.judged.frames, study)
 
-    def report(self) -> Path:
+    def report(self, *, columns: Sequence[str] | None = None) -> Path:
         """Write figures/ and report.html, as `python -m harness.report` does; the report's path.
 
+        Args:
+            columns: the metrics of the grid's table, by name; default: success, updates to solve, final accuracy.
+
         Raises:
-            HarnessError: the folder cannot be written.
+            HarnessError: the folder cannot be written, or a name is no metric.
         """
+        from harness.report.gridtable import MEASURES, measures_named
         from harness.report.presenting import present
 
-        present(self.judged.plan, self.folder)
+        measures = MEASURES if columns is None else measures_named(",".join(columns))
+        present(self.judged.plan, self.folder, measures=measures)
         return self.folder / "report.html"
 
     def __repr__(self) -> str:

@@ -28,7 +28,10 @@ class JANET(PaperCell):
 
     cell: Literal["janet"] = setting(..., "which cell")
     forget_bias: float | Literal["chrono"] | None = setting(
-        "chrono", "b_x of the forget gate before training; chrono: ln U(1, T−1); null: drawn", replica=True
+        "chrono",
+        "b_x of the forget gate before training; chrono: ln U(1, T−1); null: drawn",
+        replica=True,
+        unset="drawn",
     )
     beta: float = setting(1.0, "β, by how much less is written than is forgotten", allow_inf_nan=False)
 

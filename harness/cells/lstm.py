@@ -33,6 +33,7 @@ class LSTM(Cell):
     forget_bias: float | Literal["chrono"] | None = setting(
         None,
         "b_x + b_h of the forget gate before training; chrono: ln U(1, T−1), input gate: its negative; null: drawn",
+        unset="drawn",
         replica=True,
     )
 

@@ -64,6 +64,7 @@ class MinLSTM(Minimal):
     forget_bias: float | Literal["chrono"] | None = setting(
         None,
         "b_x of the forget gate before training; chrono: ln U(1, T−1), input gate: its negative; null: drawn",
+        unset="drawn",
         replica=True,
     )
 

@@ -44,7 +44,9 @@ class Cliff(Section):
     lowest: float = setting(-3.2, "first bias of the grid", ge=-20, le=20)
     highest: float = setting(-1.8, "last bias of the grid", ge=-20, le=20)
     learning_rate: float = setting(0.01, "of descent", gt=0, le=10)
-    clip_norm: Unbounded | None = setting(None, "of descent: longer gradients are scaled to it; null: never")
+    clip_norm: Unbounded | None = setting(
+        None, "of descent: longer gradients are scaled to it; null: never", unset="never"
+    )
     max_updates: int = setting(500, "of descent", unit="updates", ge=2, le=100_000)
 
 

@@ -41,6 +41,7 @@ class Surgery(Section):
     strength: float | None = setting(
         None,
         "pre-activation s of the gates set by hand: σ(s) where open, σ(−s) where closed; null: exactly 1 and 0",
+        unset="exact",
         ge=0,
         le=100,
     )

@@ -35,7 +35,7 @@ class Bound(Section):
     nonlinearity: Literal["tanh", "sigmoid", "relu"] = setting("tanh", "φ")
     std: float | None = setting(None, "standard deviation of W's entries; null: set by spectral_radius", gt=0, le=100)
     spectral_radius: float | None = setting(None, "ρ to which W is scaled; null: set by std", gt=0, le=100)
-    incoming: int | None = setting(None, "weights into each unit that are not zero; null: all", ge=1)
+    incoming: int | None = setting(None, "weights into each unit that are not zero; null: all", unset="all", ge=1)
     hidden_size: int = setting(50, "H", ge=1, le=500)
     sequence_length: int = setting(100, "T", unit="steps", ge=2, le=2000)
     batch_size: int = setting(4, "trajectories", unit="sequences", ge=1)

@@ -14,7 +14,7 @@ from typing import cast
 
 from matplotlib.figure import Figure, SubFigure
 
-from harness.figures import style
+from harness.figures import appearance, style
 
 
 @dataclass
@@ -26,6 +26,9 @@ class PanelCanvas:
 
 
 _current: ContextVar[PanelCanvas | None] = ContextVar("current", default=None)
+
+
+_stacked: ContextVar[bool] = ContextVar("stacked", default=False)
 
 
 @contextmanager
@@ -40,12 +43,34 @@ def drawing_on(panel: SubFigure) -> Iterator[PanelCanvas]:
 
 
 def canvas(size: tuple[float, float]) -> Figure:
-    """A new figure of so many inches that lays itself out; within `drawing_on`, the panel to draw on."""
+    """A new figure of so many inches, or of the study's own `size`; within `drawing_on`, the panel to draw on."""
+    size = own_size() or size if not is_stacked() else size
     target = _current.get()
     if target is None:
         return Figure(figsize=size, layout="constrained")
     target.size = size
     return cast(Figure, target.panel)  # a SubFigure has all of a Figure but its size and its file
+
+
+@contextmanager
+def stacked() -> Iterator[None]:
+    """Panels that stand side by side are drawn one below another inside: for a phone."""
+    token = _stacked.set(True)
+    try:
+        yield
+    finally:
+        _stacked.reset(token)
+
+
+def is_stacked() -> bool:
+    """Whether panels are drawn one below another."""
+    return _stacked.get()
+
+
+def own_size() -> tuple[float, float] | None:
+    """The inches that the study gives this figure on paper, in the chosen style; None where it gives none."""
+    own, scale = appearance.current().size, style.chosen().double / style.DOUBLE
+    return None if own is None else (own[0] * scale, own[1] * scale)
 
 
 def width(figure: Figure) -> float:

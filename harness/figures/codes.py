@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from harness.errors import HarnessError, nearest
-from harness.figures import panels
+from harness.figures import panels, texts
 from harness.figures.kind import FigureKind
 from harness.figures.selection import one_run
-from harness.study import labels
 from harness.study.matching import ordered
 from harness.study.spec import StudySpec
 
@@ -30,6 +29,7 @@ MOST_VALUES = 12  # of a label that is shown by default: as many colours can be 
 class Codes(FigureKind):
     """Codes of an encoder–decoder, on their first two principal components."""
 
+    pooling = "Runs that differ in {} are not told apart: one of them is shown."
     kind: Literal["codes"]
     by: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = Field(
         None,
@@ -132,7 +132,7 @@ def codes(
             for i, name in enumerate(shown):
                 groups = [values[names.index(name)] for values in run["labels"]]
                 score = silhouette(matrix, groups)
-                parts = [] if col is None else [labels.title({col: level})]
+                parts = [] if col is None else [texts.title({col: level})]
                 parts += [name if score is None else f"{name}: s = {score:.2f}".replace("-", "−")]
                 axes[i, j].set_title(", ".join(parts))
                 order = ordered(groups, (orders or {}).get(name, ()))

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from harness.errors import HarnessError, nearest
 from harness.figures import panels
+from harness.figures.canvas import is_stacked
 from harness.figures.kind import FigureKind
 from harness.study.spec import StudySpec
 
@@ -37,13 +38,14 @@ class Composite(FigureKind):
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
         named = _named(study)
+        layout = [[name] for name in places(self.layout)] if is_stacked() else self.layout
         return compose(
-            self.layout, {name: partial(named[name].draw, frames, study) for name in places(self.layout)}, self.width
+            layout, {name: partial(named[name].drawn, frames, study) for name in places(self.layout)}, self.width
         )
 
     def caption(self, study: StudySpec) -> str:
         named = _named(study)
-        captions = (named[name].caption(study) for name in places(self.layout))
+        captions = (named[name].described(study) for name in places(self.layout))
         return " ".join(f"({letter}) {caption}" for letter, caption in zip(ascii_lowercase, captions, strict=False))
 
     def misfits(self, study: StudySpec) -> list[str]:
@@ -104,9 +106,9 @@ def compose(
         HarnessError: a panel has nothing to draw, or its function makes a figure of its own.
     """
     from harness.figures import style
-    from harness.figures.canvas import canvas, drawing_on
+    from harness.figures.canvas import canvas, drawing_on, own_size
 
-    inches = (width or style.DOUBLE) * style.chosen().double / style.DOUBLE
+    inches = (style.SINGLE if is_stacked() else width or style.DOUBLE) * style.chosen().double / style.DOUBLE
     with style.context():
         figure = canvas((inches, inches))  # its height follows from its panels', which are known once they are drawn
         grid = figure.add_gridspec(len(layout), len(layout[0]))
@@ -127,7 +129,8 @@ def compose(
         for letter, part in zip(ascii_lowercase, figure.subfigs, strict=False):
             _letter(part, f"({letter})")
         grid.set_height_ratios(heights)
-        figure.set_size_inches(inches, sum(heights) + above)
+        own = None if is_stacked() else own_size()
+        figure.set_size_inches(*(own or (inches, sum(heights) + above)))
     return figure
 
 

@@ -1,4 +1,8 @@
-"""Decay of the gradient on its way back: log10 ‖∂L/∂h_t‖ against the lag, with the linear theory's slope."""
+"""Decay of the gradient on its way back: log10 ‖∂L/∂h_t‖ against the lag, with the linear theory's slope.
+
+The vertical axis has the range of what was measured: a line of theory that leaves it ends in an arrow at its edge, so
+that ρ^100 of the smallest ρ does not press all measured lines into a tenth of the height.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from harness.figures import panels
+from harness.figures import line_ends, panels, texts
 from harness.figures.adjoint import COLUMN, NORM, SYMBOL
 from harness.figures.kind import COL, HUE, ROW, SEED, FigureKind
+from harness.figures.line_ends import LineEnd
 from harness.figures.selection import RecordedUpdate, at_update
-from harness.study import labels
+from harness.study.matching import matches
+from harness.study.pooling import of_settings
 from harness.study.spec import StudySpec
 from harness.theory.linear import GAMMA, log10_rate
 
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from harness.schema import Values
     from harness.statistics.frames import Frames
     from harness.statistics.intervals import Band
 
@@ -56,15 +63,27 @@ class Decay(FigureKind):
     def caption(self, study: StudySpec) -> str:
         when = {"first": "at initialisation", "last": "at each run's last record"}.get(str(self.update))
         norms = " and ".join(f"‖{SYMBOL[path]}‖" for path in _paths(self.path))
-        theory = (
-            "Dashed: the linear recurrence's slope ρ^lag ((ρ/4)^lag with sigmoids) from the value at lag 0. "
-            if self.theory and self.update == "first"
-            else ""
-        )
         return (
             f"Batch mean of {norms} against the lag T − t, {when or f'at update {self.update}'}. Lines are means of "
-            f"the logarithm over seeds, bands their bootstrap 95 % intervals. {theory}An exact zero has no logarithm: "
-            f"it is left out of the mean and marked by a tick below the lines.{self.about(study)}"
+            f"the logarithm over seeds, bands their bootstrap 95 % intervals.{self._theory(study)} An exact zero has "
+            f"no logarithm: it is left out of the mean and marked by a tick below the lines.{self.about(study)}"
+        )
+
+    def _theory(self, study: StudySpec) -> str:
+        """The sentence about the dashed lines; empty where none is drawn of any point of the grid."""
+        rows = [row for point in study.points if matches(row := point.columns(), of_settings(self.where))]
+        slopes = {
+            GAMMA.get(str(row.get("nonlinearity")), 1.0)
+            for row in rows
+            if self.update == "first" and self.path != "cell" and row.get("cell") in self.theory
+        }
+        powers = {1.0: "ρ^lag", 0.25: "(ρ/4)^lag with sigmoids"}
+        if not slopes:
+            return ""
+        drawn = " or ".join(powers[slope] for slope in sorted(slopes, reverse=True))
+        return (
+            f" Dashed: the linear recurrence's slope {drawn} from the value at lag 0, for {' and '.join(self.theory)}; "
+            "an arrow at the edge says where it goes on beyond what was measured."
         )
 
 
@@ -75,6 +94,23 @@ class Line:
     lag: npt.NDArray[np.int64]
     band: Band
     zeros: npt.NDArray[np.int64]
+
+    @property
+    def finite(self) -> npt.NDArray[np.int64]:
+        """The lags at which there is a mean."""
+        import numpy as np
+
+        return np.flatnonzero(np.isfinite(self.band.mean))
+
+
+@dataclass(frozen=True)
+class TheoryLine:
+    """A line of theory to draw once the range of the data is known: the panel, the lags, the values, the colour."""
+
+    ax: Axes
+    lags: npt.NDArray[np.int64]
+    values: Values
+    colour: str
 
 
 @dataclass(frozen=True)
@@ -138,8 +174,9 @@ def decay(
     panels.demand(known, f"gradient of the {' or the '.join(paths)} state was recorded at {_when(update)}")
     hues = panels.levels(known, hue)
     colours = style.colours(hue, hues)
-    any_theory = False
     rug: list[RugRow] = []
+    theories: list[TheoryLine] = []
+    ends: list[LineEnd] = []
     with style.context():
         figure, grid = panels.panels(known, row, col)
         for panel in grid:
@@ -151,15 +188,25 @@ def decay(
                         continue
                     _line(panel.ax, measured, colour, LINE_STYLE[p])
                     rug.append(RugRow(panel.ax, i, measured.zeros, colour))
+                    if hue is not None and p == paths[0] and measured.finite.size:
+                        last = int(measured.finite[-1])
+                        ends.append(LineEnd(panel.ax, last, float(measured.band.mean[last]), level, colour))
                     # Theory is about the untrained network: after training the weights are no longer those of ρ.
                     if p == "hidden" and update == "first":
-                        for rho in _radii(group, theory):
-                            any_theory |= _slope(panel.ax, measured, rho, colour)
+                        slopes = (_slope(panel.ax, measured, rho, colour) for rho in _radii(group, theory))
+                        theories += [slope for slope in slopes if slope is not None]
             _axes(panel, paths)
+        # Theory takes no part in the limits, which are known when all panels are drawn: they share this axis.
+        low, high = grid[0].ax.get_ylim()
+        grid[0].ax.set_ylim(low, high)
+        for each in theories:
+            _theory(each, low, high)
         # The rug lies below all lines, so that it needs the limits that all panels together came to.
         any_zero = _rug(rug, [panel.ax for panel in grid], len(hues))
-        handles = panels.hue_handles(hue, hues, colours) + _handles(paths, theory=any_theory, zero=any_zero)
-        panels.legend(figure, handles, title=panels.hue_title(hue))
+        labelled = hue is not None and line_ends.write(figure, ends, hue, hues)
+        handles = [] if labelled else panels.hue_handles(hue, hues, colours)
+        handles += _handles(paths, theory=bool(theories), zero=any_zero)
+        panels.legend(figure, handles, title=None if labelled else panels.hue_title(hue))
     return figure
 
 
@@ -196,26 +243,39 @@ def _line(ax: Axes, measured: Line, colour: str, line_style: Any) -> None:
     )
 
 
-def _slope(ax: Axes, measured: Line, rho: float, colour: str) -> bool:
-    """Draw ρ^lag from the measured value at lag 0; whether there is such a value."""
+def _slope(ax: Axes, measured: Line, rho: float, colour: str) -> TheoryLine | None:
+    """ρ^lag from the measured value at lag 0; None without such a value."""
+    import numpy as np
+
+    anchor = measured.band.mean[0]
+    if rho <= 0 or not np.isfinite(anchor):
+        return None
+    lag = measured.lag[: int(measured.finite[-1]) + 1]  # theory does not describe a truncation
+    return TheoryLine(ax, lag, anchor + lag * log10_rate(rho), colour)
+
+
+def _theory(line: TheoryLine, low: float, high: float) -> None:
+    """Draw a line of theory up to where it leaves the range of the data, with an arrow there."""
     import numpy as np
 
     from harness.figures import style
 
-    anchor = measured.band.mean[0]
-    if rho <= 0 or not np.isfinite(anchor):
-        return False
-    last = int(np.flatnonzero(np.isfinite(measured.band.mean))[-1])  # theory does not describe a truncation
-    lag = measured.lag[: last + 1]
-    ax.plot(
-        lag,
-        anchor + lag * log10_rate(rho),
-        color=colour,
-        linestyle=style.DASHED,
-        linewidth=style.scaled(0.7),
-        zorder=4 + 1 / len(measured.lag),
-    )
-    return True
+    x, y = line.lags.astype(float), line.values
+    outside = np.flatnonzero((y < low) | (y > high))
+    leaves = bool(outside.size)
+    if leaves:
+        k = int(outside[0])  # never 0: there it is a measured value
+        edge = low if y[k] < low else high
+        x = np.append(x[:k], x[k - 1] + (edge - y[k - 1]) / (y[k] - y[k - 1]) * (x[k] - x[k - 1]))
+        y = np.append(y[:k], edge)
+    width, zorder = style.scaled(0.7), 4 + 1 / len(line.lags)
+    line.ax.plot(x, y, color=line.colour, linestyle=style.DASHED, linewidth=width, zorder=zorder)
+    if leaves:
+        marker = "v" if edge == low else "^"
+        line.ax.plot(
+            x[-1:], y[-1:], marker=marker, markersize=style.scaled(3.5), color=line.colour, linestyle="none",
+            clip_on=False, zorder=5,
+        )  # fmt: skip
 
 
 def _rug(rug: list[RugRow], axes: list[Axes], rows: int) -> bool:
@@ -246,7 +306,7 @@ def _axes(panel: panels.Panel, paths: list[str]) -> None:
     style.whole_numbers(panel.ax.xaxis)
     panel.ax.margins(x=0.02)
     if panel.bottom:
-        panel.ax.set_xlabel(labels.axis("lag"))
+        panel.ax.set_xlabel(texts.axis("lag"))
     if panel.left:
         panel.ax.set_ylabel("batch mean of " + ", ".join(NORM[path] for path in paths))
 
@@ -260,12 +320,12 @@ def _handles(paths: list[str], *, theory: bool, zero: bool) -> list[Any]:
     handles = []
     if len(paths) > 1:
         handles += [
-            Line2D([], [], color=style.INK, label="hidden state h"),
-            Line2D([], [], color=style.INK, linestyle=LINE_STYLE["cell"], label="cell state c"),
+            Line2D([], [], color=style.ink(), label="hidden state h"),
+            Line2D([], [], color=style.ink(), linestyle=LINE_STYLE["cell"], label="cell state c"),
         ]
     if theory:
         text, width = "linear theory $\\rho^{\\mathrm{lag}}$", style.scaled(0.7)
-        handles.append(Line2D([], [], color=style.INK, linestyle=style.DASHED, linewidth=width, label=text))
+        handles.append(Line2D([], [], color=style.ink(), linestyle=style.DASHED, linewidth=width, label=text))
     if zero:
-        handles.append(Line2D([], [], color=style.INK, marker="|", linestyle="none", label="exact zero"))
+        handles.append(Line2D([], [], color=style.ink(), marker="|", linestyle="none", label="exact zero"))
     return handles

@@ -34,6 +34,7 @@ class Examples(FigureKind):
 
     alone: ClassVar[bool] = True
 
+    pooling = "Runs that differ in {} are pooled: of several answers to one input the first is shown."
     kind: Literal["examples"]
     col: str | None = Field("cell", description="setting with a column of answers for each value")
     rows: int = Field(4, ge=1, description="examples of each kind: right in all columns, in some, in none")
@@ -114,7 +115,7 @@ def examples(recorded: pd.DataFrame, *, col: str | None = "cell", rows: int = 4)
     tall = 1.5 + sum(1.6 + sum(max(map(len, row)) + 0.5 for _, row in block) for _, block in wrapped)
     with style.context():
         # One data unit is a letter across and a line down, so that texts are placed by counting letters and lines.
-        small = style.scaled(style.SMALL)
+        small = style.small()
         letter, line = LETTER_WIDTH * small, 1.25 * small  # points
         wide = letter * (sum(widths) + GAP * len(widths))
         figure = Figure(figsize=(max(wide, 72 * style.chosen().single) / 72, line * tall / 72 + style.scaled(0.1)))
@@ -123,18 +124,18 @@ def examples(recorded: pd.DataFrame, *, col: str | None = "cell", rows: int = 4)
         ax.set_xlim(-GAP / 2, figure.get_figwidth() * 72 / letter - GAP / 2)
         ax.set_ylim(tall + 0.3, -0.3)
         starts = [sum(widths[:i]) + GAP * i for i in range(len(widths))]
-        inks = [style.INK] * 2 + style.colours(col, levels)
+        inks = [style.ink()] * 2 + style.colours(col, levels)
         for x, text, ink in zip(starts, head, inks, strict=True):
             _line(ax, x, 1, text, color=ink, family="monospace", weight="bold")
         y = 1.5
         for title, block in wrapped:
-            ax.axhline(y, color=style.RULE, linewidth=style.scaled(0.5))
-            _line(ax, 0, y + 1.1, title, color=style.FAINT, style="italic")
+            ax.axhline(y, color=style.rule(), linewidth=style.scaled(0.5))
+            _line(ax, 0, y + 1.1, title, color=style.faint(), style="italic")
             y += 1.6
             for each, row in block:
                 for i, (x, lines) in enumerate(zip(starts, row, strict=True)):
                     answer = each.answers[i - 2] if i > 1 else None
-                    ink = style.PALETTE[3] if answer is not None and not answer[1] else style.INK
+                    ink = style.wrong_answer() if answer is not None and not answer[1] else style.ink()
                     for k, text in enumerate(lines):
                         _line(ax, x, y + k + 0.9, text, color=ink, family="monospace")
                 y += max(map(len, row)) + 0.5
@@ -144,7 +145,7 @@ def examples(recorded: pd.DataFrame, *, col: str | None = "cell", rows: int = 4)
 def _line(ax: Axes, x: float, y: float, text: str, **font: Any) -> None:
     from harness.figures import style
 
-    ax.text(x, y, text, fontsize=style.scaled(style.SMALL), va="baseline", parse_math=False, **font)
+    ax.text(x, y, text, fontsize=style.small(), va="baseline", parse_math=False, **font)
 
 
 def _head(every: Sequence[Example], i: int, col: str | None, level: object) -> str:
@@ -163,7 +164,7 @@ def _widths(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     """Letters of each column: those of its longest line, the widest column cut until all fit the paper's width."""
     from harness.figures import style
 
-    available = int(72 * style.chosen().double / (LETTER_WIDTH * style.scaled(style.SMALL))) - GAP * len(head)
+    available = int(72 * style.chosen().double / (LETTER_WIDTH * style.small())) - GAP * len(head)
     lines = [[line for row in rows for line in row[i].split("\n")] for i in range(len(head))]
     need = [max(len(title), NARROWEST, *map(len, each)) for title, each in zip(head, lines, strict=True)]
     need[0] = max(len(head[0]), NARROWEST, min(need[0], WIDEST))

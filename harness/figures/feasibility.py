@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.figures import appearance
 from harness.figures.kind import FigureKind
 from harness.study import labels
 from harness.study.matching import matches
@@ -34,5 +35,12 @@ def _faults(figure: FigureSpec, study: StudySpec, rows: list[Mapping[str, Any]])
     selected = [row for row in rows if matches(row, of_settings(figure.where))]
     if not selected:
         yield f"no point of the grid has {labels.condition(figure.where)}"
-    elif isinstance(figure, FigureKind):
+        return
+    shown = [*columns, *(name for name in figure.where if name not in columns)]
+    yield from appearance.order_faults(figure, shown, selected)
+    if figure.palette is not None or figure.font is not None:  # the only ones that need matplotlib to be read
+        from harness.figures.colours import palette_faults
+
+        yield from palette_faults(figure, shown, selected)
+    if isinstance(figure, FigureKind):
         yield from figure.faults(selected)

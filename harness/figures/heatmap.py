@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.errors import HarnessError
-from harness.figures import panels
+from harness.figures import panels, texts
 from harness.figures.adjoint import COLUMN, NORM, SYMBOL, GradientPath
 from harness.figures.kind import COL, ROW, FigureKind
-from harness.study import labels
 from harness.study.matching import Value, canonical, ordered
 from harness.study.spec import StudySpec
 
@@ -31,6 +30,7 @@ MOST_LABELS = 14  # updates that fit along the vertical axis
 class Heatmap(FigureKind):
     """Size of the gradient over time step and update, small multiples."""
 
+    pooling = "Runs that differ in {} are pooled: each counts as one."
     kind: Literal["heatmap"]
     col: str | None = Field("cell", description=COL)
     row: str | None = Field(None, description=ROW)
@@ -42,10 +42,11 @@ class Heatmap(FigureKind):
     def caption(self, study: StudySpec) -> str:
         return (
             f"Batch mean of ‖{SYMBOL[self.path]}‖ at each time step t (the first input at the left, the end of the "
-            "sequence at the right) and each recorded update, one row a record, not to scale between them. Colour is "
-            "the mean of the logarithm over the n runs still training at that update (a run's own last record is shown "
-            "only if it is on the schedule); grey is an exact zero in all of them, a white dot one in some, which the "
-            f"mean leaves out.{self.about(study)}"
+            "sequence at the right) and each recorded update, one row a record, not to scale between them; panels side "
+            "by side have the same rows, empty (n = –) where no run was recorded. Colour is the mean of the logarithm "
+            "over the n runs still training at that update (a run's own last record is shown only if it is on the "
+            "schedule); grey is an exact zero in all of them, a white dot one in some, which the mean leaves out."
+            f"{self.about(study)}"
         )
 
     def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -130,7 +131,7 @@ def heatmap(
     panels.demand(known, f"gradient of the {path} state was recorded")
     with style.context():
         figure, grid = panels.panels(known, row, col, share_x=False, share_y=False)
-        maps = [(panel, gradient_map(panel.frame, COLUMN[path])) for panel in grid if len(panel.frame)]
+        maps = _aligned([(panel, gradient_map(panel.frame, COLUMN[path])) for panel in grid if len(panel.frame)])
         # One colour scale over all panels, so that they can be compared.
         norm = style.log_norm([each.mean for _, each in maps])
         images = [_image(panel, each, norm) for panel, each in maps]
@@ -140,6 +141,25 @@ def heatmap(
         bar.set_label(f"batch mean of {NORM[path]}")
         panels.legend(figure, _handles([each for _, each in maps]))
     return figure
+
+
+def _aligned(maps: Sequence[tuple[panels.Panel, GradientMap]]) -> list[tuple[panels.Panel, GradientMap]]:
+    """Maps that stand side by side with the same rows: equal heights are equal updates, a missing record is empty."""
+    import numpy as np
+
+    aligned = []
+    for panel, each in maps:
+        beside = [other for neighbour, other in maps if neighbour.row == panel.row]
+        updates = sorted({update for other in beside for update in other.updates})
+        places = [updates.index(update) for update in each.updates]
+        n = [0] * len(updates)
+        mean = np.full((len(updates), each.mean.shape[1]), np.nan)
+        zero = np.zeros_like(mean)
+        for place, count in zip(places, each.n, strict=True):
+            n[place] = count
+        mean[places], zero[places] = each.mean, each.zero
+        aligned.append((panel, GradientMap(updates, n, mean, zero)))
+    return aligned
 
 
 def _mixed(lengths: Sequence[Any]) -> str:
@@ -162,7 +182,7 @@ def _image(panel: panels.Panel, each: GradientMap, norm: Any) -> ScalarMappable:
     layout["extent"] = (0.5, T + 0.5, -0.5, rows - 0.5)  # so that steps count from 1, and a row is centred on its index
     # Exact zeros are an image of their own below the magnitudes: −inf is no colour of a logarithmic scale.
     zero = np.where(each.zero == 1, 0.0, np.nan)
-    ax.imshow(zero, cmap=ListedColormap([style.ZERO_COLOUR]), **layout)
+    ax.imshow(zero, cmap=ListedColormap([style.ZERO]), **layout)
     image = ax.imshow(each.mean, cmap=style.magnitude_map(), norm=norm, **layout)
     some = np.argwhere((each.zero > 0) & (each.zero < 1))
     if len(some):
@@ -176,21 +196,26 @@ def _axes(panel: panels.Panel, each: GradientMap) -> None:
 
     step = -(-len(each.updates) // MOST_LABELS)
     shown = range(0, len(each.updates), step)
-    panel.ax.set_yticks(list(shown), [f"{each.updates[i]}" for i in shown])
+    panel.ax.set_yticks(list(shown), [f"{each.updates[i]}" if panel.left else "" for i in shown])
     panel.ax.tick_params(length=0)
     for side in ("top", "right", "left", "bottom"):
         panel.ax.spines[side].set_visible(False)
     T = each.mean.shape[1]
     panel.ax.set_xticks(sorted({1, *(round(T * k / 4) for k in (1, 2, 3)), T}))
     # How many runs are behind each row, in a column headed n.
-    text: dict[str, Any] = {"fontsize": style.scaled(style.SMALL), "color": style.FAINT, "ha": "left"}
+    text: dict[str, Any] = {"fontsize": style.small(), "color": style.faint(), "ha": "left"}
     for i in shown:
         panel.ax.text(
-            1.015, (i + 0.5) / len(each.updates), f"{each.n[i]}", transform=panel.ax.transAxes, va="center", **text
+            1.015,
+            (i + 0.5) / len(each.updates),
+            f"{each.n[i] or '–'}",
+            transform=panel.ax.transAxes,
+            va="center",
+            **text,
         )
     panel.ax.text(1.015, 1.0, "n", transform=panel.ax.transAxes, va="bottom", **text)
     if panel.bottom:
-        panel.ax.set_xlabel(labels.axis("t"))
+        panel.ax.set_xlabel(texts.axis("t"))
     if panel.left:
         panel.ax.set_ylabel("parameter updates (one row a record)")
 
@@ -203,7 +228,9 @@ def _handles(maps: Sequence[GradientMap]) -> list[Any]:
 
     handles: list[Any] = []
     if any((each.zero == 1).any() for each in maps):
-        handles.append(Patch(facecolor=style.ZERO_COLOUR, label="exact zero"))
+        handles.append(Patch(facecolor=style.ZERO, label="exact zero"))
     if any(((each.zero > 0) & (each.zero < 1)).any() for each in maps):
-        handles.append(Line2D([], [], color=style.FAINT, marker=".", linestyle="none", label="exact zero in some runs"))
+        handles.append(
+            Line2D([], [], color=style.faint(), marker=".", linestyle="none", label="exact zero in some runs")
+        )
     return handles

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.figures import appearance, texts
 from harness.study import labels
 from harness.study.pooling import pooled
 from harness.study.spec import FigureSpec, StudySpec
@@ -27,10 +29,12 @@ class FigureKind(FigureSpec):
     """Base of the figure kinds. A kind is a file with such a class, and a pure function from a frame to a figure.
 
     Attributes:
+        pooling: the sentence about runs that differ in settings which the figure does not tell apart.
         alone: true of a figure whose text fixes its size: it cannot be a panel of another figure.
     """
 
     alone: ClassVar[bool] = False
+    pooling: ClassVar[str] = "Runs that differ in {} are pooled: those of a seed are averaged first."
 
     def columns(self) -> tuple[str, ...]:
         """The settings columns whose values the figure shows apart; runs that differ in others are pooled."""
@@ -49,6 +53,20 @@ class FigureKind(FigureSpec):
         """What the figure shows, and what its bands and bars mean."""
         raise NotImplementedError
 
+    def drawn(self, frames: Frames, study: StudySpec) -> Figure:
+        """`draw` with the figure's own colours, order, size and letters in force."""
+        with self.appearing(study):
+            return self.draw(frames, study)
+
+    def described(self, study: StudySpec) -> str:
+        """`caption` with what a null means among the figure's points, and a loss in its unit."""
+        with self.appearing(study):
+            return texts.loss_named(self.caption(study))
+
+    def appearing(self, study: StudySpec) -> AbstractContextManager[None]:
+        """What the figure's settings and its study say about its looks is in force inside."""
+        return appearance.use(appearance.Appearance.of(self, study, self.columns()))
+
     def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """What cannot be drawn of these points of the grid (their settings as columns), in sentences."""
         return []
@@ -62,5 +80,6 @@ class FigureKind(FigureSpec):
         parts = [f" Runs with {labels.condition(self.where)}." if self.where else ""]
         columns = pooled(study.points, self.where, self.columns())
         if columns:
-            parts.append(f" Runs that differ in {', '.join(map(labels.short, columns))} are pooled.")
+            names = ", ".join(map(labels.short, columns))
+            parts.append(f" {self.pooling.format(names)}")
         return "".join(parts)

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from harness.figures import panels
+from harness.figures import panels, texts
 from harness.figures.kind import COL, HUE, ROW, SEED, FigureKind
 from harness.figures.reference import CHANCE, MEMORYLESS, Reference
-from harness.study import labels
 from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ def learning(
         if any_reference:
             handles.append(reference.handle(REFERENCES[y]))
         if any_diverged:
-            handles.append(Line2D([], [], color=style.FAINT, marker="x", linestyle="none", label="diverged"))
+            handles.append(Line2D([], [], color=style.faint(), marker="x", linestyle="none", label="diverged"))
         panels.legend(figure, handles, title=panels.hue_title(hue))
     return figure
 
@@ -171,4 +170,4 @@ def _axes(panel: panels.Panel, y: Quantity) -> None:
     if panel.bottom:
         panel.ax.set_xlabel("parameter updates")
     if panel.left:
-        panel.ax.set_ylabel(labels.axis(y))
+        panel.ax.set_ylabel(texts.axis(y))

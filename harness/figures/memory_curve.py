@@ -49,7 +49,7 @@ class MemoryCurve(Section):
         log_lengths = np.log(np.asarray(lengths, float))
         y = np.interp(np.log(self.steps(grid)), log_lengths, rows, left=np.nan, right=np.nan)
         x = np.interp(grid, np.asarray(radii, float), columns)
-        ax.plot(x, y, color=style.INK, linestyle="--", linewidth=style.scaled(1.2), zorder=5)
+        ax.plot(x, y, color=style.ink(), linestyle="--", linewidth=style.scaled(1.2), zorder=5)
 
     def caption(self) -> str:
         return (

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from harness.figures import panels
+from harness.figures import panels, texts
 from harness.figures.adjoint import COLUMN, SYMBOL, GradientPath
 from harness.figures.kind import COL, FigureKind
 from harness.figures.selection import at_update, one_run
 from harness.figures.states import main_part, ranking
-from harness.study import labels
 from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ OPEN = 0.5  # a gate above this is drawn open
 class Nodes(FigureKind):
     """The unrolled network of one run, its hidden nodes shaded by the size of the gradient that reaches them."""
 
+    pooling = "Runs that differ in {} are not told apart: one of them is shown."
     kind: Literal["nodes"]
     col: str | None = Field("cell", description=COL)
     path: GradientPath = Field(
@@ -171,7 +171,7 @@ def _log_shares(record: pd.Series[Any], path: str) -> Values:
 
 
 def _title(col: str | None, level: object, record: pd.Series[Any], gates: Gates | None) -> str:
-    name = "" if col is None else f"{labels.value(col, level)}, "
+    name = "" if col is None else f"{texts.value(col, level)}, "
     when = "before training" if record["update"] == 0 else f"after {record['update']} updates"
     unit = f"; gates of unit {gates.unit}" if gates is not None and gates.values else ""
     return f"{name}{when}{unit}"
@@ -185,7 +185,7 @@ def _network(ax: Axes, shares: Values, gates: Gates | None, norm: Any) -> None:
 
     T = len(shares)
     words = gates.symbols if gates is not None else [""] * T
-    edge: dict[str, Any] = {"color": style.RULE, "linewidth": style.scaled(0.8), "zorder": 1}
+    edge: dict[str, Any] = {"color": style.rule(), "linewidth": style.scaled(0.8), "zorder": 1}
     for t, share in enumerate(shares):
         # Edges: input to hidden, hidden to hidden; to the outputs dotted, since only the last one has a loss.
         last = t == T - 1
@@ -195,26 +195,26 @@ def _network(ax: Axes, shares: Values, gates: Gates | None, norm: Any) -> None:
             ax.plot([t - 1, t], [HIDDEN, HIDDEN], **edge)
         # The hidden node is shaded by the gradient; an exact zero has no logarithm: it is white, and crossed.
         known = np.isfinite(share)
-        fill = style.shade_map()(norm(share)) if known else "white"
+        fill = style.shade_map()(norm(share)) if known else style.paper()
         ax.add_patch(
-            Circle((t, HIDDEN), RADIUS, facecolor=fill, edgecolor=style.INK, linewidth=style.scaled(0.7), zorder=3)
+            Circle((t, HIDDEN), RADIUS, facecolor=fill, edgecolor=style.ink(), linewidth=style.scaled(0.7), zorder=3)
         )
         if not known:
-            ax.plot(t, HIDDEN, "x", color=style.FAINT, zorder=4)
+            ax.plot(t, HIDDEN, "x", color=style.faint(), zorder=4)
         for height, solid in ((INPUT, True), (OUTPUT, last)):
             ax.add_patch(Circle(
-                (t, height), RADIUS * 0.8, facecolor="white", edgecolor=style.INK if solid else style.RULE,
+                (t, height), RADIUS * 0.8, facecolor=style.paper(), edgecolor=style.ink() if solid else style.rule(),
                 linewidth=style.scaled(0.7 if solid else 0.5), zorder=3,
             ))  # fmt: skip
         ax.text(
-            t, INPUT, words[t], fontsize=style.scaled(style.SMALL), ha="center", va="center_baseline", zorder=4,
+            t, INPUT, words[t], fontsize=style.small(), ha="center", va="center_baseline", zorder=4,
             fontweight="bold" if words[t].isupper() else "normal",
         )  # fmt: skip
         if gates is not None:
             for name, values in gates.values.items():
                 if name != "f" or t > 0:  # before the first step there is no state to forget
                     _gate(ax, t + PLACES[name][0], HIDDEN + PLACES[name][1], bool(values[t] > OPEN))
-    ax.text(T - 1, OUTPUT, "$L$", fontsize=style.scaled(style.SMALL), ha="center", va="center", zorder=4)
+    ax.text(T - 1, OUTPUT, "$L$", fontsize=style.small(), ha="center", va="center", zorder=4)
     ax.set_xlim(-0.6, T - 0.4)
     ax.set_ylim(INPUT - 0.4, OUTPUT + 0.4)
     ax.set_aspect("equal")
@@ -225,13 +225,13 @@ def _gate(ax: Axes, x: float, y: float, opened: bool) -> None:
     """○ or – on a white plate, so that the edge beneath is interrupted."""
     from harness.figures import style
 
-    ax.plot(x, y, "s", color="white", markersize=style.scaled(5.0), markeredgewidth=0, zorder=2)
+    ax.plot(x, y, "s", color=style.paper(), markersize=style.scaled(5.0), markeredgewidth=0, zorder=2)
     mark: dict[str, Any] = (
-        {"marker": "o", "markersize": style.scaled(3.6), "markerfacecolor": "white"}
+        {"marker": "o", "markersize": style.scaled(3.6), "markerfacecolor": style.paper()}
         if opened
         else {"marker": "_", "markersize": style.scaled(4.2)}
     )
-    ax.plot(x, y, linestyle="none", color=style.INK, markeredgewidth=style.scaled(0.8), zorder=5, **mark)
+    ax.plot(x, y, linestyle="none", color=style.ink(), markeredgewidth=style.scaled(0.8), zorder=5, **mark)
 
 
 def _handles() -> list[Any]:
@@ -239,8 +239,16 @@ def _handles() -> list[Any]:
 
     from harness.figures import style
 
-    shared: dict[str, Any] = {"linestyle": "none", "color": style.INK, "markeredgewidth": style.scaled(0.8)}
+    shared: dict[str, Any] = {"linestyle": "none", "color": style.ink(), "markeredgewidth": style.scaled(0.8)}
     return [
-        Line2D([], [], marker="o", markerfacecolor="white", markersize=style.scaled(3.6), label="gate open", **shared),
+        Line2D(
+            [],
+            [],
+            marker="o",
+            markerfacecolor=style.paper(),
+            markersize=style.scaled(3.6),
+            label="gate open",
+            **shared,
+        ),
         Line2D([], [], marker="_", markersize=style.scaled(4.2), label="gate closed", **shared),
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, nearest
-from harness.study import labels
+from harness.figures import appearance, texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: its axes, its rows of the frame, and whether it is at the left or the bottom edge."""
+    """One panel: its axes, its rows of the frame, whether it is at the left or the bottom edge, and its row."""
 
     ax: Axes
     frame: pd.DataFrame
     left: bool
     bottom: bool
+    row: int = 0
 
 
 def levels(frame: pd.DataFrame, column: str | None) -> list[Any]:
@@ -36,7 +37,7 @@ def levels(frame: pd.DataFrame, column: str | None) -> list[Any]:
         return [None]
     if column not in frame.columns:
         raise HarnessError(f"no column '{column}'{nearest(column, map(str, frame.columns))}")
-    return labels.levels(column, frame[column].unique())
+    return appearance.levels(column, frame[column].unique())
 
 
 def part(frame: pd.DataFrame, column: str | None, level: object) -> pd.DataFrame:
@@ -62,20 +63,26 @@ def panels(
 ) -> tuple[Figure, list[Panel]]:
     """A canvas with a panel for each row and column value; a combination without rows is labelled 'no runs'."""
     from harness.figures import style
-    from harness.figures.canvas import canvas
+    from harness.figures.canvas import canvas, is_stacked
 
     row_levels, col_levels = levels(frame, row), levels(frame, col)
-    figure = canvas(style.size(len(col_levels), len(row_levels)))
-    axes = figure.subplots(len(row_levels), len(col_levels), squeeze=False, sharey=share_y, sharex=share_x)
+    rows, cols = len(row_levels), len(col_levels)
+    if is_stacked():
+        figure = canvas(style.size(1, rows * cols))
+        axes = figure.subplots(rows * cols, 1, sharey=share_y, sharex=share_x, squeeze=False).reshape(rows, cols)
+    else:
+        figure = canvas(style.size(cols, rows))
+        axes = figure.subplots(rows, cols, squeeze=False, sharey=share_y, sharex=share_x)
     grid = []
     for i, row_level in enumerate(row_levels):
         for j, col_level in enumerate(col_levels):
             ax = axes[i, j]
-            ax.set_title(labels.title({name: level for name, level in ((row, row_level), (col, col_level)) if name}))
-            rows = part(part(frame, row, row_level), col, col_level)
-            if rows.empty:
-                ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=style.FAINT)
-            grid.append(Panel(ax, rows, j == 0, i == len(row_levels) - 1))
+            ax.set_title(texts.title({name: level for name, level in ((row, row_level), (col, col_level)) if name}))
+            part_rows = part(part(frame, row, row_level), col, col_level)
+            if part_rows.empty:
+                ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=style.faint())
+            last = i == len(row_levels) - 1 and (j == len(col_levels) - 1 or not is_stacked())
+            grid.append(Panel(ax, part_rows, j == 0 or is_stacked(), last, i))
     return figure, grid
 
 
@@ -97,12 +104,12 @@ def hue_handles(hue: str | None, hues: Sequence[object], colours: Sequence[str])
 
     if hue is None:
         return []
-    return [Line2D([], [], color=c, label=labels.value(hue, level)) for level, c in zip(hues, colours, strict=True)]
+    return [Line2D([], [], color=c, label=texts.value(hue, level)) for level, c in zip(hues, colours, strict=True)]
 
 
 def hue_title(hue: str | None) -> str | None:
     """A legend's title: the hue's name; none for cells, whose names are known."""
-    return None if hue in (None, "cell") else labels.axis(str(hue))
+    return None if hue in (None, "cell") else texts.axis(str(hue))
 
 
 def _columns(widths: Sequence[float], points: float) -> int:

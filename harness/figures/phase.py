@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from harness.figures import panels
+from harness.figures import panels, texts
 from harness.figures.kind import COL, ROW, FigureKind
 from harness.figures.memory_curve import MemoryCurve
 from harness.figures.success import rates
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class Phase(FigureKind):
     """Success rate over a grid of two settings."""
 
+    pooling = "Runs that differ in {} are pooled: a rate is over all of them."
     kind: Literal["phase"]
     x: str = Field("sequence_length", description="setting across, its values at equal distances")
     y: str = Field("spectral_radius", description="setting upwards, its values at equal distances")
@@ -110,10 +111,10 @@ def _cells(panel: panels.Panel, table: pd.DataFrame, x: str, y: str, xs: list[An
     # Letters shrink to the width of a cell: about .65 of their size each, in three quarters of the panel's width.
     letters = max(1, *map(len, text.flat))
     points = 0.75 * 72 * _width(panel.ax) / len(xs)
-    size = min(style.scaled(style.SMALL), points / (0.65 * letters))
+    size = min(style.small(), points / (0.65 * letters))
     sns.heatmap(
         rate, ax=panel.ax, vmin=0, vmax=1, cmap=style.rate_map(), cbar=False, annot=text, fmt="",
-        linewidths=style.scaled(0.8), linecolor="white", annot_kws={"fontsize": size},
+        linewidths=style.scaled(0.8), linecolor=style.paper(), annot_kws={"fontsize": size},
     )  # fmt: skip
 
 
@@ -127,10 +128,10 @@ def _axes(panel: panels.Panel, x: str, y: str, xs: list[Any], ys: list[Any]) -> 
     ax = panel.ax
     ax.set_xlim(0, len(xs))
     ax.set_ylim(0, len(ys))
-    ax.set_xticks([i + 0.5 for i in range(len(xs))], [labels.value(x, value) for value in xs], rotation=0)
-    ax.set_yticks([i + 0.5 for i in range(len(ys))], [labels.value(y, value) for value in ys], rotation=0)
+    ax.set_xticks([i + 0.5 for i in range(len(xs))], [texts.value(x, value) for value in xs], rotation=0)
+    ax.set_yticks([i + 0.5 for i in range(len(ys))], [texts.value(y, value) for value in ys], rotation=0)
     ax.tick_params(length=0, labelbottom=panel.bottom, labelleft=panel.left)
-    ax.set_xlabel(labels.axis(x) if panel.bottom else "")
-    ax.set_ylabel(labels.axis(y) if panel.left else "")
+    ax.set_xlabel(texts.axis(x) if panel.bottom else "")
+    ax.set_ylabel(texts.axis(y) if panel.left else "")
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)

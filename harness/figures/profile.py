@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from harness.figures import panels
+from harness.figures import panels, texts
 from harness.figures.kind import COL, HUE, ROW, SEED, FigureKind
 from harness.figures.selection import RecordedUpdate, at_update
 from harness.study import labels
@@ -87,11 +87,11 @@ def profile(
         for panel in grid:
             for level, colour in zip(hues, colours, strict=True):
                 any_theory |= _lines(panel.ax, panels.part(panel.frame, hue, level), colour)
-            _axes(panel, str(known["axis"].iloc[0]), label or labels.axis(quantity), log)
+            _axes(panel, str(known["axis"].iloc[0]), label or texts.axis(quantity), log)
         handles = panels.hue_handles(hue, hues, colours)
         if any_theory:
             width = style.scaled(0.8)
-            handles.append(Line2D([], [], color=style.INK, linestyle=style.DASHED, linewidth=width, label="theory"))
+            handles.append(Line2D([], [], color=style.ink(), linestyle=style.DASHED, linewidth=width, label="theory"))
         panels.legend(figure, handles, title=panels.hue_title(hue))
     return figure
 
@@ -121,7 +121,7 @@ def _lines(ax: Axes, group: pd.DataFrame, colour: str) -> bool:
             theory = finite_mean(np.stack(theories))
             marker = "_" if np.isfinite(theory).sum() == 1 else ""
             ax.plot(
-                x, theory, color=style.INK, linestyle=style.DASHED, linewidth=style.scaled(0.8), zorder=4,
+                x, theory, color=style.ink(), linestyle=style.DASHED, linewidth=style.scaled(0.8), zorder=4,
                 marker=marker, markersize=style.scaled(9), markeredgewidth=style.scaled(1),
             )  # fmt: skip
             any_theory = True
@@ -137,6 +137,6 @@ def _axes(panel: panels.Panel, axis: str, label: str, log: Log) -> None:
     if log in ("y", "both"):
         panel.ax.set_yscale("log")
     if panel.bottom:
-        panel.ax.set_xlabel(labels.axis(axis))
+        panel.ax.set_xlabel(texts.axis(axis))
     if panel.left:
         panel.ax.set_ylabel(label)

@@ -43,7 +43,7 @@ def line_style() -> dict[str, Any]:
     """The line of a reference."""
     from harness.figures import style
 
-    return {"color": style.FAINT, "linestyle": ":", "linewidth": style.scaled(0.8)}
+    return {"color": style.faint(), "linestyle": ":", "linewidth": style.scaled(0.8)}
 
 
 def handle(reference: Reference) -> Any:

@@ -1,24 +1,36 @@
-"""All figures of a study: drawn, written to files, and encoded for the report."""
+"""All figures of a study: drawn, written to files, and encoded for the report on light and on dark paper."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.errors import HarnessError, ResultsError
+from harness.errors import ResultsError
 from harness.figures import style
+from harness.figures.canvas import stacked
 from harness.figures.kind import FigureKind
+from harness.guarding import Missing, attempt
 from harness.statistics.frames import Frames
 from harness.store.files import read_json, replace_file
 from harness.study.spec import SLUG, StudySpec
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 FORMATS = tuple(style.METADATA)
 NOTE = ".files.json"  # names of the files that the last call has written
 LARGEST_SVG = 200_000  # bytes; beyond it the report embeds a PNG
+UNKNOWN_SIGN = re.compile(r"Glyph (\d+) ")  # matplotlib's warning that a font lacks a character
+SPACES = re.compile(rb"\s*([MLQCz])\s*")  # around the letters of a path
+PATH, DECIMALS = re.compile(rb'(?<= d=")[^"]*'), re.compile(rb"(\.\d)\d+")
+SCREEN = 150  # dots an inch of paper, on a page
+WIDEST = 4.5  # inches on paper; a wider figure scrolls on a phone
 
 
 @dataclass(frozen=True)
@@ -29,25 +41,36 @@ class RenderedFigure:
     caption: str
     image: bytes
     wide: bool = False  # both columns of a paper: scrolls on a phone instead of shrinking beyond reading
+    others: Mapping[str, bytes] = field(default_factory=dict)  # dark, and for a phone: stacked, stacked dark
 
     @property
     def media_type(self) -> str:
-        return "image/png" if self.image.startswith(b"\x89PNG") else "image/svg+xml"
+        return media_type(self.image)
+
+
+def media_type(image: bytes) -> str:
+    """Of the bytes of a PNG or an SVG."""
+    return "image/png" if image.startswith(b"\x89PNG") else "image/svg+xml"
+
+
+def figures_folder(folder: Path, style_name: str) -> Path:
+    """Where a style's files are: the paper's in the folder itself, each other style's in one of its own below it."""
+    return folder if style_name == "paper" else folder / style_name
 
 
 def render(
     study: StudySpec, frames: Frames, folder: Path, formats: Sequence[str] = ("pdf", "png"), style_name: str = "paper"
 ) -> tuple[list[RenderedFigure], list[str]]:
-    """Draw the study's figures and write each as `folder`/<name>.<format>.
+    """Draw the study's figures and write each as <name>.<format> into `figures_folder`.
 
-    A figure that cannot be drawn (nothing has run for its `where`) becomes a note, not an error: the others are drawn
-    all the same.
+    A figure that cannot be drawn (nothing has run for its `where`, a plug-in raises, a library refuses its words)
+    becomes a note, not an error: the others are drawn all the same.
 
     Args:
         study: whose `figures` are drawn.
         frames: its results.
-        folder: where the files go; created if it does not exist.
-        formats: file types: pdf, png, svg; what an earlier call has written is removed.
+        folder: where the paper's files go; created if it does not exist.
+        formats: file types: pdf, png, svg; what an earlier call in the same style has written is removed.
         style_name: paper, talk or notebook.
 
     Returns:
@@ -58,27 +81,28 @@ def render(
         ResultsError: the folder cannot be written.
     """
     rendered, notes = [], []
-    with style.use(style_name) as chosen:
+    target = figures_folder(folder, style_name)
+    with style.use(style_name):
         if formats:
-            _remove_previous(study, folder, formats)
+            _remove_previous(study, target, formats)
         for figure in study.figures:
             if not isinstance(figure, FigureKind):
                 continue
             name = figure.name or figure.kind
-            try:
-                drawn = figure.draw(frames, study)
-            except HarnessError as error:
-                notes.append(f"Figure '{name}' is missing: {error}.")
+            outcome = attempt(lambda figure=figure: _encoded(figure, frames, study, formats))  # type: ignore[misc]
+            if isinstance(outcome, Missing):
+                notes.append(f"Figure '{name}' is missing: {outcome.reason}.")
                 continue
+            drawing, files, unknown = outcome.value
             try:
-                folder.mkdir(parents=True, exist_ok=True)
-                for file_format in formats:  # replaced, since a link would lead to a file of somebody else
-                    replace_file(folder / f"{name}.{file_format}", style.encode(drawn, file_format))
+                target.mkdir(parents=True, exist_ok=True)
+                for file_format, data in files.items():  # replaced, since a link would lead to a file of somebody else
+                    replace_file(target / f"{name}.{file_format}", data)
             except OSError as error:
-                raise ResultsError(f"{folder}: figures cannot be written: {error.strerror or error}") from None
-            svg = style.encode(drawn, "svg")
-            image = svg if len(svg) <= LARGEST_SVG else style.encode(drawn, "png")
-            rendered.append(RenderedFigure(name, figure.caption(study), image, drawn.get_figwidth() > chosen.single))
+                raise ResultsError(f"{target}: figures cannot be written: {error.strerror or error}") from None
+            rendered.append(drawing)
+            if unknown:
+                notes.append(f"Figure '{name}': its font has no sign for {unknown}; `font:` names another.")
     return rendered, notes
 
 
@@ -109,3 +133,47 @@ def _is_own(name: str) -> bool:
     """Whether a file's name is one that figures can have: no name in a stranger's note leads out of its folder."""
     stem, _, file_format = name.rpartition(".")
     return re.fullmatch(SLUG, stem) is not None and file_format in FORMATS
+
+
+def _encoded(
+    figure: FigureKind, frames: Frames, study: StudySpec, formats: Sequence[str]
+) -> tuple[RenderedFigure, dict[str, bytes], str]:
+    """A figure as the report embeds it, the bytes of its files, and the signs that its font does not have."""
+    with figure.appearing(study), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        drawn = figure.drawn(frames, study)
+        files = {file_format: style.encode(drawn, file_format) for file_format in formats}
+        widest = WIDEST * style.chosen().double / style.DOUBLE
+        wide = drawn.get_figwidth() > widest
+        images = {"light": _embedded(drawn)}
+        with style.on("dark"):
+            images["dark"] = _embedded(figure.drawn(frames, study))
+        if wide:
+            images |= _stacked(lambda: figure.drawn(frames, study), widest)
+    signs: dict[str, None] = {}
+    for warning in caught:
+        unknown = UNKNOWN_SIGN.match(str(warning.message))
+        if unknown:
+            signs[f"U+{int(unknown[1]):04X}"] = None
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    name = figure.name or figure.kind
+    return RenderedFigure(name, figure.described(study), images.pop("light"), wide, images), files, ", ".join(signs)
+
+
+def _stacked(draw: Callable[[], Figure], widest: float) -> dict[str, bytes]:
+    """The figure with its panels one below another, on either paper; empty of a figure that has no such form."""
+    images = {}
+    with stacked():
+        drawn = draw()
+        if drawn.get_figwidth() <= widest:
+            images["stacked"] = _embedded(drawn)
+            with style.on("dark"):
+                images["stacked dark"] = _embedded(draw())
+    return images
+
+
+def _embedded(drawn: Figure) -> bytes:
+    """For a page: an SVG with short paths, to a tenth of a point, or a PNG where that would be larger."""
+    svg = PATH.sub(lambda path: SPACES.sub(rb"\1", DECIMALS.sub(rb"\1", path[0])), style.encode(drawn, "svg", SCREEN))
+    return svg if len(svg) <= LARGEST_SVG else style.encode(drawn, "png", SCREEN)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.errors import HarnessError
-from harness.figures import panels
+from harness.figures import appearance, panels, texts
 from harness.figures.kind import COL, ROW, SEED, SERIES_HUE, FigureKind
 from harness.figures.reference import OF_METRIC
 from harness.study import labels
@@ -18,6 +18,8 @@ from harness.study.spec import StudySpec
 from harness.verdicts.metrics import Metric, finished, metric_named
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from harness.statistics.frames import Frames
 
 DODGE = 0.5  # share of the distance between two values of x over which the hues are spread
-DOT_SHIFT = 0.05  # of a seed's dot, so that it does not lie under the bar
+DOT_SHIFT = 0.05  # at most, of a seed's dot, so that it lies neither under its bar nor at the next series
 SHARES = frozenset({"success_rate", "final_accuracy"})  # drawn on the whole of [0, 1]
 COUNTED = frozenset({"success_rate", "solved_at"})  # a single seed has no value of these to show as a dot
 
@@ -48,11 +50,14 @@ class Score(FigureKind):
         metric = metric_named(self.metric)
         dots = "" if self.metric in COUNTED else " Small dots are seeds."
         reference = OF_METRIC.get(self.metric)
+        about = self.about(study)
+        if self.metric in COUNTED:
+            about = about.replace("those of a seed are averaged first", "all of them are counted")
         return (
-            f"{metric.label[0].upper()}{metric.label[1:]} against {labels.axis(self.x)}: {metric.meaning}.{dots}"
-            f"{reference.caption if reference else ''} n counts the runs behind each point (written beside it where it "
-            "differs). An open triangle at the edge is an infinite value, or an infinite end of a bar."
-            f"{self.about(study)}"
+            f"{metric.label[0].upper()}{metric.label[1:]} against {labels.axis(self.x)}: {metric.meaning}.{dots} Lines "
+            f"join values that are numbers.{reference.caption if reference else ''} n counts the runs behind each "
+            "point (written beside it where it differs). An open triangle at the edge is an infinite value, or an "
+            f"infinite end of a bar.{about}"
         )
 
     def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -72,7 +77,7 @@ def scores(runs: pd.DataFrame, *, metric: Metric, by: str) -> pd.DataFrame:
     import pandas as pd
 
     done, rows = finished(runs), []
-    for level in labels.levels(by, done[by].unique()):
+    for level in appearance.levels(by, done[by].unique()):
         group = metric.of(panels.part(done, by, level), np.random.default_rng(SEED))
         rows.append((level, group.value, group.low, group.high, group.runs, group.seeds))
     return pd.DataFrame(rows, columns=[by, "value", "low", "high", "runs", "seeds"])
@@ -122,7 +127,7 @@ def score(
                     table["at"] = [_index(xs, value) + shift for value in table[x]]
                     _series(panel.ax, table, colours[i], marks[i])
                     if metric not in COUNTED:
-                        _dots(panel.ax, rows, table, measured, x, colours[i])
+                        _dots(panel.ax, rows, table, measured, x, colours[i], min(DOT_SHIFT, DODGE / 3 / len(hues)))
                     counts[i].update(int(n) for n in table["runs"])
                     drawn.append((panel.ax, i, table))
             _axes(panel, measured, x, xs)
@@ -169,7 +174,8 @@ def _series(ax: Axes, table: pd.DataFrame, colour: str, marker: str) -> None:
     ends = table[["low", "high"]].to_numpy(dtype="float64").T
     # An infinite end has a triangle at the edge; its bar has no length.
     bars = np.abs(np.where(np.isinf(ends), value, ends)[:, known] - value[known])
-    ax.plot(at[known], value[known], color=colour, linewidth=style.scaled(0.8), alpha=0.5, zorder=2)
+    for part in _stretches(table, known):
+        ax.plot(at[part], value[part], color=colour, linewidth=style.scaled(0.8), alpha=0.5, zorder=2)
     ax.errorbar(
         at[known], value[known], yerr=bars, color=colour, marker=marker, linestyle="none", elinewidth=style.scaled(1.0),
         capsize=style.scaled(1.8), zorder=3,
@@ -179,11 +185,18 @@ def _series(ax: Axes, table: pd.DataFrame, colour: str, marker: str) -> None:
             if edge in numbers:
                 ax.plot(
                     position, float(edge > 0), transform=ax.get_xaxis_transform(), color=colour, marker=mark,
-                    markerfacecolor="white", linestyle="none", clip_on=False, zorder=4,
+                    markerfacecolor=style.paper(), linestyle="none", clip_on=False, zorder=4,
                 )  # fmt: skip
 
 
-def _dots(ax: Axes, rows: pd.DataFrame, table: pd.DataFrame, metric: Metric, x: str, colour: str) -> None:
+def _stretches(table: pd.DataFrame, known: npt.NDArray[np.bool_]) -> list[list[int]]:
+    """The neighbouring points that a line joins: those at numbers; there is nothing between two words, or at a null."""
+    numbers = [isinstance(canonical(level), float) for level in table[table.columns[0]]]
+    joined = [i for i, (number, value) in enumerate(zip(numbers, known, strict=True)) if number and value]
+    return [joined] if len(joined) > 1 else []
+
+
+def _dots(ax: Axes, rows: pd.DataFrame, table: pd.DataFrame, metric: Metric, x: str, colour: str, shift: float) -> None:
     """Each seed's own value beside the bar."""
     import numpy as np
 
@@ -193,7 +206,7 @@ def _dots(ax: Axes, rows: pd.DataFrame, table: pd.DataFrame, metric: Metric, x: 
         seeds = metric.per_seed(panels.part(rows, x, level)).to_numpy(dtype="float64")
         seeds = seeds[np.isfinite(seeds)]
         ax.plot(
-            [position + DOT_SHIFT] * len(seeds), seeds, color=colour, marker=".", markersize=style.scaled(3), alpha=0.5,
+            [position + shift] * len(seeds), seeds, color=colour, marker=".", markersize=style.scaled(3), alpha=0.5,
             linestyle="none", zorder=3,
         )  # fmt: skip
 
@@ -206,10 +219,10 @@ def _numbers(ax: Axes, table: pd.DataFrame) -> None:
 
     for x, value, n in zip(table["at"], table["value"], table["runs"], strict=True):
         if np.isfinite(value):
-            plate = {"facecolor": "white", "edgecolor": "none", "pad": style.scaled(0.4), "alpha": 0.8}
+            plate = {"facecolor": style.paper(), "edgecolor": "none", "pad": style.scaled(0.4), "alpha": 0.8}
             ax.annotate(
                 f"{n}", (x, value), xytext=(style.scaled(4), 0), textcoords="offset points", va="center", ha="left",
-                fontsize=style.scaled(style.SMALL), color=style.FAINT, bbox=plate, zorder=3,
+                fontsize=style.small(), color=style.faint(), bbox=plate, zorder=3,
             )  # fmt: skip
 
 
@@ -217,7 +230,7 @@ def _axes(panel: panels.Panel, metric: Metric, x: str, xs: list[Any]) -> None:
     from harness.figures import style
 
     style.guide(panel.ax)
-    panel.ax.set_xticks(range(len(xs)), [labels.value(x, value) for value in xs])
+    panel.ax.set_xticks(range(len(xs)), [texts.value(x, value) for value in xs])
     panel.ax.set_xlim(-0.5, len(xs) - 0.5)
     if metric.name in SHARES:
         panel.ax.set_ylim(-0.03, 1.03)
@@ -225,9 +238,9 @@ def _axes(panel: panels.Panel, metric: Metric, x: str, xs: list[Any]) -> None:
     if panel.bottom:
         panel.ax.set_xlabel(labels.axis(x))
     if panel.left:
-        panel.ax.set_ylabel(metric.label)
+        panel.ax.set_ylabel(texts.literal(texts.loss_named(metric.label)))
 
 
 def _name(hue: str | None, level: object, counts: set[int]) -> str:
     n = "n = " + "–".join(map(str, sorted({min(counts), max(counts)}))) if counts else "no runs"
-    return f"{n} per point" if hue is None else f"{labels.value(hue, level)} ({n})"
+    return f"{n} per point" if hue is None else f"{texts.value(hue, level)} ({n})"

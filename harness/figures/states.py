@@ -34,6 +34,7 @@ GATES = ("i", "f", "o", "r", "z")
 class States(FigureKind):
     """The states of one run over a few sequences of each class."""
 
+    pooling = "Runs that differ in {} are not told apart: one of them is shown."
     kind: Literal["states"]
     part: str | None = Field(
         None, description="h, c, or a gate by its name; null: the cell state where there is one, else the hidden state"
@@ -175,12 +176,12 @@ def spell(ax: Axes, words: Sequence[str], symbol: str, inches: float) -> None:
     from harness.figures import style
 
     column = 0.8 * inches * 72 / max(len(words), 1)  # points; the other fifth is labels and gaps
-    ax.set_xticks(range(len(words)), list(words), fontsize=min(style.scaled(style.SMALL), 1.3 * column))
+    ax.set_xticks(range(len(words)), list(words), fontsize=min(style.small(), 1.3 * column))
     for t, (word, text) in enumerate(zip(words, ax.get_xticklabels(), strict=True)):
-        text.set_color(style.INK if word.isupper() else style.FAINT)
+        text.set_color(style.ink() if word.isupper() else style.faint())
         text.set_fontweight("bold" if word.isupper() else "normal")
         if word == symbol:
-            ax.axvline(t - 0.5, color=style.INK, linewidth=style.scaled(0.7))
+            ax.axvline(t - 0.5, color=style.ink(), linewidth=style.scaled(0.7))
 
 
 def scale(figure: Figure, image: ScalarMappable, axes: Sequence[Axes], part: str) -> None:
@@ -197,7 +198,7 @@ def scale(figure: Figure, image: ScalarMappable, axes: Sequence[Axes], part: str
 def _scores(ax: Axes, scores: Sequence[float], *, title: bool) -> None:
     from harness.figures import style
 
-    marks: dict[str, Any] = {"fontsize": style.scaled(style.SMALL), "color": style.FAINT, "va": "center", "ha": "left"}
+    marks: dict[str, Any] = {"fontsize": style.small(), "color": style.faint(), "va": "center", "ha": "left"}
     for row, score in enumerate(scores):
         ax.text(1.012, row, f"{score:.2f}", transform=ax.get_yaxis_transform(), **marks)
     if title:

@@ -1,4 +1,4 @@
-"""Colours, inches and fonts of all figures; no other module has any.
+"""Inches, fonts and lines of all figures; colours are in colours.py, and no other module has any.
 
 Figures are plain `matplotlib.figure.Figure` objects, drawn inside `context()` and never registered with pyplot: no
 backend is chosen, no window opened, no setting of a notebook's user changed.
@@ -22,29 +22,38 @@ from typing import TYPE_CHECKING, Any, cast
 
 import matplotlib as mpl
 import numpy as np
-import seaborn as sns
-from matplotlib.colors import Colormap, Normalize, to_hex
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from harness.errors import HarnessError, nearest
-from harness.study import labels
-from harness.study.matching import canonical
+from harness.figures import appearance
+from harness.figures.colours import (
+    ZERO,
+    colours,
+    cycle,
+    diverging_map,
+    magnitude_map,
+    on,
+    rate_map,
+    scheme,
+    shade_map,
+    wrong_answer,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from harness.schema import Values
 
+__all__ = [
+    "DOUBLE", "METADATA", "SINGLE", "STYLES", "ZERO", "colours", "context", "cycle", "diverging_map", "encode",
+    "magnitude_map", "on", "rate_map", "save", "scheme", "shade_map", "use", "wrong_answer",
+]  # fmt: skip
+
 SINGLE, DOUBLE = 3.4, 7.0  # inches: one column and both columns of a two-column paper
 PANEL_HEIGHT = 2.1
-SMALL = 6.0  # points: numbers inside a figure
+SMALLEST = 6.0  # points: numbers inside a figure
 LETTER = 18.0  # points: what the letter of a panel takes, "(a)"
-INK, FAINT, RULE = "#222222", "#6b6b6b", "#b5b5b5"
-NONE_COLOUR = "#8a8a8a"  # a null among the hues
-ZERO_COLOUR = "#d4d4d4"  # an exact zero on a map: no colour of the scale
-PALETTE: Sequence[str] = tuple(to_hex(colour) for colour in sns.color_palette("colorblind"))
-# Of a column whose words have an order of their own, the first words have these colours in every figure.
-FIRST_COLOURS: Sequence[str] = (PALETTE[1], PALETTE[0], PALETTE[2])
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 DASHED: Any = (0, (4, 2))  # lines of theory
 
@@ -74,24 +83,16 @@ _chosen: ContextVar[Style] = ContextVar("chosen", default=STYLES["paper"])
 
 FIXED: Mapping[str, Any] = {
     "figure.dpi": 150,
-    "figure.facecolor": "white",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same letters on every machine
     "font.monospace": ["DejaVu Sans Mono"],
     "mathtext.fontset": "dejavusans",
+    "text.usetex": False,
     "legend.frameon": False,
     "legend.handlelength": 1.6,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
     "axes.grid": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "axes.unicode_minus": True,
-    "grid.color": "#e4e4e4",
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
     "svg.hashsalt": "vanishing-gradient-harness",
@@ -99,7 +100,9 @@ FIXED: Mapping[str, Any] = {
 }
 
 # Matplotlib's settings that are a notebook's own business, and change no file.
-OF_WINDOWS = frozenset({"backend", "backend_fallback", "interactive", "toolbar", "timezone", "date.epoch"})
+OF_WINDOWS = frozenset(
+    {"backend", "backend_fallback", "interactive", "toolbar", "timezone", "date.epoch", "datapath", "webagg.port"}
+)
 
 # Points (the layout's pads: inches) on paper; each is multiplied by the style's scale.
 LENGTHS: Mapping[str, float] = {
@@ -128,6 +131,8 @@ LENGTHS: Mapping[str, float] = {
     "figure.constrained_layout.h_pad": 0.04167,
     "figure.constrained_layout.w_pad": 0.04167,
 }
+NO_LETTERS = frozenset(name for name in LENGTHS if "font" not in name and not name.endswith(("labelsize", "titlesize")))
+FONT = "DejaVu Sans"  # comes with matplotlib: the same letters on every machine
 DPI = 300  # of the paper's images; a larger style has as many pixels a letter
 
 # Metadata that would change from day to day or between installations is left out: the same figure, the same bytes.
@@ -166,13 +171,20 @@ def scaled(length: float) -> float:
 
 @contextmanager
 def context() -> Iterator[None]:
-    """The chosen style for what is drawn or saved inside, and nothing outside."""
-    lengths = {name: scaled(length) for name, length in LENGTHS.items()}
-    # over matplotlib's defaults, and not over what a matplotlibrc or a notebook has set: the same figure, the same
-    # bytes
-    settings = {**_defaults(), **FIXED, **lengths, "savefig.dpi": DPI / scaled(1)}
-    with mpl.rc_context(cast(Any, settings)):
+    """The chosen style for what is drawn or saved inside, and nothing outside.
+
+    It stands on matplotlib's own defaults: a `matplotlibrc` beside the study, and what a notebook has set, change no
+    figure. The backend alone is left as it is.
+    """
+    with mpl.rc_context(cast(Any, {**_defaults(), **FIXED, **_inks(), **_letters(), "savefig.dpi": DPI / scaled(1)})):
         yield
+
+
+def _inks() -> Mapping[str, Any]:
+    inks = scheme()
+    names = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    papers = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
+    return {**dict.fromkeys(names, inks.ink), **dict.fromkeys(papers, inks.paper), "grid.color": inks.grid}
 
 
 @cache
@@ -183,51 +195,36 @@ def _defaults() -> Mapping[str, Any]:
         return {name: value for name, value in mpl.rcParamsDefault.items() if name not in OF_WINDOWS}
 
 
-def colours(column: str | None, levels: Sequence[object]) -> list[str]:
-    """One colour for each level of a column, in the levels' order.
-
-    A cell type has the same colour in every figure; numbers on a scale (ρ, window, T) run from light to dark; other
-    levels take the colour-blind safe palette; a null is grey unless it means a value (no BPTT window: the full one).
-    """
-    real = [level for level in levels if canonical(level) is not None or labels.null(column or "")]
-    fixed = dict(zip(labels.order(column), FIRST_COLOURS, strict=False)) if column == "cell" else {}
-    if fixed:
-        spare = iter(colour for colour in PALETTE if colour not in fixed.values())
-        table = {str(level): fixed.get(str(level)) or next(spare, INK) for level in real}
-    elif labels.sequential(column) and len(real) > 1:
-        shades = sns.color_palette("flare", as_cmap=True)
-        table = {str(level): to_hex(shades(i / (len(real) - 1))) for i, level in enumerate(real)}
-    else:
-        table = {str(level): PALETTE[i % len(PALETTE)] for i, level in enumerate(real)}
-    return [table.get(str(level), NONE_COLOUR) for level in levels]
+def _letters() -> Mapping[str, Any]:
+    """Lengths in the chosen style, with the figure's own family and size of letters."""
+    own = appearance.current()
+    lengths = {name: scaled(length if name in NO_LETTERS else length * letters()) for name, length in LENGTHS.items()}
+    return {**lengths, "font.family": [*([own.font] if own.font else []), FONT]}
 
 
-def magnitude_map() -> Colormap:
-    """Colours for the logarithm of a gradient: dark is small."""
-    return mpl.colormaps["viridis"]
+def ink() -> str:
+    """The colour of text and lines, on the paper in use."""
+    return scheme().ink
 
 
-def rate_map() -> Colormap:
-    """Colours for a rate between 0 and 1: light is 0."""
-    colour_map: Colormap = sns.color_palette("crest", as_cmap=True)
-    return colour_map
+def faint() -> str:
+    """The colour of what is said besides."""
+    return scheme().faint
 
 
-def cycle(levels: int) -> list[str]:
-    """Colours around the hue circle, so that ordered values may be cyclic (months); neighbours differ in lightness."""
-    light, dark = (sns.husl_palette(levels, s=0.9, l=lightness) for lightness in (0.68, 0.48))
-    return [to_hex((light, dark)[i % 2][i]) for i in range(levels)]
+def rule() -> str:
+    """The colour of lines that only divide."""
+    return scheme().rule
 
 
-def diverging_map() -> Colormap:
-    """Colours for a state with a sign: white is 0, blue below, red above."""
-    return mpl.colormaps["RdBu_r"]
+def paper() -> str:
+    """The colour of the ground."""
+    return scheme().paper
 
 
-def shade_map() -> Colormap:
-    """Shades for the logarithm of a gradient on a node: dark is large."""
-    shades: Colormap = sns.light_palette(INK, as_cmap=True)
-    return shades
+def letters() -> float:
+    """Size of a figure's letters relative to those of its style: its own `font_size`."""
+    return (appearance.current().font_size or LENGTHS["font.size"]) / LENGTHS["font.size"]
 
 
 def log_norm(parts: Sequence[Values]) -> Normalize:
@@ -262,10 +259,15 @@ def whole_numbers(axis: Any) -> None:
     axis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
 
 
+def small() -> float:
+    """Points of the numbers inside a figure."""
+    return scaled(SMALLEST * letters())
+
+
 def legend_entry(text: str) -> float:
     """Estimated width of a legend's entry in points: its handle, its letters (a formula counts as four) and the gap."""
-    letters = len(re.sub(r"\$[^$]*\$", "4444", text))
-    return scaled(letters * 0.6 * LENGTHS["legend.fontsize"] + 26)
+    count = len(re.sub(r"\$[^$]*\$", "4444", text))
+    return scaled(count * 0.6 * letters() * LENGTHS["legend.fontsize"] + 26)
 
 
 def powers_of_ten(axis: Any) -> None:
@@ -282,11 +284,17 @@ def guide(ax: Axes, *, x: bool = False, y: bool = True) -> None:
     ax.grid(visible=x, axis="x")
 
 
-def encode(figure: Figure, file_format: str) -> bytes:
-    """A figure as the bytes of a 'pdf', 'png' or 'svg' file; the same figure gives the same bytes."""
+def encode(figure: Figure, file_format: str, dpi: float = DPI) -> bytes:
+    """A figure as the bytes of a 'pdf', 'png' or 'svg' file; the same figure gives the same bytes.
+
+    Args:
+        figure: what is drawn.
+        file_format: pdf, png or svg.
+        dpi: dots an inch of paper, of a PNG and of images in other files.
+    """
     buffer = io.BytesIO()
     with context():
-        figure.savefig(buffer, format=file_format, metadata=dict(METADATA[file_format]))
+        figure.savefig(buffer, format=file_format, dpi=dpi / scaled(1), metadata=dict(METADATA[file_format]))
         figure.set_layout_engine("none")  # laid out once: each further file of the same figure costs a third less
     return buffer.getvalue()
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class Success(FigureKind):
     """Success rate against a setting, one series per hue."""
 
+    pooling = "Runs that differ in {} are pooled: a rate is over all of them."
     kind: Literal["success"]
     x: str = Field("sequence_length", description="setting on the x axis, its values at equal distances")
     hue: str | None = Field("cell", description=SERIES_HUE)
@@ -33,8 +34,9 @@ class Success(FigureKind):
 
     def caption(self, study: StudySpec) -> str:
         return (
-            f"Share of runs solved against {labels.axis(self.x)}; a diverged run counts as not solved. Bars are Wilson "
-            f"95 % intervals over runs; n counts the runs behind each point (written beside it where it differs)."
+            f"Share of runs solved against {labels.axis(self.x)}; a diverged run counts as not solved, a failed one "
+            "not at all. Bars are Wilson 95 % intervals over seeds (the runs of a seed count as one); n counts the "
+            "runs behind each point (written beside it where it differs). Lines join values that are numbers."
             f"{self.about(study)}"
         )
 

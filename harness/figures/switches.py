@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.figures import panels
+from harness.figures import panels, texts
 from harness.figures.kind import FigureKind
 from harness.figures.selection import one_run
 from harness.figures.states import heat, matrix, scale, spell
-from harness.study import labels
 from harness.study.matching import matches
 from harness.study.spec import StudySpec
 from harness.theory.switches import SWITCHES
@@ -28,6 +27,7 @@ MOST_COLUMNS = 3  # of switches side by side
 class Switches(FigureKind):
     """The states of one sequence under each switch of gate surgery, one column of panels a switch."""
 
+    pooling = "Runs that differ in {} are not told apart: one of them is shown."
     kind: Literal["switches"]
 
     def columns(self) -> tuple[str, ...]:
@@ -54,6 +54,7 @@ class Switches(FigureKind):
 class SwitchError(FigureKind):
     """Largest deviation from a switch's promise against the strength with which gates are set."""
 
+    pooling = "Runs that differ in {} are pooled: each counts as one."
     kind: Literal["switch_error"]
 
     def columns(self) -> tuple[str, ...]:
@@ -152,12 +153,17 @@ def switch_error(runs: pd.DataFrame) -> Figure:
         ends = np.array([known["strength"].min(), known["strength"].max()])
         # σ(−s) = 1/(1 + eˢ) ≈ e⁻ˢ: how far a gate set with strength s is from exactly 0 or 1
         ax.plot(
-            ends, np.exp(-ends), color=style.INK, linestyle=style.DASHED, linewidth=style.scaled(0.7), label=r"$e^{-s}$"
+            ends,
+            np.exp(-ends),
+            color=style.ink(),
+            linestyle=style.DASHED,
+            linewidth=style.scaled(0.7),
+            label=r"$e^{-s}$",
         )
         ax.set_yscale("log")
         ax.minorticks_off()
         style.guide(ax)
-        ax.set_xlabel(labels.axis("strength", "pre-activation s"))
+        ax.set_xlabel(texts.axis("strength", "pre-activation s"))
         ax.set_ylabel("largest deviation")
         theory, *measured = ax.get_legend_handles_labels()[0]
         panels.legend(figure, [*measured, theory])
@@ -169,4 +175,4 @@ def _mark_steps(ax: Axes, first: int, last: int) -> None:
     from harness.figures import style
 
     for edge in (first - 1.5, last - 0.5):
-        ax.axvline(edge, color=style.INK, linewidth=style.scaled(0.8))
+        ax.axvline(edge, color=style.ink(), linewidth=style.scaled(0.8))

@@ -19,12 +19,20 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--live", action="store_true", help="serve the report on this machine alone while a sweep runs")
     parser.add_argument("--port", type=port, default=0, metavar="N", help="with --live: the port (default: a free one)")
     cli.add_figure_options(parser)
+    parser.add_argument(
+        "--columns",
+        metavar="METRIC[,METRIC]",
+        help="metrics of the grid, in the report and with --latex (default: success_rate,solved_at,final_accuracy); "
+        "initial_adjoint_slope is the gradient's",
+    )
     parser.add_argument("--latex", metavar="FILE", help="also write the grid and the verdicts as LaTeX tables")
     parser.add_argument(
         "--tensorboard", metavar="DIR", help="also write the learning curves as TensorBoard's event files"
     )
     parsed = parser.parse_args(arguments)
     exports = parsed.latex or parsed.tensorboard
+    if parsed.columns and (parsed.all or parsed.live):
+        parser.error("--columns is about one study's report: it goes with neither --all nor --live")
     if parsed.all and (parsed.study or parsed.overrides or parsed.live or exports):
         parser.error("--all is about every study: it goes with -o alone")
     if not parsed.all and parsed.study is None:
@@ -50,15 +58,17 @@ def main(arguments: list[str]) -> int:
 
         serve(plan(study), folder, parsed.port, say=lambda text: print(text, flush=True))
         return cli.DONE
+    from harness.report.gridtable import MEASURES, measures_named
     from harness.report.presenting import present
 
+    measures = measures_named(parsed.columns) if parsed.columns else MEASURES
     with cli.naming_the_sweep(parsed):
-        report = present(plan(study), folder, parsed.formats, parsed.style)
+        report = present(plan(study), folder, parsed.formats, parsed.style, measures)
     print(report.screen())
     if parsed.latex:
         from harness.report import latex
 
-        latex.write(Path(parsed.latex), study, report.judged.frames, report.judged.verdicts)
+        latex.write(Path(parsed.latex), study, report.judged.frames, report.judged.verdicts, measures)
         print(f"latex     {parsed.latex}")
     if parsed.tensorboard:
         from harness.report import tensorboard

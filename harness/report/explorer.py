@@ -116,7 +116,7 @@ def tile_map(gradients: pd.DataFrame, most: int = LARGEST_SIDE**2) -> PlotData |
         "n": [each.n[row] for row in rows],
         "t": [int(part[0]) + 1 for part in steps],
         "length": T,
-        "tiles": [[_tile(each.mean[row, part], each.zero[row, part]) for part in steps] for row in rows],
+        "tiles": _tiles(each.mean[rows], each.zero[rows], [int(part[0]) for part in steps]),
     }
 
 
@@ -125,11 +125,20 @@ def spread(count: int, most: int) -> list[int]:
     return [int(index) for index in np.unique(np.linspace(0, count - 1, min(count, most)).round())]
 
 
-def _tile(mean: Values, zero: Values) -> int | str | None:
-    finite = mean[np.isfinite(mean)]
-    if len(finite):
-        return round(10 * float(finite.mean()))
-    return ZERO if bool((zero == 1).all()) else None
+def _tiles(mean: Values, zero: Values, starts: Sequence[int]) -> list[list[int | str | None]]:
+    """A tile for each row and each stretch of steps that begins at one of `starts`, as `tile_map` describes it.
+
+    All sums at once: a page of 500 points has up to 400,000 tiles, and a call of numpy for each takes seconds.
+    """
+    finite = np.isfinite(mean)
+    count = np.add.reduceat(finite, starts, axis=1, dtype=np.int64)
+    total = np.add.reduceat(np.where(finite, mean, 0.0), starts, axis=1)
+    every = np.logical_and.reduceat(zero == 1, starts, axis=1)
+    tenths = np.rint(10 * total / np.maximum(count, 1)).astype(np.int64)
+    return [
+        [tile if n else ZERO if gone else None for tile, n, gone in zip(*row, strict=True)]
+        for row in zip(tenths.tolist(), count.tolist(), every.tolist(), strict=True)
+    ]
 
 
 def _line(rows: pd.DataFrame, measure: str, most: int) -> Mapping[str, list[Any]]:

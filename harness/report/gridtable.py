@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from harness.study import labels
 from harness.study.matching import canonical
 from harness.study.spec import StudySpec
 from harness.verdicts.expectations import interval_text
-from harness.verdicts.metrics import FINAL_ACCURACY, SOLVED_AT, SUCCESS_RATE, Metric, finished
+from harness.verdicts.metrics import FINAL_ACCURACY, SOLVED_AT, SUCCESS_RATE, Metric, finished, metric_named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,18 @@ class GridRow:
     cells: tuple[TableCell, ...]
 
 
-def grid_rows(study: StudySpec, runs: pd.DataFrame, most: int | None = None) -> list[GridRow]:
+def measures_named(text: str) -> tuple[Metric, ...]:
+    """The metrics of a list of names with commas, as columns of the grid.
+
+    Raises:
+        HarnessError: a name is no metric.
+    """
+    return tuple(metric_named(name.strip()) for name in dict.fromkeys(text.split(",")))
+
+
+def grid_rows(
+    study: StudySpec, runs: pd.DataFrame, most: int | None = None, measures: Sequence[Metric] = MEASURES
+) -> list[GridRow]:
     """A row for each of the first `most` points of the grid, in the study's order, also for those without runs."""
     axes = study.axes()
     ranks = {axis: _ranks(study, axis) for axis in axes}
@@ -49,8 +60,8 @@ def grid_rows(study: StudySpec, runs: pd.DataFrame, most: int | None = None) -> 
         counts = {outcome: int((own_runs["outcome"] == outcome).sum()) for outcome in OUTCOMES}
         counts["missing"] = len(study.seeds) - len(own_runs)
         values = [(axis, settings.get(axis)) for axis in axes]
-        place = tuple(TableCell(labels.value(axis, v), str(ranks[axis][canonical(v)])) for axis, v in values)
-        rows.append(GridRow(place, counts, tuple(_cell(metric, finished(own_runs)) for metric in MEASURES)))
+        place = tuple(TableCell(_text(settings, axis), str(ranks[axis][canonical(v)])) for axis, v in values)
+        rows.append(GridRow(place, counts, tuple(_cell(metric, finished(own_runs)) for metric in measures)))
     return rows
 
 
@@ -68,10 +79,17 @@ def runs_by_point(study: StudySpec, runs: pd.DataFrame, most: int | None = None)
 
 def axis_values(study: StudySpec) -> list[tuple[str, list[str]]]:
     """Each axis with its values, both as they are shown: what the table can be filtered by."""
+    rows = [point.columns() for point in study.points]
     return [
-        (labels.axis(axis), list(dict.fromkeys(labels.value(axis, value) for value in _levels(study, axis))))
+        (labels.axis(axis), [text for text in texts if text in {_text(row, axis) for row in rows}])
         for axis in study.axes()
+        for texts in [dict.fromkeys([*(labels.value(axis, v) for v in _levels(study, axis)), labels.NOT_APPLICABLE])]
     ]
+
+
+def _text(settings: Mapping[str, Any], axis: str) -> str:
+    """A point's value on an axis; a cell or a task without that setting has none, which is no null of the setting."""
+    return labels.value(axis, settings[axis]) if axis in settings else labels.NOT_APPLICABLE
 
 
 def _ranks(study: StudySpec, axis: str) -> Mapping[object, int]:

@@ -12,6 +12,7 @@ from harness.study import labels
 from harness.study.spec import StudySpec
 from harness.text import printable
 from harness.verdicts.expectations import Verdict, overall
+from harness.verdicts.metrics import Metric
 
 # Characters that LaTeX reads as commands, and signs that its fonts have in formulas only. The rest of Unicode passes.
 ESCAPES: Mapping[str, str] = {
@@ -34,42 +35,45 @@ def escape(text: str) -> str:
     return printable(text).translate(_ESCAPES)
 
 
-def write(path: Path, study: StudySpec, frames: Frames, verdicts: Sequence[Verdict]) -> None:
+def write(
+    path: Path, study: StudySpec, frames: Frames, verdicts: Sequence[Verdict], measures: Sequence[Metric] = MEASURES
+) -> None:
     """Write both tables to a file; the same arguments give the same bytes.
 
     Raises:
         ResultsError: the file cannot be written.
     """
     try:
-        path.write_text(latex(study, frames, verdicts), encoding="utf-8")
+        path.write_text(latex(study, frames, verdicts, measures), encoding="utf-8")
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def latex(study: StudySpec, frames: Frames, verdicts: Sequence[Verdict]) -> str:
+def latex(study: StudySpec, frames: Frames, verdicts: Sequence[Verdict], measures: Sequence[Metric] = MEASURES) -> str:
     """The table of the grid, labelled `tab:<study>`, and that of the verdicts, `tab:<study>-verdicts`.
 
     Args:
         study: whose axes are the first columns, and whose claim is the caption.
         frames: its results, planned runs only.
+        measures: the metrics of the grid.
         verdicts: of all its expectations; without any there is no second table.
     """
-    parts = ["% needs \\usepackage{booktabs}", _grid(study, frames)]
+    parts = ["% needs \\usepackage{booktabs}", _grid(study, frames, measures)]
     return "\n\n".join([*parts, _verdicts(study, verdicts)] if verdicts else parts) + "\n"
 
 
-def _grid(study: StudySpec, frames: Frames) -> str:
-    rows = grid_rows(study, frames.runs)
-    head = [labels.short(name) for name in study.axes()] + [metric.label for metric in MEASURES] + ["n"]
+def _grid(study: StudySpec, frames: Frames, measures: Sequence[Metric]) -> str:
+    rows = grid_rows(study, frames.runs, measures=measures)
+    head = [labels.short(name) for name in study.axes()] + [metric.label for metric in measures] + ["n"]
     body = [
         [cell.text for cell in (*row.point, *row.cells)]
         + [str(sum(row.counts[name] for name in ("solved", "unsolved", "diverged")))]
         for row in rows
     ]
-    meanings = "; ".join(f"{metric.label}: {metric.meaning}" for metric in MEASURES)
+    meanings = "; ".join(f"{metric.label}: {metric.meaning}" for metric in measures)
     seeds = f"{len(study.seeds)} {'seed' if len(study.seeds) == 1 else 'seeds'} were planned for each row"
     caption = f"{study.claim} {meanings[0].upper()}{meanings[1:]}. Brackets: 95 % intervals. {seeds}; n have a result."
-    columns = "l" * len(study.axes()) + "l" * len(MEASURES) + "r"
+    columns = "l" * len(study.axes()) + "l" * len(measures) + "r"
     return _table(caption, f"tab:{study.name}", columns, head, body)
 
 

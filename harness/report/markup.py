@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from harness.text import printable
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 STYLE = "report.css"
+INDEX = re.compile(r"(?<![\w=|>&#])([A-Za-zα-ω])_([A-Za-z0-9]{1,3})(?!\w)")
+EXPONENT = re.compile(r"(?<=[\w)>])\^([A-Za-z0-9−+]+)")
+GREEK = re.compile(r"(?<![\w>])([α-ωΩ])(?![\w])(?!</i>)")
 
 
 def fill_template(
@@ -29,6 +38,7 @@ def fill_template(
         loader=PackageLoader("harness.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
@@ -39,6 +49,26 @@ def fill_template(
         scripts=[Markup(text) for text in code],
         policy=policy(style, code, connects=connects),
     )
+
+
+def _shown(value: Any) -> Any:
+    """What a template prints: a text with its control characters and marks of direction written out."""
+    from markupsafe import Markup
+
+    return printable(value, lines=True) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def typeset(text: str) -> Markup:
+    """A sentence as HTML in which h_t has an index, ρ^lag an exponent, and both their letters in italics.
+
+    Names of settings (`sequence_length`) are no formulas: an index stands at a single letter.
+    """
+    from markupsafe import Markup, escape
+
+    html = str(escape(printable(text, lines=True)))
+    html = INDEX.sub(r"<i>\1</i><sub>\2</sub>", html)
+    html = EXPONENT.sub(r"<sup>\1</sup>", html)
+    return Markup(GREEK.sub(r"<i>\1</i>", html))
 
 
 def policy(style: str, scripts: Sequence[str], *, connects: bool = False) -> str:

@@ -10,23 +10,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.figures.rendering import RenderedFigure
+from harness.figures.rendering import RenderedFigure, media_type
 from harness.report.gridtable import MEASURES, axis_values, grid_rows, runs_by_point
-from harness.report.markup import fill_template
+from harness.report.markup import fill_template, typeset
 from harness.schema import MACHINE, OUTCOMES
 from harness.statistics.frames import Frames
 from harness.store.files import replace_file
 from harness.study import labels
 from harness.study.matching import ordered
 from harness.study.spec import StudySpec
+from harness.text import printable
 from harness.verdicts.documents import standing
 from harness.verdicts.expectations import Verdict, overall
-from harness.verdicts.metrics import metric_named
+from harness.verdicts.metrics import Metric, metric_named
 from harness.verdicts.summary import SYMBOLS
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# When a browser shows which image of a figure, the first that matches; else the one on light paper.
+SOURCES = {
+    "stacked dark": "(max-width: 36rem) and (prefers-color-scheme: dark)",
+    "stacked": "(max-width: 36rem)",
+    "dark": "(prefers-color-scheme: dark)",
+}
 ALWAYS = ("solved", "unsolved", "diverged")  # columns of the grid that are there even if empty
 MOST_RUNS = 200  # rows of the list of failed and diverged runs
 MOST_POINTS = 1000  # rows of the grid: each costs bootstrapped intervals, curves and a map
@@ -42,6 +49,7 @@ def write(
     provenance: Mapping[str, Any],
     notes: Sequence[str] = (),
     reasons: Mapping[str, str] | None = None,
+    measures: Sequence[Metric] = MEASURES,
 ) -> None:
     """Write the report; the same arguments give the same bytes.
 
@@ -54,11 +62,12 @@ def write(
         provenance: what it ran on, by name; 'command' is shown on its own. The page has no date but one given here.
         notes: sentences to the reader, for example about missing figures.
         reasons: why runs failed, by run id.
+        measures: the metrics of the grid.
 
     Raises:
         OSError: the file cannot be written.
     """
-    text = html(study, frames, verdicts, drawings, provenance, notes, reasons)
+    text = html(study, frames, verdicts, drawings, provenance, notes, reasons, measures)
     replace_file(path, text.encode("utf-8", errors="backslashreplace"))  # a file name may be no valid UTF-8
 
 
@@ -70,6 +79,7 @@ def html(
     provenance: Mapping[str, Any],
     notes: Sequence[str] = (),
     reasons: Mapping[str, str] | None = None,
+    measures: Sequence[Metric] = MEASURES,
     *,
     live: int | None = None,
 ) -> str:
@@ -81,7 +91,7 @@ def html(
     if len(study.points) > MOST_POINTS:
         cut = f"The grid shows the first {MOST_POINTS:,} of {len(study.points):,} points; runs.parquet has them all."
         notes = [*notes, cut]
-    grid = grid_rows(study, frames.runs, MOST_POINTS)
+    grid = grid_rows(study, frames.runs, MOST_POINTS, measures)
     context = {
         "study": study,
         "seeds": len(study.seeds),
@@ -98,7 +108,7 @@ def html(
             name for name in (*OUTCOMES, "missing") if name in ALWAYS or any(row.counts[name] for row in grid)
         ],
         "grid": grid,
-        "measures": MEASURES,
+        "measures": measures,
         "stopped": stopped_runs(study, frames.runs, reasons or {}),
         "most": MOST_RUNS,
         "command": str(provenance.get("command", "")),
@@ -164,12 +174,12 @@ def _data(
     axes, outcomes = study.axes(), frames.runs["outcome"].value_counts()
     return {
         "names": [
-            labels.title({axis: settings.get(axis) for axis in axes})
+            printable(labels.title({axis: settings.get(axis) for axis in axes}))
             for settings in (point.columns() for point in study.points[:MOST_POINTS])
         ],
         "points": point_data(frames, runs_by_point(study, frames.runs, MOST_POINTS)),
         "shades": [to_hex(shades(i / (SHADES - 1))) for i in range(SHADES)],
-        "zero": style.ZERO_COLOUR,
+        "zero": style.ZERO,
         "live": live,
         "summary": {
             "name": study.name,
@@ -185,16 +195,21 @@ def _data(
     }
 
 
-def _embedded(drawing: RenderedFigure) -> Mapping[str, str]:
-    data = b64encode(drawing.image).decode("ascii")
+def _embedded(drawing: RenderedFigure) -> Mapping[str, Any]:
     return {
         "name": drawing.name,
         "title": drawing.name.replace("_", " ").replace("-", " "),
-        "caption": drawing.caption.replace(" %", "\u00a0%"),
+        "caption": typeset(drawing.caption.replace(" %", "\u00a0%")),
         "width": "wide" if drawing.wide else "narrow",
         "alt": f"{drawing.name}: {drawing.caption.split('. ')[0].rstrip('.')}.",
-        "source": f"data:{drawing.media_type};base64,{data}",
+        "source": _data_uri(drawing.image),
+        "sources": [(SOURCES[name], _data_uri(drawing.others[name])) for name in SOURCES if name in drawing.others],
+        "scrolls": drawing.wide and "stacked" not in drawing.others,
     }
+
+
+def _data_uri(image: bytes) -> str:
+    return f"data:{media_type(image)};base64,{b64encode(image).decode('ascii')}"
 
 
 def _facts(provenance: Mapping[str, Any], runs: pd.DataFrame) -> list[tuple[str, str]]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ResultsError
-from harness.figures.rendering import render
+from harness.figures.rendering import figures_folder, render
 from harness.report import page
+from harness.report.gridtable import MEASURES
 from harness.store.files import read_json
 from harness.store.journal import Journal
 from harness.store.other_versions import other_versions, sentences
@@ -17,6 +18,7 @@ from harness.store.ownership import check_owned, check_study
 from harness.store.status import Status
 from harness.study.plan import Plan
 from harness.verdicts.judging import JudgedStudy, judge_folder
+from harness.verdicts.metrics import Metric
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class RenderedReport:
 
     judged: JudgedStudy
     folder: Path
+    figures_folder: Path
     figures: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -40,7 +43,7 @@ class RenderedReport:
             "",
             f"runs      {len(runs)} of {len(self.judged.plan.runs)} ({counts})",
             f"report    {self.folder / 'report.html'}",
-            f"figures   {self.folder / 'figures'}/ ({', '.join(self.figures) or 'none'})",
+            f"figures   {self.figures_folder}/ ({', '.join(self.figures) or 'none'})",
             f"tables    {self.folder}/runs.parquet, curves.parquet, gradients.parquet",
         ]
         if seconds is not None:
@@ -49,7 +52,11 @@ class RenderedReport:
 
 
 def present(
-    plan: Plan, folder: Path, formats: Sequence[str] = ("pdf", "png"), style_name: str = "paper"
+    plan: Plan,
+    folder: Path,
+    formats: Sequence[str] = ("pdf", "png"),
+    style_name: str = "paper",
+    measures: Sequence[Metric] = MEASURES,
 ) -> RenderedReport:
     """Write figures/ and report.html of a results folder, from its committed runs alone.
 
@@ -58,6 +65,7 @@ def present(
         folder: the results folder.
         formats: of the figures: pdf, png, svg.
         style_name: of the figures: paper, talk, notebook.
+        measures: the metrics of the grid's table.
 
     Raises:
         ResultsError: the folder has no results, cannot be written, or has those of another study.
@@ -75,13 +83,14 @@ def present(
     try:
         page.write(
             folder / "report.html", plan.study, judged.frames, judged.verdicts, figures, provenance(folder), notes,
-            reasons,
+            reasons, measures,
         )  # fmt: skip
     except OSError as error:
         raise ResultsError(f"{folder}: the report cannot be written: {error.strerror or error}") from None
     notes += page.mixed_machines(judged.frames.runs)
     notes += [f"Run {run_id} failed: {reason}." for run_id, reason in reasons.items()]
-    return RenderedReport(judged, folder, tuple(figure.name for figure in figures), tuple(notes))
+    drawn = figures_folder(folder / "figures", style_name)
+    return RenderedReport(judged, folder, drawn, tuple(figure.name for figure in figures), tuple(notes))
 
 
 def remarks(status: Status) -> list[str]:

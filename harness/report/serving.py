@@ -6,6 +6,7 @@ Nothing is written, so that it cannot interfere with the sweep.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -28,6 +29,8 @@ from harness.study.plan import Plan
 from harness.verdicts.judging import judge_folder
 
 HOST = "127.0.0.1"
+CLIENT_SECONDS = 5.0  # that a client may take to send or to read on
+MOST_CLIENTS = 64  # at a time: each has a thread
 SHARE = 0.1  # of the time, at most, that rendering takes
 MARKER_SECONDS = 120.0  # a worker's marker that is older is ignored: the worker was killed
 ESTIMATE_SECONDS = 3.0  # from the start, before the pace is known well enough for an estimate of the time left
@@ -117,6 +120,37 @@ def live_page(plan: Plan, folder: Path, number: int) -> str:
     )  # fmt: skip
 
 
+class LiveServer(ThreadingHTTPServer):
+    """A server that holds few clients at a time, and has nothing to say of one that leaves.
+
+    A client that leaves, or is let go, ends in an OSError wherever its thread is: while it reads the request, writes
+    headers, or closes the connection. That is no fault of the server, and the terminal belongs to the sweep.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.places = threading.BoundedSemaphore(MOST_CLIENTS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self.places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 def server(live: Live, port: int = 0) -> ThreadingHTTPServer:
     """A server of two addresses, bound to loopback: `/` is the page, and `/progress.json` the progress of the sweep.
 
@@ -135,6 +169,8 @@ def server(live: Live, port: int = 0) -> ThreadingHTTPServer:
     hosts: set[str] = set()
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = CLIENT_SECONDS  # of the socket: a client that sends half a request, or reads nothing, is let go
+
         def do_GET(self) -> None:
             own = self.headers.get("Host") in hosts
             entry = table.get(self.path.partition("?")[0])
@@ -158,14 +194,13 @@ def server(live: Live, port: int = 0) -> ThreadingHTTPServer:
             ):  # fmt: skip
                 self.send_header(name, value)
             self.end_headers()
-            with suppress(ConnectionError):
-                self.wfile.write(data)
+            self.wfile.write(data)
 
         def log_message(self, *args: object) -> None:
             """No log: the page asks every two seconds, which would fill the terminal."""
 
     try:
-        bound = ThreadingHTTPServer((HOST, port), Handler)
+        bound = LiveServer((HOST, port), Handler)
     except OSError as error:
         raise ResultsError(f"port {port}: {error.strerror or error}; choose another with --port") from None
     hosts |= {f"{name}:{bound.server_port}" for name in (HOST, "localhost")}

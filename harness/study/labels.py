@@ -14,6 +14,8 @@ from harness.schema import Column, shown_columns
 from harness.study.matching import canonical, choices, ordered
 from harness.study.section import DECLARED, NONE_IS_A_WORD
 
+NOT_APPLICABLE = "not applicable"  # of a point whose cell or task does not have the setting
+
 
 def declared(column: str) -> Column | None:
     """The declaration of a column: a setting's, or a measured one's; None for a name that nothing declares."""
@@ -50,9 +52,16 @@ def short(column: str) -> str:
 
 
 def null(column: str) -> str:
-    """What a null of a column means, where it means more than "none"; else empty."""
+    """What a null of a column means, where it is a value of the column; else empty."""
     known = declared(column)
     return known.null if known is not None else ""
+
+
+def unset(column: str) -> str:
+    """What a null of a column means in words, whether or not it is a value."""
+    known = declared(column)
+    words = known.null or known.unset if known is not None else ""
+    return words or ("not set" if column in NONE_IS_A_WORD else "none")
 
 
 def sequential(column: str | None) -> bool:
@@ -79,7 +88,7 @@ def value(column: str, value: object) -> str:
     """
     known = canonical(value)
     if known is None:
-        return null(column) or ("not set" if column in NONE_IS_A_WORD else "none")
+        return unset(column)
     return known if isinstance(known, str) else number(known)
 
 

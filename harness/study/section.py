@@ -105,6 +105,7 @@ def setting(
     label: str = "",
     short: str = "",
     null: str = "",
+    unset: str = "",
     order: tuple[str, ...] = (),
     sequential: bool = False,
     **limits: Any,
@@ -123,16 +124,18 @@ def setting(
             words are; the ids of runs that use it change then, and no others.
         label: on an axis, with symbol and unit: "sequence length T (steps)"; default: the name in words, and the unit.
         short: in a title or a legend: "T"; default: the name in words.
-        null: what a null means where it means more than "none": "full".
+        null: what a null means where it is a value of the setting: "full".
+        unset: what a null means otherwise, where it means more than "none": "drawn".
         order: words whose order is not that of the alphabet, first to last.
         sequential: its values lie on a scale: drawn from light to dark.
         limits: pydantic's: ge, gt, le, lt, allow_inf_nan, …
 
-    What a subclass does not say again (label, short, null, order, sequential) it has from the section that it extends.
+    What a subclass does not say again (label, short, null, unset, order, sequential) it has from the section that it
+    extends.
     """
     marks: dict[str, Any] = {
         "unit": unit, "column": column, "replica": replica, "takes_list": takes_list, "names": names, "label": label,
-        "short": short, "null": null, "order": list(order), "sequential": sequential,
+        "short": short, "null": null, "unset": unset, "order": list(order), "sequential": sequential,
         "numerics": numerics if numerics != 1 else None,
     }  # fmt: skip
     return Field(default, description=meaning, json_schema_extra={k: v for k, v in marks.items() if v}, **limits)
@@ -175,6 +178,7 @@ def setting_column(model: type[Section], key: str) -> Column:
         label=inherited("label") or "",
         short=inherited("short") or "",
         null=inherited("null") or "",
+        unset=inherited("unset") or "",
         order=tuple(inherited("order") or ()),
         sequential=bool(inherited("sequential")),
     )

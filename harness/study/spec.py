@@ -39,6 +39,12 @@ __all__ = [
 ]
 
 Scalar = None | bool | int | float | str
+Inches = Annotated[float, Field(gt=0.5, le=40)]
+Palette = (
+    str
+    | Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    | Annotated[Mapping[Any, str], Field(strict=False)]
+)
 SLUG = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 
 S = TypeVar("S", bound=Sections)
@@ -66,12 +72,27 @@ Contrast = Annotated[Mapping[str, Annotated[tuple[Any, Any], Field(strict=False)
 
 
 class FigureSpec(Section):
-    """One figure of a study; each kind adds its own settings in its own file."""
+    """One figure of a study: what all kinds have; each kind adds its own settings in its own file."""
 
     kind: str = Field(description="what kind of figure")
     name: str | None = Field(None, pattern=SLUG, description="file name without ending; default: the kind")
     where: Condition = Field(
         default_factory=dict, description="only runs with these values of these columns (a list means any of them)"
+    )
+    palette: Palette | None = Field(
+        None,
+        description="own colours: the name of a palette (seaborn's or matplotlib's), a list in the order of the "
+        "levels, or a colour for each value; null: docs/figures.md",
+    )
+    order: Annotated[Mapping[str, Annotated[tuple[Any, ...], Field(strict=False)]], Field(strict=False)] = Field(
+        default_factory=dict, description="own order of the values of a column that is shown; others follow"
+    )
+    size: Annotated[tuple[Inches, Inches] | None, Field(strict=False)] = Field(
+        None, description="width and height in inches on paper (other styles in proportion); null: by its panels"
+    )
+    font: str | None = Field(None, min_length=1, description="family of the letters; null: DejaVu Sans")
+    font_size: float | None = Field(
+        None, ge=4, le=30, description="points of labels on paper, other letters in proportion; null: 7.5"
     )
 
 

@@ -59,6 +59,7 @@ class TemporalOrder(Task):
     level: Literal["easy", "normal", "moderate", "hard", "nightmare"] | None = setting(
         None,
         "one of the lecture's levels; null: scaled to sequence_length",
+        unset="scaled",
         order=("easy", "normal", "moderate", "hard", "nightmare"),
     )
     symbols: Literal[2, 3] = setting(2, "X/Y symbols in a sequence: 2 (four classes) or 3 (eight)")

@@ -12,13 +12,15 @@ from xml.etree import ElementTree
 import pandas as pd
 
 from harness.errors import ResultsError
+from harness.guarding import Missing, attempt
 from harness.statistics.frames import Frames
 from harness.store import tables
 from harness.store.journal import Journal
 from harness.study.matching import canonical
 from harness.study.plan import Plan
+from harness.study.spec import Expectation
 from harness.text import terminal_width, xml_bytes
-from harness.verdicts.expectations import Verdict, judge, overall
+from harness.verdicts.expectations import Verdict, describe, judge, overall
 from harness.verdicts.summary import summary
 
 
@@ -80,7 +82,17 @@ def judge_folder(plan: Plan, folder: Path) -> JudgedStudy:
     journal = Journal.open(folder)
     frames = Frames.from_tables(tables.derive(journal, plan))
     planned = planned_runs(plan)
-    return JudgedStudy(plan, frames, [verdict for e in plan.study.expect for verdict in judge(e, frames.runs, planned)])
+    verdicts = [verdict for each in plan.study.expect for verdict in _judged(each, frames.runs, planned)]
+    return JudgedStudy(plan, frames, verdicts)
+
+
+def _judged(expectation: Expectation, runs: pd.DataFrame, planned: pd.DataFrame) -> list[Verdict]:
+    """The verdicts on one expectation; one that raises (a plug-in's metric) has no verdict, and costs itself alone."""
+    outcome = attempt(lambda: judge(expectation, runs, planned))
+    if isinstance(outcome, Missing):
+        reason = f"could not be judged: {outcome.reason}"
+        return [Verdict(describe(expectation), "incomplete", reason, expectation.metric)]
+    return outcome.value
 
 
 def planned_runs(plan: Plan) -> pd.DataFrame:

@@ -215,3 +215,25 @@ def test_500_runs_make_a_small_page_that_opens_fast(browser: Any, large_report: 
     assert min(taken) < SLOWEST
     assert len(browser.find_elements(By.CSS_SELECTOR, "#points tbody button")) == 500
     assert warnings(browser) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_every_measured_value_and_every_figure_on_its_paper(
+    browser: Any, report: Path, scheme: str
+) -> None:
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 375, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    )
+    media = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+    browser.get(report.as_uri())
+    right = (
+        "return Math.max(...[...document.querySelectorAll('td, tbody th')].map(e => e.getBoundingClientRect().right))"
+    )
+    assert browser.execute_script(right) <= 375
+    wide = "return [...document.querySelectorAll('.card img')].map(e => e.getBoundingClientRect().right)"
+    assert max(browser.execute_script(wide)) <= 375
+    sources = browser.execute_script(
+        "return [...document.querySelectorAll('.card img')].map(e => e.currentSrc === e.src)"
+    )
+    assert not any(sources) if scheme == "dark" else not all(sources)

@@ -55,8 +55,8 @@ def test_a_heading_counts_right_answers() -> None:
 
 def test_wrong_answers_have_a_mark_and_a_colour_of_their_own() -> None:
     colour = {text.get_text(): text.get_color() for text in examples(THREE).axes[0].texts}
-    assert colour["✓ A"] == style.INK
-    assert colour["✗ X"] == colour["✗ Y"] != style.INK
+    assert colour["✓ A"] == style.ink()
+    assert colour["✗ X"] == colour["✗ Y"] != style.ink()
 
 
 def test_an_input_that_a_network_did_not_get_does_not_count_against_it() -> None:

@@ -162,10 +162,10 @@ def test_success_writes_every_n(frames: Frames) -> None:
     assert sorted(text.get_text() for text in figure.axes[0].texts) == ["12"] * 4 + ["16"] * 2
 
 
-def test_a_null_hue_is_drawn_grey_and_called_none(frames: Frames) -> None:
+def test_a_null_hue_is_drawn_grey_and_named_by_what_it_means(frames: Frames) -> None:
     figure = success(frames.runs, hue="forget_bias")
-    assert [text.get_text().split(" (")[0] for text in figure.legends[0].get_texts()] == ["1", "chrono", "none"]
-    assert style.NONE_COLOUR in {each.get_color() for each in figure.axes[0].lines}
+    assert [text.get_text().split(" (")[0] for text in figure.legends[0].get_texts()] == ["1", "chrono", "drawn"]
+    assert style.scheme().null in {each.get_color() for each in figure.axes[0].lines}
 
 
 def test_an_ended_run_keeps_its_last_accuracy_up_to_the_budget(frames: Frames) -> None:

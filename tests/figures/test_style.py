@@ -126,13 +126,13 @@ def test_a_cell_has_one_colour_everywhere() -> None:
 
 
 def test_a_null_is_grey_unless_it_means_a_value() -> None:
-    assert style.colours("forget_bias", ["1.0", None])[1] == style.NONE_COLOUR
-    assert style.NONE_COLOUR not in style.colours("bptt_window", [5, 25, None])
+    assert style.colours("forget_bias", ["1.0", None])[1] == style.scheme().null
+    assert style.scheme().null not in style.colours("bptt_window", [5, 25, None])
 
 
 def test_values_are_written_as_in_a_paper() -> None:
     assert [labels.value("bptt_window", value) for value in (None, 25.0)] == ["full", "25"]
-    assert [labels.value("forget_bias", value) for value in (None, "1.0", "chrono")] == ["none", "1", "chrono"]
+    assert [labels.value("forget_bias", value) for value in (None, "1.0", "chrono")] == ["drawn", "1", "chrono"]
     assert labels.axis("sequence_length") == "sequence length T (steps)"
     assert labels.axis("batch_size", "sequences") == "batch size (sequences)"
     assert labels.title({"cell": "lstm", "sequence_length": 100}) == "cell = lstm, T = 100"

@@ -22,10 +22,10 @@ class Training(Section):
     batch_size: int = setting(32, "sequences in a training batch", unit="sequences", ge=1)
     max_updates: int = setting(4000, "budget of parameter updates", unit="updates", ge=0)
     clip_norm: Unbounded | None = setting(
-        None, "gradients longer than this are scaled to it, over all parameters of a run; null: never"
+        None, "gradients longer than this are scaled to it, over all parameters of a run; null: never", unset="never"
     )
     clip_value: Unbounded | None = setting(
-        None, "each number of the gradient is held between minus this and this; null: never"
+        None, "each number of the gradient is held between minus this and this; null: never", unset="never"
     )
     omega: float | None = setting(
         None, "α, weight of Pascanu's Ω, which holds ‖∂L/∂h_t‖ to the length it had a step later; null: none", gt=0
