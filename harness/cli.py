@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from harness.errors import HarnessError, NoResultsError, check_current_folder, nearest
-from harness.text import printable
+from harness.errors.text import printable
 
 # Exit codes. 0: done, and every expectation that has a verdict holds; 1: runs failed, or are missing where a verdict
 # needs them; 2: the command or the study is wrong; 3: an expectation fails, or a comparison is a regression.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape as escape_markup
 
-from harness.text import printable
+from harness.errors.text import printable
 
 MOST_VALUES = 12
 MOST_ROWS = 40

@@ -15,9 +15,9 @@ from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import HarnessError
+from harness.errors.text import reason
 from harness.execution.job import JobOptions, Outcome, work
 from harness.study.plan import Pack
-from harness.text import reason
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -14,6 +14,7 @@ from socket import gethostname
 from time import monotonic
 
 from harness.errors import DeadlineError, HarnessError, ResultsError
+from harness.errors.text import LONGEST_TRACE, reason
 from harness.execution.environment import own_modes, prepare, single_threaded
 from harness.schema import Record
 from harness.store.checkpoints import Checkpoints
@@ -23,7 +24,6 @@ from harness.study.identity import Versions, changed, harness_version
 from harness.study.plan import Pack
 from harness.study.plugins import load_object, plugin_versions
 from harness.study.spec import Point
-from harness.text import LONGEST_TRACE, reason
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import HarnessError, ResultsError
+from harness.errors.text import printable, reason, shortened
 from harness.execution import cluster, processes
 from harness.execution.job import MARKER, JobOptions, Outcome, work
 from harness.execution.progress import Progress
@@ -18,7 +19,6 @@ from harness.store.journal import Journal
 from harness.store.ownership import SHARD
 from harness.study import labels
 from harness.study.plan import Pack, Run
-from harness.text import printable, reason, shortened
 
 
 @dataclass

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+from harness.errors.text import reason
 from harness.execution.environment import die_with
-from harness.text import reason
 
 with warnings.catch_warnings():  # `why_not` says it where it matters
     warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")

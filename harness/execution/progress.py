@@ -14,9 +14,9 @@ from time import monotonic
 from types import TracebackType
 from typing import Any
 
+from harness.errors.text import printable
 from harness.store.files import read_json
 from harness.store.status import clock
-from harness.text import printable
 
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 SHORTEST_BAR, LONGEST_BAR = 6, 24  # characters

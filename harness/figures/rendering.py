@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ResultsError
+from harness.errors.guarding import Missing, attempt
 from harness.figures import style
 from harness.figures.canvas import stacked
 from harness.figures.kind import FigureKind
-from harness.guarding import Missing, attempt
 from harness.statistics.frames import Frames
 from harness.store.files import read_json, replace_file
 from harness.study.spec import SLUG, StudySpec

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.errors.text import printable
 from harness.figures import appearance
 from harness.study import labels
 from harness.study.matching import canonical
-from harness.text import printable
 
 
 def literal(text: str) -> str:

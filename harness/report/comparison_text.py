@@ -8,10 +8,10 @@ from textwrap import fill, wrap
 from typing import Any
 from xml.etree import ElementTree
 
+from harness.errors.text import WIDEST, markdown_code, printable, terminal_width, xml_bytes
+from harness.errors.text import markdown as as_markdown
 from harness.statistics.intervals import Interval
 from harness.statistics.significance import CORRECTED_MEANS, IMPROVEMENT_MEANS, PERMUTATION_MEANS
-from harness.text import WIDEST, markdown_code, printable, terminal_width, xml_bytes
-from harness.text import markdown as as_markdown
 from harness.verdicts.comparison import ComparedCell, Comparison
 from harness.verdicts.expectations import interval_text
 from harness.verdicts.metrics import Measured

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import ResultsError
+from harness.errors.text import printable
 from harness.report.gridtable import MEASURES, grid_rows
 from harness.statistics.frames import Frames
 from harness.study import labels
 from harness.study.spec import StudySpec
-from harness.text import printable
 from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.metrics import Metric
 

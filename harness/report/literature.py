@@ -8,10 +8,10 @@ from pathlib import Path
 from textwrap import fill
 
 from harness.errors import ResultsError
+from harness.errors.text import markdown as as_markdown
+from harness.errors.text import markdown_code, printable, terminal_width
 from harness.study.plan import Plan
 from harness.study.spec import Paper
-from harness.text import markdown as as_markdown
-from harness.text import markdown_code, printable, terminal_width
 from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.judging import judge_folder
 from harness.verdicts.summary import SYMBOLS, summary

@@ -9,7 +9,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from harness.text import printable
+from harness.errors.text import printable
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors.text import printable
 from harness.figures.rendering import RenderedFigure, media_type
 from harness.report.gridtable import MEASURES, axis_values, grid_rows, runs_by_point
 from harness.report.markup import fill_template, typeset
@@ -19,7 +20,6 @@ from harness.store.files import replace_file
 from harness.study import labels
 from harness.study.matching import ordered
 from harness.study.spec import StudySpec
-from harness.text import printable
 from harness.verdicts.documents import standing
 from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.metrics import Metric, metric_named

@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.errors.text import printable, shortened
 from harness.store.journal import Journal
 from harness.store.other_versions import other_versions, sentences
 from harness.study.plan import Plan, Run
-from harness.text import printable, shortened
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from typing import Any, Generic, TypeVar, get_args
 
 from harness.entrypoints import metadata, tolerate
 from harness.errors import HarnessError, Place, Problem, StudyError, nearest
+from harness.errors.text import reason
 from harness.study.identity import PluginVersion
 from harness.study.section import Section
 from harness.study.sources import code_version
-from harness.text import reason
 
 T = TypeVar("T")
 

@@ -12,14 +12,14 @@ from xml.etree import ElementTree
 import pandas as pd
 
 from harness.errors import ResultsError
-from harness.guarding import Missing, attempt
+from harness.errors.guarding import Missing, attempt
+from harness.errors.text import terminal_width, xml_bytes
 from harness.statistics.frames import Frames
 from harness.store import tables
 from harness.store.journal import Journal
 from harness.study.matching import canonical
 from harness.study.plan import Plan
 from harness.study.spec import Expectation
-from harness.text import terminal_width, xml_bytes
 from harness.verdicts.expectations import Verdict, describe, judge, overall
 from harness.verdicts.summary import summary
 

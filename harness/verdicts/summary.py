@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
-from harness.text import WIDEST
+from harness.errors.text import WIDEST
 from harness.verdicts.expectations import Verdict, VerdictState
 
 SYMBOLS: Mapping[VerdictState, str] = {"holds": "✓", "fails": "✗", "incomplete": "…", "not asked": "–"}

@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 from synthetic_results import SyntheticResults, figures
 
+from harness.errors.guarding import Missing, attempt
+from harness.errors.text import LONGEST_REASON
 from harness.figures import style, texts
 from harness.figures.kind import FigureKind
 from harness.figures.rendering import render
 from harness.figures.score import score
-from harness.guarding import Missing, attempt
 from harness.report import serving
 from harness.report.explorer import tile_map
 from harness.report.markup import typeset
 from harness.report.page import html
 from harness.study import labels
-from harness.text import LONGEST_REASON
 
 
 class Breaking(FigureKind):

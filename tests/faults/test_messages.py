@@ -19,11 +19,11 @@ from study_texts import study_text
 import harness
 from harness import check, cli, compare, sample, status, sweep
 from harness.errors import HarnessError, NoResultsError, StudyError, nearest
+from harness.errors.text import LONGEST_REASON, markdown, markdown_code, printable, reason, shortened, xml_bytes
 from harness.execution.progress import Progress
 from harness.report import __main__ as report
 from harness.store.location import name_note
 from harness.tasks.programs import evaluated
-from harness.text import LONGEST_REASON, markdown, markdown_code, printable, reason, shortened, xml_bytes
 from harness.verdicts.expectations import Verdict
 from harness.verdicts.metrics import METRICS, Measured
 from harness.verdicts.summary import summary

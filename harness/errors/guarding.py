@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from harness import text
-from harness.errors import HarnessError
+from harness.errors import HarnessError, text
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from harness.text import printable
+from harness.errors.text import printable
 
 
 class HarnessError(Exception):
