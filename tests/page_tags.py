@@ -9,7 +9,7 @@ from operator import methodcaller
 class PageTags(HTMLParser):
     """A page's tags with their attributes, and its text; every tag must be closed where it was opened."""
 
-    VOID = frozenset({"meta", "img", "br", "link"})
+    VOID = frozenset({"meta", "img", "br", "link", "source"})
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -27,8 +27,9 @@ def test_a_report_is_written_in_every_requested_form(study_file, tmp_path: Path)
     assert (
         exit_code(report, *common, "--style", "talk", "--format", "svg", "--latex", tmp_path / "small.tex") == cli.DONE
     )
-    assert sorted(path.name for path in figures.glob("[!.]*")) == ["learning.svg"]
-    assert (figures / "learning.svg").read_text() != paper
+    assert [path.name for path in (figures / "talk").glob("[!.]*")] == ["learning.svg"]
+    assert (figures / "talk" / "learning.svg").read_text() != paper
+    assert (figures / "learning.svg").read_text() == paper
     assert r"\caption{Two updates change 100~\% of nothing\_much." in (tmp_path / "small.tex").read_text()
 
 

@@ -12,7 +12,6 @@ from pydantic import Field
 
 from harness.errors import HarnessError, nearest
 from harness.figures import panels
-from harness.figures.canvas import is_stacked
 from harness.figures.kind import FigureKind
 from harness.study.spec import StudySpec
 
@@ -37,6 +36,8 @@ class Composite(FigureKind):
     )
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
+        from harness.figures.canvas import is_stacked
+
         named = _named(study)
         layout = [[name] for name in places(self.layout)] if is_stacked() else self.layout
         return compose(
@@ -106,7 +107,7 @@ def compose(
         HarnessError: a panel has nothing to draw, or its function makes a figure of its own.
     """
     from harness.figures import style
-    from harness.figures.canvas import canvas, drawing_on, own_size
+    from harness.figures.canvas import canvas, drawing_on, is_stacked, own_size
 
     inches = (style.SINGLE if is_stacked() else width or style.DOUBLE) * style.chosen().double / style.DOUBLE
     with style.context():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,7 +84,8 @@ def render(
     target = figures_folder(folder, style_name)
     with style.use(style_name):
         if formats:
-            _remove_previous(study, target, formats)
+            with _writing(target):
+                _remove_previous(study, target, formats)
         for figure in study.figures:
             if not isinstance(figure, FigureKind):
                 continue
@@ -94,16 +95,22 @@ def render(
                 notes.append(f"Figure '{name}' is missing: {outcome.reason}.")
                 continue
             drawing, files, unknown = outcome.value
-            try:
+            with _writing(target):
                 target.mkdir(parents=True, exist_ok=True)
                 for file_format, data in files.items():  # replaced, since a link would lead to a file of somebody else
                     replace_file(target / f"{name}.{file_format}", data)
-            except OSError as error:
-                raise ResultsError(f"{target}: figures cannot be written: {error.strerror or error}") from None
             rendered.append(drawing)
             if unknown:
                 notes.append(f"Figure '{name}': its font has no sign for {unknown}; `font:` names another.")
     return rendered, notes
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ResultsError(f"{folder}: figures cannot be written: {error.strerror or error}") from None
 
 
 def _remove_previous(study: StudySpec, folder: Path, formats: Sequence[str]) -> None:

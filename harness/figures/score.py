@@ -191,7 +191,7 @@ def _series(ax: Axes, table: pd.DataFrame, colour: str, marker: str) -> None:
 
 def _stretches(table: pd.DataFrame, known: npt.NDArray[np.bool_]) -> list[list[int]]:
     """The neighbouring points that a line joins: those at numbers; there is nothing between two words, or at a null."""
-    numbers = [isinstance(canonical(level), float) for level in table[table.columns[0]]]
+    numbers = [isinstance(canonical(level), int | float) for level in table[table.columns[0]]]
     joined = [i for i, (number, value) in enumerate(zip(numbers, known, strict=True)) if number and value]
     return [joined] if len(joined) > 1 else []
 

@@ -33,6 +33,8 @@ def check_owned(folder: Path) -> None:
         names = frozenset(os.listdir(folder))
     except FileNotFoundError:
         return
+    except ValueError:  # a null character
+        raise ResultsError(f"{folder}: no path of a folder; choose another one with -o") from None
     except OSError as error:
         raise ResultsError(
             f"{folder}: cannot be written: {error.strerror or error}; choose another folder with -o"

@@ -50,7 +50,7 @@ def summary(verdicts: Sequence[Verdict], width: int = 100) -> str:
 def _paragraphs(
     verdicts: Sequence[Verdict], rows: Sequence[Sequence[tuple[str, str, str, str]]], width: int
 ) -> Iterator[str]:
-    """A verdict a paragraph: the expectation, below it what was measured, and the reason."""
+    """A verdict a paragraph: the expectation, below it what was measured, and its remarks."""
     for verdict, groups in zip(verdicts, rows, strict=True):
         for i, line in enumerate(wrap(_tied(verdict.text), width - 2)):
             yield f"{SYMBOLS[verdict.state] if i == 0 else ' '} {line}".replace("\u00a0", " ")
@@ -59,12 +59,15 @@ def _paragraphs(
             numbers = ",  ".join(entry.replace(" ", "\u00a0") for entry in entries)
             for line in wrap(numbers, width, initial_indent="    ", subsequent_indent="      "):
                 yield line.replace("\u00a0", " ")
-        for line in wrap(_tied(_reason(verdict)), width, initial_indent="  ", subsequent_indent="  "):
-            yield line.replace("\u00a0", " ")
+        for text in _remarks(verdict):
+            for line in wrap(_tied(text), width, initial_indent="  ", subsequent_indent="  "):
+                yield line.replace("\u00a0", " ")
 
 
-def _reason(verdict: Verdict) -> str:
-    return verdict.reason if verdict.state != "not asked" else f"not asked: {verdict.reason}"
+def _remarks(verdict: Verdict) -> tuple[str, str]:
+    """Why it does not hold, or a contrast's paired test; and a warning."""
+    reason = verdict.reason if verdict.state != "not asked" else f"not asked: {verdict.reason}"
+    return reason, f"warning: {verdict.remark}" if verdict.warning else ""
 
 
 def _value(name: str, value: str) -> str:
@@ -72,9 +75,9 @@ def _value(name: str, value: str) -> str:
 
 
 def _text(verdict: Verdict, width: int) -> list[str]:
-    """The expectation; indented below it why it does not hold, or a contrast's paired test, and a warning."""
+    """The expectation, and its remarks indented below it."""
     lines = wrap(_tied(verdict.text), width)
-    for text in (_reason(verdict), f"warning: {verdict.remark}" if verdict.warning else ""):
+    for text in _remarks(verdict):
         lines += wrap(_tied(text), width, initial_indent="  ", subsequent_indent="  ")
     return [line.replace("\u00a0", " ") for line in lines]
 

@@ -75,7 +75,7 @@ def test_a_number_is_written_so_that_it_reads_back_as_itself() -> None:
 def test_a_word_none_and_a_null_are_not_written_alike() -> None:
     assert labels.value("curriculum", "none") == "none"
     assert labels.value("curriculum", None) == "not set"
-    assert labels.value("forget_bias", None) == "none"
+    assert labels.value("forget_bias", None) == "drawn"
     assert labels.value("bptt_window", None) == "full"
 
 

@@ -65,7 +65,7 @@ def test_a_filter_that_matches_nothing_is_an_error(
 
 
 def test_a_condition_from_python_that_matches_nothing_is_an_error(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("harness.api.study._torch_came_first", lambda: False)
+    monkeypatch.setattr("harness.execution.sweeping.check_this_process", lambda: None)
     study = harness.Study.from_text(study_text(seeds=1000))
     with pytest.raises(HarnessError, match="has seed=1000; they have 0 to 999"):
         study.run(where={"seed": [3, 1000]}, folder=tmp_path / "out", n_jobs=1)

@@ -29,7 +29,7 @@ def test_files_are_the_same_bytes_twice_in_every_style_and_format(
     first, again = (render(study, synthetic.frames, tmp_path / name, cli.FORMATS, look) for name in ("a", "b"))
     assert first == again
     a, b = (figures_folder(tmp_path / name, look) for name in ("a", "b"))
-    names = sorted(path.name for path in a.iterdir())
+    names = sorted(path.name for path in a.glob("[!.]*"))
     assert names == ["success.pdf", "success.png", "success.svg"]
     assert all((a / name).read_bytes() == (b / name).read_bytes() for name in names)
 
@@ -39,20 +39,20 @@ def test_files_are_pdf_and_png_by_default_and_those_of_other_formats_are_removed
 ) -> None:
     render(study, synthetic.frames, tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "success.pdf", "success.png"]
+    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == ["notes.txt", "success.pdf", "success.png"]
     render(study, synthetic.frames, tmp_path, ["svg"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "success.svg"]
+    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == ["notes.txt", "success.svg"]
 
 
 def test_a_talks_figures_lie_beside_the_papers_and_not_over_them(
     synthetic: SyntheticResults, study: StudySpec, tmp_path: Path
 ) -> None:
     render(study, synthetic.frames, tmp_path)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("[!.]*")}
     render(study, synthetic.frames, tmp_path, ["svg", "png"], "talk")
     render(study, synthetic.frames, tmp_path, ["png"], "talk")
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
-    assert [path.name for path in (tmp_path / "talk").iterdir()] == ["success.png"]
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("[!.]*") if path.is_file()} == before
+    assert [path.name for path in (tmp_path / "talk").glob("[!.]*")] == ["success.png"]
     assert (tmp_path / "talk" / "success.png").read_bytes() != before["success.png"]
 
 

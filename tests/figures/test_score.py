@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from artists import dotted, entries, solid
+from artists import dotted, entries
 from synthetic_results import SyntheticResults, figures, point, simulate
 
 from harness.errors import HarnessError
@@ -46,8 +46,8 @@ def test_every_metric_is_drawn_as_in_the_table_or_reported_as_not_recorded(runs:
         with pytest.raises(HarnessError, match="was recorded"):
             score(runs, metric=name)
         return
-    longest_last = sorted(solid(score(runs, metric=name).axes[0]), key=lambda line: len(line.get_xdata()))
-    lines = {line.get_color(): line.get_ydata() for line in longest_last}
+    points = [container.lines[0] for container in score(runs, metric=name).axes[0].containers]
+    lines = {line.get_color(): line.get_ydata() for line in points}
     for cell in ("rnn", "lstm"):
         values = scores(runs[runs["cell"] == cell], metric=METRICS[name], by="sequence_length")["value"]
         assert lines[style.colours("cell", [cell])[0]].tolist() == values[np.isfinite(values)].tolist()

@@ -206,7 +206,7 @@ def test_two_workers_sweep_a_study_of_plug_ins(example, tmp_path: Path, study_fi
     assert "✓ success_rate" in printed
     assert "✓ most_updates" in printed
     figures = tmp_path / "out" / "own" / "figures"
-    assert sorted(path.name for path in figures.iterdir()) == ["profile.png", "slope.png"]
+    assert sorted(path.name for path in figures.glob("[!.]*")) == ["profile.png", "slope.png"]
 
 
 def test_a_package_brings_an_experiment(example, tmp_path: Path, study_file, capsys) -> None:
