@@ -26,6 +26,9 @@ class Tile:
     values: dict[tuple[Node, int, int], ir.Value] = field(default_factory=dict)
 
 
+Begin = Callable[[Any, ir.Value, Tile, int, int], ir.Value]
+
+
 class PassEmitter:
     """Emits passes of one direction of a step.
 
@@ -45,6 +48,7 @@ class PassEmitter:
     ) -> None:
         self.lanes, self.b, self.shapes = lanes, lanes.b, shapes
         self.rows, self.read, self.write = rows, read, write
+        self.begin: Begin | None = None
 
     # addresses
 
@@ -72,15 +76,19 @@ class PassEmitter:
 
     # a pass
 
-    def emit(self, step: Pass, layout: PassLayout, weights: ir.Value, bias: ir.Value | None) -> None:
+    def emit(
+        self, step: Pass, layout: PassLayout, weights: ir.Value, bias: ir.Value | None, begin: Begin | None = None
+    ) -> None:
         """All units of all sequences: first the sums over sources, then the nodes that are stored or summed.
 
         Args:
             weights: packed, see `layout.pack`.
             bias: (accumulators, H), of those of the forward direction.
+            begin: what an accumulator begins with besides.
         """
-        H, u = self.shapes.H, layout.height
+        H, u = layout.units, layout.height
         width = self.shapes.columns * self.lanes.width
+        self.begin = begin
         with loop(self.b, I64(0), I64(self.shapes.W), step=width) as column:
             shared: dict[tuple[Node, int, int], ir.Value] = {}
             before = Tile(I64(0), column, {}, shared)
@@ -131,7 +139,10 @@ class PassEmitter:
             elif v == 0:
                 index = self.b.add(I64(name * self.shapes.H), self.unit(tile, k))
                 for same in range(columns):
-                    tile.accumulators[name, k, same] = self.number(bias, index)
+                    first = self.number(bias, index)
+                    if self.begin is not None:
+                        first = self.begin(name, first, tile, k, same)
+                    tile.accumulators[name, k, same] = first
         for source in layout.sources:
             self._multiply(source, weights, tile, packed, u)
             packed = self.b.add(packed, I64(source.n * len(source.targets) * u))

@@ -21,7 +21,10 @@ Array = np.ndarray[Any, Any]
 
 
 class Kernel:
-    """The compiled forms of one cell: `forward`, `forward_keep`, `backward`, `backward_every`, each made when needed.
+    """The compiled forms of one cell, each made when needed.
+
+    They are `forward`, `forward_keep` (with what the way back needs) and `backward`, with `_every` where the loss sees
+    every step and `_inputs` where the gradient of real inputs is wanted.
 
     Args:
         program: of the cell's step.
@@ -40,6 +43,7 @@ class Kernel:
         self._libraries: dict[str, tuple[Library, list[str]]] = {}
         self.forward_layout = layouts.forward_layout(program, shapes)
         self.backward_layout = layouts.backward_layout(program, shapes)
+        self.input_layout = layouts.input_layout(program, shapes)
         self.chunk = layouts.chunk(program, shapes)
         self.dtype = np.dtype(np.float64 if shapes.double else np.float32)
         self.integer = np.dtype(np.int64 if shapes.double else np.int32)
@@ -48,11 +52,11 @@ class Kernel:
             size = int(np.prod(shape))
             places[name] = np.arange(start, start + size).reshape(shape)
             start += size
-        self.size = start
         self._places = places
         self._index = {
             "forward": _joined(layouts.pack(self.forward_layout, shapes, places.__getitem__, transposed=False)),
             "backward": _joined(layouts.pack(self.backward_layout, shapes, places.__getitem__, transposed=True)),
+            "inputs": _joined(layouts.pack([self.input_layout], shapes, places.__getitem__, transposed=True)),
         }
 
     def module(self, name: str) -> tuple[ir.Module, list[str]]:
@@ -61,7 +65,10 @@ class Kernel:
         if name.startswith("forward"):
             slots = loops.forward(module, self.program, self.shapes, self.forward_layout, keep=name.endswith("keep"))
         else:
-            slots = loops.backward(module, self.program, self.shapes, self.backward_layout, every=name.endswith("every"))
+            slots = loops.backward(
+                module, name, self.program, self.shapes, self.backward_layout,
+                every="every" in name, inputs=self.input_layout if "inputs" in name else None,
+            )  # fmt: skip
         return module, slots
 
     def call(self, name: str, table: Mapping[str, int]) -> None:
@@ -85,6 +92,10 @@ class Kernel:
         """All used parameters of each replica, one after another, (R, size)."""
         R = next(iter(parameters.values())).shape[0]
         return torch.cat([parameters[name].detach().reshape(R, -1) for name in self.names], 1).numpy()
+
+    def first(self, name: str) -> int:
+        """Where a parameter begins in the flat ones."""
+        return int(self._places[name].flat[0])
 
     def biases(self, flat: Array) -> Array:
         """The sum of each accumulator's bias vectors, (R, A, H)."""

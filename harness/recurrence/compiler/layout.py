@@ -14,6 +14,7 @@ import numpy as np
 from harness.recurrence.compiler.arithmetic import BYTES
 from harness.recurrence.compiler.program import Program
 
+ONE_HOT = 48  # of a larger alphabet the columns of U are gathered, which costs as much as a product with 40 rows
 CHUNK_BYTES = 384 << 10  # of deltas at once, for the gradients of weights: about half of a core's second cache
 
 
@@ -38,6 +39,11 @@ class Shapes:
     @property
     def W(self) -> int:
         return -(-self.B // self.lanes) * self.lanes
+
+    @property
+    def gathered(self) -> bool:
+        """Whether a token's column of U is looked up, and not multiplied by a one-hot row."""
+        return self.tokens and self.D > ONE_HOT
 
     @property
     def columns(self) -> int:
@@ -69,6 +75,12 @@ class PassLayout:
     accumulators: list[Any]
     sources: list[Source]
     height: int
+    units: int
+
+    @property
+    def size(self) -> int:
+        """Packed numbers of the pass."""
+        return self.block(1) * self.units
 
     def block(self, units: int) -> int:
         """Packed numbers of a tile of that many units."""
@@ -83,6 +95,8 @@ def forward_layout(program: Program, shapes: Shapes) -> list[PassLayout]:
         sources: list[Source] = []
         for term in program.terms:
             if term.accumulator in accumulators:
+                if term.operand is None and shapes.gathered:
+                    continue
                 if term.operand is None:
                     array, offset, n = "x", 0, shapes.D
                 elif term.operand.op == "state":
@@ -91,7 +105,7 @@ def forward_layout(program: Program, shapes: Shapes) -> list[PassLayout]:
                 else:
                     array, offset, n = f"kept{program.kept.index(term.operand)}", 0, shapes.H
                 _add_target(sources, array, offset, n, (term.accumulator, term.matrix, term.block))
-        layouts.append(PassLayout(accumulators, sources, _height(len(accumulators), shapes)))
+        layouts.append(PassLayout(accumulators, sources, _height(len(accumulators), shapes), shapes.H))
     return layouts
 
 
@@ -113,8 +127,18 @@ def backward_layout(program: Program, shapes: Shapes) -> list[PassLayout]:
                 if node.op == "back" and node.args[0] is term.operand:
                     _add(accumulators, node)
                     _add_target(sources, f"delta{term.accumulator}", 0, shapes.H, (node, term.matrix, term.block))
-        layouts.append(PassLayout(accumulators, sources, _height(len(accumulators), shapes)))
+        layouts.append(PassLayout(accumulators, sources, _height(len(accumulators), shapes), shapes.H))
     return layouts
+
+
+def input_layout(program: Program, shapes: Shapes) -> PassLayout:
+    """The products that give ∂L/∂x_t, D rows, from the deltas of a step."""
+    sources = [
+        Source(f"unscaled{term.accumulator}", 0, shapes.H, [("x", term.matrix, term.block)])
+        for term in program.terms
+        if term.operand is None
+    ]
+    return PassLayout(["x"], sources, _height(1, shapes, units=shapes.D), shapes.D)
 
 
 def _add(accumulators: list[Any], target: Any) -> None:
@@ -131,10 +155,11 @@ def _add_target(sources: list[Source], array: str, offset: int, n: int, target: 
     sources.append(Source(array, offset, n, [target]))
 
 
-def _height(accumulators: int, shapes: Shapes) -> int:
-    """Units of a tile: as many as registers hold, but a divisor of H if one is near."""
-    most = max(1, min(shapes.registers // (max(accumulators, 1) * shapes.columns), 6, shapes.H))
-    return max(range(1, most + 1), key=lambda u: (-(-(-shapes.H // u)), u))
+def _height(accumulators: int, shapes: Shapes, units: int | None = None) -> int:
+    """Units of a tile: what registers hold, but no more than as few tiles need."""
+    units = units or shapes.H
+    most = max(1, min(shapes.registers // (max(accumulators, 1) * shapes.columns), 6, units))
+    return min(range(1, most + 1), key=lambda u: (-(-units // u), u))
 
 
 def pack(layouts: list[PassLayout], shapes: Shapes, place: Any, *, transposed: bool) -> list[Any]:
@@ -146,8 +171,8 @@ def pack(layouts: list[PassLayout], shapes: Shapes, place: Any, *, transposed: b
     packed = []
     for layout in layouts:
         parts = []
-        for start in range(0, shapes.H, layout.height):
-            units = np.arange(start, min(start + layout.height, shapes.H))
+        for start in range(0, layout.units, layout.height):
+            units = np.arange(start, min(start + layout.height, layout.units))
             for source in layout.sources:
                 blocks = []
                 for _, matrix, block in source.targets:

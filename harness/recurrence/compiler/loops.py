@@ -15,11 +15,11 @@ from typing import Any
 
 from llvmlite import ir
 
-from harness.recurrence.compiler.arithmetic import DOUBLE, I32, I64, Lanes, loop
+from harness.recurrence.compiler.arithmetic import DOUBLE, I32, I64, Lanes, function, loop
 from harness.recurrence.compiler.emission import PassEmitter, Tile, total_name
 from harness.recurrence.compiler.graph import Node
 from harness.recurrence.compiler.layout import PassLayout, Shapes, chunk
-from harness.recurrence.compiler.program import Program
+from harness.recurrence.compiler.program import Pass, Program
 
 POINTER = ir.PointerType()
 NONE = -(1 << 29)  # the exponent of zero: below all others, and far from overflow when one is added
@@ -96,6 +96,29 @@ class Function:
                 index = self.b.add(self.b.mul(row, I64(self.shapes.W)), column)
                 self.b.store(value, self.b.gep(out, [index], source_etype=self.lanes.real), align=32)
 
+    def gathered(self, accumulator: int, first: ir.Value, tile: Tile, unit: int, vector: int) -> ir.Value:
+        """first + U[unit, token] of each sequence; nothing for a token of −1."""
+        b, D, H = self.b, self.shapes.D, self.shapes.H
+        kind, places = ir.VectorType(I32, self.lanes.width), ir.VectorType(I64, self.lanes.width)
+        column = b.add(tile.column, I64(vector * self.lanes.width))
+        token = self.get(self.rows("tokens", self.t, count=1, kind=I32), 0, column, kind)
+        for term in self.program.terms:
+            if term.accumulator == accumulator and term.operand is None:
+                row = b.add(I64(term.block * H), b.add(tile.first, I64(unit)))
+                index = b.add(self.lanes.splat(b.mul(row, I64(D)), places), b.sext(token, places))
+                pointers = b.gep(self.pointer("U"), [index], source_etype=self.lanes.real)
+                there = b.icmp_signed(">=", token, ir.Constant(kind, [0] * self.lanes.width))
+                first = b.fadd(first, self._gather(pointers, there))
+        return first
+
+    def _gather(self, pointers: ir.Value, there: ir.Value) -> ir.Value:
+        n, bits = self.lanes.width, 64 if self.shapes.double else 32
+        vector, mask = self.lanes.vector, ir.VectorType(ir.IntType(1), n)
+        pointers.type = ir.VectorType(POINTER, n)  # llvmlite takes the address of many places for one address
+        kinds = [pointers.type, I32, mask, vector]
+        gather = function(self.b.module, f"llvm.masked.gather.v{n}f{bits}.v{n}p0", vector, kinds)
+        return self.b.call(gather, [pointers, I32(bits // 8), there, self.lanes.const(0)])
+
     def order_of_parts(self, part: int) -> tuple[str, int]:
         return f"state{self.program.base[part]}", -self.program.reach(part)
 
@@ -167,7 +190,7 @@ def forward(module: ir.Module, program: Program, shapes: Shapes, layouts: list[P
     emitter = PassEmitter(f.lanes, shapes, rows, read, write)
     with loop(f.b, f.slot("from"), f.slot("to")) as t:
         f.t = t
-        if shapes.tokens:
+        if shapes.tokens and not shapes.gathered:
             f.one_hot(f.pointer("onehot"))
         for total in sums:
             with f.columns() as column:
@@ -175,8 +198,8 @@ def forward(module: ir.Module, program: Program, shapes: Shapes, layouts: list[P
         offset = 0
         for now, (step, layout) in enumerate(zip(program.forward, layouts, strict=True)):
             weights = f.b.gep(f.pointer("weights"), [I64(offset)], source_etype=f.lanes.real)
-            emitter.emit(step, layout, weights, f.pointer("bias"))
-            offset += _size(layout, H)
+            emitter.emit(step, layout, weights, f.pointer("bias"), f.gathered if shapes.gathered else None)
+            offset += layout.size
         for b, new in enumerate(program.new):  # a part that never changes is no node of a pass
             if new.op in ("state", "vector", "const"):
                 _copy(f, emitter, new, rows(f"state{b}", 0))
@@ -194,18 +217,18 @@ def _needed_later(node: Node, program: Program, level: dict[Node, int]) -> bool:
     return node not in program.new and level[node] < len(program.forward) - 1
 
 
-def _size(layout: PassLayout, H: int) -> int:
-    return layout.block(1) * H
-
-
-def backward(module: ir.Module, program: Program, shapes: Shapes, layouts: list[PassLayout], *, every: bool) -> list[str]:
-    """Emit `backward(table)`: steps from to − 1 down to `from`, in chunks whose weights' gradients are taken at once.
+def backward(
+    module: ir.Module, name: str, program: Program, shapes: Shapes, layouts: list[PassLayout], *, every: bool,
+    inputs: PassLayout | None,
+) -> list[str]:  # fmt: skip
+    """Emit `name(table)`: steps to − 1 down to `from`, in chunks whose weights' gradients are taken at once.
 
     Args:
         every: the loss sees every h_t: its gradient is added at each step.
+        inputs: the products that give the gradient of real inputs, if it is wanted.
     """
-    f = Function(module, "backward_every" if every else "backward", program, shapes, layouts)
-    emitter = _BackwardStep(f, every=every)
+    f = Function(module, name, program, shapes, layouts)
+    emitter = _BackwardStep(f, every=every, inputs=inputs)
     length = chunk(program, shapes)
     b = f.b
     first, last = f.slot("from"), f.slot("to")
@@ -224,8 +247,8 @@ def backward(module: ir.Module, program: Program, shapes: Shapes, layouts: list[
 class _BackwardStep:
     """A step back, and the gradients of weights of a chunk of steps."""
 
-    def __init__(self, f: Function, *, every: bool) -> None:
-        self.f, self.b, self.lanes, self.every = f, f.b, f.lanes, every
+    def __init__(self, f: Function, *, every: bool, inputs: PassLayout | None) -> None:
+        self.f, self.b, self.lanes, self.every, self.inputs = f, f.b, f.lanes, every, inputs
         self.program, self.shapes = f.program, f.shapes
         p = f.program
         self.carried = {(base, 1): None for base in range(len(p.bases))}
@@ -370,7 +393,7 @@ class _BackwardStep:
         f, b, p = self.f, self.b, self.program
         self.t = f.t = t
         self.start = start
-        if self.shapes.tokens:
+        if self.shapes.tokens and not self.shapes.gathered:
             f.one_hot(f.rows("onehot", b.sub(t, start), count=self.shapes.D))
         for step in p.backward:
             for total in step.sums:
@@ -381,9 +404,31 @@ class _BackwardStep:
         for self.now, (step, layout) in enumerate(zip(p.backward, f.layouts, strict=True)):
             weights = b.gep(f.pointer("weights"), [I64(offset)], source_etype=self.lanes.real)
             self.emitter.emit(step, layout, weights, None)
-            offset += _size(layout, self.shapes.H)
+            offset += layout.size
         self._constants()
         self._sizes()
+        if self.inputs is not None:
+            self._input_gradient(self.inputs)
+
+    def _input_gradient(self, layout: PassLayout) -> None:
+        """∂L/∂x_t = Uᵀ δ_t."""
+        f, b = self.f, self.b
+        leaf = self.program.graph.leaf("x")
+
+        def rows(array: str, offset: int) -> ir.Value:
+            panel = f.rows("panel", b.sub(self.t, self.start), count=self.panel_rows)
+            block = int(array.removeprefix("unscaled")) * self.shapes.H * self.shapes.W
+            return b.gep(panel, [I64(block)], source_etype=self.lanes.real)
+
+        def read(node: Node, tile: Tile, unit: int, vector: int) -> ir.Value | None:
+            return tile.accumulators["x", unit, vector]
+
+        def write(node: Node, value: ir.Value, tile: Tile, unit: int, vector: int) -> None:
+            out = f.rows("dx", self.t, count=self.shapes.D)
+            emitter.save(value, out, emitter.unit(tile, unit), tile, vector)
+
+        emitter = PassEmitter(self.lanes, self.shapes, rows, read, write)
+        emitter.emit(Pass(stores=[leaf]), layout, f.pointer("input_weights"), None)
 
     def _constants(self) -> None:
         """Results that are no node of a pass: true zeros."""
@@ -477,6 +522,9 @@ class _BackwardStep:
         self.t = start
         panel, stride = f.pointer("panel"), self.panel_rows * W
         for number, term in enumerate(p.terms):
+            if term.operand is None and self.shapes.gathered:
+                self._scatter(term.accumulator, start, steps, f.pointer(f"gradient{number}"))
+                continue
             if term.operand is None:
                 n = self.shapes.D
                 source = f.pointer("onehot") if self.shapes.tokens else f.rows("x", start, count=n)
@@ -489,6 +537,20 @@ class _BackwardStep:
             delta = self.b.gep(panel, [I64(block * H * W)], source_etype=self.lanes.real)
             out = self.b.gep(f.pointer("sums"), [I64(block * H)], source_etype=self.lanes.real)
             self._outer(delta, stride, None, 0, 1, steps, out)
+
+    def _scatter(self, accumulator: int, start: ir.Value, steps: ir.Value, out: ir.Value) -> None:
+        """dU[unit, token] += δ[unit], step after step and sequence after sequence."""
+        f, b, s = self.f, self.b, self.shapes
+        with loop(b, I64(0), steps) as step, loop(b, I64(0), I64(s.B)) as column:
+            tokens = f.rows("tokens", b.add(start, step), count=1, kind=I32)
+            token = b.sext(b.load(b.gep(tokens, [column], source_etype=I32), typ=I32), I64)
+            rows = f.rows("panel", step, count=self.panel_rows)
+            with b.if_then(b.icmp_signed(">=", token, I64(0))), loop(b, I64(0), I64(s.H)) as unit:
+                row = b.add(unit, I64(accumulator * s.H))
+                index = b.add(b.mul(row, I64(s.W)), column)
+                delta = b.load(b.gep(rows, [index], source_etype=self.lanes.real), typ=self.lanes.real)
+                place = b.gep(out, [b.add(b.mul(unit, I64(s.D)), token)], source_etype=self.lanes.real)
+                b.store(b.fadd(b.load(place, typ=self.lanes.real), delta), place)
 
     def _outer(
         self, delta: ir.Value, stride: int, source: ir.Value | None, source_stride: int, n: int, steps: ir.Value, out: ir.Value

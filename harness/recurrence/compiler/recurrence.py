@@ -63,7 +63,7 @@ def run(
     double = parameters["U"].dtype == torch.float64
     kernel = compiled(cell, parameters["U"].shape[2], inputs.shape[2], tokens, double)
     tensors = [parameters[name] for name in kernel.names]
-    keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*tensors, *state))
+    keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (inputs, *tensors, *state))
     call = CompiledCall(kernel, kernel.names, window, every_step, recorder, "c" in cell.states, keep)
     output, *final = _Recurrence.apply(call, inputs, *state, *tensors)  # type: ignore[no-untyped-call]
     return output, tuple(final) if every_step else (output, *final)
@@ -145,6 +145,7 @@ class _Pass:
             table = {n: a.ctypes.data for n, a in scratch.items()}
             table |= {"from": start + 1, "to": stop + 1}
             table |= {"weights": at(self.weights, r), "bias": at(self.bias, r), "vectors": at(self.vectors, r)}
+            table["U"] = self.flat.ctypes.data + r * self.flat.strides[0] + k.first("U") * k.dtype.itemsize
             table["tokens"] = table["x"] = at(self.x, r, 1)
             table |= {f"state{b}": at(a, r, start - self.depth) for b, a in enumerate(states)}
             if kept is not None:
@@ -199,7 +200,7 @@ class _Recurrence(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         call: CompiledCall = ctx.call
         every, final = (gradients[0], list(gradients[1:])) if call.every_step else (None, list(gradients))
-        back = _Backward(ctx.way, every, final)
+        back = _Backward(ctx.way, every, final, inputs=ctx.needs_input_grad[1])
         before = ctx.way.T - call.window
         for start in reversed(range(0, ctx.way.T, ctx.way.segment)):
             stop = min(start + ctx.way.segment, ctx.way.T)
@@ -217,13 +218,13 @@ class _Recurrence(torch.autograd.Function):
         found = back.parameters()
         state = back.initial() if before <= 0 else [np.zeros_like(part) for part in ctx.way.initial]
         grads = [*state, *(found[name] for name in call.names)]
-        return None, None, *(torch.from_numpy(array) for array in grads)
+        return None, back.inputs(), *(torch.from_numpy(array) for array in grads)
 
 
 class _Backward:
     """The way back of all replicas: rings of what is carried from step to step, and what is summed over them."""
 
-    def __init__(self, way: _Pass, every: Tensor | None, final: list[Tensor | None]) -> None:
+    def __init__(self, way: _Pass, every: Tensor | None, final: list[Tensor | None], *, inputs: bool) -> None:
         self.way = way
         k, R = way.kernel, way.R
         p, s = k.program, k.shapes
@@ -247,6 +248,8 @@ class _Backward:
         self.factors = empty((len(self.reaches) + 4, s.W), k.dtype)
         self.scratch = way.scratch("backward")
         self.weights = k.packed("backward", way.flat)
+        self.dx = zeros((R, way.T, s.D, s.W), k.dtype) if inputs else None
+        self.input_weights = k.packed("inputs", way.flat) if inputs else None
         delayed = [g for g, lag in zip(final, p.lag, strict=True) if lag and g is not None]
         if delayed:
             raise NotImplementedError("a loss that sees the earlier values of a delay line")
@@ -292,7 +295,15 @@ class _Backward:
             table["sums"] = at(self.sums, r)
             if self.immediate is not None:
                 table["immediate"] = at(self.immediate, r, 1)
-            k.call("backward" if self.immediate is None else "backward_every", table)
+            if self.dx is not None and self.input_weights is not None:
+                table |= {"dx": at(self.dx, r, 1), "input_weights": at(self.input_weights, r)}
+            k.call("backward" + "_every" * (self.immediate is not None) + "_inputs" * (self.dx is not None), table)
+
+    def inputs(self) -> Tensor | None:
+        """∂L/∂x (T, R, B, D), where it is wanted."""
+        if self.dx is None:
+            return None
+        return torch.from_numpy(self.dx[..., : self.kernel.shapes.B]).permute(1, 0, 3, 2)
 
     def parameters(self) -> dict[str, Array]:
         """Gradients of the parameters."""
