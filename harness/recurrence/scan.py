@@ -1,7 +1,9 @@
-"""A cell over time: one function, two engines behind it.
+"""A cell over time: one function, three engines behind it.
 
 The torch engine runs the cell's own `step`, any cell on any device, and can be differentiated twice. The numba engine
-runs a fused kernel for the whole sequence. Both fill an `AdjointRecorder` during the backward pass when given one.
+runs a hand-written kernel for the whole sequence; the compiled engine makes one from the cell's equations, and is to
+take its place once the reference results have been computed with it. All fill an `AdjointRecorder` during the backward
+pass when given one.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ def scan(
         state: the state before the first step, each part (R, B, H).
         window: K; h_{T−K} and all before it are constants for the backward pass. None, or K ≥ T: full BPTT.
         every_step: return h_1 … h_T instead of h_T alone.
-        engine: "torch" or "numba".
+        engine: "torch", "numba" or "compiled".
         recorder: filled during the backward pass.
 
     Returns:
@@ -45,6 +47,12 @@ def scan(
     """
     inputs = inputs.to(parameters["U"].dtype) if inputs.is_floating_point() else inputs.long()
     K = min(window or len(inputs), len(inputs))
+    if engine == "compiled":
+        from harness.recurrence.compiler.recurrence import run
+
+        return run(
+            cell, cell.parametrize(parameters), inputs, state, window=K, every_step=every_step, recorder=recorder
+        )
     if engine == "numba" and isinstance(cell, Elementwise):
         from harness.recurrence.diagonal import elementwise
 

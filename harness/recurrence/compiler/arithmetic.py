@@ -4,8 +4,11 @@ A vector has 16 float32 or 8 float64 lanes on every processor; where the hardwar
 operation is marked as free to be reordered or fused: products use an explicit fma (one rounding), all else rounds after
 each operation. So the bits are those of IEEE 754, whatever the processor.
 
-float32 is the arithmetic of training. tanh is a rational function of our own minimax fit on [−9, 9], tanh x = x p(x²)/q(x²),
-relative error 3e-7; exp and log1p are series after the usual reductions (Cody & Waite 1980, "Software manual for the
+float32 is the arithmetic of training. tanh is a rational function of our own minimax fit on [−9, 9], error 3e-7,
+
+    tanh x = x p(x²)/q(x²);
+
+ exp and log1p are series after the usual reductions (Cody & Waite 1980, "Software manual for the
 elementary functions"), relative error 2e-7. float64 calls the C library lane by lane.
 """
 
@@ -58,7 +61,9 @@ class Lanes:
         """A number in every lane."""
         kind = kind or self.vector
         one = self.b.insert_element(ir.Constant(kind, ir.Undefined), scalar, I32(0))
-        return self.b.shuffle_vector(one, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(I32, self.width), None))
+        return self.b.shuffle_vector(
+            one, ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(I32, self.width), None)
+        )
 
     def call(self, name: str, *args: ir.Value) -> ir.Value:
         """An LLVM intrinsic on vectors."""

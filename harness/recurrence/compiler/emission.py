@@ -129,7 +129,14 @@ class PassEmitter:
         return [node] if node.op == "sum" else [total for argument in node.inputs for total in self._sums(argument)]
 
     def _tile(
-        self, step: Pass, layout: PassLayout, weights: ir.Value, bias: ir.Value | None, tile: Tile, packed: ir.Value, u: int
+        self,
+        step: Pass,
+        layout: PassLayout,
+        weights: ir.Value,
+        bias: ir.Value | None,
+        tile: Tile,
+        packed: ir.Value,
+        u: int,
     ) -> None:
         columns = self.shapes.columns
         keys = [(name, k, v) for name in layout.accumulators for k in range(u) for v in range(columns)]

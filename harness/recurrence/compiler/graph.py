@@ -139,7 +139,9 @@ def adjoints(graph: Graph, outputs: Sequence[Node], seeds: Sequence[Node]) -> di
         add(output, seed)
     multiplied = {operand for node in nodes if node.op == "accumulator" for operand in node.inputs}
     for node in reversed(nodes):
-        if node in multiplied and any(node in user.inputs and user in found for user in nodes if user.op == "accumulator"):
+        if node in multiplied and any(
+            node in user.inputs and user in found for user in nodes if user.op == "accumulator"
+        ):
             deltas = [user for user in nodes if user.op == "accumulator" and node in user.inputs and user in found]
             add(node, graph.leaf("back", node, *(found[user] for user in deltas)))
         if node.op in LEAVES or node not in found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,14 @@ from llvmlite import ir
 from torch import Tensor
 
 from harness.recurrence.compiler import layout as layouts
-from harness.recurrence.compiler import loops
 from harness.recurrence.compiler.arithmetic import BYTES
+from harness.recurrence.compiler.backward import backward
+from harness.recurrence.compiler.forward import forward
+from harness.recurrence.compiler.graph import Node, ordered
 from harness.recurrence.compiler.layout import Shapes
-from harness.recurrence.compiler.native import Library, Processor, host
+from harness.recurrence.compiler.native import Library, Processor, host, machine_code
 from harness.recurrence.compiler.program import Program
+from harness.recurrence.compiler.stored import code_of
 
 Array = np.ndarray[Any, Any]
 
@@ -33,7 +37,11 @@ class Kernel:
     """
 
     def __init__(
-        self, program: Program, shapes: Shapes, parameters: Mapping[str, tuple[int, ...]], processor: Processor | None = None
+        self,
+        program: Program,
+        shapes: Shapes,
+        parameters: Mapping[str, tuple[int, ...]],
+        processor: Processor | None = None,
     ) -> None:
         self.program, self.shapes, self.processor = program, shapes, processor or host()
         used = {term.matrix for term in program.terms} | {name for bias in program.biases for name, _ in bias}
@@ -63,9 +71,9 @@ class Kernel:
         """One function's intermediate representation and the order of its table."""
         module = ir.Module(name)
         if name.startswith("forward"):
-            slots = loops.forward(module, self.program, self.shapes, self.forward_layout, keep=name.endswith("keep"))
+            slots = forward(module, self.program, self.shapes, self.forward_layout, keep=name.endswith("keep"))
         else:
-            slots = loops.backward(
+            slots = backward(
                 module, name, self.program, self.shapes, self.backward_layout,
                 every="every" in name, inputs=self.input_layout if "inputs" in name else None,
             )  # fmt: skip
@@ -78,15 +86,33 @@ class Kernel:
             table: loop bounds, and addresses of arrays at their step 0.
         """
         if name not in self._libraries:
-            module, slots = self.module(name)
-            self._libraries[name] = Library(module, [name], self.processor), slots
+            code, slots = code_of(self._identity, name, self.processor, lambda: self._compiled(name))
+            self._libraries[name] = Library(name, code, self.processor), slots
         library, slots = self._libraries[name]
         numbers = np.array([table[slot] for slot in slots], np.int64)
-        library[name](numbers.ctypes.data)
+        library(numbers.ctypes.data)
+
+    def _compiled(self, name: str) -> tuple[bytes, list[str]]:
+        module, slots = self.module(name)
+        return machine_code(module, self.processor), slots
+
+    @cached_property
+    def _identity(self) -> object:
+        """All that the code depends on: the nodes by number, and the shapes."""
+        program = self.program
+        operands = [term.operand for term in program.terms if term.operand is not None]
+        results = [*program.totals, *program.deltas, *program.carries.values(), *program.vectors.values()]
+        nodes = ordered([*operands, *program.new, *results])
+        numbers = {node: i for i, node in enumerate(nodes)}
+        listed = [(n.op, [numbers[a] if isinstance(a, Node) else a for a in n.args]) for n in nodes]
+        terms = [(t.accumulator, t.matrix, t.block, t.operand and numbers[t.operand]) for t in program.terms]
+        new = [numbers[node] for node in program.new]
+        return listed, new, program.base, program.lag, terms, program.biases, self.shapes
 
     def packed(self, direction: str, flat: Array) -> Array:
         """Weights in the order in which that direction reads them; `flat` (R, size)."""
-        return aligned(flat[:, self._index[direction]])
+        packed: Array = flat[:, self._index[direction]]
+        return aligned(packed)
 
     def flat(self, parameters: Mapping[str, Tensor]) -> Array:
         """All used parameters of each replica, one after another, (R, size)."""
@@ -137,7 +163,8 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.empty(size + BYTES, np.uint8)
     start = -raw.ctypes.data % BYTES
-    return raw[start : start + size].view(dtype).reshape(shape)
+    out: Array = raw[start : start + size].view(dtype).reshape(shape)
+    return out
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> Array:

@@ -37,7 +37,7 @@ class Shapes:
         return BYTES // (8 if self.double else 4)
 
     @property
-    def W(self) -> int:
+    def W(self) -> int:  # noqa: N802 - the field's name for a width
         return -(-self.B // self.lanes) * self.lanes
 
     @property
@@ -120,9 +120,7 @@ def backward_layout(program: Program, shapes: Shapes) -> list[PassLayout]:
                 part = term.operand.args[0]
                 target = (program.base[part], program.reach(part))
                 _add(accumulators, target)
-                _add_target(
-                    sources, f"delta{term.accumulator}", target[1], shapes.H, (target, term.matrix, term.block)
-                )
+                _add_target(sources, f"delta{term.accumulator}", target[1], shapes.H, (target, term.matrix, term.block))
             for node in step.accumulators:
                 if node.op == "back" and node.args[0] is term.operand:
                     _add(accumulators, node)
@@ -187,4 +185,3 @@ def chunk(program: Program, shapes: Shapes) -> int:
     """Steps whose deltas are gathered before the gradients of weights are taken from them."""
     rows = (len(program.deltas) + len(program.vectors)) * shapes.H
     return int(min(max(CHUNK_BYTES // (rows * shapes.W * (8 if shapes.double else 4)), 4), 32))
-

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-
-Call = Any
 
 
 @dataclass(frozen=True)
@@ -59,14 +55,19 @@ def optimised(module: ir.Module, processor: Processor) -> tuple[llvm.ModuleRef, 
 
 
 class Library:
-    """Compiled functions, each taking the address of a table; called without the interpreter's lock."""
+    """Machine code of one function that takes the address of a table; called without the interpreter's lock."""
 
-    def __init__(self, module: ir.Module, names: Sequence[str], processor: Processor) -> None:
-        parsed, machine = optimised(module, processor)
-        self._engine = llvm.create_mcjit_compiler(parsed, machine)  # owns the code: lives as long as this object
+    def __init__(self, name: str, code: bytes, processor: Processor) -> None:
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target(processor))  # owns the code
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
-        kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-        self._functions = {name: kind(self._engine.get_function_address(name)) for name in names}
+        self._function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._engine.get_function_address(name))
 
-    def __getitem__(self, name: str) -> Call:
-        return self._functions[name]
+    def __call__(self, table: int) -> None:
+        self._function(table)
+
+
+def machine_code(module: ir.Module, processor: Processor) -> bytes:
+    """The object file of a module."""
+    parsed, machine = optimised(module, processor)
+    return bytes(machine.emit_object(parsed))

@@ -120,13 +120,15 @@ def _delay_lines(new: Sequence[Node]) -> tuple[list[int], list[int], list[int]]:
                 raise Untraceable("parts of the state that only change places")
         base.append(bases.index(source))
         lag.append(steps)
+        if steps and base[-1] != base[0]:
+            raise Untraceable("a delay line of another part of the state than the first")
     return bases, base, lag
 
 
 def _accumulate(graph: Graph, new: list[Node]) -> tuple[list[Term], list[list[tuple[str, int]]], list[Node]]:
     """Sums of z, products and biases become accumulators; what two sums share becomes one of its own."""
     nodes = ordered(new)
-    linear = {}
+    linear: dict[Node, bool] = {}
     for node in nodes:
         linear[node] = node.op in LINEAR or (node.op == "add" and all(linear[argument] for argument in node.inputs))
     outer = set(new)
@@ -178,8 +180,12 @@ def _accumulate(graph: Graph, new: list[Node]) -> tuple[list[Term], list[list[tu
     for index, (_, leaves) in enumerate(summed):
         accumulator(index)
         terms += [Term(index, "U", leaf.args[0], None) for leaf in leaves if leaf.op == "z"]
-        terms += [Term(index, leaf.args[0], leaf.args[1], rebuilt(leaf.args[2])) for leaf in leaves if leaf.op == "product"]
-        biases.append([("b_x" if leaf.op == "z" else leaf.args[0], leaf.args[-1]) for leaf in leaves if leaf.op != "product"])
+        terms += [
+            Term(index, leaf.args[0], leaf.args[1], rebuilt(leaf.args[2])) for leaf in leaves if leaf.op == "product"
+        ]
+        biases.append(
+            [("b_x" if leaf.op == "z" else leaf.args[0], leaf.args[-1]) for leaf in leaves if leaf.op != "product"]
+        )
     return terms, biases, out
 
 
@@ -190,8 +196,8 @@ def _summands(node: Node) -> list[Node]:
 def _kept(results: list[Node], new: Collection[Node], operands: Iterable[Node]) -> list[Node]:
     """Forward nodes to keep for the way back: values of functions and sums; cheap ones are computed again from them.
 
-    A function of what is in memory anyway (tanh c_t, of a state) is computed again too: that costs less than a load from
-    beyond the caches. Operands of products are always kept, as their matrices' gradients need them.
+    A function of what is in memory anyway (tanh c_t, of a state) is computed again too: that costs less than a load.
+    Operands of products are always kept, as their matrices' gradients need them.
     """
     late: dict[Node, bool] = {}
     for node in ordered(results):
@@ -237,9 +243,9 @@ def schedule(stores: Sequence[Node], *, known: Collection[Node]) -> list[Pass]:
     passes = [Pass() for _ in range(max(level.values(), default=0) + 1)]
 
     def store(node: Node) -> None:
-        if node not in known and node.op not in FREE and node.op != "sum":
-            if node not in passes[level[node]].stores:
-                passes[level[node]].stores.append(node)
+        if node in known or node.op in FREE or node.op == "sum" or node in passes[level[node]].stores:
+            return
+        passes[level[node]].stores.append(node)
 
     for node in stores:
         store(node)

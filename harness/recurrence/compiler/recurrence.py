@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from math import log10
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,9 @@ from torch.autograd.function import once_differentiable
 
 from harness.cells.cell import Cell, State
 from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, log10_mean
+from harness.recurrence.compiler.backward import NONE
 from harness.recurrence.compiler.kernel import Array, Kernel, empty, zeros
 from harness.recurrence.compiler.layout import Shapes
-from harness.recurrence.compiler.loops import NONE
 from harness.recurrence.compiler.native import host
 from harness.recurrence.compiler.program import derive
 from harness.recurrence.compiler.trace import trace
@@ -98,9 +97,7 @@ class _Pass:
     def states(self, steps: int) -> list[Array]:
         """h_{−depth} … h_steps of each base, unit-major: (R, depth + steps + 1, H, W)."""
         s = self.kernel.shapes
-        return [
-            empty((self.R, self.depth + steps + 1, s.H, s.W), self.kernel.dtype) for _ in self.kernel.program.bases
-        ]
+        return [empty((self.R, self.depth + steps + 1, s.H, s.W), self.kernel.dtype) for _ in self.kernel.program.bases]
 
     def fill(self, states: list[Array], parts: list[Array]) -> None:
         """Write parts of a state (R, B, H) where the step after looks for them."""
@@ -211,8 +208,9 @@ class _Recurrence(torch.autograd.Function):
                 saved = ctx.way.states(stop - start), ctx.way.kept(stop - start)
                 ctx.way.fill(saved[0], ctx.starts[start // ctx.way.segment])
                 ctx.way.forward(*saved, start, stop)
-            back.segment(*saved, start, max(before, start), stop)
-            del saved
+            states, kept = saved
+            back.segment(states, kept, start, max(before, start), stop)
+            del saved, states, kept  # their memory serves the next segment
         if call.recorder is not None:
             back.record(call.recorder, every if every is not None else final[0])
         found = back.parameters()
@@ -250,21 +248,25 @@ class _Backward:
         self.weights = k.packed("backward", way.flat)
         self.dx = zeros((R, way.T, s.D, s.W), k.dtype) if inputs else None
         self.input_weights = k.packed("inputs", way.flat) if inputs else None
-        delayed = [g for g, lag in zip(final, p.lag, strict=True) if lag and g is not None]
-        if delayed:
-            raise NotImplementedError("a loss that sees the earlier values of a delay line")
         self._seed([None if g is None else g.numpy() for g in final])
         self.immediate: Array | None = None
-        if every is not None:
-            self.immediate = empty((R, way.T, s.H, s.W), k.dtype)
-            self.immediate[..., s.B :] = 0
+        delayed = {lag: g.numpy() for g, lag in zip(final, p.lag, strict=True) if lag and g is not None}
+        self.untouched = {
+            lag - way.T: g for lag, g in delayed.items() if lag >= way.T
+        }  # values from before the first step
+        if every is not None or delayed:
+            self.immediate = zeros((R, way.T, s.H, s.W), k.dtype)
+        if every is not None and self.immediate is not None:
             self.immediate[..., : s.B] = every.numpy().transpose(1, 0, 3, 2)
+        for lag, g in delayed.items():
+            if lag < way.T and self.immediate is not None:
+                self.immediate[:, way.T - 1 - lag, :, : s.B] += g.transpose(0, 2, 1)
 
     def _seed(self, final: list[Array | None]) -> None:
         """The loss' gradient of the last state stands where the step after it would have left its share."""
         p, s = self.kernel.program, self.kernel.shapes
         largest = np.zeros((self.R, s.B))
-        given = {p.base[part]: g for part, g in enumerate(final) if g is not None}
+        given = {p.base[part]: g for part, g in enumerate(final) if g is not None and not p.lag[part]}
         for g in given.values():
             largest = np.fmax(largest, np.abs(g).max(-1))
         finite = np.isfinite(largest)
@@ -281,7 +283,12 @@ class _Backward:
         """Steps stop … first + 1; the segment's arrays begin with step start + 1."""
         k, way = self.kernel, self.way
         shared = {name: array.ctypes.data for name, array in self.scratch.items()}
-        shared |= {"panel": self.panel.ctypes.data, "factors": self.factors.ctypes.data, "from": first + 1, "to": stop + 1}
+        shared |= {
+            "panel": self.panel.ctypes.data,
+            "factors": self.factors.ctypes.data,
+            "from": first + 1,
+            "to": stop + 1,
+        }
         for r in range(self.R):
             table = dict(shared)
             table |= {"weights": at(self.weights, r), "vectors": at(way.vectors, r)}
@@ -314,8 +321,10 @@ class _Backward:
         p, s = self.kernel.program, self.kernel.shapes
         flat, H = self.way.flat, s.H
         out = []
-        for part, (base, lag) in enumerate(zip(p.base, p.lag, strict=True)):
+        for base, lag in zip(p.base, p.lag, strict=True):
             total = np.zeros((self.R, H, s.B))
+            if base == p.base[0] and lag in self.untouched:
+                total += self.untouched[lag].transpose(0, 2, 1)
             for other, (same, reach) in enumerate(zip(p.base, [p.reach(q) for q in range(len(p.base))], strict=True)):
                 t = reach - lag  # the step that read this part as `other`
                 if same != base or not 1 <= t <= self.way.T:
@@ -327,7 +336,9 @@ class _Backward:
                 for term in p.terms:
                     if term.operand is not None and term.operand.op == "state" and term.operand.args[0] == other:
                         places = self.kernel._places[term.matrix][term.block * H : (term.block + 1) * H]
-                        delta = self.deltas[:, term.accumulator * self.ring + t % self.ring, :, : s.B].astype(np.float64)
+                        delta = self.deltas[:, term.accumulator * self.ring + t % self.ring, :, : s.B].astype(
+                            np.float64
+                        )
                         share += flat[:, places].astype(np.float64).transpose(0, 2, 1) @ delta
                 total += share * np.exp2(scale)
             out.append(np.ascontiguousarray(total.transpose(0, 2, 1)).astype(self.kernel.dtype))
@@ -345,6 +356,3 @@ class _Backward:
             recorder.log10_adjoint_cell = levels[..., 1]
         if seen is not None:
             recorder.log10_immediate = immediate_norms(seen, T, way.call.window)
-
-
-LOG10_2 = log10(2)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.cells.cell import Cell
 
 
-class Untraceable(Exception):
+class Untraceable(Exception):  # noqa: N818 - what it is, and no mistake of anyone's
     """The equations use what the compiler does not know; its text says what."""
 
 
@@ -55,7 +55,7 @@ def trace(cell: Cell, parameters: Mapping[str, Tensor], *, exact: bool) -> Trace
 
 
 def _parameter(graph: Graph, name: str, value: Tensor, H: int) -> Any:
-    shape = tuple(value.shape[1:])
+    _, *shape = value.shape
     if name in ("U", "b_x"):
         return Unknown(name)
     if len(shape) == 2 and shape[1] == H and shape[0] % H == 0:
@@ -118,7 +118,7 @@ class Block(StandIn):
             others = other.blocks
         else:
             raise Untraceable(f"{op} of tensors of different shape")
-        pairs = zip(others, self.blocks) if swapped else zip(self.blocks, others)
+        pairs = zip(*((others, self.blocks) if swapped else (self.blocks, others)), strict=True)
         return Block(self.graph, self.H, tuple(self.graph.apply(op, a, b) for a, b in pairs))
 
     def __add__(self, other: Any) -> Block:
@@ -236,7 +236,11 @@ class Block(StandIn):
             raise Untraceable("indices other than a range of the last axis")
         before = index[:-1]
         units = index[-1]
-        if before not in ((Ellipsis,), (slice(None), slice(None))) or len(self.blocks) != 1 or units.step not in (1, None):
+        if (
+            before not in ((Ellipsis,), (slice(None), slice(None)))
+            or len(self.blocks) != 1
+            or units.step not in (1, None)
+        ):
             raise Untraceable("indices other than a range of the units of one block")
         return Slice(self, range(self.H)[units])
 
