@@ -63,7 +63,7 @@ OWN: dict[str, type[Cell]] = {"normalised": Normalised, "reset_before": ResetBef
 NAMES = [*CELLS, *OWN]
 
 
-def made(name: str, H: int, **options: Any) -> Cell:
+def cell_of(name: str, H: int, **options: Any) -> Cell:
     return OWN[name](hidden_size=H, **options) if name in OWN else CELLS[name](cell=name, hidden_size=H, **options)
 
 
@@ -88,16 +88,16 @@ def answer(
     recorder = AdjointRecorder()
     h, last = scan(cell, parameters, inputs, state, engine=engine, recorder=recorder, **options)
     loss = (h * (weights if h.dim() == 4 else weights[-1])).sum() / weights.shape[2]
-    wanted = {**parameters, **{f"state {i}": part for i, part in enumerate(state)}}
-    wanted |= {"inputs": inputs} if inputs.is_floating_point() else {}
-    gradients = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
-    found = {"h": h, **{f"last {i}": part for i, part in enumerate(last)}}
-    found |= {
+    sources = {**parameters, **{f"state {i}": part for i, part in enumerate(state)}}
+    sources |= {"inputs": inputs} if inputs.is_floating_point() else {}
+    gradients = torch.autograd.grad(loss, list(sources.values()), allow_unused=True)
+    results = {"h": h, **{f"last {i}": part for i, part in enumerate(last)}}
+    results |= {
         f"∂{name}": torch.zeros_like(value) if g is None else g
-        for (name, value), g in zip(wanted.items(), gradients, strict=True)
+        for (name, value), g in zip(sources.items(), gradients, strict=True)
     }
     levels = {"level": recorder.log10_adjoint, "level of c": recorder.log10_adjoint_cell}
-    return {name: value.detach().numpy() for name, value in found.items()} | {
+    return {name: value.detach().numpy() for name, value in results.items()} | {
         name: value for name, value in levels.items() if value is not None
     }
 
@@ -122,7 +122,7 @@ def test_values_gradients_and_levels_are_those_of_the_equations(name: str, data:
     D = data.draw(st.sampled_from((D, 50)))
     double, tokens, every = (data.draw(st.booleans()) for _ in range(3))
     window = data.draw(st.sampled_from((None, 1, 3)))
-    cell = made(name, H)
+    cell = cell_of(name, H)
     p = problem(cell, T, R, B, D, dtype=torch.float64 if double else torch.float32, tokens=tokens)
     ours = answer("compiled", cell, *p, window=window, every_step=every)
     assert_close(ours, answer("torch", cell, *p, window=window, every_step=every), 1e-10 if double else 2e-5)
@@ -130,7 +130,7 @@ def test_values_gradients_and_levels_are_those_of_the_equations(name: str, data:
 
 @pytest.mark.parametrize(("name", "module"), [("rnn", torch.nn.RNN), ("lstm", torch.nn.LSTM), ("gru", torch.nn.GRU)])
 def test_cells_of_torch_are_those_of_torch_nn(name: str, module: Any) -> None:
-    cell = made(name, 6)
+    cell = cell_of(name, 6)
     parameters, inputs, state, weights = problem(cell, 7, 1, 3, 4, dtype=torch.float64, tokens=False)
     twin = module(4, 6, dtype=torch.float64)
     theirs = {"weight_ih_l0": "U", "weight_hh_l0": "W", "bias_ih_l0": "b_x", "bias_hh_l0": "b_h"}
@@ -149,7 +149,7 @@ def test_cells_of_torch_are_those_of_torch_nn(name: str, module: Any) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_replica_has_the_same_bits_alone_and_at_any_place_of_a_pack(name: str) -> None:
-    cell = made(name, 7)
+    cell = cell_of(name, 7)
     parameters, inputs, state, weights = problem(cell, 6, 3, 17, 3, dtype=torch.float32, tokens=True)
     pack = answer("compiled", cell, parameters, inputs, state, weights, every_step=True)
 
@@ -158,8 +158,8 @@ def test_a_replica_has_the_same_bits_alone_and_at_any_place_of_a_pack(name: str)
         start = tuple(part.detach()[order].requires_grad_() for part in state)
         return answer("compiled", cell, chosen, inputs[:, order], start, weights[:, order], every_step=True)
 
-    def taken(found: dict[str, np.ndarray], place: int) -> dict[str, np.ndarray]:
-        return {k: v[:, place] if k in ("h", "level", "level of c") else v[place] for k, v in found.items()}
+    def taken(results: dict[str, np.ndarray], place: int) -> dict[str, np.ndarray]:
+        return {k: v[:, place] if k in ("h", "level", "level of c") else v[place] for k, v in results.items()}
 
     for order in ([1], [2, 1]):
         same_bits(taken(replicas(order), len(order) - 1), taken(pack, 1))
@@ -175,24 +175,24 @@ def test_bits_do_not_depend_on_vector_width_or_tile_height(monkeypatch, name: st
         pytest.skip("no processor of another vector width at hand")
     narrow = native.Processor(machine.triple, "haswell", "+avx2,+fma,-avx512f")
     assert narrow.registers < 24
-    cell, results = made(name, 13), []
+    cell, answers = cell_of(name, 13), []
     for processor in (machine, narrow, native.Processor(machine.triple, machine.name, "+avx2,+fma,-avx512f")):
         monkeypatch.setattr(recurrence, "host", lambda processor=processor: processor)
         monkeypatch.setattr(kernel, "host", lambda processor=processor: processor)
         recurrence.compiled.cache_clear()
         p = problem(cell, 9, 1, 33, 3, dtype=dtype, tokens=True)
-        results.append(answer("compiled", cell, *p, every_step=True))
+        answers.append(answer("compiled", cell, *p, every_step=True))
     recurrence.compiled.cache_clear()
-    for other in results[1:]:
-        same_bits(other, results[0])
+    for other in answers[1:]:
+        same_bits(other, answers[0])
 
 
 def test_the_same_code_can_be_made_for_arm() -> None:
     native.llvm.initialize_all_targets()
     native.llvm.initialize_all_asmprinters()
     arm = native.Processor("aarch64-unknown-linux-gnu", "generic", "+neon")
-    made_for = recurrence.compiled(made("lstm", 8), 3, 16, True, False)
-    module, _ = made_for.module("forward_keep")
+    lstm = recurrence.compiled(cell_of("lstm", 8), 3, 16, True, False)
+    module, _ = lstm.module("forward_keep")
     parsed, machine = native.optimised(module, arm)
     assert "fmla" in machine.emit_assembly(parsed)  # one rounding, four lanes at a time
 
@@ -200,20 +200,20 @@ def test_the_same_code_can_be_made_for_arm() -> None:
 @pytest.mark.parametrize("name", ["rnn", "lstm", "orthogonal", "minlstm"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_what_is_not_finite_stays_in_its_sequence(name: str, value: float) -> None:
-    cell = made(name, 5)
+    cell = cell_of(name, 5)
     parameters, inputs, state, weights = problem(cell, 6, 1, 19, 3, dtype=torch.float32, tokens=False)
     clean = answer("compiled", cell, parameters, inputs, state, weights, every_step=True)
     with torch.no_grad():
         inputs[2, 0, 4, 1] = value
-    found = answer("compiled", cell, parameters, inputs, state, weights, every_step=True)
+    results = answer("compiled", cell, parameters, inputs, state, weights, every_step=True)
     others = [b for b in range(19) if b != 4]
-    assert found["h"][:, :, others].tobytes() == clean["h"][:, :, others].tobytes()
+    assert results["h"][:, :, others].tobytes() == clean["h"][:, :, others].tobytes()
     np.testing.assert_allclose(
-        found["h"], answer("torch", cell, parameters, inputs, state, weights, every_step=True)["h"], atol=1e-5
+        results["h"], answer("torch", cell, parameters, inputs, state, weights, every_step=True)["h"], atol=1e-5
     )
     if np.isnan(value):
-        assert np.isnan(found["h"][2:, 0, 4]).any(-1).all()
-        assert np.isnan(found["∂b_x"]).any()
+        assert np.isnan(results["h"][2:, 0, 4]).any(-1).all()
+        assert np.isnan(results["∂b_x"]).any()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -231,23 +231,23 @@ def test_levels_are_exact_four_hundred_orders_of_magnitude_down(dtype: torch.dty
 
 def test_the_hidden_state_of_an_lstm_is_recorded_far_below_its_cell_state() -> None:
     """∂L/∂h_t = W_gᵀ(δ_g): weights of 2⁻⁸⁰ put it eighty powers of two below ∂L/∂c_t, and it is no zero in float32."""
-    cell = made("lstm", 4)
+    cell = cell_of("lstm", 4)
     parameters, inputs, state, weights = problem(cell, 6, 1, 2, 3, dtype=torch.float32, tokens=True)
     with torch.no_grad():
         parameters["W"].mul_(2.0**-80)
-    found = answer("compiled", cell, parameters, inputs, state, weights)
+    results = answer("compiled", cell, parameters, inputs, state, weights)
     exact = {name: value.detach().double().requires_grad_() for name, value in parameters.items()}
     double = answer(
         "torch", cell, exact, inputs, tuple(part.detach().double().requires_grad_() for part in state), weights.double()
     )
     assert (double["level"][:-1] < double["level of c"][:-1] - 23).all()
-    np.testing.assert_allclose(found["level"], double["level"], atol=1e-5)
+    np.testing.assert_allclose(results["level"], double["level"], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["lstm", "skip", "normalised"])
 @pytest.mark.parametrize("window", [None, 11])
 def test_segments_change_nothing_but_the_order_of_sums(monkeypatch, name: str, window: int | None) -> None:
-    cell = made(name, 5)
+    cell = cell_of(name, 5)
     p = problem(cell, 23, 2, 3, 3, dtype=torch.float64, tokens=True)
     whole = answer("compiled", cell, *p, every_step=True, window=window)
     monkeypatch.setattr(recurrence, "SEGMENT_BYTES", 5e4)
@@ -257,13 +257,13 @@ def test_segments_change_nothing_but_the_order_of_sums(monkeypatch, name: str, w
 def test_nothing_is_read_or_written_outside_the_arrays(monkeypatch) -> None:
     """Every array ends where a page begins that may not be touched: one number too far ends the process."""
     libc = ctypes.CDLL(None)
-    kept = []
+    pages_in_use = []
 
     def guarded(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         pages = -(-size // mmap.PAGESIZE)
         memory = mmap.mmap(-1, (pages + 2) * mmap.PAGESIZE)
-        kept.append(memory)
+        pages_in_use.append(memory)
         start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
         for guard in (0, pages + 1):
             libc.mprotect(ctypes.c_void_p(start + guard * mmap.PAGESIZE), mmap.PAGESIZE, 0)
@@ -274,10 +274,10 @@ def test_nothing_is_read_or_written_outside_the_arrays(monkeypatch) -> None:
     monkeypatch.setattr(kernel, "empty", guarded)
     monkeypatch.setattr(recurrence, "empty", guarded)
     for name, D in (("lstm", 3), ("skip", 3), ("reset_before", 50), ("normalised", 3)):
-        cell = made(name, 5)
+        cell = cell_of(name, 5)
         p = problem(cell, 7, 2, 17, D, dtype=torch.float32, tokens=True)
         assert np.isfinite(answer("compiled", cell, *p, every_step=True)["h"]).all()
-    assert kept
+    assert pages_in_use
 
 
 class Branching(Normalised):
@@ -299,11 +299,11 @@ def test_what_cannot_be_traced_says_what(kind: type[Cell], reason: str) -> None:
 
 def test_machine_code_is_kept_and_made_again_where_it_is_damaged(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    p = problem(made("rnn", 3), 3, 1, 2, 2, dtype=torch.float32, tokens=True)
+    p = problem(cell_of("rnn", 3), 3, 1, 2, 2, dtype=torch.float32, tokens=True)
 
     def bits() -> bytes:
         recurrence.compiled.cache_clear()
-        return answer("compiled", made("rnn", 3), *p)["∂W"].tobytes()
+        return answer("compiled", cell_of("rnn", 3), *p)["∂W"].tobytes()
 
     first = bits()
     files = sorted(stored.folder().glob("*.bin"))

@@ -75,8 +75,8 @@ class BackwardStep:
             place = self.b.add(self.slot(offset), I64(int(array[5:]) * self.ring))
             return f.rows("deltas", place, count=H)
         if array.startswith("sum"):
-            kept = [total_name(node) for node in self.program.kept if node.op == "sum"]
-            return f.rows(array, self.t, count=1) if array in kept else f.pointer(array)
+            saved = [total_name(node) for node in self.program.saved if node.op == "sum"]
+            return f.rows(array, self.t, count=1) if array in saved else f.pointer(array)
         if array.startswith("scratch"):
             return f.pointer(array)
         return f.rows(array, self.b.add(self.t, I64(offset)), count=H)
@@ -97,8 +97,8 @@ class BackwardStep:
         row = e.unit(tile, unit)
         if node in p.new and node.op not in ("state", "vector", "const"):
             return e.load(self.rows(f"state{p.new.index(node)}", 0), row, tile, vector)
-        if node in p.kept and node.op != "sum":
-            return e.load(self.rows(f"kept{p.kept.index(node)}", 0), row, tile, vector)
+        if node in p.saved and node.op != "sum":
+            return e.load(self.rows(f"saved{p.saved.index(node)}", 0), row, tile, vector)
         if node.op == "permute":
             return e.permuted(self.place(node.inputs[0]), node.args[1], tile, unit, vector)
         if (node, unit, vector) in tile.accumulators:
@@ -115,8 +115,8 @@ class BackwardStep:
             return self.rows(*self.f.order_of_parts(node.args[0]))
         if node in p.new:
             return self.rows(f"state{p.new.index(node)}", 0)
-        if node in p.kept:
-            return self.rows(f"kept{p.kept.index(node)}", 0)
+        if node in p.saved:
+            return self.rows(f"saved{p.saved.index(node)}", 0)
         return self.rows(f"scratch{self.scratch.index(node)}", 0)
 
     def _incoming(self, base: int, tile: Tile, unit: int, vector: int) -> ir.Value:

@@ -105,7 +105,7 @@ class PassEmitter:
 
     def _shared(self, step: Pass) -> list[Node]:
         """Nodes that are the same for all units, once a pass: a normalised cell's root, not H times."""
-        found: dict[Node, None] = {}
+        nodes: dict[Node, None] = {}
         seen: set[Node] = set()
 
         def visit(node: Node) -> None:
@@ -113,14 +113,14 @@ class PassEmitter:
                 return
             seen.add(node)
             if node.op != "const" and same_for_all_units(node):
-                found[node] = None
+                nodes[node] = None
             elif node.op not in ("accumulator", "back", "permute"):
                 for argument in node.inputs:
                     visit(argument)
 
         for node in step.stores:
             visit(node)
-        return [node for node in found if self._now(node, step)]
+        return [node for node in nodes if self._now(node, step)]
 
     def _now(self, node: Node, step: Pass) -> bool:
         return not any(total in step.sums for total in self._sums(node))

@@ -15,11 +15,11 @@ from harness.recurrence.compiler.program import Program
 def forward(module: ir.Module, program: Program, shapes: Shapes, layouts: list[PassLayout], *, keep: bool) -> list[str]:
     """Emit `forward(table)`: steps from … to − 1. Returns the table's order."""
     f = Function(module, "forward_keep" if keep else "forward", program, shapes, layouts)
-    H, kept = shapes.H, program.kept
+    H, saved = shapes.H, program.saved
     scratch = [node for step in program.forward for node in step.stores]
     sums = [total for step in program.forward for total in step.sums]
     if not keep:
-        kept = [node for node in kept if node in program.operands]
+        saved = [node for node in saved if node in program.operands]
 
     def rows(array: str, offset: int) -> ir.Value:
         if array == "x":
@@ -28,15 +28,15 @@ def forward(module: ir.Module, program: Program, shapes: Shapes, layouts: list[P
             return f.rows(array, f.b.add(f.t, I64(offset)), count=H)
         if array.startswith("sum"):
             total = next(node for node in sums if total_name(node) == array)
-            return f.rows(array, f.t, count=1) if keep and total in program.kept else f.pointer(array)
-        if array.startswith("kept"):
+            return f.rows(array, f.t, count=1) if keep and total in program.saved else f.pointer(array)
+        if array.startswith("saved"):
             return f.rows(array, f.t, count=H) if keep else f.pointer(array)
         return f.pointer(array)
 
     def array_of(node: Node) -> str:
         if node in program.new:
             return f"state{program.new.index(node)}"
-        return f"kept{program.kept.index(node)}" if node in kept else f"scratch{scratch.index(node)}"
+        return f"saved{program.saved.index(node)}" if node in saved else f"scratch{scratch.index(node)}"
 
     level = {node: i for i, step in enumerate(program.forward) for node in step.stores}
     now = 0
@@ -58,8 +58,8 @@ def forward(module: ir.Module, program: Program, shapes: Shapes, layouts: list[P
         for b, new in enumerate(program.new):
             if new is node:
                 emitter.save(value, rows(f"state{b}", 0), emitter.unit(tile, unit), tile, vector)
-        if node in kept:
-            emitter.save(value, rows(f"kept{program.kept.index(node)}", 0), emitter.unit(tile, unit), tile, vector)
+        if node in saved:
+            emitter.save(value, rows(f"saved{program.saved.index(node)}", 0), emitter.unit(tile, unit), tile, vector)
         elif node not in program.new and node in later:
             emitter.save(value, rows(f"scratch{scratch.index(node)}", 0), emitter.unit(tile, unit), tile, vector)
 

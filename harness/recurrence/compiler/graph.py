@@ -129,27 +129,27 @@ def adjoints(graph: Graph, outputs: Sequence[Node], seeds: Sequence[Node]) -> di
 
     A node without an entry does not act on the loss. What comes through a matrix of the same step is one `back` node.
     """
-    found: dict[Node, Node] = {}
+    totals: dict[Node, Node] = {}
     nodes = ordered(outputs)
 
     def add(node: Node, adjoint: Node) -> None:
-        found[node] = graph.apply("add", found[node], adjoint) if node in found else adjoint
+        totals[node] = graph.apply("add", totals[node], adjoint) if node in totals else adjoint
 
     for output, seed in zip(outputs, seeds, strict=True):
         add(output, seed)
     multiplied = {operand for node in nodes if node.op == "accumulator" for operand in node.inputs}
     for node in reversed(nodes):
         if node in multiplied and any(
-            node in user.inputs and user in found for user in nodes if user.op == "accumulator"
+            node in user.inputs and user in totals for user in nodes if user.op == "accumulator"
         ):
-            deltas = [user for user in nodes if user.op == "accumulator" and node in user.inputs and user in found]
-            add(node, graph.leaf("back", node, *(found[user] for user in deltas)))
-        if node.op in LEAVES or node not in found:
+            deltas = [user for user in nodes if user.op == "accumulator" and node in user.inputs and user in totals]
+            add(node, graph.leaf("back", node, *(totals[user] for user in deltas)))
+        if node.op in LEAVES or node not in totals:
             continue
-        for argument, adjoint in zip(node.inputs, pullback(graph, node, found[node]), strict=True):
+        for argument, adjoint in zip(node.inputs, pullback(graph, node, totals[node]), strict=True):
             if adjoint is not None and argument.op != "const":
                 add(argument, adjoint)
-    return found
+    return totals
 
 
 def pullback(graph: Graph, node: Node, adjoint: Node) -> list[Node | None]:

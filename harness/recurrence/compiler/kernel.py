@@ -24,7 +24,7 @@ from harness.recurrence.compiler.stored import code_of
 Array = np.ndarray[Any, Any]
 
 
-class Kernel:
+class CompiledCell:
     """The compiled forms of one cell, each made when needed.
 
     They are `forward`, `forward_keep` (with what the way back needs) and `backward`, with `_every` where the loss sees
@@ -144,8 +144,8 @@ class Kernel:
         """Gradients by parameter, from those by term (R, H, n) and by accumulator and vector (R, A + V, H)."""
         H, A = self.shapes.H, len(self.program.deltas)
         out = {name: np.zeros((R, *shape), self.dtype) for name, shape in self.parameters.items()}
-        for term, found in zip(self.program.terms, matrices, strict=True):
-            out[term.matrix][:, term.block * H : (term.block + 1) * H] += found
+        for term, matrix in zip(self.program.terms, matrices, strict=True):
+            out[term.matrix][:, term.block * H : (term.block + 1) * H] += matrix
         for a, bias in enumerate(self.program.biases):
             for name, block in bias:
                 out[name][:, block * H : (block + 1) * H] += sums[:, a]

@@ -103,7 +103,7 @@ def forward_layout(program: Program, shapes: Shapes) -> list[PassLayout]:
                     part = term.operand.args[0]
                     array, offset, n = f"state{program.base[part]}", -program.reach(part), shapes.H
                 else:
-                    array, offset, n = f"kept{program.kept.index(term.operand)}", 0, shapes.H
+                    array, offset, n = f"saved{program.saved.index(term.operand)}", 0, shapes.H
                 _add_target(sources, array, offset, n, (term.accumulator, term.matrix, term.block))
         layouts.append(PassLayout(accumulators, sources, _height(len(accumulators), shapes), shapes.H))
     return layouts

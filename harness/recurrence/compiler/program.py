@@ -29,7 +29,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Pass:
-    """One walk over the units: accumulators first, then what is made of them.
+    """One walk over the units: accumulators first, then what is replaced of them.
 
     Attributes:
         accumulators: leaves that are summed by this pass (`accumulator`, `back`, `adjoint`).
@@ -53,7 +53,7 @@ class Program:
         deltas: of each accumulator, its adjoint.
         carries: by state part, the pointwise share of the adjoint of that part at t−1.
         vectors: nodes of parameters that are used other than as a bias, with their adjoints.
-        kept: forward nodes that the way back reads from memory.
+        saved: forward nodes that the way back reads from memory.
     """
 
     graph: Graph
@@ -67,19 +67,19 @@ class Program:
     deltas: list[Node]
     carries: dict[int, Node]
     vectors: dict[Node, Node]
-    kept: list[Node]
+    saved: list[Node]
     forward: list[Pass]
     backward: list[Pass]
 
     def reach(self, part: int) -> int:
-        """How many steps a state part's value at t has been made before t."""
+        """How many steps before t a state part's value at t − 1 was computed."""
         return self.lag[part] + 1
 
     @property
     def operands(self) -> list[Node]:
         """What matrices multiply besides inputs and states."""
-        found = dict.fromkeys(term.operand for term in self.terms if term.operand is not None)
-        return [node for node in found if node is not None and node.op != "state"]
+        nodes = dict.fromkeys(term.operand for term in self.terms if term.operand is not None)
+        return [node for node in nodes if node is not None and node.op != "state"]
 
 
 def derive(step: TracedStep) -> Program:
@@ -91,20 +91,20 @@ def derive(step: TracedStep) -> Program:
     graph = step.graph
     bases, base, lag = _delay_lines(step.new)
     terms, biases, new = _accumulate(graph, [step.new[part] for part in bases])
-    found = adjoints(graph, new, [graph.leaf("adjoint", b) for b in range(len(bases))])
+    totals_of = adjoints(graph, new, [graph.leaf("adjoint", b) for b in range(len(bases))])
     nodes = ordered(new)
     zero = graph.const(0)
     accumulators = sorted((n for n in nodes if n.op == "accumulator"), key=lambda node: node.args[0])
-    carries = {n.args[0]: found[n] for n in nodes if n.op == "state" and n in found}
-    vectors = {n: found[n] for n in nodes if n.op == "vector" and n in found}
-    totals, deltas = [found.get(node, zero) for node in new], [found.get(node, zero) for node in accumulators]
+    carries = {n.args[0]: totals_of[n] for n in nodes if n.op == "state" and n in totals_of}
+    vectors = {n: totals_of[n] for n in nodes if n.op == "vector" and n in totals_of}
+    totals, deltas = [totals_of.get(node, zero) for node in new], [totals_of.get(node, zero) for node in accumulators]
     operands = [t.operand for t in terms if t.operand is not None and t.operand.op != "state"]
     results = [*totals, *deltas, *carries.values(), *vectors.values()]
-    kept = _kept(results, new, operands)
-    forward = schedule([*new, *kept], known=())
-    backward = schedule(results, known=(*new, *kept))
+    saved = _to_save(results, new, operands)
+    forward = schedule([*new, *saved], known=())
+    backward = schedule(results, known=(*new, *saved))
     return Program(
-        graph, bases, base, lag, terms, biases, new, totals, deltas, carries, vectors, kept, forward, backward
+        graph, bases, base, lag, terms, biases, new, totals, deltas, carries, vectors, saved, forward, backward
     )
 
 
@@ -147,7 +147,7 @@ def _accumulate(graph: Graph, new: list[Node]) -> tuple[list[Term], list[list[tu
         groups.setdefault(tuple(sums), []).append(leaf)
     summed = [(sums, leaves) for sums, leaves in groups.items() if any(leaf.op != "vector" for leaf in leaves)]
     alone = [(sums, leaves) for sums, leaves in groups.items() if all(leaf.op == "vector" for leaf in leaves)]
-    made: dict[Node, Node] = {}
+    replaced: dict[Node, Node] = {}
     accumulators: dict[int, Node] = {}
 
     def accumulator(index: int) -> Node:
@@ -158,7 +158,7 @@ def _accumulate(graph: Graph, new: list[Node]) -> tuple[list[Term], list[list[tu
         return accumulators[index]
 
     def rebuilt(node: Node) -> Node:
-        if node not in made:
+        if node not in replaced:
             if node in tops:
                 i = tops.index(node)
                 parts = [accumulator(index) for index, (sums, _) in enumerate(summed) if i in sums]
@@ -166,14 +166,14 @@ def _accumulate(graph: Graph, new: list[Node]) -> tuple[list[Term], list[list[tu
                 total = parts[0]
                 for part in parts[1:]:
                     total = graph.apply("add", total, part)
-                made[node] = total
+                replaced[node] = total
             elif not node.inputs:
-                made[node] = node
+                replaced[node] = node
             elif node.op == "permute":
-                made[node] = graph.leaf("permute", rebuilt(node.inputs[0]), node.args[1])
+                replaced[node] = graph.leaf("permute", rebuilt(node.inputs[0]), node.args[1])
             else:
-                made[node] = graph.apply(node.op, *(rebuilt(argument) for argument in node.inputs))
-        return made[node]
+                replaced[node] = graph.apply(node.op, *(rebuilt(argument) for argument in node.inputs))
+        return replaced[node]
 
     out = [rebuilt(node) for node in new]
     terms, biases = [], []
@@ -193,11 +193,11 @@ def _summands(node: Node) -> list[Node]:
     return [leaf for argument in node.inputs for leaf in _summands(argument)] if node.op == "add" else [node]
 
 
-def _kept(results: list[Node], new: Collection[Node], operands: Iterable[Node]) -> list[Node]:
+def _to_save(results: list[Node], new: Collection[Node], operands: Iterable[Node]) -> list[Node]:
     """Forward nodes to keep for the way back: values of functions and sums; cheap ones are computed again from them.
 
     A function of what is in memory anyway (tanh c_t, of a state) is computed again too: that costs less than a load.
-    Operands of products are always kept, as their matrices' gradients need them.
+    Operands of products are always saved, as their matrices' gradients need them.
     """
     late: dict[Node, bool] = {}
     for node in ordered(results):
@@ -217,10 +217,10 @@ def _kept(results: list[Node], new: Collection[Node], operands: Iterable[Node]) 
                 memory[node] = {node: None}
         return memory[node]
 
-    wanted = [a for node in late if late[node] and node.op != "back" for a in node.inputs if not late[a]]
-    wanted += [node for node in results if not late[node]]
-    kept = dict.fromkeys(node for node in operands if node not in new)
-    return list(kept | {atom: None for node in wanted for atom in atoms(node)})
+    required = [a for node in late if late[node] and node.op != "back" for a in node.inputs if not late[a]]
+    required += [node for node in results if not late[node]]
+    saved = dict.fromkeys(node for node in operands if node not in new)
+    return list(saved | {atom: None for node in required for atom in atoms(node)})
 
 
 def schedule(stores: Sequence[Node], *, known: Collection[Node]) -> list[Pass]:

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from harness.cells.cell import Cell, State
 from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, log10_mean
 from harness.recurrence.compiler.backward import NONE
-from harness.recurrence.compiler.kernel import Array, Kernel, empty, zeros
+from harness.recurrence.compiler.kernel import Array, CompiledCell, empty, zeros
 from harness.recurrence.compiler.layout import Shapes
 from harness.recurrence.compiler.native import host
 from harness.recurrence.compiler.program import derive
@@ -25,20 +25,22 @@ SEGMENT_BYTES = 64e6  # of one replica's way forward; longer sequences are compu
 
 
 @lru_cache(maxsize=256)
-def compiled(cell: Cell, D: int, B: int, tokens: bool, double: bool) -> Kernel:
+def compiled(cell: Cell, D: int, B: int, tokens: bool, double: bool) -> CompiledCell:
     """The kernel of a cell for given shapes; raises `Untraceable`."""
     H = cell.hidden_size
     given = {name: torch.zeros(1, *shape) for name, shape in cell.shapes(H, D).items()}
     used = cell.parametrize(given)
     shapes = Shapes(H, D, B, tokens, double, host().registers)
-    return Kernel(derive(trace(cell, used, exact=double)), shapes, {n: tuple(v.shape[1:]) for n, v in used.items()})
+    return CompiledCell(
+        derive(trace(cell, used, exact=double)), shapes, {n: tuple(v.shape[1:]) for n, v in used.items()}
+    )
 
 
 @dataclass(frozen=True)
 class CompiledCall:
     """What a call needs besides tensors."""
 
-    kernel: Kernel
+    kernel: CompiledCell
     names: list[str]
     window: int
     every_step: bool
@@ -64,7 +66,7 @@ def run(
     tensors = [parameters[name] for name in kernel.names]
     keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (inputs, *tensors, *state))
     call = CompiledCall(kernel, kernel.names, window, every_step, recorder, "c" in cell.states, keep)
-    output, *final = _Recurrence.apply(call, inputs, *state, *tensors)  # type: ignore[no-untyped-call]
+    output, *final = _CompiledRecurrence.apply(call, inputs, *state, *tensors)  # type: ignore[no-untyped-call]
     return output, tuple(final) if every_step else (output, *final)
 
 
@@ -89,9 +91,9 @@ class _Pass:
         else:
             self.x[..., s.B :] = 0
             self.x[..., : s.B] = given.transpose(1, 0, 3, 2)
-        sums = sum(node.op == "sum" for node in k.program.kept)
-        kept = (len(k.program.kept) - sums + len(k.program.bases)) * s.H + sums
-        self.segment = max(1, min(self.T, int(SEGMENT_BYTES / (kept * s.W * k.dtype.itemsize)))) if call.keep else 64
+        sums = sum(node.op == "sum" for node in k.program.saved)
+        saved = (len(k.program.saved) - sums + len(k.program.bases)) * s.H + sums
+        self.segment = max(1, min(self.T, int(SEGMENT_BYTES / (saved * s.W * k.dtype.itemsize)))) if call.keep else 64
         self.initial = state
 
     def states(self, steps: int) -> list[Array]:
@@ -116,9 +118,9 @@ class _Pass:
             for b, lag in zip(p.base, p.lag, strict=True)
         ]
 
-    def kept(self, steps: int) -> list[Array]:
+    def saved(self, steps: int) -> list[Array]:
         s = self.kernel.shapes
-        rows = [1 if node.op == "sum" else s.H for node in self.kernel.program.kept]
+        rows = [1 if node.op == "sum" else s.H for node in self.kernel.program.saved]
         return [empty((self.R, steps, n, s.W), self.kernel.dtype) for n in rows]
 
     def scratch(self, direction: str) -> dict[str, Array]:
@@ -129,15 +131,15 @@ class _Pass:
         names = {f"scratch{i}": s.H for i in range(stores)} if len(passes) > 1 else {}
         names |= {f"sum{node.index}": 1 for step in passes for node in step.sums}
         if direction == "forward":
-            names |= {f"kept{i}": s.H for i in range(len(p.kept))}
+            names |= {f"saved{i}": s.H for i in range(len(p.saved))}
         names["onehot"] = s.D * (1 if direction == "forward" else self.kernel.chunk)
         return {name: empty((rows, s.W), self.kernel.dtype) for name, rows in names.items()}
 
-    def forward(self, states: list[Array], kept: list[Array] | None, start: int, stop: int) -> None:
+    def forward(self, states: list[Array], saved: list[Array] | None, start: int, stop: int) -> None:
         """Steps start + 1 … stop, whose arrays begin with step start + 1."""
         k = self.kernel
         scratch = self.scratch("forward")
-        name = "forward" if kept is None else "forward_keep"
+        name = "forward" if saved is None else "forward_keep"
         for r in range(self.R):
             table = {n: a.ctypes.data for n, a in scratch.items()}
             table |= {"from": start + 1, "to": stop + 1}
@@ -145,14 +147,14 @@ class _Pass:
             table["U"] = self.flat.ctypes.data + r * self.flat.strides[0] + k.first("U") * k.dtype.itemsize
             table["tokens"] = table["x"] = at(self.x, r, 1)
             table |= {f"state{b}": at(a, r, start - self.depth) for b, a in enumerate(states)}
-            if kept is not None:
-                table |= {_kept_name(k, i): at(a, r, start + 1) for i, a in enumerate(kept)}
+            if saved is not None:
+                table |= {_saved_name(k, i): at(a, r, start + 1) for i, a in enumerate(saved)}
             k.call(name, table)
 
 
-def _kept_name(kernel: Kernel, i: int) -> str:
-    node = kernel.program.kept[i]
-    return f"sum{node.index}" if node.op == "sum" else f"kept{i}"
+def _saved_name(kernel: CompiledCell, i: int) -> str:
+    node = kernel.program.saved[i]
+    return f"sum{node.index}" if node.op == "sum" else f"saved{i}"
 
 
 def at(array: Array, r: int, first: int = 0) -> int:
@@ -161,7 +163,7 @@ def at(array: Array, r: int, first: int = 0) -> int:
     return int(array.ctypes.data + r * array.strides[0] - first * step)
 
 
-class _Recurrence(torch.autograd.Function):
+class _CompiledRecurrence(torch.autograd.Function):
     """(inputs, state, parameters) → (h_T, other parts), or with every_step (h_1 … h_T, all parts)."""
 
     @staticmethod
@@ -172,22 +174,22 @@ class _Recurrence(torch.autograd.Function):
         way = _Pass(call, inputs, state, flat)
         starts: list[list[Array]] = []
         seen: list[Tensor] = []
-        saved: tuple[list[Array], list[Array]] | None = None
+        arrays: tuple[list[Array], list[Array]] | None = None
         cut = way.T - call.window
         for start in range(0, way.T, way.segment):
             stop = min(start + way.segment, way.T)
             states = way.states(stop - start)
             way.fill(states, state)
             starts.append(state)
-            kept = way.kept(stop - start) if call.keep and stop > cut else None
-            way.forward(states, kept, start, stop)
-            saved = (states, kept) if kept is not None else None
+            saved = way.saved(stop - start) if call.keep and stop > cut else None
+            way.forward(states, saved, start, stop)
+            arrays = (states, saved) if saved is not None else None
             state = way.end(states, stop - start)
             if call.every_step:
                 h = torch.from_numpy(states[0])[:, way.depth + 1 :, :, : call.kernel.shapes.B]
                 seen.append(h.permute(1, 0, 3, 2))
         if call.keep:
-            ctx.call, ctx.way, ctx.starts, ctx.saved = call, way, starts, saved
+            ctx.call, ctx.way, ctx.starts, ctx.arrays = call, way, starts, arrays
             ctx.set_materialize_grads(False)
         output = [seen[0] if len(seen) == 1 else torch.cat(seen)] if call.every_step else []
         return *output, *(torch.from_numpy(part) for part in state)
@@ -203,19 +205,18 @@ class _Recurrence(torch.autograd.Function):
             stop = min(start + ctx.way.segment, ctx.way.T)
             if stop <= before:
                 break
-            saved, ctx.saved = ctx.saved, None
-            if saved is None:
-                saved = ctx.way.states(stop - start), ctx.way.kept(stop - start)
-                ctx.way.fill(saved[0], ctx.starts[start // ctx.way.segment])
-                ctx.way.forward(*saved, start, stop)
-            states, kept = saved
-            back.segment(states, kept, start, max(before, start), stop)
-            del saved, states, kept  # their memory serves the next segment
+            arrays, ctx.arrays = ctx.arrays, None
+            if arrays is None:
+                arrays = ctx.way.states(stop - start), ctx.way.saved(stop - start)
+                ctx.way.fill(arrays[0], ctx.starts[start // ctx.way.segment])
+                ctx.way.forward(*arrays, start, stop)
+            back.segment(*arrays, start=start, first=max(before, start), stop=stop)
+            del arrays  # their memory serves the next segment
         if call.recorder is not None:
             back.record(call.recorder, every if every is not None else final[0])
-        found = back.parameters()
+        parameters = back.parameters()
         state = back.initial() if before <= 0 else [np.zeros_like(part) for part in ctx.way.initial]
-        grads = [*state, *(found[name] for name in call.names)]
+        grads = [*state, *(parameters[name] for name in call.names)]
         return None, back.inputs(), *(torch.from_numpy(array) for array in grads)
 
 
@@ -279,7 +280,7 @@ class _Backward:
             carry = self.carries[base, 1][:, 0]
             carry[..., : s.B] = np.ldexp(g, -shift[..., None]).transpose(0, 2, 1)
 
-    def segment(self, states: list[Array], kept: list[Array], start: int, first: int, stop: int) -> None:
+    def segment(self, states: list[Array], saved: list[Array], *, start: int, first: int, stop: int) -> None:
         """Steps stop … first + 1; the segment's arrays begin with step start + 1."""
         k, way = self.kernel, self.way
         shared = {name: array.ctypes.data for name, array in self.scratch.items()}
@@ -294,7 +295,7 @@ class _Backward:
             table |= {"weights": at(self.weights, r), "vectors": at(way.vectors, r)}
             table["tokens"] = table["x"] = at(way.x, r, 1)
             table |= {f"state{b}": at(a, r, start - way.depth) for b, a in enumerate(states)}
-            table |= {_kept_name(k, i): at(a, r, start + 1) for i, a in enumerate(kept)}
+            table |= {_saved_name(k, i): at(a, r, start + 1) for i, a in enumerate(saved)}
             table |= {f"carry{b}_{reach}": at(a, r) for (b, reach), a in self.carries.items()}
             table |= {"deltas": at(self.deltas, r), "scales": at(self.scales, r), "tops": at(self.tops, r)}
             table |= {"norms": at(self.norms, r, 1), "exponents": at(self.exponents, r, 1)}

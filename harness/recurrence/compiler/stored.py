@@ -38,9 +38,9 @@ def code_of(
     known = _read(path)
     if known is not None:
         return known
-    made = compile_it()
-    _write(path, *made)
-    return made
+    compiled = compile_it()
+    _write(path, *compiled)
+    return compiled
 
 
 def folder() -> Path:

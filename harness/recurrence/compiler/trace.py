@@ -48,7 +48,7 @@ def trace(cell: Cell, parameters: Mapping[str, Tensor], *, exact: bool) -> Trace
         raise
     except Exception as error:  # whatever a stand-in cannot do, a tensor may
         raise Untraceable(f"{type(error).__name__}: {error}") from error
-    blocks = [part.blocks if isinstance(part, Block) else () for part in new]
+    blocks: list[tuple[Node, ...]] = [part.blocks if isinstance(part, Block) else () for part in new]
     if [len(part) for part in blocks] != [1] * len(cell.states):
         raise Untraceable("the new state is not one tensor of H units for each part of the old")
     return TracedStep(graph, tuple(part[0] for part in blocks))
