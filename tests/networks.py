@@ -20,7 +20,7 @@ Parameters = dict[str, Tensor]
 CELL_ENGINES = [
     (name, engine)
     for name, cell in CELLS.items()
-    for engine in (("torch", "numba") if has_kernel(cell(cell=name)) else ("torch",))
+    for engine in (("torch", "numba", "compiled") if has_kernel(cell(cell=name)) else ("torch", "compiled"))
 ]
 
 

@@ -1,7 +1,9 @@
-"""A cell over time: one function, two engines behind it.
+"""A cell over time: one function, three engines behind it.
 
 The torch engine runs the cell's own `step`, any cell on any device, and can be differentiated twice. The numba engine
-runs a fused kernel for the whole sequence. Both fill an `AdjointRecorder` during the backward pass when given one.
+runs a hand-written kernel for the whole sequence; the compiled engine makes one from the cell's equations, and is to
+take its place once the reference results have been computed with it. All fill an `AdjointRecorder` during the backward
+pass when given one.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ def scan(
         state: the state before the first step, each part (R, B, H).
         window: K; h_{T−K} and all before it are constants for the backward pass. None, or K ≥ T: full BPTT.
         every_step: return h_1 … h_T instead of h_T alone.
-        engine: "torch" or "numba".
+        engine: "torch", "numba" or "compiled".
         recorder: filled during the backward pass.
 
     Returns:
@@ -48,6 +50,14 @@ def scan(
     """
     inputs = inputs.to(parameters["U"].dtype) if inputs.is_floating_point() else inputs.long()
     K = min(window or len(inputs), len(inputs))
+    if engine == "compiled":
+        from harness.recurrence.compiler.recurrence import run
+
+        if inputs.dim() == 3:
+            check_tokens(inputs, parameters["U"].shape[2])
+        return run(
+            cell, cell.parametrize(parameters), inputs, state, window=K, every_step=every_step, recorder=recorder
+        )
     if engine == "numba" and isinstance(cell, Elementwise):
         from harness.recurrence.diagonal import elementwise
 
@@ -117,9 +127,18 @@ def drive(parameters: Parameters, inputs: Tensor) -> Tensor:
     R, _, D = U.shape
     # The input's share of all steps is one large product: only W h_{t−1} has to wait for the step before.
     if inputs.dim() == 3:
-        if inputs.numel() and (inputs.min() < -1 or inputs.max() >= D):
-            raise ValueError(f"tokens {int(inputs.min())} … {int(inputs.max())}, expected −1 … {D - 1}")
+        check_tokens(inputs, D)
         inputs = (inputs.unsqueeze(-1) == torch.arange(D, device=inputs.device)).to(U.dtype)
     T, _, B, _ = inputs.shape
     rows = inputs.transpose(0, 1).reshape(R, T * B, D)
     return torch.baddbmm(parameters["b_x"].unsqueeze(1), rows, U.mT).view(R, T, B, -1).transpose(0, 1)
+
+
+def check_tokens(tokens: Tensor, D: int) -> None:
+    """Refuse tokens that are none of an alphabet of D, nor −1.
+
+    Raises:
+        ValueError: one is outside.
+    """
+    if tokens.numel() and (tokens.min() < -1 or tokens.max() >= D):
+        raise ValueError(f"tokens {int(tokens.min())} … {int(tokens.max())}, expected −1 … {D - 1}")

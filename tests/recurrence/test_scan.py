@@ -15,7 +15,7 @@ from harness.recurrence.kernels import KERNELS
 from harness.recurrence.scan import drive, scan
 
 T, R, B, D, H = 12, 2, 3, 8, 5
-ENGINES = ("torch", "numba")
+ENGINES = ("torch", "numba", "compiled")
 
 
 def problem(name: str, dtype: torch.dtype = torch.float64, *, T: int = T, **settings: Any):

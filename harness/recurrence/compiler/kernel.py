@@ -1,0 +1,181 @@
+"""A cell compiled for given shapes: machine code, the order of its weights, and calls on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from llvmlite import ir
+from torch import Tensor
+
+from harness.recurrence.compiler import layout as layouts
+from harness.recurrence.compiler.arithmetic import BYTES
+from harness.recurrence.compiler.backward import backward
+from harness.recurrence.compiler.forward import forward
+from harness.recurrence.compiler.graph import Node, ordered
+from harness.recurrence.compiler.layout import Shapes
+from harness.recurrence.compiler.native import Library, Processor, host, machine_code
+from harness.recurrence.compiler.program import Program
+from harness.recurrence.compiler.stored import code_of
+
+Array = np.ndarray[Any, Any]
+
+
+class CompiledCell:
+    """The compiled forms of one cell, each made when needed.
+
+    They are `forward`, `forward_keep` (with what the way back needs) and `backward`, with `_every` where the loss sees
+    every step and `_inputs` where the gradient of real inputs is wanted.
+
+    Args:
+        program: of the cell's step.
+        shapes: what it is compiled for.
+        parameters: shapes of the parameters that the equations use, without replicas.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        shapes: Shapes,
+        parameters: Mapping[str, tuple[int, ...]],
+        processor: Processor | None = None,
+    ) -> None:
+        self.program, self.shapes, self.processor = program, shapes, processor or host()
+        used = {term.matrix for term in program.terms} | {name for bias in program.biases for name, _ in bias}
+        used |= {node.args[0] for node in program.vectors}
+        self.names = sorted(used & set(parameters))
+        self.parameters = {name: parameters[name] for name in self.names}
+        self._libraries: dict[str, tuple[Library, list[str]]] = {}
+        self.forward_layout = layouts.forward_layout(program, shapes)
+        self.backward_layout = layouts.backward_layout(program, shapes)
+        self.input_layout = layouts.input_layout(program, shapes)
+        self.chunk = layouts.chunk(program, shapes)
+        self.dtype = np.dtype(np.float64 if shapes.double else np.float32)
+        self.integer = np.dtype(np.int64 if shapes.double else np.int32)
+        places, start = {}, 0
+        for name, shape in self.parameters.items():
+            size = int(np.prod(shape))
+            places[name] = np.arange(start, start + size).reshape(shape)
+            start += size
+        self._places = places
+        self._index = {
+            "forward": _joined(layouts.pack(self.forward_layout, shapes, places.__getitem__, transposed=False)),
+            "backward": _joined(layouts.pack(self.backward_layout, shapes, places.__getitem__, transposed=True)),
+            "inputs": _joined(layouts.pack([self.input_layout], shapes, places.__getitem__, transposed=True)),
+        }
+
+    def module(self, name: str) -> tuple[ir.Module, list[str]]:
+        """One function's intermediate representation and the order of its table."""
+        module = ir.Module(name)
+        if name.startswith("forward"):
+            slots = forward(module, self.program, self.shapes, self.forward_layout, keep=name.endswith("keep"))
+        else:
+            slots = backward(
+                module, name, self.program, self.shapes, self.backward_layout,
+                every="every" in name, inputs=self.input_layout if "inputs" in name else None,
+            )  # fmt: skip
+        return module, slots
+
+    def call(self, name: str, table: Mapping[str, int]) -> None:
+        """Run a compiled function.
+
+        Args:
+            table: loop bounds, and addresses of arrays at their step 0.
+        """
+        if name not in self._libraries:
+            code, slots = code_of(self._identity, name, self.processor, lambda: self._compiled(name))
+            self._libraries[name] = Library(name, code, self.processor), slots
+        library, slots = self._libraries[name]
+        numbers = np.array([table[slot] for slot in slots], np.int64)
+        library(numbers.ctypes.data)
+
+    def _compiled(self, name: str) -> tuple[bytes, list[str]]:
+        module, slots = self.module(name)
+        return machine_code(module, self.processor), slots
+
+    @cached_property
+    def _identity(self) -> object:
+        """All that the code depends on: the nodes by number, and the shapes."""
+        program = self.program
+        operands = [term.operand for term in program.terms if term.operand is not None]
+        results = [*program.totals, *program.deltas, *program.carries.values(), *program.vectors.values()]
+        nodes = ordered([*operands, *program.new, *results])
+        numbers = {node: i for i, node in enumerate(nodes)}
+        listed = [(n.op, [numbers[a] if isinstance(a, Node) else a for a in n.args]) for n in nodes]
+        terms = [(t.accumulator, t.matrix, t.block, t.operand and numbers[t.operand]) for t in program.terms]
+        new = [numbers[node] for node in program.new]
+        return listed, new, program.base, program.lag, terms, program.biases, self.shapes
+
+    def packed(self, direction: str, flat: Array) -> Array:
+        """Weights in the order in which that direction reads them; `flat` (R, size)."""
+        packed: Array = flat[:, self._index[direction]]
+        return aligned(packed)
+
+    def flat(self, parameters: Mapping[str, Tensor]) -> Array:
+        """All used parameters of each replica, one after another, (R, size)."""
+        R = next(iter(parameters.values())).shape[0]
+        return torch.cat([parameters[name].detach().reshape(R, -1) for name in self.names], 1).numpy()
+
+    def first(self, name: str) -> int:
+        """Where a parameter begins in the flat ones."""
+        return int(self._places[name].flat[0])
+
+    def biases(self, flat: Array) -> Array:
+        """The sum of each accumulator's bias vectors, (R, A, H)."""
+        H, R = self.shapes.H, len(flat)
+        out = np.zeros((R, max(len(self.program.biases), 1), H), self.dtype)
+        for a, bias in enumerate(self.program.biases):
+            for name, block in bias:
+                out[:, a] += flat[:, self._places[name][block * H : (block + 1) * H]]
+        return out
+
+    def vectors(self, flat: Array) -> Array:
+        """Parameters used otherwise, (R, V, H)."""
+        H = self.shapes.H
+        out = np.zeros((len(flat), max(len(self.program.vectors), 1), H), self.dtype)
+        for v, node in enumerate(self.program.vectors):
+            out[:, v] = flat[:, self._places[node.args[0]][node.args[1] * H : (node.args[1] + 1) * H]]
+        return out
+
+    def gradients(self, matrices: list[Array], sums: Array, R: int) -> dict[str, Array]:
+        """Gradients by parameter, from those by term (R, H, n) and by accumulator and vector (R, A + V, H)."""
+        H, A = self.shapes.H, len(self.program.deltas)
+        out = {name: np.zeros((R, *shape), self.dtype) for name, shape in self.parameters.items()}
+        for term, matrix in zip(self.program.terms, matrices, strict=True):
+            out[term.matrix][:, term.block * H : (term.block + 1) * H] += matrix
+        for a, bias in enumerate(self.program.biases):
+            for name, block in bias:
+                out[name][:, block * H : (block + 1) * H] += sums[:, a]
+        for v, node in enumerate(self.program.vectors):
+            out[node.args[0]][:, node.args[1] * H : (node.args[1] + 1) * H] += sums[:, A + v]
+        return out
+
+
+def _joined(parts: list[Array]) -> Array:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array that begins at a multiple of 64 bytes."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.empty(size + BYTES, np.uint8)
+    start = -raw.ctypes.data % BYTES
+    out: Array = raw[start : start + size].view(dtype).reshape(shape)
+    return out
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+    """As `empty`, filled with zeros."""
+    out = empty(shape, dtype)
+    out[...] = 0
+    return out
+
+
+def aligned(array: Array) -> Array:
+    """A copy that begins at a multiple of 64 bytes."""
+    out = empty(array.shape, array.dtype)
+    out[...] = array
+    return out

@@ -1,0 +1,187 @@
+"""How a program lies in memory for given shapes: tiles, the order of packed weights, and the names of all arrays.
+
+Arrays are unit-major: row i holds unit i of all sequences, W numbers, the batch filled up to whole vectors. So vectors
+run over sequences, whatever H is, and a sum over units needs no sum within a vector.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.recurrence.compiler.arithmetic import BYTES
+from harness.recurrence.compiler.program import Program
+
+ONE_HOT = 48  # of a larger alphabet the columns of U are gathered, which costs as much as a product with 40 rows
+CHUNK_BYTES = 384 << 10  # of deltas at once, for the gradients of weights: about half of a core's second cache
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What machine code is made for: H units, D inputs, B sequences, tokens or real rows, float64 or float32.
+
+    `registers` is how many vectors of 64 bytes a processor holds in registers at once.
+    """
+
+    H: int
+    D: int
+    B: int
+    tokens: bool
+    double: bool
+    registers: int = 24
+
+    @property
+    def lanes(self) -> int:
+        return BYTES // (8 if self.double else 4)
+
+    @property
+    def W(self) -> int:  # noqa: N802 - the field's name for a width
+        return -(-self.B // self.lanes) * self.lanes
+
+    @property
+    def gathered(self) -> bool:
+        """Whether a token's column of U is looked up, and not multiplied by a one-hot row."""
+        return self.tokens and self.D > ONE_HOT
+
+    @property
+    def columns(self) -> int:
+        """Vectors side by side in a register tile."""
+        vectors = self.W // self.lanes
+        return 2 if vectors % 2 == 0 else 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows that a pass multiplies by weights, and what they add to.
+
+    Attributes:
+        array: name of the rows' array; `offset` steps from the present one.
+        n: how many rows.
+        targets: (accumulator of the pass, matrix, block); weights of the transposed block on the way back.
+    """
+
+    array: str
+    offset: int
+    n: int
+    targets: list[tuple[Any, str, int]]
+
+
+@dataclass(frozen=True)
+class PassLayout:
+    """A pass with its products: accumulators in the order of its register tile, `height` units at a time."""
+
+    accumulators: list[Any]
+    sources: list[Source]
+    height: int
+    units: int
+
+    @property
+    def size(self) -> int:
+        """Packed numbers of the pass."""
+        return self.block(1) * self.units
+
+    def block(self, units: int) -> int:
+        """Packed numbers of a tile of that many units."""
+        return units * sum(source.n * len(source.targets) for source in self.sources)
+
+
+def forward_layout(program: Program, shapes: Shapes) -> list[PassLayout]:
+    """The products of the way forward."""
+    layouts = []
+    for step in program.forward:
+        accumulators = [node.args[0] for node in step.accumulators]
+        sources: list[Source] = []
+        for term in program.terms:
+            if term.accumulator in accumulators:
+                if term.operand is None and shapes.gathered:
+                    continue
+                if term.operand is None:
+                    array, offset, n = "x", 0, shapes.D
+                elif term.operand.op == "state":
+                    part = term.operand.args[0]
+                    array, offset, n = f"state{program.base[part]}", -program.reach(part), shapes.H
+                else:
+                    array, offset, n = f"saved{program.saved.index(term.operand)}", 0, shapes.H
+                _add_target(sources, array, offset, n, (term.accumulator, term.matrix, term.block))
+        layouts.append(PassLayout(accumulators, sources, _height(len(accumulators), shapes), shapes.H))
+    return layouts
+
+
+def backward_layout(program: Program, shapes: Shapes) -> list[PassLayout]:
+    """The products of the way back: in its first pass what the steps after caused, then what this step's own do."""
+    layouts = []
+    for level, step in enumerate(program.backward):
+        accumulators: list[Any] = []
+        sources: list[Source] = []
+        for term in program.terms:
+            if level == 0 and term.operand is not None and term.operand.op == "state":
+                part = term.operand.args[0]
+                target = (program.base[part], program.reach(part))
+                _add(accumulators, target)
+                _add_target(sources, f"delta{term.accumulator}", target[1], shapes.H, (target, term.matrix, term.block))
+            for node in step.accumulators:
+                if node.op == "back" and node.args[0] is term.operand:
+                    _add(accumulators, node)
+                    _add_target(sources, f"delta{term.accumulator}", 0, shapes.H, (node, term.matrix, term.block))
+        layouts.append(PassLayout(accumulators, sources, _height(len(accumulators), shapes), shapes.H))
+    return layouts
+
+
+def input_layout(program: Program, shapes: Shapes) -> PassLayout:
+    """The products that give ∂L/∂x_t, D rows, from the deltas of a step."""
+    sources = [
+        Source(f"unscaled{term.accumulator}", 0, shapes.H, [("x", term.matrix, term.block)])
+        for term in program.terms
+        if term.operand is None
+    ]
+    return PassLayout(["x"], sources, _height(1, shapes, units=shapes.D), shapes.D)
+
+
+def _add(accumulators: list[Any], target: Any) -> None:
+    if target not in accumulators:
+        accumulators.append(target)
+
+
+def _add_target(sources: list[Source], array: str, offset: int, n: int, target: tuple[Any, str, int]) -> None:
+    """To the first source of those rows that does not yet add to this accumulator."""
+    for source in sources:
+        if (source.array, source.offset) == (array, offset) and target[0] not in [t[0] for t in source.targets]:
+            source.targets.append(target)
+            return
+    sources.append(Source(array, offset, n, [target]))
+
+
+def _height(accumulators: int, shapes: Shapes, units: int | None = None) -> int:
+    """Units of a tile: what registers hold, but no more than as few tiles need."""
+    units = units or shapes.H
+    most = max(1, min(shapes.registers // (max(accumulators, 1) * shapes.columns), 6, units))
+    return min(range(1, most + 1), key=lambda u: (-(-units // u), u))
+
+
+def pack(layouts: list[PassLayout], shapes: Shapes, place: Any, *, transposed: bool) -> list[Any]:
+    """For each pass the order of its weights: by tile, then source, then row, then accumulator, then unit.
+
+    Args:
+        place: (parameter name) → array of its numbers' places in the flat vector.
+    """
+    packed = []
+    for layout in layouts:
+        parts = []
+        for start in range(0, layout.units, layout.height):
+            units = np.arange(start, min(start + layout.height, layout.units))
+            for source in layout.sources:
+                blocks = []
+                for _, matrix, block in source.targets:
+                    weights = place(matrix)[block * shapes.H : (block + 1) * shapes.H]  # (H, n)
+                    blocks.append(weights[:, units] if transposed else weights[units].T)  # (n, units)
+                parts.append(np.stack(blocks, 1).ravel())
+        packed.append(np.concatenate(parts) if parts else np.zeros(0, np.int64))
+    return packed
+
+
+def chunk(program: Program, shapes: Shapes) -> int:
+    """Steps whose deltas are gathered before the gradients of weights are taken from them."""
+    rows = (len(program.deltas) + len(program.vectors)) * shapes.H
+    return int(min(max(CHUNK_BYTES // (rows * shapes.W * (8 if shapes.double else 4)), 4), 32))

@@ -1,0 +1,87 @@
+"""Machine code on disk, so that a cell is compiled once on a machine: a file for each function of each shape.
+
+A file is named after everything that its code depends on, and begins with a checksum. What is damaged counts as
+missing; a folder that others can write is not used; where nothing can be written, every process compiles for itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from harness.recurrence.compiler.native import Processor
+
+HERE = Path(__file__).parent
+CHECKSUM = hashlib.sha256().digest_size
+
+
+def code_of(
+    identity: object, name: str, processor: Processor, compile_it: Callable[[], tuple[bytes, list[str]]]
+) -> tuple[bytes, list[str]]:
+    """A function's machine code and the order of its table, from disk or made and kept there.
+
+    Args:
+        identity: of the program and its shapes; its text says all that they are.
+        name: of the function.
+        compile_it: makes both.
+    """
+    text = repr((_engine(), name, processor, identity))
+    path = folder() / f"{hashlib.sha256(text.encode()).hexdigest()}.bin"
+    known = _read(path)
+    if known is not None:
+        return known
+    compiled = compile_it()
+    _write(path, *compiled)
+    return compiled
+
+
+def folder() -> Path:
+    """Where machine code is kept: in the user's cache."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(home, "vanishing-gradient-harness", "machine-code")
+
+
+@cache
+def _engine() -> str:
+    """The compiler's own sources and LLVM's version."""
+    sources = b"".join(path.read_bytes() for path in sorted(HERE.glob("*.py")))
+    return f"{hashlib.sha256(sources).hexdigest()} {version('llvmlite')}"
+
+
+def _read(path: Path) -> tuple[bytes, list[str]] | None:
+    with suppress(OSError, ValueError):
+        if not _private(path.parent):
+            return None
+        data = path.read_bytes()
+        if hashlib.sha256(data[CHECKSUM:]).digest() == data[:CHECKSUM]:
+            slots, _, code = data[CHECKSUM:].partition(b"\n")
+            return code, json.loads(slots)
+    return None
+
+
+def _write(path: Path, code: bytes, slots: list[str]) -> None:
+    """Whole or not at all: two processes that compile the same write the same."""
+    data = json.dumps(slots).encode() + b"\n" + code
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _private(path.parent):
+            return
+        with tempfile.TemporaryDirectory(dir=path.parent) as own:
+            file = Path(own, path.name)
+            file.write_bytes(hashlib.sha256(data).digest() + data)
+            os.replace(file, path)
+
+
+def _private(folder: Path) -> bool:
+    """Whether nobody else can have put files there: what they hold will be run."""
+    status = folder.lstat()
+    own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    return stat.S_ISDIR(status.st_mode) and own and not (os.name == "posix" and status.st_mode & 0o022)
