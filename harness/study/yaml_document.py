@@ -91,8 +91,11 @@ def _studies(folder: Path) -> list[str]:
 
 
 def _likely(path: Path) -> str:
-    """Which study is meant by a path that does not exist: `bad` is studies/bad.yaml, `studies/bda` is too."""
-    folders = list(dict.fromkeys([path.parent, Path("studies") / path.parent, Path("studies")]))
+    """Which study is meant by a path that does not exist: `bad` is studies/bad.yaml or studies/papers/bad.yaml."""
+    top = Path("studies")
+    folders = dict.fromkeys([path.parent, top / path.parent, top])
+    with suppress(OSError, ValueError):
+        folders |= dict.fromkeys(sorted(each for each in top.iterdir() if each.is_dir()))
     for folder in folders:
         for suffix in ("", *SUFFIXES):
             with suppress(OSError, ValueError):
