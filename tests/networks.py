@@ -16,12 +16,13 @@ from harness.study.spec import setting
 from harness.tasks.task import UNSCORED, Batch, Task
 
 Parameters = dict[str, Tensor]
-# Every cell, with each engine that computes it.
+# Every cell, with each engine that trains it; and with those behind `scan`.
 CELL_ENGINES = [
     (name, engine)
     for name, cell in CELLS.items()
-    for engine in (("torch", "numba", "compiled") if has_kernel(cell(cell=name)) else ("torch", "compiled"))
+    for engine in (("torch", "numba") if has_kernel(cell(cell=name)) else ("torch",))
 ]
+SCAN_ENGINES = [*CELL_ENGINES, *((name, "compiled") for name in CELLS)]
 
 
 def stacked(replicas: Sequence[Mapping[str, Any]], dtype: torch.dtype = torch.float64) -> Parameters:

@@ -87,7 +87,8 @@ def test_a_command_without_results_names_the_sweep_that_computes_them(study_file
     [
         ("bad", "studies/bad.yaml"), ("bad.yaml", "studies/bad.yaml"), ("studies/bad", "studies/bad.yaml"),
         ("papers/old", "studies/papers/old.yml"), ("studies/papers/odl.yml", "studies/papers/old.yml"),
-        ("bda.yaml", "studies/bad.yaml"), ("old", "studies/papers/old.yml"), ("studies/old.yml", "studies/papers/old.yml"),
+        ("bda.yaml", "studies/bad.yaml"), ("old", "studies/papers/old.yml"),
+        ("studies/old.yml", "studies/papers/old.yml"),
     ],
 )  # fmt: skip
 def test_a_study_that_is_not_there_is_met_by_the_one_that_is_meant(

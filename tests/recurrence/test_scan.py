@@ -5,7 +5,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
-from networks import CELL_ENGINES, Parameters, normal, started, zero_state
+from networks import SCAN_ENGINES, Parameters, normal, started, zero_state
 from torch import Tensor
 
 from harness.cells import CELLS
@@ -63,7 +63,7 @@ def differentiated_by_hand(cell, parameters, tokens, state, weights, window: int
 
 
 @pytest.mark.parametrize("window", [1, 2, 7, T, None, T + 5])
-@pytest.mark.parametrize(("name", "engine"), CELL_ENGINES)
+@pytest.mark.parametrize(("name", "engine"), SCAN_ENGINES)
 def test_adjoints_are_those_of_autograd_and_exactly_zero_before_the_window(
     name: str, engine: str, window: int | None
 ) -> None:
@@ -118,7 +118,7 @@ def test_adjoints_of_a_scaled_orthogonal_linear_cell_fall_by_exactly_rho_a_step_
     np.testing.assert_allclose(np.diff(recorder.log10_adjoint, axis=0), -np.log10(rho), atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "engine"), CELL_ENGINES)
+@pytest.mark.parametrize(("name", "engine"), SCAN_ENGINES)
 def test_a_loss_at_every_step_adds_its_immediate_gradients(name: str, engine: str) -> None:
     cell, parameters, tokens, state, _ = problem(name)
     weights = normal(2, T, R, B, H)
@@ -133,7 +133,7 @@ def test_a_loss_at_every_step_adds_its_immediate_gradients(name: str, engine: st
     assert_close(ours, gradients_of(sum(losses) / B, parameters))
 
 
-@pytest.mark.parametrize(("name", "engine"), CELL_ENGINES)
+@pytest.mark.parametrize(("name", "engine"), SCAN_ENGINES)
 def test_tokens_are_one_hot_rows_and_padding_is_a_row_of_zeros(name: str, engine: str) -> None:
     cell, parameters, tokens, state, _ = problem(name)
     rows = torch.nn.functional.one_hot(tokens.clamp(min=0), D).double() * (tokens >= 0).unsqueeze(-1)
@@ -141,7 +141,7 @@ def test_tokens_are_one_hot_rows_and_padding_is_a_row_of_zeros(name: str, engine
     torch.testing.assert_close(of_tokens, of_rows, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "engine"), CELL_ENGINES)
+@pytest.mark.parametrize(("name", "engine"), SCAN_ENGINES)
 def test_a_sequence_in_two_parts_with_the_state_carried_is_the_whole_sequence(name: str, engine: str) -> None:
     cell, parameters, tokens, state, _ = problem(name)
     whole, _ = scan(cell, parameters, tokens, state, engine=engine)

@@ -11,9 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from harness.experiments.training.optimizers import Optimizer
 from harness.experiments.training.settings import Training
-
-OPTIMIZERS = {"sgd": torch.optim.SGD, "rmsprop": torch.optim.RMSprop, "adam": torch.optim.Adam}
 
 
 @dataclass
@@ -25,7 +24,7 @@ class Replicas:
     """
 
     parameters: dict[str, Tensor]
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
 
     @classmethod
     def start(
@@ -39,11 +38,7 @@ class Replicas:
             ).requires_grad_()
             for name in replicas[0]
         }
-        # foreach and fused variants add in another order for a stack than for one replica: a run in a pack would differ
-        # from the same run alone in the last bits.
-        make = OPTIMIZERS[training.optimizer]
-        optimizer = make(parameters.values(), lr=training.learning_rate, foreach=False)
-        return cls(parameters, optimizer)
+        return cls(parameters, Optimizer(training.optimizer, parameters.values(), training.learning_rate))
 
     @property
     def device(self) -> torch.device:
@@ -121,6 +116,6 @@ class Replicas:
                 key: value[chosen] if isinstance(value, Tensor) and value.dim() > 0 else value
                 for key, value in state.items()
             }
-            group = self.optimizer.param_groups[0]["params"]
-            group[[p is old for p in group].index(True)] = new
+            own = self.optimizer.parameters
+            own[[p is old for p in own].index(True)] = new
             self.parameters[name] = new
