@@ -14,8 +14,6 @@ from time import perf_counter
 from typing import Any
 from unittest.mock import patch
 
-from torch.optim import RMSprop
-
 from benchmarks.measurement import Effort, Measurement, Say
 from benchmarks.own import WARM, Enough, Ticks, no_evaluation
 from benchmarks.paired import one_core, spread
@@ -24,6 +22,7 @@ from benchmarks.sizes import CELLS, CENTRE
 from harness.experiments.setup import Setup
 from harness.experiments.training import loop
 from harness.experiments.training.batches import BatchSource
+from harness.experiments.training.optimizers import Optimizer
 from harness.experiments.training.replicas import Replicas
 from harness.models.sequence_to_vector import SequenceToVector
 from harness.recurrence.kernels import KERNELS
@@ -81,7 +80,7 @@ class Stopwatches:
             (loop, "backward_pass", "autograd"),
             (Replicas, "gradient_norms", "clipping"),
             (Replicas, "clip", "clipping"),
-            (RMSprop, "step", "optimizer"),
+            (Optimizer, "step", "optimizer"),
             (loop, "adjoint_rows", "recording"),
         ]
         with ExitStack() as stack:
