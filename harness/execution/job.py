@@ -16,7 +16,7 @@ from time import monotonic
 from harness.errors import DeadlineError, HarnessError, ResultsError
 from harness.errors.text import LONGEST_TRACE, reason
 from harness.execution.environment import own_modes, prepare, single_threaded
-from harness.schema import Record
+from harness.schema import OUTCOMES, Record
 from harness.store.checkpoints import Checkpoints
 from harness.store.files import replace_file
 from harness.store.journal import Journal
@@ -24,6 +24,8 @@ from harness.study.identity import Versions, changed, harness_version
 from harness.study.plan import Pack
 from harness.study.plugins import load_object, plugin_versions
 from harness.study.spec import Point
+
+ENDED = tuple(outcome for outcome in OUTCOMES if outcome != "failed")  # what a run can end as
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,9 @@ def work(pack: Pack, entry: str, options: JobOptions) -> Outcome:
                     run = by_id.get(record.run_id)
                     if run is None:
                         raise HarnessError(f"the experiment gave a record of run {record.run_id}, which is not its own")
+                    if record.run.get("outcome") not in ENDED:
+                        given, known = record.run.get("outcome"), ", ".join(ENDED)
+                        raise HarnessError(f"the experiment gave the outcome {given!r}; there are {known}")
                     _check_versions(run.point, {})  # a file may have been replaced while it was read
                     journal = Journal(options.folder, options.force)
                     journal.commit(record, run.columns(), run.point.versions)
