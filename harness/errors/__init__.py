@@ -93,10 +93,18 @@ def nearest(word: object, choices: Iterable[str], elsewhere: Iterable[str] = ())
         choices: what could have been; all are listed.
         elsewhere: what could be meant and is no choice here, such as the settings of other sections: not listed.
     """
-    known = sorted(set(choices))
+    known = sorted(set(choices), key=_reading_order)
     close = _close(str(word), known) or _close(str(word), sorted(set(elsewhere)))
     guess = f"; did you mean '{close}'?" if close else "; there are" if known else "; there are none"
     return f"{guess} ({', '.join(known)})" if known else guess
+
+
+def _reading_order(choice: str) -> tuple[bool, float, str]:
+    """Numbers by size, then words by the alphabet."""
+    try:
+        return False, float(choice), choice
+    except ValueError:
+        return True, 0.0, choice
 
 
 def _close(word: str, known: Sequence[str]) -> str | None:

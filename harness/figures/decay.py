@@ -236,7 +236,10 @@ def _radii(group: pd.DataFrame, theory: tuple[str, ...]) -> list[float]:
 
 
 def _line(ax: Axes, measured: Line, colour: str, line_style: Any) -> None:
-    zorder = 3 + 1 / len(measured.lag)  # of two lines that coincide the shorter one is on top
+    import numpy as np
+
+    shown = int(np.isfinite(measured.band.mean).sum())
+    zorder = 3 + 1 / max(shown, 1)  # of two lines that coincide the shorter one is on top
     ax.plot(measured.lag, measured.band.mean, color=colour, linestyle=line_style, zorder=zorder)
     ax.fill_between(
         measured.lag, measured.band.low, measured.band.high, color=colour, alpha=0.22, linewidth=0, zorder=2

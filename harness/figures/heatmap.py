@@ -16,6 +16,8 @@ from harness.study.matching import Value, canonical, ordered
 from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
@@ -45,7 +47,8 @@ class Heatmap(FigureKind):
             "sequence at the right) and each recorded update, one row a record, not to scale between them; panels side "
             "by side have the same rows, empty (n = –) where no run was recorded. Colour is the mean of the logarithm "
             "over the n runs still training at that update (a run's own last record is shown only if it is on the "
-            "schedule); grey is an exact zero in all of them, a white dot one in some, which the mean leaves out."
+            "schedule); grey is an exact zero in all of them, a white dot one in some, which the mean leaves out; "
+            "a cross is where the gradient of one of them is not a finite number, so that there is no mean."
             f"{self.about(study)}"
         )
 
@@ -66,6 +69,15 @@ class GradientMap:
     n: list[int]
     mean: Values
     zero: Values  # share of the runs with an exact zero there
+
+    @property
+    def broken(self) -> npt.NDArray[np.bool_]:
+        """Where runs were recorded and one of them has no finite number."""
+        import numpy as np
+
+        recorded = np.asarray(self.n)[:, None] > 0
+        broken: npt.NDArray[np.bool_] = np.isnan(self.mean) & (self.zero < 1) & recorded
+        return broken
 
 
 def scheduled(gradients: pd.DataFrame) -> pd.DataFrame:
@@ -187,6 +199,9 @@ def _image(panel: panels.Panel, each: GradientMap, norm: Any) -> ScalarMappable:
     some = np.argwhere((each.zero > 0) & (each.zero < 1))
     if len(some):
         ax.plot(some[:, 1] + 1, some[:, 0], ".", color="white", markersize=style.scaled(1.2), markeredgewidth=0)
+    broken = np.argwhere(each.broken)
+    if len(broken):
+        ax.plot(broken[:, 1] + 1, broken[:, 0], "x", color=style.faint(), markersize=style.scaled(2))
     _axes(panel, each)
     return image
 
@@ -232,5 +247,9 @@ def _handles(maps: Sequence[GradientMap]) -> list[Any]:
     if any(((each.zero > 0) & (each.zero < 1)).any() for each in maps):
         handles.append(
             Line2D([], [], color=style.faint(), marker=".", linestyle="none", label="exact zero in some runs")
+        )
+    if any(each.broken.any() for each in maps):
+        handles.append(
+            Line2D([], [], color=style.faint(), marker="x", linestyle="none", label="not finite in some runs")
         )
     return handles

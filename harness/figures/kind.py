@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.errors import HarnessError
 from harness.figures import appearance, texts
 from harness.study import labels
-from harness.study.pooling import pooled
+from harness.study.matching import matches
+from harness.study.pooling import of_settings, pooled
 from harness.study.spec import FigureSpec, StudySpec
 
 if TYPE_CHECKING:
@@ -54,14 +56,27 @@ class FigureKind(FigureSpec):
         raise NotImplementedError
 
     def drawn(self, frames: Frames, study: StudySpec) -> Figure:
-        """`draw` with the figure's own colours, order, size and letters in force."""
+        """`draw` with the figure's own colours, order, size and letters in force.
+
+        Raises:
+            HarnessError: there is nothing to draw, no run meets `where`, or a plug-in returns no figure.
+        """
+        if self.where and not any(matches(point.columns(), of_settings(self.where)) for point in study.points):
+            raise HarnessError(f"no point of the grid has {labels.condition(self.where)}")
         with self.appearing(study):
-            return self.draw(frames, study)
+            figure = self.draw(frames, study)
+        if not hasattr(figure, "savefig") and not hasattr(figure, "subfigs"):
+            raise HarnessError(f"its draw returned {type(figure).__name__}, not a figure")
+        return figure
 
     def described(self, study: StudySpec) -> str:
         """`caption` with what a null means among the figure's points, and a loss in its unit."""
         with self.appearing(study):
-            return texts.loss_named(self.caption(study))
+            caption = self.caption(study)
+        if not isinstance(caption, str):
+            raise HarnessError(f"its caption is {type(caption).__name__}, not a text")
+        with self.appearing(study):
+            return texts.loss_named(caption)
 
     def appearing(self, study: StudySpec) -> AbstractContextManager[None]:
         """What the figure's settings and its study say about its looks is in force inside."""

@@ -31,7 +31,7 @@ class LineEnd:
 
 
 def write(figure: Figure, ends: Sequence[LineEnd], hue: str, hues: Sequence[Any]) -> bool:
-    """Write each line's value at its end; whether there is room for it, and every value has a line to stand at.
+    """Write each line's value at its end, where all end at one place and there is room; whether that was done.
 
     Labels of one panel are moved apart vertically as little as possible. The uppermost one names the setting.
     """
@@ -45,6 +45,8 @@ def write(figure: Figure, ends: Sequence[LineEnd], hue: str, hues: Sequence[Any]
     places = {canonical(level): i for i, level in enumerate(hues)}
     if not ends or max(map(len, by_panel.values())) * gap > height:
         return False
+    if any(len({end.x for end in group}) > 1 for group in by_panel.values()):
+        return False  # other lines go on where one ends, and a label there would lie on them
     for ax, group in by_panel.items():
         low, high = ax.get_ylim()
         points = (high - low) / height

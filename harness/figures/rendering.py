@@ -41,6 +41,7 @@ class RenderedFigure:
     caption: str
     image: bytes
     wide: bool = False  # both columns of a paper: scrolls on a phone instead of shrinking beyond reading
+    high: bool = False  # higher than wide: shown at its own size, as its letters would shrink with its height
     others: Mapping[str, bytes] = field(default_factory=dict)  # dark, and for a phone: stacked, stacked dark
 
     @property
@@ -164,8 +165,9 @@ def _encoded(
             signs[f"U+{int(unknown[1]):04X}"] = None
         else:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    name = figure.name or figure.kind
-    return RenderedFigure(name, figure.described(study), images.pop("light"), wide, images), files, ", ".join(signs)
+    name, light = figure.name or figure.kind, images.pop("light")
+    high = bool(drawn.get_figheight() > drawn.get_figwidth())
+    return RenderedFigure(name, figure.described(study), light, wide, high, images), files, ", ".join(signs)
 
 
 def _stacked(draw: Callable[[], Figure], widest: float) -> dict[str, bytes]:

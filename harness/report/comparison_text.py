@@ -108,7 +108,10 @@ def notes(comparison: Comparison) -> Iterator[str]:
     if comparison.valueless:
         yield f"{_count(comparison.valueless, 'pair')} with {comparison.metric.name} in A alone."
     if comparison.without:
-        yield f"left out: {_count(comparison.without, 'pair')} without {comparison.metric.name} in A."
+        yield (
+            f"left out: {_count(comparison.without, 'pair')} without {comparison.metric.name} in A: no difference "
+            "can be taken of a run that diverged."
+        )
     if pairs.gained:
         yield f"in B alone, not compared: {_count(len(pairs.gained), 'run')}, {_listed(pairs.gained, '; ')}."
     yield from pairs.notes

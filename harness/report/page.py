@@ -200,7 +200,7 @@ def _embedded(drawing: RenderedFigure) -> Mapping[str, Any]:
         "name": drawing.name,
         "title": drawing.name.replace("_", " ").replace("-", " "),
         "caption": typeset(drawing.caption.replace(" %", "\u00a0%")),
-        "width": "wide" if drawing.wide else "narrow",
+        "width": ("wide" if drawing.wide else "narrow") + " high" * drawing.high,
         "alt": f"{drawing.name}: {drawing.caption.split('. ')[0].rstrip('.')}.",
         "source": _data_uri(drawing.image),
         "sources": [(SOURCES[name], _data_uri(drawing.others[name])) for name in SOURCES if name in drawing.others],

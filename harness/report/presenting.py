@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ResultsError
+from harness.errors import NoResultsError, ResultsError
 from harness.figures.rendering import figures_folder, render
 from harness.report import page
 from harness.report.gridtable import MEASURES
@@ -73,11 +75,16 @@ def present(
     judged = judge_folder(plan, folder)
     check_owned(folder)
     check_study(folder, plan)
+    status = Status.of(plan, Journal.open(folder), verify=False)
+    if status.orphaned and not status.done and not status.failed:
+        raise NoResultsError(
+            f"{folder}: none of these {len(plan.runs)} runs is done, while {len(status.orphaned)} of other settings are"
+            f"{_last_overrides(folder)}, so their figures and report stay; python -m harness.sweep STUDY computes these"
+        )
     try:
         figures, notes = render(plan.study, judged.frames, folder / "figures", formats, style_name)
     except OSError as error:
         raise ResultsError(f"{folder / 'figures'}: cannot be written: {error.strerror or error}") from None
-    status = Status.of(plan, Journal.open(folder), verify=False)
     reasons = status.failed
     notes = [*remarks(status), *notes]
     try:
@@ -91,6 +98,14 @@ def present(
     notes += [f"Run {run_id} failed: {reason}." for run_id, reason in reasons.items()]
     drawn = figures_folder(folder / "figures", style_name)
     return RenderedReport(judged, folder, drawn, tuple(figure.name for figure in figures), tuple(notes))
+
+
+def _last_overrides(folder: Path) -> str:
+    """Which settings the last sweep of a folder changed, in words; nothing where it changed none or left no note."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        given = [f"-S {shlex.quote(str(text))}" for text in read_json(folder / "plan.json")["overrides"]]
+        return f" (the last sweep had {' '.join(given)})" if given else ""
+    return ""
 
 
 def remarks(status: Status) -> list[str]:

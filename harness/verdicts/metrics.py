@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from harness.errors import HarnessError
 from harness.schema import Column
 from harness.store.columns import RUNS
 from harness.study import labels
@@ -88,7 +89,11 @@ class Metric:
 
     def of(self, runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
         """`measure`, without a value where a seed has none: a plug-in may have judged those that remain."""
-        group, missing = self.measure(runs, generator), int(self.per_seed(runs).isna().sum())
+        group, seeds = self.measure(runs, generator), self.per_seed(runs)
+        for name, given, kind in (("measure", group, "Measured"), ("per_seed", seeds, "Series")):
+            if type(given).__name__ != kind:  # a plug-in's; pandas is not loaded for its name
+                raise HarnessError(f"metric '{self.name}': {name} returned {type(given).__name__}, not a {kind}")
+        missing = int(seeds.isna().sum())
         return Measured(math.nan, math.nan, math.nan, group.runs, group.seeds) if missing else group
 
     def text(self, value: float) -> str:

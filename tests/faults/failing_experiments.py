@@ -83,6 +83,18 @@ def foreign(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     yield Record("0123456789abcdef", {"outcome": "solved"}, {})
 
 
+def odd_outcome(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
+    yield from (Record(run.run_id, {"outcome": "great", "updates": 1}, {}) for run in runs)
+
+
+def failed_outcome(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
+    yield from (Record(run.run_id, {"outcome": "failed", "updates": 1}, {}) for run in runs)
+
+
+def without_outcome(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
+    yield from (Record(run.run_id, {"updates": 1}, {}) for run in runs)
+
+
 def only_first(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     """Of a study whose first seed is 0."""
     yield from (record(run) for run in runs if run.seed == 0)

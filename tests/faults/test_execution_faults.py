@@ -84,6 +84,9 @@ def python(program: str, *arguments: str, **options: Any) -> subprocess.Popen[st
         ("no_iterator", "TypeError"),
         ("no_record", "AttributeError"),
         ("foreign", "a record of run 0123456789abcdef, which is not its own"),
+        ("odd_outcome", "the outcome 'great'; there are solved, unsolved, diverged"),
+        ("failed_outcome", "the outcome 'failed'"),
+        ("without_outcome", "the outcome None"),
     ],
 )
 def test_however_an_experiment_ends_its_runs_are_done_or_failed(

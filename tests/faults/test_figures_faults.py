@@ -56,7 +56,17 @@ class Speechless(Breaking):
         return score(frames.runs)
 
 
-@pytest.mark.parametrize("kind", [Breaking, Leaving, Speechless])
+class Wordless(Speechless):
+    def caption(self, study: Any) -> Any:
+        return None
+
+
+class Empty(Breaking):
+    def draw(self, frames: Any, study: Any) -> Any:
+        return None
+
+
+@pytest.mark.parametrize("kind", [Breaking, Leaving, Speechless, Wordless, Empty])
 def test_a_figure_that_raises_costs_itself_alone(
     synthetic: SyntheticResults, tmp_path: Path, kind: type[FigureKind]
 ) -> None:
@@ -67,6 +77,12 @@ def test_a_figure_that_raises_costs_itself_alone(
     (note,) = notes
     assert note.startswith("Figure 'breaking' is missing: ")
     assert len(note) < LONGEST_REASON + 100
+
+
+def test_a_figure_of_no_point_of_the_grid_says_so(synthetic: SyntheticResults, tmp_path: Path) -> None:
+    study = replace(synthetic.study, figures=figures({"kind": "decay", "where": {"sequence_length": 77}}))
+    _, notes = render(study, synthetic.frames, tmp_path, ("png",))
+    assert notes == ["Figure 'decay' is missing: no point of the grid has sequence_length=77."]
 
 
 def test_an_interrupt_is_no_missing_part() -> None:

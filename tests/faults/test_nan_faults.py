@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -294,3 +295,21 @@ def test_never_clipping_may_be_written_as_infinity(study_file: Callable[..., Pat
         for wrong in (".nan", "-.inf"):
             with pytest.raises(HarnessError, match=rf"training.{setting}: .*greater than 0"):
                 plan(read(study_file(study_text(training={setting: 1}).replace(": 1}", f": {wrong}}}"))))
+
+
+def test_a_heat_map_marks_where_a_gradient_is_no_number() -> None:
+    rows = [
+        {"update": 0, "updates": 1, "log10_adjoint": entries}
+        for entries in ([-1.0, -np.inf, -np.inf, np.nan], [-2.0, -np.inf, -3.0, -1.0])
+    ]
+    drawn = gradient_map(pd.DataFrame(rows), "log10_adjoint")
+    assert drawn.broken.tolist() == [[False, False, False, True]]
+    assert drawn.zero.tolist() == [[0, 1, 0.5, 0]]
+
+
+@pytest.mark.parametrize("lost_part", ["measure", "per_seed"])
+def test_a_metric_that_returns_nothing_is_named(lost_part: str) -> None:
+    runs = simulate([point("rnn", 20, 1.0)], seeds=range(3)).frames.runs
+    empty = replace(METRICS["final_accuracy"], **{lost_part: lambda *_: None})
+    with pytest.raises(HarnessError, match=f"metric 'final_accuracy': {lost_part} returned NoneType"):
+        empty.of(runs, np.random.default_rng(0))

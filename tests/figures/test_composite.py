@@ -187,7 +187,7 @@ def test_a_panel_without_data_is_a_note(synthetic: SyntheticResults, tmp_path: A
     empty = {"kind": "success", "name": "empty", "where": {"cell": "gru"}}
     combined = replace(synthetic.study, figures=figures(empty, {"kind": "panels", "layout": [["empty"]]}))
     _, notes = render(combined, synthetic.frames, tmp_path)
-    assert notes[1] == "Figure 'panels' is missing: panel 'empty': nothing to draw: no run has a result yet."
+    assert notes[1] == "Figure 'panels' is missing: panel 'empty': no point of the grid has cell=gru."
 
 
 def test_a_kind_that_makes_a_figure_of_its_own_is_refused() -> None:

@@ -72,7 +72,7 @@ def test_a_figure_without_data_is_a_note(synthetic: SyntheticResults, tmp_path: 
     study = replace(synthetic.study, figures=figures(empty))
     drawings, notes = render(study, synthetic.frames, tmp_path)
     assert drawings == []
-    assert notes == ["Figure 'empty' is missing: nothing to draw: no run has a result yet."]
+    assert notes == ["Figure 'empty' is missing: no point of the grid has cell=gru."]
 
 
 def test_a_file_in_the_place_of_the_folder_is_an_error(
