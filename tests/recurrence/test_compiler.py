@@ -18,7 +18,7 @@ from torch import Tensor
 from harness.cells import CELLS
 from harness.cells.cell import Cell, State, recurrent
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.compiler import kernel, native, recurrence, stored
+from harness.recurrence.compiler import backward_arrays, forward_arrays, kernel, native, recurrence, stored
 from harness.recurrence.compiler.trace import Untraceable, trace
 from harness.recurrence.scan import scan
 from harness.study.spec import setting
@@ -250,7 +250,7 @@ def test_segments_change_nothing_but_the_order_of_sums(monkeypatch, name: str, w
     cell = cell_of(name, 5)
     p = problem(cell, 23, 2, 3, 3, dtype=torch.float64, tokens=True)
     whole = answer("compiled", cell, *p, every_step=True, window=window)
-    monkeypatch.setattr(recurrence, "SEGMENT_BYTES", 5e4)
+    monkeypatch.setattr(forward_arrays, "SEGMENT_BYTES", 5e4)
     assert_close(answer("compiled", cell, *p, every_step=True, window=window), whole, 1e-12)
 
 
@@ -272,7 +272,8 @@ def test_nothing_is_read_or_written_outside_the_arrays(monkeypatch) -> None:
         return np.frombuffer(memory, dtype, int(np.prod(shape)), first).reshape(shape)
 
     monkeypatch.setattr(kernel, "empty", guarded)
-    monkeypatch.setattr(recurrence, "empty", guarded)
+    for module in (forward_arrays, backward_arrays):
+        monkeypatch.setattr(module, "empty", guarded)
     for name, D in (("lstm", 3), ("skip", 3), ("reset_before", 50), ("normalised", 3)):
         cell = cell_of(name, 5)
         p = problem(cell, 7, 2, 17, D, dtype=torch.float32, tokens=True)

@@ -60,7 +60,7 @@ class CompiledCell:
             size = int(np.prod(shape))
             places[name] = np.arange(start, start + size).reshape(shape)
             start += size
-        self._places = places
+        self.places = places
         self._index = {
             "forward": _joined(layouts.pack(self.forward_layout, shapes, places.__getitem__, transposed=False)),
             "backward": _joined(layouts.pack(self.backward_layout, shapes, places.__getitem__, transposed=True)),
@@ -121,7 +121,7 @@ class CompiledCell:
 
     def first(self, name: str) -> int:
         """Where a parameter begins in the flat ones."""
-        return int(self._places[name].flat[0])
+        return int(self.places[name].flat[0])
 
     def biases(self, flat: Array) -> Array:
         """The sum of each accumulator's bias vectors, (R, A, H)."""
@@ -129,7 +129,7 @@ class CompiledCell:
         out = np.zeros((R, max(len(self.program.biases), 1), H), self.dtype)
         for a, bias in enumerate(self.program.biases):
             for name, block in bias:
-                out[:, a] += flat[:, self._places[name][block * H : (block + 1) * H]]
+                out[:, a] += flat[:, self.places[name][block * H : (block + 1) * H]]
         return out
 
     def vectors(self, flat: Array) -> Array:
@@ -137,7 +137,7 @@ class CompiledCell:
         H = self.shapes.H
         out = np.zeros((len(flat), max(len(self.program.vectors), 1), H), self.dtype)
         for v, node in enumerate(self.program.vectors):
-            out[:, v] = flat[:, self._places[node.args[0]][node.args[1] * H : (node.args[1] + 1) * H]]
+            out[:, v] = flat[:, self.places[node.args[0]][node.args[1] * H : (node.args[1] + 1) * H]]
         return out
 
     def gradients(self, matrices: list[Array], sums: Array, R: int) -> dict[str, Array]:

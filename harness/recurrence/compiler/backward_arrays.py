@@ -1,0 +1,153 @@
+"""The arrays of a sequence's backward direction, for all replicas: rings from step to step, and sums over steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, log10_mean
+from harness.recurrence.compiler.backward import NONE
+from harness.recurrence.compiler.forward_arrays import ForwardArrays, at, saved_name
+from harness.recurrence.compiler.kernel import Array, empty, zeros
+
+
+class BackwardArrays:
+    """Rings of what is carried from step to step, and what is summed over the steps."""
+
+    def __init__(
+        self, forward: ForwardArrays, every: Tensor | None, final: list[Tensor | None], *, inputs: bool
+    ) -> None:
+        self.forward = forward
+        k, R = forward.kernel, forward.R
+        p, s = k.program, k.shapes
+        self.kernel, self.R = k, R
+        reaches = {1} | {p.reach(part) for part in p.carries}
+        self.carried = {(b, 1) for b in range(len(p.bases))} | {(p.base[q], p.reach(q)) for q in p.carries}
+        products = {key for key in k.backward_layout[0].accumulators if isinstance(key, tuple)}
+        self.reaches = sorted(reaches | {reach for _, reach in products})
+        self.ring = self.reaches[-1] + 1
+        self.deltas = zeros((R, max(len(p.deltas), 1) * self.ring, s.H, s.W), k.dtype)
+        self.carries = {key: zeros((R, key[1], s.H, s.W), k.dtype) for key in sorted(self.carried)}
+        self.scales = zeros((R, self.ring, s.W), k.integer)
+        self.tops = empty((R, self.ring, s.W), k.integer)
+        self.tops[...] = NONE
+        self.norms = zeros((R, forward.T, len(p.bases), s.W), np.float64)
+        self.exponents = zeros((R, forward.T, s.W), k.integer)
+        self.matrices = [zeros((R, s.H, s.D if term.operand is None else s.H), k.dtype) for term in p.terms]
+        self.sums = zeros((R, len(p.deltas) + len(p.vectors), s.H), k.dtype)
+        rows = len(p.deltas) + len(p.vectors)
+        self.panel = empty((k.chunk, rows * s.H, s.W), k.dtype)
+        self.factors = empty((len(self.reaches) + 4, s.W), k.dtype)
+        self.scratch = forward.scratch("backward")
+        self.weights = k.packed("backward", forward.flat)
+        self.dx = zeros((R, forward.T, s.D, s.W), k.dtype) if inputs else None
+        self.input_weights = k.packed("inputs", forward.flat) if inputs else None
+        self._seed([None if g is None else g.numpy() for g in final])
+        self.immediate: Array | None = None
+        delayed = {lag: g.numpy() for g, lag in zip(final, p.lag, strict=True) if lag and g is not None}
+        self.untouched = {
+            lag - forward.T: g for lag, g in delayed.items() if lag >= forward.T
+        }  # values from before the first step
+        if every is not None or delayed:
+            self.immediate = zeros((R, forward.T, s.H, s.W), k.dtype)
+        if every is not None and self.immediate is not None:
+            self.immediate[..., : s.B] = every.numpy().transpose(1, 0, 3, 2)
+        for lag, g in delayed.items():
+            if lag < forward.T and self.immediate is not None:
+                self.immediate[:, forward.T - 1 - lag, :, : s.B] += g.transpose(0, 2, 1)
+
+    def _seed(self, final: list[Array | None]) -> None:
+        """The loss' gradient of the last state stands where the step after it would have left its share."""
+        p, s = self.kernel.program, self.kernel.shapes
+        largest = np.zeros((self.R, s.B))
+        given = {p.base[part]: g for part, g in enumerate(final) if g is not None and not p.lag[part]}
+        for g in given.values():
+            largest = np.fmax(largest, np.abs(g).max(-1))
+        finite = np.isfinite(largest)
+        exponent = np.where(largest > 0, np.frexp(np.where(finite, largest, 1))[1], NONE).astype(self.kernel.integer)
+        slot = (self.forward.T + 1) % self.ring
+        shift = np.where(exponent > NONE, exponent, 0)
+        self.tops[:, slot, : s.B] = exponent
+        self.scales[:, slot, : s.B] = shift
+        for base, g in given.items():
+            carry = self.carries[base, 1][:, 0]
+            carry[..., : s.B] = np.ldexp(g, -shift[..., None]).transpose(0, 2, 1)
+
+    def segment(self, states: list[Array], saved: list[Array], *, start: int, first: int, stop: int) -> None:
+        """Steps stop … first + 1; the segment's arrays begin with step start + 1."""
+        k, forward = self.kernel, self.forward
+        shared = {name: array.ctypes.data for name, array in self.scratch.items()}
+        shared |= {
+            "panel": self.panel.ctypes.data,
+            "factors": self.factors.ctypes.data,
+            "from": first + 1,
+            "to": stop + 1,
+        }
+        for r in range(self.R):
+            table = dict(shared)
+            table |= {"weights": at(self.weights, r), "vectors": at(forward.vectors, r)}
+            table["tokens"] = table["x"] = at(forward.x, r, 1)
+            table |= {f"state{b}": at(a, r, start - forward.depth) for b, a in enumerate(states)}
+            table |= {saved_name(k, i): at(a, r, start + 1) for i, a in enumerate(saved)}
+            table |= {f"carry{b}_{reach}": at(a, r) for (b, reach), a in self.carries.items()}
+            table |= {"deltas": at(self.deltas, r), "scales": at(self.scales, r), "tops": at(self.tops, r)}
+            table |= {"norms": at(self.norms, r, 1), "exponents": at(self.exponents, r, 1)}
+            table |= {f"gradient{i}": at(a, r) for i, a in enumerate(self.matrices)}
+            table["sums"] = at(self.sums, r)
+            if self.immediate is not None:
+                table["immediate"] = at(self.immediate, r, 1)
+            if self.dx is not None and self.input_weights is not None:
+                table |= {"dx": at(self.dx, r, 1), "input_weights": at(self.input_weights, r)}
+            k.call("backward" + "_every" * (self.immediate is not None) + "_inputs" * (self.dx is not None), table)
+
+    def inputs(self) -> Tensor | None:
+        """∂L/∂x (T, R, B, D), where it is wanted."""
+        if self.dx is None:
+            return None
+        return torch.from_numpy(self.dx[..., : self.kernel.shapes.B]).permute(1, 0, 3, 2)
+
+    def parameters(self) -> dict[str, Array]:
+        """Gradients of the parameters."""
+        return self.kernel.gradients(self.matrices, self.sums, self.R)
+
+    def initial(self) -> list[Array]:
+        """∂L/∂(state before the first step), each part (R, B, H), from what the first steps have left in the rings."""
+        p, s = self.kernel.program, self.kernel.shapes
+        flat, H = self.forward.flat, s.H
+        out = []
+        for base, lag in zip(p.base, p.lag, strict=True):
+            total = np.zeros((self.R, H, s.B))
+            if base == p.base[0] and lag in self.untouched:
+                total += self.untouched[lag].transpose(0, 2, 1)
+            for other, (same, reach) in enumerate(zip(p.base, [p.reach(q) for q in range(len(p.base))], strict=True)):
+                t = reach - lag  # the step that read this part as `other`
+                if same != base or not 1 <= t <= self.forward.T:
+                    continue
+                scale = self.scales[:, t % self.ring, None, : s.B].astype(np.float64)
+                share = np.zeros((self.R, H, s.B))
+                if (base, reach) in self.carries and (other in p.carries):
+                    share += self.carries[base, reach][:, t % reach, :, : s.B]
+                for term in p.terms:
+                    if term.operand is not None and term.operand.op == "state" and term.operand.args[0] == other:
+                        places = self.kernel.places[term.matrix][term.block * H : (term.block + 1) * H]
+                        delta = self.deltas[:, term.accumulator * self.ring + t % self.ring, :, : s.B].astype(
+                            np.float64
+                        )
+                        share += flat[:, places].astype(np.float64).transpose(0, 2, 1) @ delta
+                total += share * np.exp2(scale)
+            out.append(np.ascontiguousarray(total.transpose(0, 2, 1)).astype(self.kernel.dtype))
+        return out
+
+    def record(self, recorder: AdjointRecorder, seen: Tensor | None) -> None:
+        """Levels of all steps within the window; before it true zeros."""
+        B, T, forward = self.kernel.shapes.B, self.forward.T, self.forward
+        with np.errstate(invalid="ignore"):
+            norms = np.sqrt(self.norms[..., :B])  # (R, T, bases, B)
+        levels = log10_mean(norms.transpose(1, 0, 2, 3), self.exponents[:, :, None, :B].transpose(1, 0, 2, 3))
+        levels[: T - forward.call.window] = -np.inf
+        recorder.log10_adjoint = levels[..., 0]
+        if forward.call.cell_state:
+            recorder.log10_adjoint_cell = levels[..., 1]
+        if seen is not None:
+            recorder.log10_immediate = immediate_norms(seen, T, forward.call.window)

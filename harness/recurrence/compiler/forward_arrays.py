@@ -1,0 +1,119 @@
+"""The arrays of a sequence's forward direction, for all replicas, and calls of the compiled code on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from harness.recurrence.adjoints import AdjointRecorder
+from harness.recurrence.compiler.kernel import Array, CompiledCell, empty
+
+SEGMENT_BYTES = 64e6  # of one replica's forward direction; longer sequences are computed again, segment by segment
+
+
+@dataclass(frozen=True)
+class CompiledCall:
+    """What a call needs besides tensors."""
+
+    kernel: CompiledCell
+    names: list[str]
+    window: int
+    every_step: bool
+    recorder: AdjointRecorder | None
+    cell_state: bool
+    keep: bool
+
+
+class ForwardArrays:
+    """States, inputs and packed weights of one call, and what a step saves for the other direction."""
+
+    def __init__(self, call: CompiledCall, inputs: Tensor, state: list[Array], flat: Array) -> None:
+        self.kernel, self.call = call.kernel, call
+        k, s = self.kernel, self.kernel.shapes
+        self.T, self.R = inputs.shape[:2]
+        self.depth = max(k.program.lag, default=0)
+        self.flat = flat
+        self.bias, self.vectors = k.biases(flat), k.vectors(flat)
+        self.weights = k.packed("forward", flat)
+        dtype = np.int32 if s.tokens else k.dtype
+        rows = 1 if s.tokens else s.D
+        self.x = empty((self.R, self.T, rows, s.W), dtype)
+        given = inputs.detach().numpy()
+        if s.tokens:
+            self.x[..., s.B :] = -1
+            self.x[:, :, 0, : s.B] = given.transpose(1, 0, 2)
+        else:
+            self.x[..., s.B :] = 0
+            self.x[..., : s.B] = given.transpose(1, 0, 3, 2)
+        sums = sum(node.op == "sum" for node in k.program.saved)
+        saved = (len(k.program.saved) - sums + len(k.program.bases)) * s.H + sums
+        self.segment = max(1, min(self.T, int(SEGMENT_BYTES / (saved * s.W * k.dtype.itemsize)))) if call.keep else 64
+        self.initial = state
+
+    def states(self, steps: int) -> list[Array]:
+        """h_{−depth} … h_steps of each base, unit-major: (R, depth + steps + 1, H, W)."""
+        s = self.kernel.shapes
+        return [empty((self.R, self.depth + steps + 1, s.H, s.W), self.kernel.dtype) for _ in self.kernel.program.bases]
+
+    def fill(self, states: list[Array], parts: list[Array]) -> None:
+        """Write parts of a state (R, B, H) where the step after looks for them."""
+        p, s = self.kernel.program, self.kernel.shapes
+        for part, value in enumerate(parts):
+            rows = states[p.base[part]][:, self.depth - p.lag[part]]
+            rows[..., s.B :] = 0
+            rows[..., : s.B] = value.transpose(0, 2, 1)
+
+    def end(self, states: list[Array], steps: int) -> list[Array]:
+        """Parts of the state after `steps`, (R, B, H)."""
+        p, s = self.kernel.program, self.kernel.shapes
+        at = self.depth + steps
+        return [
+            np.ascontiguousarray(states[b][:, at - lag, :, : s.B].transpose(0, 2, 1))
+            for b, lag in zip(p.base, p.lag, strict=True)
+        ]
+
+    def saved(self, steps: int) -> list[Array]:
+        s = self.kernel.shapes
+        rows = [1 if node.op == "sum" else s.H for node in self.kernel.program.saved]
+        return [empty((self.R, steps, n, s.W), self.kernel.dtype) for n in rows]
+
+    def scratch(self, direction: str) -> dict[str, Array]:
+        """Rows that live within a step, by name."""
+        p, s = self.kernel.program, self.kernel.shapes
+        passes = p.forward if direction == "forward" else p.backward
+        stores = sum(len(step.stores) for step in passes)
+        names = {f"scratch{i}": s.H for i in range(stores)} if len(passes) > 1 else {}
+        names |= {f"sum{node.index}": 1 for step in passes for node in step.sums}
+        if direction == "forward":
+            names |= {f"saved{i}": s.H for i in range(len(p.saved))}
+        names["onehot"] = s.D * (1 if direction == "forward" else self.kernel.chunk)
+        return {name: empty((rows, s.W), self.kernel.dtype) for name, rows in names.items()}
+
+    def run(self, states: list[Array], saved: list[Array] | None, start: int, stop: int) -> None:
+        """Steps start + 1 … stop, whose arrays begin with step start + 1."""
+        k = self.kernel
+        scratch = self.scratch("forward")
+        name = "forward" if saved is None else "forward_keep"
+        for r in range(self.R):
+            table = {n: a.ctypes.data for n, a in scratch.items()}
+            table |= {"from": start + 1, "to": stop + 1}
+            table |= {"weights": at(self.weights, r), "bias": at(self.bias, r), "vectors": at(self.vectors, r)}
+            table["U"] = self.flat.ctypes.data + r * self.flat.strides[0] + k.first("U") * k.dtype.itemsize
+            table["tokens"] = table["x"] = at(self.x, r, 1)
+            table |= {f"state{b}": at(a, r, start - self.depth) for b, a in enumerate(states)}
+            if saved is not None:
+                table |= {saved_name(k, i): at(a, r, start + 1) for i, a in enumerate(saved)}
+            k.call(name, table)
+
+
+def saved_name(kernel: CompiledCell, i: int) -> str:
+    node = kernel.program.saved[i]
+    return f"sum{node.index}" if node.op == "sum" else f"saved{i}"
+
+
+def at(array: Array, r: int, first: int = 0) -> int:
+    """Address of replica r's step 0 in an array (R, steps, …) whose first entry is step `first`."""
+    step = array.strides[1] if array.ndim > 1 else 0
+    return int(array.ctypes.data + r * array.strides[0] - first * step)
