@@ -36,7 +36,9 @@ class Probe(Protocol):
 
         Returns:
             for each of the R replicas its profiles (`harness.schema.Profile`, numpy arrays), each a row of the table of
-            profiles. A replica's numbers must not depend on the others: it is measured the same alone as in any pack
+            profiles. Positions, values and theory have one axis and one length; positions are finite, values may be
+            NaN or infinite; names are words. Anything else fails the run, with the probe's name. A replica's numbers
+            must not depend on the others: it is measured the same alone as in any pack
             (`harness.probes.trajectory.each_replica` takes them one at a time, in float64 on the CPU).
 
         The module of a plug-in is imported when a study that names it is planned, which is done without torch: import
