@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 from harness.cells import CELLS
 from harness.cells.cell import Cell, State, recurrent
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.compiler import backward_arrays, forward_arrays, kernel, native, recurrence, stored
+from harness.recurrence.compiler import backward_arrays, forward_arrays, kernel, memory, native, recurrence, stored
 from harness.recurrence.compiler.trace import Untraceable, trace
 from harness.recurrence.scan import scan
 from harness.study.spec import setting
@@ -244,6 +245,31 @@ def test_the_hidden_state_of_an_lstm_is_recorded_far_below_its_cell_state() -> N
     np.testing.assert_allclose(results["level"], double["level"], atol=1e-5)
 
 
+def test_a_sequence_without_a_gradient_adds_nothing_to_a_level_however_low_it_is() -> None:
+    cell = CELLS["indrnn"](cell="indrnn", hidden_size=2, nonlinearity="relu")
+    parameters, inputs, state, weights = problem(cell, 150, 1, 2, 2, dtype=torch.float32, tokens=True)
+    with torch.no_grad():
+        for name, number in (("u", 1e-3), ("U", 0.0), ("b_x", 1.0)):
+            parameters[name].fill_(number)
+        weights[:, :, 1] = 0
+    both = answer("compiled", cell, parameters, inputs, state, weights)["level"][:, 0]
+    alone = answer("compiled", cell, parameters, inputs[..., :1], tuple(s[:, :1] for s in state), weights[:, :, :1])
+    np.testing.assert_allclose(both, alone["level"][:, 0] - np.log10(2), atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["lstm", "skip", "normalised", "reset_before", "lru"])
+def test_what_was_in_memory_before_changes_no_bit(monkeypatch, name: str) -> None:
+    cell = cell_of(name, 5)
+    p = problem(cell, 6, 2, 3, 3, dtype=torch.float32, tokens=True)
+    clean = answer("compiled", cell, *p, every_step=True)
+
+    def spoiled(size: int) -> np.ndarray:
+        return np.full(size, 255, np.uint8)  # NaN in both precisions
+
+    monkeypatch.setattr(memory, "POOL", SimpleNamespace(take=spoiled, give=lambda block: None))
+    same_bits(answer("compiled", cell, *p, every_step=True), clean)
+
+
 @pytest.mark.parametrize("name", ["lstm", "skip", "normalised"])
 @pytest.mark.parametrize("window", [None, 11])
 def test_segments_change_nothing_but_the_order_of_sums(monkeypatch, name: str, window: int | None) -> None:
@@ -271,7 +297,7 @@ def test_nothing_is_read_or_written_outside_the_arrays(monkeypatch) -> None:
         first -= first % np.dtype(dtype).itemsize
         return np.frombuffer(memory, dtype, int(np.prod(shape)), first).reshape(shape)
 
-    monkeypatch.setattr(kernel, "empty", guarded)
+    monkeypatch.setattr(memory, "empty", guarded)
     for module in (forward_arrays, backward_arrays):
         monkeypatch.setattr(module, "empty", guarded)
     for name, D in (("lstm", 3), ("skip", 3), ("reset_before", 50), ("normalised", 3)):

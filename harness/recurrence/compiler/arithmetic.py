@@ -41,10 +41,10 @@ class Lanes:
         integers: the IR type of as many integers of the same size.
     """
 
-    def __init__(self, builder: ir.IRBuilder, *, double: bool) -> None:
+    def __init__(self, builder: ir.IRBuilder, *, double: bool, width: int | None = None) -> None:
         self.b, self.double = builder, double
         self.real = DOUBLE if double else FLOAT
-        self.width = BYTES // (8 if double else 4)
+        self.width = width or BYTES // (8 if double else 4)
         self.vector = ir.VectorType(self.real, self.width)
         self.integers = ir.VectorType(I64 if double else I32, self.width)
         self.mantissa, self.bias = (52, 1023) if double else (23, 127)
@@ -73,18 +73,8 @@ class Lanes:
 
     def add_lanes(self, value: ir.Value) -> ir.Value:
         """The sum of all lanes, halves first: one order for every machine."""
-        count = value.type.count
-        while count > 1:
-            count //= 2
-            halves = [
-                self.b.shuffle_vector(
-                    value,
-                    ir.Constant(value.type, ir.Undefined),
-                    ir.Constant(ir.VectorType(I32, count), [start + lane for lane in range(count)]),
-                )
-                for start in (0, count)
-            ]
-            value = self.b.fadd(*halves)
+        while value.type.count > 1:
+            value = self.b.fadd(*self._halves_of(value))
         return self.b.extract_element(value, I32(0))
 
     # the operations of a graph
@@ -199,6 +189,24 @@ class Lanes:
     def largest(self, a: ir.Value, b: ir.Value) -> ir.Value:
         """The larger integer of each lane."""
         return self.b.select(self.b.icmp_signed(">", a, b), a, b)
+
+    def largest_lane(self, value: ir.Value) -> ir.Value:
+        """The largest of the lanes' integers."""
+        while value.type.count > 1:
+            value = self.largest(*self._halves_of(value))
+        return self.b.extract_element(value, I32(0))
+
+    def _halves_of(self, value: ir.Value) -> list[ir.Value]:
+        count = value.type.count // 2
+        order = ir.VectorType(I32, count)
+        return [
+            self.b.shuffle_vector(
+                value,
+                ir.Constant(value.type, ir.Undefined),
+                ir.Constant(order, [start + lane for lane in range(count)]),
+            )
+            for start in (0, count)
+        ]
 
 
 def function(module: ir.Module, name: str, result: ir.Type, arguments: list[ir.Type]) -> ir.Function:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from llvmlite import ir
 
 from harness.recurrence.compiler import outer
-from harness.recurrence.compiler.arithmetic import DOUBLE, I64, loop
+from harness.recurrence.compiler.arithmetic import DOUBLE, I64, Lanes, loop
 from harness.recurrence.compiler.emission import PassEmitter, Tile, total_name
 from harness.recurrence.compiler.function import Function
 from harness.recurrence.compiler.graph import Node
 from harness.recurrence.compiler.layout import PassLayout, Shapes, chunk
+from harness.recurrence.compiler.partial import PARTIAL, PartialSums
 from harness.recurrence.compiler.program import Pass, Program
 
 NONE = -(1 << 29)  # the exponent of zero: below all others, and far from overflow when one is added
@@ -53,6 +54,7 @@ class BackwardStep:
     def __init__(self, f: Function, *, every: bool, inputs: PassLayout | None) -> None:
         self.f, self.b, self.lanes, self.every, self.inputs = f, f.b, f.lanes, every, inputs
         self.program, self.shapes = f.program, f.shapes
+        self.wide = Lanes(f.b, double=True, width=f.lanes.width)
         p = f.program
         self.carried: dict[tuple[int, int], Node | None] = {(base, 1): None for base in range(len(p.bases))}
         self.carried |= {(p.base[part], p.reach(part)): node for part, node in p.carries.items()}
@@ -77,7 +79,7 @@ class BackwardStep:
         if array.startswith("sum"):
             saved = [total_name(node) for node in self.program.saved if node.op == "sum"]
             return f.rows(array, self.t, count=1) if array in saved else f.pointer(array)
-        if array.startswith("scratch"):
+        if array.startswith(("scratch", "partial")):
             return f.pointer(array)
         return f.rows(array, self.b.add(self.t, I64(offset)), count=H)
 
@@ -146,7 +148,7 @@ class BackwardStep:
         row = e.unit(tile, unit)
         for base, total in enumerate(p.totals):
             if total is node:
-                self._square(base, value, tile, vector)
+                self._square(base, value, row, tile, vector)
         for a, delta in enumerate(p.deltas):
             if delta is node:
                 e.save(value, self.rows(f"delta{a}", 0), row, tile, vector)
@@ -160,14 +162,15 @@ class BackwardStep:
         if self.level[node] < len(p.backward) - 1:
             e.save(value, self.rows(f"scratch{self.scratch.index(node)}", 0), row, tile, vector)
 
-    def _square(self, base: int, value: ir.Value, tile: Tile, vector: int) -> None:
-        """norm² of a part's adjoint, in float64, unit after unit."""
-        b, wide = self.b, ir.VectorType(DOUBLE, self.lanes.width)
-        column = b.add(tile.column, I64(vector * self.lanes.width))
-        norms = self.f.rows("norms", self.t, count=len(self.program.bases), kind=DOUBLE)
-        value = value if self.shapes.double else b.fpext(value, wide)
-        address = self.f.vector(norms, base, column, wide)
-        b.store(self.lanes.fma(value, value, b.load(address, typ=wide, align=32)), address, align=32)
+    def _square(self, base: int, value: ir.Value, row: ir.Value, tile: Tile, vector: int) -> None:
+        """norm² of a part's adjoint, in float64."""
+        column = self.b.add(tile.column, I64(vector * self.lanes.width))
+        value = value if self.shapes.double else self.b.fpext(value, self.wide.vector)
+        self._squares(base).add_square(value, row, column)
+
+    def _squares(self, base: int) -> PartialSums:
+        place = self.b.gep(self.f.pointer("squares"), [I64(base * PARTIAL * self.shapes.W)], source_etype=DOUBLE)
+        return PartialSums(self.wide, place, self.shapes.W)
 
     def _unscaled(self, value: ir.Value, block: int, row: ir.Value, tile: Tile, vector: int) -> None:
         """x·2^E into the panel from which the gradients of weights are taken; zero where there is no sequence."""
@@ -187,10 +190,6 @@ class BackwardStep:
         self.start = start
         if self.shapes.tokens and not self.shapes.gathered:
             f.one_hot(f.rows("onehot", b.sub(t, start), count=self.shapes.D))
-        for step in p.backward:
-            for total in step.sums:
-                with f.columns() as column:
-                    f.put(self.lanes.const(0), self.rows(total_name(total), 0), 0, column)
         self._scales()
         offset = 0
         for self.now, (step, layout) in enumerate(zip(p.backward, f.layouts, strict=True)):
@@ -199,6 +198,7 @@ class BackwardStep:
             offset += layout.size
         self._constants()
         self._sizes()
+        self._record()
         if self.inputs is not None:
             self._input_gradient(self.inputs)
 
@@ -239,10 +239,8 @@ class BackwardStep:
     def _scales(self) -> None:
         """E_t and the powers of two of this step; sums of squares begin at zero."""
         f, b, lanes = self.f, self.b, self.lanes
-        kind, wide = lanes.integers, ir.VectorType(DOUBLE, lanes.width)
+        kind = lanes.integers
         tops, scales, factors = f.pointer("tops"), f.pointer("scales"), f.pointer("factors")
-        norms = f.rows("norms", self.t, count=len(self.program.bases), kind=DOUBLE)
-        out = f.rows("exponents", self.t, count=1, kind=kind.element)
         with f.columns() as column:
             E = lanes.whole(NONE)
             for reach in self.reaches:
@@ -251,7 +249,6 @@ class BackwardStep:
                 E = lanes.largest(E, self._size_now(column))
             E = b.select(b.icmp_signed("<=", E, lanes.whole(NONE // 2)), lanes.whole(0), E)
             f.put(E, self._row(scales, self.slot(0), kind), 0, column)
-            f.put(E, out, 0, column)
             for place, reach in enumerate(self.reaches):
                 then = f.get(self._row(scales, self.slot(reach), kind), 0, column, kind)
                 f.put(lanes.power(b.sub(then, E)), factors, place, column)
@@ -259,7 +256,7 @@ class BackwardStep:
             for place, half in enumerate(halves):
                 f.put(half, factors, len(self.reaches) + place, column)
             for base in range(len(self.program.bases)):
-                f.put(ir.Constant(wide, [0.0] * lanes.width), norms, base, column)
+                self._squares(base).begin(column)
 
     def _row(self, pointer: ir.Value, row: ir.Value, kind: ir.Type) -> ir.Value:
         return self.b.gep(pointer, [self.b.mul(row, I64(self.shapes.W))], source_etype=kind.element)
@@ -284,27 +281,54 @@ class BackwardStep:
 
     def _sizes(self) -> None:
         """The size of this step's adjoint, from which the steps before choose their powers of two."""
-        f, b, lanes = self.f, self.b, self.lanes
-        wide, long = ir.VectorType(DOUBLE, lanes.width), ir.VectorType(I64, lanes.width)
-
-        def same(value: int) -> ir.Constant:
-            return ir.Constant(long, [value] * lanes.width)
-
-        norms = f.rows("norms", self.t, count=len(self.program.bases), kind=DOUBLE)
+        f, b, lanes, wide = self.f, self.b, self.lanes, self.wide
+        same = wide.whole
         with f.columns() as column:
-            top = ir.Constant(long, [NONE] * lanes.width)
+            top = same(NONE)
             for base in range(len(self.program.bases)):
-                square = f.get(norms, base, column, wide)
-                bits = b.lshr(b.bitcast(square, long), same(52))
+                square = self._squares(base).total(column)
+                f.put(f.masked(wide.sqrt(square), column), f.pointer("norms"), base, column)
+                bits = b.lshr(b.bitcast(square, wide.integers), same(52))
                 e = b.add(b.ashr(b.sub(bits, same(1023)), same(1)), same(1))
                 e = b.select(b.icmp_unsigned(">=", bits, same(2047)), same(0), e)  # NaN and infinity have no scale
-                zero = b.fcmp_ordered("==", square, ir.Constant(wide, [0.0] * lanes.width))
-                e = b.select(zero, same(NONE), e)
-                top = b.select(b.icmp_signed(">", e, top), e, top)
+                e = b.select(b.fcmp_ordered("==", square, wide.const(0)), same(NONE), e)
+                top = wide.largest(e, top)
             narrow = top if self.shapes.double else b.trunc(top, lanes.integers)
             E = f.get(self._row(f.pointer("scales"), self.slot(0), lanes.integers), 0, column, lanes.integers)
             total = b.select(b.icmp_signed("<=", narrow, lanes.whole(NONE)), narrow, b.add(narrow, E))
             f.put(total, self._row(f.pointer("tops"), self.slot(0), lanes.integers), 0, column)
+
+    def _record(self) -> None:
+        """Σ_b ‖a_t‖ of each part of the state as a number times 2^top, where `top` is the largest exponent in use."""
+        f, b, wide = self.f, self.b, self.wide
+        zero = wide.const(0)
+        scales = self._row(f.pointer("scales"), self.slot(0), self.lanes.integers)
+
+        def norm_and_exponent(base: int, column: ir.Value) -> tuple[ir.Value, ir.Value]:
+            E = f.get(scales, 0, column, self.lanes.integers)
+            return f.get(f.pointer("norms"), base, column, wide.vector), b.sext(E, wide.integers)
+
+        with b.goto_entry_block():
+            cell, most = b.alloca(wide.vector), b.alloca(wide.integers)
+        for base in range(len(self.program.bases)):
+            b.store(wide.whole(NONE), most)
+            with f.columns() as column:
+                norm, E = norm_and_exponent(base, column)
+                E = b.select(b.fcmp_ordered(">", norm, zero), E, wide.whole(NONE))
+                b.store(wide.largest(E, b.load(most, typ=wide.integers)), most)
+            top = wide.largest_lane(b.load(most, typ=wide.integers))
+            top = b.select(b.icmp_signed("==", top, I64(NONE)), I64(0), top)
+            b.store(zero, cell)
+            with f.columns() as column:
+                norm, E = norm_and_exponent(base, column)
+                size = b.fmul(norm, wide.power(b.sub(E, wide.splat(top, wide.integers))))
+                size = b.select(b.fcmp_ordered("==", norm, zero), zero, size)  # whatever its exponent
+                b.store(b.fadd(b.load(cell, typ=wide.vector), size), cell)
+            total = wide.add_lanes(b.load(cell, typ=wide.vector))
+            place = b.mul(b.add(b.mul(self.t, I64(len(self.program.bases))), I64(base)), I64(2))
+            for offset, value in enumerate((total, b.sitofp(top, DOUBLE))):
+                address = b.gep(f.pointer("levels"), [b.add(place, I64(offset))], source_etype=DOUBLE)
+                b.store(value, address)
 
     # gradients of weights
 

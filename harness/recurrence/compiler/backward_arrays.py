@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from math import log10
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, log10_mean
+from harness.recurrence.adjoints import AdjointRecorder, immediate_norms
 from harness.recurrence.compiler.backward import NONE
 from harness.recurrence.compiler.forward_arrays import ForwardArrays, at, saved_name
-from harness.recurrence.compiler.kernel import Array, empty, zeros
+from harness.recurrence.compiler.memory import Array, empty, zeros
+from harness.recurrence.compiler.partial import PARTIAL
 
 
 class BackwardArrays:
@@ -32,8 +35,9 @@ class BackwardArrays:
         self.scales = zeros((R, self.ring, s.W), k.integer)
         self.tops = empty((R, self.ring, s.W), k.integer)
         self.tops[...] = NONE
-        self.norms = zeros((R, forward.T, len(p.bases), s.W), np.float64)
-        self.exponents = zeros((R, forward.T, s.W), k.integer)
+        self.levels = zeros((R, forward.T, len(p.bases), 2), np.float64)
+        self.norms = empty((len(p.bases), s.W), np.float64)
+        self.squares = empty((len(p.bases), PARTIAL, s.W), np.float64)
         self.matrices = [zeros((R, s.H, s.D if term.operand is None else s.H), k.dtype) for term in p.terms]
         self.sums = zeros((R, len(p.deltas) + len(p.vectors), s.H), k.dtype)
         rows = len(p.deltas) + len(p.vectors)
@@ -77,29 +81,22 @@ class BackwardArrays:
     def segment(self, states: list[Array], saved: list[Array], *, start: int, first: int, stop: int) -> None:
         """Steps stop … first + 1; the segment's arrays begin with step start + 1."""
         k, forward = self.kernel, self.forward
-        shared = {name: array.ctypes.data for name, array in self.scratch.items()}
-        shared |= {
-            "panel": self.panel.ctypes.data,
-            "factors": self.factors.ctypes.data,
-            "from": first + 1,
-            "to": stop + 1,
-        }
-        for r in range(self.R):
-            table = dict(shared)
-            table |= {"weights": at(self.weights, r), "vectors": at(forward.vectors, r)}
-            table["tokens"] = table["x"] = at(forward.x, r, 1)
-            table |= {f"state{b}": at(a, r, start - forward.depth) for b, a in enumerate(states)}
-            table |= {saved_name(k, i): at(a, r, start + 1) for i, a in enumerate(saved)}
-            table |= {f"carry{b}_{reach}": at(a, r) for (b, reach), a in self.carries.items()}
-            table |= {"deltas": at(self.deltas, r), "scales": at(self.scales, r), "tops": at(self.tops, r)}
-            table |= {"norms": at(self.norms, r, 1), "exponents": at(self.exponents, r, 1)}
-            table |= {f"gradient{i}": at(a, r) for i, a in enumerate(self.matrices)}
-            table["sums"] = at(self.sums, r)
-            if self.immediate is not None:
-                table["immediate"] = at(self.immediate, r, 1)
-            if self.dx is not None and self.input_weights is not None:
-                table |= {"dx": at(self.dx, r, 1), "input_weights": at(self.input_weights, r)}
-            k.call("backward" + "_every" * (self.immediate is not None) + "_inputs" * (self.dx is not None), table)
+        shared = {"panel": self.panel, "factors": self.factors, "norms": self.norms, "squares": self.squares}
+        table = {name: (array.ctypes.data, 0) for name, array in (shared | self.scratch).items()}
+        table |= {"from": (first + 1, 0), "to": (stop + 1, 0)}
+        table |= {"weights": at(self.weights), "vectors": at(forward.vectors)}
+        table["tokens"] = table["x"] = at(forward.x, 1)
+        table |= {f"state{b}": at(a, start - forward.depth) for b, a in enumerate(states)}
+        table |= {saved_name(k, i): at(a, start + 1) for i, a in enumerate(saved)}
+        table |= {f"carry{b}_{reach}": at(a) for (b, reach), a in self.carries.items()}
+        table |= {"deltas": at(self.deltas), "scales": at(self.scales), "tops": at(self.tops)}
+        table |= {f"gradient{i}": at(a) for i, a in enumerate(self.matrices)}
+        table |= {"sums": at(self.sums), "levels": at(self.levels, 1)}
+        if self.immediate is not None:
+            table["immediate"] = at(self.immediate, 1)
+        if self.dx is not None and self.input_weights is not None:
+            table |= {"dx": at(self.dx, 1), "input_weights": at(self.input_weights)}
+        k.call("backward" + "_every" * (self.immediate is not None) + "_inputs" * (self.dx is not None), table, self.R)
 
     def inputs(self) -> Tensor | None:
         """∂L/∂x (T, R, B, D), where it is wanted."""
@@ -141,10 +138,10 @@ class BackwardArrays:
 
     def record(self, recorder: AdjointRecorder, seen: Tensor | None) -> None:
         """Levels of all steps within the window; before it true zeros."""
-        B, T, forward = self.kernel.shapes.B, self.forward.T, self.forward
-        with np.errstate(invalid="ignore"):
-            norms = np.sqrt(self.norms[..., :B])  # (R, T, bases, B)
-        levels = log10_mean(norms.transpose(1, 0, 2, 3), self.exponents[:, :, None, :B].transpose(1, 0, 2, 3))
+        T, forward = self.forward.T, self.forward
+        sums, tops = self.levels.transpose(3, 1, 0, 2)  # each (T, R, bases)
+        with np.errstate(divide="ignore"):
+            levels = np.log10(sums) + tops * log10(2)
         levels[: T - forward.call.window] = -np.inf
         recorder.log10_adjoint = levels[..., 0]
         if forward.call.cell_state:

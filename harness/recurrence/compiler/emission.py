@@ -13,6 +13,7 @@ from llvmlite import ir
 from harness.recurrence.compiler.arithmetic import I32, I64, Lanes, loop
 from harness.recurrence.compiler.graph import Node, same_for_all_units
 from harness.recurrence.compiler.layout import PassLayout, Shapes
+from harness.recurrence.compiler.partial import PartialSums
 from harness.recurrence.compiler.program import Pass
 
 
@@ -90,6 +91,10 @@ class PassEmitter:
         width = self.shapes.columns * self.lanes.width
         self.begin = begin
         with loop(self.b, I64(0), I64(self.shapes.W), step=width) as column:
+            partial = {total: self._partial(total) for total in step.sums}
+            for sums in partial.values():
+                for v in range(self.shapes.columns):
+                    sums.begin(self._column(column, v))
             shared: dict[tuple[Node, int, int], ir.Value] = {}
             before = Tile(I64(0), column, {}, shared)
             for node in self._shared(step):
@@ -102,6 +107,16 @@ class PassEmitter:
             if H % u:
                 packed = I64(H // u * layout.block(u))
                 self._tile(step, layout, weights, bias, Tile(I64(H - H % u), column, {}, dict(uniform)), packed, H % u)
+            for total, sums in partial.items():
+                for v in range(self.shapes.columns):
+                    value = sums.total(self._column(column, v))
+                    self.save(value, self.rows(total_name(total), 0), I64(0), before, v)
+
+    def _column(self, column: ir.Value, vector: int) -> ir.Value:
+        return self.b.add(column, I64(vector * self.lanes.width))
+
+    def _partial(self, total: Node) -> PartialSums:
+        return PartialSums(self.lanes, self.rows(partial_name(total), 0), self.shapes.W)
 
     def _shared(self, step: Pass) -> list[Node]:
         """Nodes that are the same for all units, once a pass: a normalised cell's root, not H times."""
@@ -158,12 +173,10 @@ class PassEmitter:
         for (node, k, v), value in zip(places, values, strict=True):
             self.write(node, value, tile, k, v)
         for total in step.sums:
-            pointer = self.rows(total_name(total), 0)
             for v in range(columns):
-                value = self.load(pointer, I64(0), tile, v)
-                for k in range(u):  # unit after unit, whatever the tile's height
-                    value = self.b.fadd(value, self.value(total.inputs[0], tile, k, v))
-                self.save(value, pointer, I64(0), tile, v)
+                for k in range(u):
+                    value = self.value(total.inputs[0], tile, k, v)
+                    self._partial(total).add(value, self.unit(tile, k), self._column(tile.column, v))
 
     def _multiply(self, source: Any, weights: ir.Value, tile: Tile, packed: ir.Value, u: int) -> None:
         """accumulators += weights·rows, row after row, one fma each: the order is that of the rows for every tile."""
@@ -229,3 +242,8 @@ class PassEmitter:
 def total_name(node: Node) -> str:
     """The array that holds a sum over units."""
     return f"sum{node.index}"
+
+
+def partial_name(node: Node) -> str:
+    """The array of its partial sums."""
+    return f"partial{node.index}"

@@ -68,9 +68,6 @@ def forward(module: ir.Module, program: Program, shapes: Shapes, layouts: list[P
         f.t = t
         if shapes.tokens and not shapes.gathered:
             f.one_hot(f.pointer("onehot"))
-        for total in sums:
-            with f.columns() as column:
-                f.put(f.lanes.const(0), rows(total_name(total), 0), 0, column)
         offset = 0
         for number, (step, layout) in enumerate(zip(program.forward, layouts, strict=True)):
             now = number

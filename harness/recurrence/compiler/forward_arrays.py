@@ -8,7 +8,10 @@ import numpy as np
 from torch import Tensor
 
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.compiler.kernel import Array, CompiledCell, empty
+from harness.recurrence.compiler.emission import partial_name, total_name
+from harness.recurrence.compiler.kernel import CompiledCell
+from harness.recurrence.compiler.memory import Array, empty
+from harness.recurrence.compiler.partial import PARTIAL
 
 SEGMENT_BYTES = 64e6  # of one replica's forward direction; longer sequences are computed again, segment by segment
 
@@ -85,7 +88,8 @@ class ForwardArrays:
         passes = p.forward if direction == "forward" else p.backward
         stores = sum(len(step.stores) for step in passes)
         names = {f"scratch{i}": s.H for i in range(stores)} if len(passes) > 1 else {}
-        names |= {f"sum{node.index}": 1 for step in passes for node in step.sums}
+        for node in (node for step in passes for node in step.sums):
+            names |= {total_name(node): 1, partial_name(node): PARTIAL}
         if direction == "forward":
             names |= {f"saved{i}": s.H for i in range(len(p.saved))}
         names["onehot"] = s.D * (1 if direction == "forward" else self.kernel.chunk)
@@ -95,25 +99,24 @@ class ForwardArrays:
         """Steps start + 1 … stop, whose arrays begin with step start + 1."""
         k = self.kernel
         scratch = self.scratch("forward")
-        name = "forward" if saved is None else "forward_keep"
-        for r in range(self.R):
-            table = {n: a.ctypes.data for n, a in scratch.items()}
-            table |= {"from": start + 1, "to": stop + 1}
-            table |= {"weights": at(self.weights, r), "bias": at(self.bias, r), "vectors": at(self.vectors, r)}
-            table["U"] = self.flat.ctypes.data + r * self.flat.strides[0] + k.first("U") * k.dtype.itemsize
-            table["tokens"] = table["x"] = at(self.x, r, 1)
-            table |= {f"state{b}": at(a, r, start - self.depth) for b, a in enumerate(states)}
-            if saved is not None:
-                table |= {saved_name(k, i): at(a, r, start + 1) for i, a in enumerate(saved)}
-            k.call(name, table)
+        table = {n: (a.ctypes.data, 0) for n, a in scratch.items()}
+        table |= {"from": (start + 1, 0), "to": (stop + 1, 0)}
+        table |= {"weights": at(self.weights), "bias": at(self.bias), "vectors": at(self.vectors)}
+        table["U"] = self.flat.ctypes.data + k.first("U") * k.dtype.itemsize, self.flat.strides[0]
+        table["tokens"] = table["x"] = at(self.x, 1)
+        table |= {f"state{b}": at(a, start - self.depth) for b, a in enumerate(states)}
+        if saved is not None:
+            table |= {saved_name(k, i): at(a, start + 1) for i, a in enumerate(saved)}
+        k.call("forward" if saved is None else "forward_keep", table, self.R)
 
 
 def saved_name(kernel: CompiledCell, i: int) -> str:
     node = kernel.program.saved[i]
-    return f"sum{node.index}" if node.op == "sum" else f"saved{i}"
+    return total_name(node) if node.op == "sum" else f"saved{i}"
 
 
-def at(array: Array, r: int, first: int = 0) -> int:
-    """Address of replica r's step 0 in an array (R, steps, …) whose first entry is step `first`."""
-    step = array.strides[1] if array.ndim > 1 else 0
-    return int(array.ctypes.data + r * array.strides[0] - first * step)
+def at(array: Array, first: int = 0) -> tuple[int, int]:
+    """Address of the first replica's step 0 in an array (R, steps, …) whose first entry is step `first`, and the bytes
+    from one replica to the next.
+    """
+    return array.ctypes.data - first * array.strides[1], array.strides[0]

@@ -141,4 +141,4 @@ class Function:
             self.lanes.splat(self.b.trunc(column, I32), kind), ir.Constant(kind, list(range(self.lanes.width)))
         )
         there = self.b.icmp_signed("<", lane, ir.Constant(kind, [self.shapes.B] * self.lanes.width))
-        return self.b.select(there, value, self.lanes.const(0))
+        return self.b.select(there, value, ir.Constant(value.type, None))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,16 +11,14 @@ from llvmlite import ir
 from torch import Tensor
 
 from harness.recurrence.compiler import layout as layouts
-from harness.recurrence.compiler.arithmetic import BYTES
 from harness.recurrence.compiler.backward import backward
 from harness.recurrence.compiler.forward import forward
 from harness.recurrence.compiler.graph import Node, ordered
 from harness.recurrence.compiler.layout import Shapes
+from harness.recurrence.compiler.memory import Array, aligned
 from harness.recurrence.compiler.native import Library, Processor, host, machine_code
 from harness.recurrence.compiler.program import Program
 from harness.recurrence.compiler.stored import code_of
-
-Array = np.ndarray[Any, Any]
 
 
 class CompiledCell:
@@ -79,18 +76,22 @@ class CompiledCell:
             )  # fmt: skip
         return module, slots
 
-    def call(self, name: str, table: Mapping[str, int]) -> None:
-        """Run a compiled function.
+    def call(self, name: str, table: Mapping[str, tuple[int, int]], R: int) -> None:
+        """Run a compiled function for one replica after another.
 
         Args:
-            table: loop bounds, and addresses of arrays at their step 0.
+            table: loop bounds, and addresses of arrays at their step 0: of the first replica, and what to add for each
+                further one.
         """
         if name not in self._libraries:
             code, slots = code_of(self._identity, name, self.processor, lambda: self._compiled(name))
             self._libraries[name] = Library(name, code, self.processor), slots
         library, slots = self._libraries[name]
-        numbers = np.array([table[slot] for slot in slots], np.int64)
-        library(numbers.ctypes.data)
+        first = np.array([table[slot] for slot in slots], np.int64)
+        tables = first[:, 0] + np.arange(R)[:, None] * first[:, 1]
+        address, size = tables.ctypes.data, tables.strides[0]
+        for r in range(R):
+            library(address + r * size)
 
     def _compiled(self, name: str) -> tuple[bytes, list[str]]:
         module, slots = self.module(name)
@@ -156,26 +157,3 @@ class CompiledCell:
 
 def _joined(parts: list[Array]) -> Array:
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
-
-
-def empty(shape: tuple[int, ...], dtype: Any) -> Array:
-    """An array that begins at a multiple of 64 bytes."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.empty(size + BYTES, np.uint8)
-    start = -raw.ctypes.data % BYTES
-    out: Array = raw[start : start + size].view(dtype).reshape(shape)
-    return out
-
-
-def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
-    """As `empty`, filled with zeros."""
-    out = empty(shape, dtype)
-    out[...] = 0
-    return out
-
-
-def aligned(array: Array) -> Array:
-    """A copy that begins at a multiple of 64 bytes."""
-    out = empty(array.shape, array.dtype)
-    out[...] = array
-    return out

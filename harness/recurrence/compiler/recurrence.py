@@ -15,8 +15,9 @@ from harness.cells.cell import Cell, State
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.compiler.backward_arrays import BackwardArrays
 from harness.recurrence.compiler.forward_arrays import CompiledCall, ForwardArrays
-from harness.recurrence.compiler.kernel import Array, CompiledCell
+from harness.recurrence.compiler.kernel import CompiledCell
 from harness.recurrence.compiler.layout import Shapes
+from harness.recurrence.compiler.memory import Array
 from harness.recurrence.compiler.native import host
 from harness.recurrence.compiler.program import derive
 from harness.recurrence.compiler.trace import trace
@@ -107,6 +108,8 @@ class _CompiledRecurrence(torch.autograd.Function):
         if call.recorder is not None:
             back.record(call.recorder, every if every is not None else final[0])
         parameters = back.parameters()
-        state = back.initial() if before <= 0 else [np.zeros_like(part) for part in ctx.sequence.initial]
+        state: list[Array | None] = [None] * len(ctx.sequence.initial)
+        if any(ctx.needs_input_grad[2 : 2 + len(state)]):
+            state = [*back.initial()] if before <= 0 else [np.zeros_like(part) for part in ctx.sequence.initial]
         grads = [*state, *(parameters[name] for name in call.names)]
-        return None, back.inputs(), *(torch.from_numpy(array) for array in grads)
+        return None, back.inputs(), *(None if array is None else torch.from_numpy(array) for array in grads)
