@@ -113,7 +113,7 @@ def run_peak(sizes: Sizes) -> None:
         f"model.cell={sizes.cell}", f"model.hidden_size={sizes.H}", f"task.sequence_length={sizes.T}",
         f"training.batch_size={sizes.B}", "training.max_updates=2", "evaluation.sequences=512", "seeds=1",
     ]  # fmt: skip
-    for _ in train(plan(read(STUDY, overrides)).runs, Setup("numba")):
+    for _ in train(plan(read(STUDY, overrides)).runs, Setup("compiled")):
         pass
     print(json.dumps(_peak()))
 

@@ -40,7 +40,7 @@ def train_steps(problem: Problem, steps: int) -> float:
     """
     ticks = Ticks(WARM + steps)
     with no_evaluation(), suppress(Enough):
-        for _ in loop.train(problem.runs, Setup("numba", listener=ticks)):
+        for _ in loop.train(problem.runs, Setup("compiled", listener=ticks)):
             pass
     return (ticks.times[-1] - ticks.times[WARM - 1]) / steps
 

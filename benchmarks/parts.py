@@ -119,7 +119,7 @@ def shares(problem: Problem, steps: int) -> dict[str, float]:
         ticks(done, replicas)
 
     with no_evaluation(), watches.placed(problem.sizes.cell), suppress(Enough):
-        for _ in loop.train(problem.runs, Setup("numba", listener=listener)):
+        for _ in loop.train(problem.runs, Setup("compiled", listener=listener)):
             pass
     whole = ticks.times[-1] - ticks.times[WARM - 1]
     measured = {part: (watches.seconds[part] - at_start.get(part, 0.0)) / whole for part in PARTS}

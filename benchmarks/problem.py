@@ -60,7 +60,7 @@ class Problem:
 
     @cached_property
     def model(self) -> Model:
-        return MODELS[self.task.shape](self.task, self.sections.model, None, "numba")
+        return MODELS[self.task.shape](self.task, self.sections.model, None, "compiled")
 
     def initial(self, seed: int) -> dict[str, npt.NDArray[np.float32]]:
         """W, U, b_x, b_h, V and b_y of one replica before training."""

@@ -193,7 +193,12 @@ RUN_COLUMNS = (
         label="largest deviation from theory",
         metric=MetricOptions("largest", decimals=7, better=-1),
     ),
-    Column("engine", pa.string(), "", "what computed the recurrence: numba (fused kernel) or torch"),
+    Column(
+        "engine",
+        pa.string(),
+        "",
+        "what computed the recurrence: compiled (machine code from a cell's equations) or torch",
+    ),
     Column("device", pa.string(), "", "torch device"),
     Column("cpu", pa.string(), "", "processor the run was computed on"),
     Column(

@@ -95,8 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--engine",
         choices=sweep_options.ENGINES,
-        default="numba",
-        help="fused kernels where a cell has one (default), or torch",
+        default="compiled",
+        help="machine code from each cell's equations (default), or torch",
     )
     add(
         "--device",

@@ -28,7 +28,7 @@ def grid(solved: npt.ArrayLike, **columns: Any) -> pd.DataFrame:
             "final_accuracy": np.where(is_solved.ravel(), 1.0, 0.5),
             "final_loss": np.where(is_solved.ravel(), 0.1, 1.0),
             "chance": 0.25,
-            "engine": "numba",
+            "engine": "compiled",
             "device": "cpu",
             "cpu": "one",
             "versions": "numpy=2.3 torch=2.13",

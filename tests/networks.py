@@ -20,7 +20,7 @@ Parameters = dict[str, Tensor]
 CELL_ENGINES = [
     (name, engine)
     for name, cell in CELLS.items()
-    for engine in (("torch", "numba") if has_kernel(cell(cell=name)) else ("torch",))
+    for engine in (("torch", "compiled") if has_kernel(cell(cell=name)) else ("torch",))
 ]
 SCAN_ENGINES = [*CELL_ENGINES, *((name, "compiled") for name in CELLS)]
 

@@ -169,7 +169,7 @@ def record_of(text: str, engine: str = "torch") -> Record:
 
 def computed(name: str) -> dict[str, float]:
     """The numbers of a study, by its name."""
-    summaries = numbers(record_of(studies()[name], "numba" if name in LONG else "torch"))
+    summaries = numbers(record_of(studies()[name], "compiled" if name in LONG else "torch"))
     return {**summaries, TEXT: text_sum()} if name == "characters" else summaries
 
 

@@ -110,7 +110,7 @@ class Study:
         *,
         n_jobs: int = -1,
         folder: str | Path | None = None,
-        engine: str = "numba",
+        engine: str = "compiled",
         device: str = "cpu",
         where: Mapping[str, Any] | None = None,
         limit: int | None = None,
@@ -127,7 +127,7 @@ class Study:
         Args:
             n_jobs: processes, one core each; -1: all cores; 1: in this process.
             folder: where the results go; default: that of the study.
-            engine: "numba" (fused kernels where a cell has one) or "torch".
+            engine: "compiled" (machine code from a cell's equations) or "torch".
             device: torch device; all but "cpu" take the torch engine.
             where: only runs with these values of these columns; a list means any of them.
             limit: at most so many runs.

@@ -36,7 +36,6 @@ class Cell(Section):
         recurrent_weights: names of the parameters that carry one state to the next.
         radius_inits: the values of `init` that have a spectral radius.
         recurs: whether a state depends on the one before it.
-        fused: whether a compiled kernel computes it; here, so that plans can predict seconds without loading one.
     """
 
     gates: ClassVar[tuple[str, ...]]
@@ -44,7 +43,6 @@ class Cell(Section):
     recurrent_weights: ClassVar[tuple[str, ...]] = ("W",)
     radius_inits: ClassVar[tuple[str, ...]] = ("gaussian", "orthogonal", "identity")
     recurs: ClassVar[bool] = True
-    fused: ClassVar[bool] = False
 
     cell: str = setting(..., "which cell", order=("rnn", "lstm", "gru"))
     hidden_size: int = setting(

@@ -19,7 +19,6 @@ class GRU(Cell):
     """
 
     gates = ("r", "z", "n")
-    fused = True
 
     cell: Literal["gru"] = setting(..., "which cell")
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from harness.cells.cell import Draw, State
-from harness.cells.elementwise import Diagonal, Elementwise
+from harness.cells.cell import Draw, PaperCell, State
 from harness.cells.initialisation import Weights
 from harness.study.section import setting
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 GROWTH = 2.0  # γ: the most that a gradient may grow over T steps before training
 
 
-class IndRNN(Elementwise):
+class IndRNN(PaperCell):
     """h_t = φ(u ⊙ h_{t−1} + U x_t + b), φ = relu or tanh; so ∂h_T/∂h_t is diagonal, with entries Π u_i φ′.
 
     "Independently recurrent neural network (IndRNN)", eq. 3–5. `init: paper` is u ~ U(0, γ^{1/T}) with γ = 2 (section
@@ -42,9 +41,6 @@ class IndRNN(Elementwise):
 
     def recurrent_matrices(self, parameters: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         return (parameters["u"].diag_embed(),)
-
-    def diagonal(self, parameters: Mapping[str, Tensor], z: Tensor) -> Diagonal:
-        return Diagonal(parameters["u"], z, activation=self.nonlinearity)
 
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
         a = z + parameters["u"].unsqueeze(1) * state[0]

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import model_validator
 
-from harness.cells.cell import Draw, State
-from harness.cells.elementwise import Diagonal, Elementwise
+from harness.cells.cell import Draw, PaperCell, State
 from harness.cells.initialisation import Weights
 from harness.study.section import setting, wrong
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class LRU(Elementwise):
+class LRU(PaperCell):
     """x_t = λ ⊙ x_{t−1} + e^γ ⊙ (U x_t + b), λ = exp(−e^ν + i e^θ); h = (Re x, Im x).
 
     "Resurrecting recurrent neural networks for long sequences", eq. 6 and section 3. The N = ⌊H/2⌋ complex units are
@@ -82,10 +81,6 @@ class LRU(Elementwise):
         """(Re x, Im x) → (Im x, Re x), along the last axis."""
         N = self.hidden_size // 2
         return joined(h[..., N : 2 * N], h[..., :N], h[..., 2 * N :])
-
-    def diagonal(self, parameters: Mapping[str, Tensor], z: Tensor) -> Diagonal:
-        drive = parameters["gain"].unsqueeze(1) * z
-        return Diagonal(parameters["lambda_re"], drive, turn=parameters["lambda_im"])
 
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
         known = self.parametrize(parameters)

@@ -21,7 +21,6 @@ class LSTM(Cell):
 
     gates = ("i", "f", "g", "o")
     states = ("h", "c")
-    fused = True
 
     cell: Literal["lstm"] = setting(..., "which cell")
     init: Literal["torch", "gaussian", "orthogonal", "identity", "lecture"] = setting(  # type: ignore[assignment]

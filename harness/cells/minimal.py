@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import TYPE_CHECKING, Literal
 
-from harness.cells.cell import Draw, State, sigmoid
-from harness.cells.elementwise import Diagonal, Elementwise
+from harness.cells.cell import Draw, PaperCell, State, sigmoid
 from harness.cells.initialisation import Weights, set_forget_bias
 from harness.study.section import setting
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Minimal(Elementwise):
+class Minimal(PaperCell):
     """What the two have in common: no recurrent weights, and the start of a linear layer of D inputs."""
 
     recurrent_weights = ()
@@ -38,11 +37,6 @@ class MinGRU(Minimal):
     gates = ("z", "n")
 
     cell: Literal["mingru"] = setting(..., "which cell")
-
-    def diagonal(self, parameters: Mapping[str, Tensor], z: Tensor) -> Diagonal:
-        update, n = z.chunk(2, dim=-1)
-        gate = sigmoid(update)
-        return Diagonal(1 - gate, gate * n)
 
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
         update, n = z.chunk(2, dim=-1)  # each (R, B, H)
@@ -72,11 +66,6 @@ class MinLSTM(Minimal):
         """As the paper or torch draws them, then the forget gate's bias."""
         weights = super().start(seed, input_size=input_size, output_size=output_size, length=length)
         return set_forget_bias(weights, self.gates, self.forget_bias, seed, length)
-
-    def diagonal(self, parameters: Mapping[str, Tensor], z: Tensor) -> Diagonal:
-        f, i, n = z.chunk(3, dim=-1)
-        share = share_kept(f, i)
-        return Diagonal(share, (1 - share) * n)
 
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
         f, i, n = z.chunk(3, dim=-1)  # each (R, B, H)

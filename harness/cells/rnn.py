@@ -26,7 +26,6 @@ class RNN(Cell):
 
     gates = ("h",)
     radius_inits = (*Cell.radius_inits, "sparse")
-    fused = True
 
     cell: Literal["rnn"] = setting(..., "which cell")
     nonlinearity: Literal["tanh", "relu", "sigmoid"] = setting("tanh", "φ")

@@ -42,7 +42,7 @@ class JobOptions:
 
     folder: Path
     controller: int
-    engine: str = "numba"
+    engine: str = "compiled"
     device: str = "cpu"
     timeout: float | None = None
     force: bool = False

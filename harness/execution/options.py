@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.study.plan import Plan, Run
     from harness.study.spec import StudySpec
 
-ENGINES = ("numba", "torch")
+ENGINES = ("compiled", "torch")
 MOST_JOBS = 1024  # each is a process
 MOST_VALUES = 50  # of a column that an error lists; beyond it, the first and the last
 WORDS: Mapping[str, object] = {"null": None, "none": None, "full": None, "true": True, "false": False}
@@ -29,7 +29,7 @@ class SweepOptions:
 
     Args:
         jobs: processes, one core each; -1: all cores; 1: in this process.
-        engine: "numba" (fused kernels where a cell has one) or "torch".
+        engine: "compiled" (machine code from a cell's equations) or "torch".
         device: torch device; all but "cpu" take the torch engine.
         retries: how often a failed run is tried again.
         timeout: seconds that a run may take.
@@ -46,7 +46,7 @@ class SweepOptions:
     """
 
     jobs: int = 1
-    engine: str = "numba"
+    engine: str = "compiled"
     device: str = "cpu"
     retries: int = 1
     timeout: float | None = None

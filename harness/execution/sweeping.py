@@ -129,13 +129,12 @@ def _sweep_locked(
     if runs or not (folder / "provenance.json").exists():
         write_provenance(folder, command)
 
-    # Kernels are compiled here, once, or loaded from numba's cache: otherwise every worker would compile them.
-    if runs and experiment.prepare and options.engine == "numba" and options.device == "cpu":
-        experiment.prepare([point.sections for point, _ in groupby(runs, key=attrgetter("point"))])
-
     with Progress(plan.costs(runs), job.markers, shown) as progress:
         for run_id, reason in damaged.items():
             progress.say(f"damaged commit quarantined, its run is missing: {run_id}: {reason}")
+        if experiment.notes and options.engine == "compiled" and options.device == "cpu":
+            for note in experiment.notes([point.sections for point, _ in groupby(runs, key=attrgetter("point"))]):
+                progress.say(note)
         if jobs > 1 and runs and not options.scheduler:
             jobs = _local_jobs(jobs, len(runs), job, progress)
         supervision = Supervision(

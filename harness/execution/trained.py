@@ -53,7 +53,7 @@ def best(runs: Sequence[Run], journal: Journal) -> Trained:
     parameters = {
         row["name"]: torch.as_tensor(np.reshape(row["values"], (1, *row["shape"])), dtype=dtype) for row in rows
     }
-    # the torch engine: sampling takes one step at a time, where a fused kernel saves nothing
+    # the torch engine: sampling takes one step at a time, where machine code saves nothing
     model = MODELS[sections.task.shape](sections.task, sections.model, None, "torch")
     return Trained(chosen, model, parameters, losses[chosen.run_id])
 

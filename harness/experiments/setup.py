@@ -41,14 +41,15 @@ class Setup:
     """How a pack is computed.
 
     Attributes:
-        engine: "numba" (fused kernels where the cell has one and the device is the CPU) or "torch".
+        engine: "compiled" (machine code from the cell's equations, where they can be traced and the device is the CPU)
+            or "torch".
         device: torch device.
         deadline: `time.monotonic()` after which a pack gives up, or None.
         checkpoints: where runs that have not ended are kept, or None.
         listener: told (share of the budget done, replicas still in the pack) now and then.
     """
 
-    engine: str = "numba"
+    engine: str = "compiled"
     device: str = "cpu"
     deadline: float | None = None
     checkpoints: CheckpointStore | None = None
@@ -56,11 +57,11 @@ class Setup:
 
     def engine_for(self, cell: Cell) -> str:
         """The engine that will compute this cell."""
-        if self.engine == "numba" and self.device == "cpu":
-            from harness.recurrence.fused import has_kernel
+        if self.engine == "compiled" and self.device == "cpu":
+            from harness.recurrence.compiler.recurrence import untraceable
 
-            if has_kernel(cell):
-                return "numba"
+            if untraceable(cell) is None:
+                return "compiled"
         return "torch"
 
     def tick(self, done: float, replicas: int) -> None:
@@ -95,7 +96,7 @@ def versions() -> str:
     words = [f"numerics={NUMERICS_VERSION}", f"python={platform.python_version()}"]
     packages = {
         "harness": "vanishing-gradient-harness",
-        **{name: name for name in ("torch", "numpy", "numba", "scipy")},
+        **{name: name for name in ("torch", "numpy", "llvmlite", "scipy")},
     }
     for name, package in packages.items():
         try:

@@ -27,7 +27,7 @@ class Probe(Protocol):
         Args:
             model: `model.cell` has the equations, `model.outputs` and `model.losses` go from a batch to the loss. Its
                 window and engine are the training's: a gradient through `model.outputs` is truncated as training's is,
-                and on the numba engine it can be taken once only. `replace(model, engine="torch", window=None)` is the
+                and on the compiled engine it can be taken once. `replace(model, engine="torch", window=None)` is the
                 same network without either.
             parameters: by name, stacked over R replicas (R, …), without gradients, in the training's dtype on its
                 device. They share memory with the network that is trained: change none in place.

@@ -1,9 +1,8 @@
-"""A cell over time: one function, three engines behind it.
+"""A cell over time: one function, two engines behind it.
 
-The torch engine runs the cell's own `step`, any cell on any device, and can be differentiated twice. The numba engine
-runs a hand-written kernel for the whole sequence; the compiled engine makes one from the cell's equations, and is to
-take its place once the reference results have been computed with it. All fill an `AdjointRecorder` during the backward
-pass when given one.
+The torch engine runs the cell's own `step`, any cell on any device, and can be differentiated twice. The compiled
+engine makes machine code for the whole sequence from the cell's equations (docs/engine.md). Both fill an
+`AdjointRecorder` during the backward pass when given one.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import torch
 from torch import Tensor
 
 from harness.cells.cell import Cell, State
-from harness.cells.elementwise import Elementwise
 from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, replay
 
 Parameters = Mapping[str, Tensor]
@@ -39,7 +37,7 @@ def scan(
         state: the state before the first step, each part (R, B, H).
         window: K; h_{T−K} and all before it are constants for the backward pass. None, or K ≥ T: full BPTT.
         every_step: return h_1 … h_T instead of h_T alone.
-        engine: "torch", "numba" or "compiled".
+        engine: "torch" or "compiled"; a cell that cannot be compiled takes the first.
         recorder: filled during the backward pass.
 
     Returns:
@@ -51,23 +49,14 @@ def scan(
     inputs = inputs.to(parameters["U"].dtype) if inputs.is_floating_point() else inputs.long()
     K = min(window or len(inputs), len(inputs))
     if engine == "compiled":
-        from harness.recurrence.compiler.recurrence import run
+        from harness.recurrence.compiler.recurrence import run, untraceable
 
-        if inputs.dim() == 3:
-            check_tokens(inputs, parameters["U"].shape[2])
-        return run(
-            cell, cell.parametrize(parameters), inputs, state, window=K, every_step=every_step, recorder=recorder
-        )
-    if engine == "numba" and isinstance(cell, Elementwise):
-        from harness.recurrence.diagonal import elementwise
-
-        parameters = cell.parametrize(parameters)
-        z = drive(parameters, inputs)
-        return elementwise(cell, parameters, z, state, window=K, every_step=every_step, recorder=recorder)
-    if engine == "numba":
-        from harness.recurrence.fused import fused
-
-        return fused(cell, parameters, inputs, state, window=K, every_step=every_step, recorder=recorder)
+        if untraceable(cell) is None:
+            if inputs.dim() == 3:
+                check_tokens(inputs, parameters["U"].shape[2])
+            return run(
+                cell, cell.parametrize(parameters), inputs, state, window=K, every_step=every_step, recorder=recorder
+            )
     return _steps(cell, parameters, inputs, state, window=K, every_step=every_step, recorder=recorder)
 
 

@@ -152,7 +152,8 @@ class Experiment(Generic[S]):
         memory: predicted bytes that a run keeps while it is computed, which limits how many share a pack.
         complete: sees the sections of a point together, fills in what depends on several of them, and raises
             `wrong("section.key", …)` where they do not go together.
-        prepare: called once, before any job, with the sections of all points that are to be computed: time to compile.
+        notes: called once, before any job, with the sections of all points that are to be computed: sentences for the
+            terminal, on what will be slower than one may expect.
         choices: the sections whose model is chosen by one of their keys.
         numerics: raised where the numbers of a built-in experiment are mended: the ids of its runs change then.
     """
@@ -163,7 +164,7 @@ class Experiment(Generic[S]):
     cost: Callable[[S], float]
     memory: Callable[[S], float] = no_memory
     complete: Callable[[S], S] = as_it_is
-    prepare: Callable[[Sequence[S]], None] | None = None
+    notes: Callable[[Sequence[S]], Sequence[str]] | None = None
     choices: Mapping[str, Choice] = field(default_factory=dict)
     numerics: int = 1
 

@@ -44,7 +44,7 @@ def of_harness(problem: Problem, monkeypatch) -> tuple[np.ndarray, np.ndarray]:
     monkeypatch.setattr(loop, "backward_pass", recorded_gradient)
     monkeypatch.setattr(loop, "adjoint_rows", recorded_rows)
     with suppress(Enough):
-        list(loop.train(problem.runs, Setup("numba", listener=Ticks(STEPS))))
+        list(loop.train(problem.runs, Setup("compiled", listener=Ticks(STEPS))))
     return np.stack(losses), np.stack(adjoints)
 
 

@@ -36,7 +36,7 @@ def scanned(engine: str, window: int | None, every_step: bool) -> tuple[list[tor
 @pytest.mark.parametrize("every_step", [False, True])
 @pytest.mark.parametrize("window", [None, 4])
 def test_a_sigmoid_network_is_the_same_by_its_equation_and_by_the_tanh_kernel(window: int | None, every_step) -> None:
-    (ours, recorder), (expected, twin) = (scanned(engine, window, every_step) for engine in ("numba", "torch"))
+    (ours, recorder), (expected, twin) = (scanned(engine, window, every_step) for engine in ("compiled", "torch"))
     for a, b in zip(ours, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(recorder.log10_adjoint, twin.log10_adjoint, rtol=0, atol=1e-11)
@@ -84,7 +84,7 @@ def test_a_sigmoid_replica_alone_is_bit_for_bit_that_in_a_pack() -> None:
     def gradients(first: int, last: int) -> list[torch.Tensor]:
         parameters = started(cell, range(first, last), input_size=D, length=T, dtype=torch.float32)
         state = zero_state(cell, last - first, 16, torch.float32)
-        h, _ = scan(cell, parameters, tokens[:, first:last], state, engine="numba")
+        h, _ = scan(cell, parameters, tokens[:, first:last], state, engine="compiled")
         h.square().sum().backward()
         return [p.grad for p in parameters.values()]
 

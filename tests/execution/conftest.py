@@ -19,7 +19,7 @@ def planned(study_file: Callable[..., Path]) -> Callable[..., Plan]:
 
     def plan_with(entry: str, *overrides: str, seeds: str = "2", cells: str = "[rnn]") -> Plan:
         study = read(study_file(), [f"seeds={seeds}", f"sweep={{model.cell: {cells}}}", *overrides])
-        experiment = replace(study.experiment, entry=f"worker_experiments:{entry}", prepare=None)
+        experiment = replace(study.experiment, entry=f"worker_experiments:{entry}", notes=None)
         return plan(replace(study, experiment=experiment))
 
     return plan_with

@@ -17,7 +17,7 @@ from harness.study.plan import Plan, plan
 Planned = Callable[..., Plan]
 
 
-@pytest.mark.parametrize("engine", ["torch", "numba"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 def test_one_job_and_two_give_the_same_tables_bit_for_bit(study_file, tmp_path: Path, engine: str) -> None:
     study_plan = plan(read(study_file(), ["seeds=3", "model.hidden_size=[7, 19]"]))
     for jobs in (1, 2):

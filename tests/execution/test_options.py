@@ -51,7 +51,7 @@ def test_a_value_of_another_kind_is_refused(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"jobs": -1, "limit": None, "timeout": None, "engine": "numba"},
+        {"jobs": -1, "limit": None, "timeout": None, "engine": "compiled"},
         {"jobs": 1024, "limit": 0, "timeout": 1e-9, "engine": "torch"},
         {"device": "cuda:1", "retries": 0, "shard": (2, 2)},
     ],

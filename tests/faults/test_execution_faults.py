@@ -52,7 +52,7 @@ def planned(study_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) ->
 
     def plan_with(entry: str, *overrides: str, seeds: str = "2") -> Plan:
         study = read(study_file(), [f"seeds={seeds}", "sweep={model.cell: [rnn]}", *overrides])
-        experiment = replace(study.experiment, entry=f"failing_experiments:{entry}", prepare=None)
+        experiment = replace(study.experiment, entry=f"failing_experiments:{entry}", notes=None)
         return plan(replace(study, experiment=experiment))
 
     return plan_with
@@ -217,7 +217,7 @@ def test_what_an_experiment_does_to_its_process_ends_with_it(planned: Planned, t
     assert modes() == before
 
 
-@pytest.mark.parametrize("engine", ["torch", "numba"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 def test_a_caller_that_disables_autograd_gets_the_same_numbers_and_keeps_its_modes(
     study_file, tmp_path: Path, engine: str
 ) -> None:
@@ -565,12 +565,12 @@ def test_numba_that_may_not_compile_is_refused_before_anything_is_computed(
     monkeypatch.setattr(config, "DISABLE_JIT", 1)
     study_plan = plan(read(study_file()))
     with pytest.raises(HarnessError, match=r"NUMBA_DISABLE_JIT is set.*--engine torch"):
-        quiet_sweep(study_plan, tmp_path / "numba", engine="numba")
-    assert Journal.open(tmp_path / "numba").failures() == {}
+        quiet_sweep(study_plan, tmp_path / "compiled", engine="compiled")
+    assert Journal.open(tmp_path / "compiled").failures() == {}
     assert quiet_sweep(study_plan, tmp_path / "torch", engine="torch", limit=1).failed == {}
 
 
-@pytest.mark.parametrize("engine", ["torch", "numba"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 @pytest.mark.parametrize("token", [-2, 3])
 @pytest.mark.parametrize("name", ["rnn", "indrnn"])
 def test_a_token_outside_the_alphabet_is_refused_by_every_engine(engine: str, token: int, name: str) -> None:

@@ -79,7 +79,7 @@ NUMBERS = (
     "", "0", "1", "-1", "2", "nan", "inf", "-inf", "1e400", "9" * 400, "9" * 5000, "1/2", "2/1", "1/0", "0/0", "1/",
     "/",
     "1/" + "9" * 400, "1/2/3", "٣", "1_000", "0x10", " 1 ", "1.5", "cpu", "cuda:1", "cuda:" + "9" * 400, "\0", "é",
-    "🙂", "numba", "torch", "tensor", "-n", "--",
+    "🙂", "compiled", "torch", "tensor", "-n", "--",
 )  # fmt: skip
 OPTIONS = ("-j", "--engine", "--device", "--shard", "--retries", "--timeout", "--limit", "--jbos", "-jj", "--")
 FLAGS = ("--fail-fast", "--retry-failed", "--force", "-q", "--no-progress", "-n", "-x", "extra", "-h ")

@@ -55,10 +55,10 @@ def test_the_loss_is_the_mean_over_what_is_scored_of_each_replica_alone(shape: s
         torch.testing.assert_close(loss, cross_entropy(logits, classes, ignore_index=UNSCORED), rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("cell", [name for name, engine in CELL_ENGINES if engine == "numba"])
+@pytest.mark.parametrize("cell", [name for name, engine in CELL_ENGINES if engine == "compiled"])
 @pytest.mark.parametrize("shape", MODELS)
 def test_engines_agree_in_values_gradients_and_adjoints(shape: str, cell: str) -> None:
-    ours, gradients, rows = backpropagated(model_of(shape, cell, "numba"))
+    ours, gradients, rows = backpropagated(model_of(shape, cell, "compiled"))
     theirs, expected, expected_rows = backpropagated(model_of(shape, cell, "torch"))
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
     for name, gradient in gradients.items():

@@ -62,7 +62,7 @@ def test_a_block_is_what_numpys_choice_would_draw() -> None:
 
 
 def test_the_lectures_network_has_33_parameters_and_torchs_own_first_weights() -> None:
-    parameters = SequenceToSequence(LECTURE, RELU, 20, "numba").initialise(RELU, 1)
+    parameters = SequenceToSequence(LECTURE, RELU, 20, "compiled").initialise(RELU, 1)
     assert sum(p.size for p in parameters.values()) == 33
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
@@ -73,7 +73,7 @@ def test_the_lectures_network_has_33_parameters_and_torchs_own_first_weights() -
 
 def test_the_accuracy_of_the_lectures_first_epoch_is_reproduced_to_its_digits() -> None:
     training = Training(batch_size=5, bptt_window=20, max_updates=1000)
-    model = SequenceToSequence(LECTURE, RELU, 20, "numba")
+    model = SequenceToSequence(LECTURE, RELU, 20, "compiled")
     pack = Replicas.start([model.initialise(RELU, 1)], training, "cpu")
     batches, right = BatchSource(model, training, "cpu", [1]), 0
     for update in range(1000):

@@ -118,7 +118,7 @@ PUBLISHED = {  # % of 992 test sequences after each epoch
 }
 
 
-@pytest.mark.parametrize("engine", ["numba", "torch"])
+@pytest.mark.parametrize("engine", ["compiled", "torch"])
 @pytest.mark.parametrize("cell", PUBLISHED)
 def test_ten_epochs_give_the_published_curve(cell: str, engine: str) -> None:
     runs = [

@@ -27,5 +27,5 @@ EXPERIMENT = Experiment(
     cost=planning.seconds,
     memory=planning.bytes_kept,
     complete=validation.complete,
-    prepare=planning.compile_kernels,
+    notes=planning.notes,
 )

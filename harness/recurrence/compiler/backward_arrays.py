@@ -131,7 +131,9 @@ class BackwardArrays:
                         delta = self.deltas[:, term.accumulator * self.ring + t % self.ring, :, : s.B].astype(
                             np.float64
                         )
-                        share += flat[:, places].astype(np.float64).transpose(0, 2, 1) @ delta
+                        # by torch, whose bits MKL_CBWR holds: numpy's OpenBLAS differs from processor to processor
+                        W = torch.from_numpy(flat[:, places]).double()
+                        share += (W.mT @ torch.from_numpy(delta)).numpy()
                 total += share * np.exp2(scale)
             out.append(np.ascontiguousarray(total.transpose(0, 2, 1)).astype(self.kernel.dtype))
         return out

@@ -20,7 +20,7 @@ from harness.recurrence.compiler.layout import Shapes
 from harness.recurrence.compiler.memory import Array
 from harness.recurrence.compiler.native import host
 from harness.recurrence.compiler.program import derive
-from harness.recurrence.compiler.trace import trace
+from harness.recurrence.compiler.trace import Untraceable, trace
 
 
 @lru_cache(maxsize=256)
@@ -33,6 +33,18 @@ def compiled(cell: Cell, D: int, B: int, tokens: bool, double: bool) -> Compiled
     return CompiledCell(
         derive(trace(cell, used, exact=double)), shapes, {n: tuple(v.shape[1:]) for n, v in used.items()}
     )
+
+
+@lru_cache(maxsize=256)
+def untraceable(cell: Cell) -> str | None:
+    """Why a cell cannot be compiled; None if it can."""
+    try:
+        for exact in (False, True):
+            used = cell.parametrize({name: torch.zeros(1, *s) for name, s in cell.shapes(cell.hidden_size, 1).items()})
+            derive(trace(cell, used, exact=exact))
+    except Untraceable as reason:
+        return str(reason)
+    return None
 
 
 def run(

@@ -55,10 +55,10 @@ def stop(runs, store: Checkpoints, update: int) -> None:
             raise StoppedError
 
     with pytest.raises(StoppedError):
-        list(train(runs, Setup("numba", checkpoints=store, listener=kill)))
+        list(train(runs, Setup("compiled", checkpoints=store, listener=kill)))
 
 
-def digits(runs, engine: str = "numba", store: Checkpoints | None = None) -> dict[str, list[bytes]]:
+def digits(runs, engine: str = "compiled", store: Checkpoints | None = None) -> dict[str, list[bytes]]:
     """Every digit that is recorded of runs, which go on from their checkpoints where there are some."""
     return {record.run_id: bits(record) for record in train(runs, Setup(engine, checkpoints=store))}
 
@@ -99,7 +99,7 @@ def test_a_resumed_run_does_not_repeat_the_updates_before_its_checkpoint(runs_of
     stop(runs, store, 7)
     assert set(store.started().values()) == {7}
     shares: list[float] = []
-    list(train(runs, Setup("numba", checkpoints=store, listener=lambda share, _: shares.append(share))))
+    list(train(runs, Setup("compiled", checkpoints=store, listener=lambda share, _: shares.append(share))))
     assert shares[0] == pytest.approx(8 / (UPDATES + 1))
 
 

@@ -52,7 +52,7 @@ def test_a_run_alone_is_bit_for_bit_the_run_in_any_pack(runs_of, cell: str, engi
         assert np.isfinite(record.run["final_loss"])
 
 
-@pytest.mark.parametrize("engine", ["torch", "numba"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
 def test_a_replica_that_leaves_its_pack_changes_none_of_the_others(runs_of, optimizer: str, engine: str) -> None:
     # T = 6 is soon solved by some replicas and not by others, so packs shrink while they train
@@ -96,7 +96,7 @@ def test_the_default_schedule_is_geometric_with_the_first_and_the_last_update(
         assert record.run["updates"] == updates
 
 
-@pytest.mark.parametrize("engine", ["torch", "numba"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 def test_adjoints_before_the_window_are_exact_zeros_in_the_records(runs_of, engine: str) -> None:
     for record in trained(runs_of(training={"bptt_window": 4}), engine).values():
         for row in record.rows["gradients"]:
@@ -172,7 +172,7 @@ def test_a_seed_has_the_same_data_in_every_cell_of_the_grid(runs_of) -> None:
             assert run.seed != other.seed or bool((targets[i] == targets[j]).all())
 
 
-@pytest.mark.parametrize("engine", ["torch", "numba"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 def test_a_pinned_run_does_not_change_its_numbers(runs_of, engine: str) -> None:
     # if this fails, stored results of the same id are no longer reproduced: raise NUMERICS_VERSION
     runs = runs_of(model={"cell": "lstm"}, training={"dtype": "float64"}, evaluation={"sequences": 150})
@@ -202,7 +202,7 @@ def test_a_network_whose_final_loss_is_not_finite_has_diverged(plan_of) -> None:
         evaluation={"every": 3, "sequences": 20},
         seeds=[2, 3],
     )
-    large, lost = trained(plan_of(text).runs, "numba").values()
+    large, lost = trained(plan_of(text).runs, "compiled").values()
     assert (large.run["outcome"], lost.run["outcome"]) == ("unsolved", "diverged")
     assert large.run["final_loss"] > 1e20
     assert np.isnan(lost.run["final_loss"])

@@ -165,7 +165,7 @@ def runs_of(plan_of) -> Callable[..., tuple[Run, ...]]:
     return lambda training: plan_of(text_of(training, init="gaussian")).runs
 
 
-@pytest.mark.parametrize("engine", ["torch", "numba"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_a_penalised_run_alone_is_bit_for_bit_the_run_in_a_pack(runs_of, options: dict[str, Any], engine: str) -> None:
     assert_packs_change_nothing(runs_of(options), engine)

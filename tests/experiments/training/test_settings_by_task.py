@@ -148,7 +148,7 @@ def trained(model: Model, parameters, inputs, targets) -> np.ndarray:
     return torch.cat([settings[name].grad.flatten() for name in model.cell.recurrent_weights]).numpy()
 
 
-@pytest.mark.parametrize("engine", ["torch", "numba"])
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "janet"])
 @pytest.mark.parametrize("K", [1, 3, 10])
 def test_where_the_loss_is_at_the_end_a_window_keeps_the_last_steps_share(cell: str, K: int, engine: str) -> None:
