@@ -46,7 +46,7 @@ def seconds_per_step(cell: Cell) -> float:
 def bytes_kept(sections: TrainingSections) -> float:
     """Predicted bytes of one run: what the forward pass keeps for the backward pass, per step and sequence.
 
-    The states, and per gate block a handful of intermediate results (compiled cells keep one, torch's graph about five).
+    The states, and per gate block a handful of intermediate results (compiled cells keep one, torch's graph five).
     """
     cell, task, training = sections.model, sections.task, sections.training
     numbers = cell.hidden_size * (len(cell.states) + 5 * len(cell.gates))
