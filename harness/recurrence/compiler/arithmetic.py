@@ -37,7 +37,7 @@ class Lanes:
 
     Attributes:
         real, vector: the IR types of a number and of a vector.
-        width: lanes of a vector.
+        width: lanes of a vector; `bytes` its alignment in memory.
         integers: the IR type of as many integers of the same size.
     """
 
@@ -46,6 +46,7 @@ class Lanes:
         self.real = DOUBLE if double else FLOAT
         self.width = width or BYTES // (8 if double else 4)
         self.vector = ir.VectorType(self.real, self.width)
+        self.bytes = min(BYTES, self.width * (8 if double else 4))  # to which an array's vectors are aligned
         self.integers = ir.VectorType(I64 if double else I32, self.width)
         self.mantissa, self.bias = (52, 1023) if double else (23, 127)
 
@@ -70,6 +71,17 @@ class Lanes:
         kind = args[0].type
         suffix = f"v{kind.count}f{64 if kind.element == DOUBLE else 32}"
         return self.b.call(function(self.b.module, f"llvm.{name}.{suffix}", kind, [kind] * len(args)), args)
+
+    def gather(self, pointer: ir.Value, places: ir.Value, there: ir.Value | None = None) -> ir.Value:
+        """Numbers at those places of an array, a lane each; zero in the lanes that are not `there`."""
+        n, bits = self.width, 64 if self.double else 32
+        mask = ir.VectorType(ir.IntType(1), n)
+        addresses = self.b.gep(pointer, [places], source_etype=self.real)
+        addresses.type = ir.VectorType(ir.PointerType(), n)  # llvmlite takes the addresses for one address
+        kinds = [addresses.type, I32, mask, self.vector]
+        load = function(self.b.module, f"llvm.masked.gather.v{n}f{bits}.v{n}p0", self.vector, kinds)
+        there = there or ir.Constant(mask, [1] * n)
+        return self.b.call(load, [addresses, I32(bits // 8), there, self.const(0)])
 
     def add_lanes(self, value: ir.Value) -> ir.Value:
         """The sum of all lanes, halves first: one order for every machine."""

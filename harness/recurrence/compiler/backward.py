@@ -61,7 +61,7 @@ class BackwardStep:
         products = {key for key in f.layouts[0].accumulators if isinstance(key, tuple)}
         self.reaches = sorted({reach for _, reach in [*self.carried, *products]})
         self.ring = self.reaches[-1] + 1
-        self.panel_rows = (len(p.deltas) + len(p.vectors)) * f.shapes.H
+        self.panel_blocks, self.size = len(p.deltas) + len(p.vectors), f.shapes.size(f.shapes.H)
         self.level = {node: i for i, step in enumerate(p.backward) for node in step.stores}
         self.scratch = [node for step in p.backward for node in step.stores]
         self.now = 0
@@ -78,7 +78,7 @@ class BackwardStep:
             return f.rows("deltas", place, count=H)
         if array.startswith("sum"):
             saved = [total_name(node) for node in self.program.saved if node.op == "sum"]
-            return f.rows(array, self.t, count=1) if array in saved else f.pointer(array)
+            return f.line(array, self.t) if array in saved else f.pointer(array)
         if array.startswith(("scratch", "partial")):
             return f.pointer(array)
         return f.rows(array, self.b.add(self.t, I64(offset)), count=H)
@@ -134,12 +134,12 @@ class BackwardStep:
                 parts.append(e.load(self.carry(base, reach), row, tile, vector))
             if parts:
                 value = parts[0] if len(parts) == 1 else b.fadd(*parts)
-                value = b.fmul(value, e.load(factors, I64(self.factor(reach)), tile, vector))
+                value = b.fmul(value, e.of_sequence(factors, self.factor(reach), tile, vector))
                 total = value if total is None else b.fadd(total, value)
         if base == 0 and self.every:
             now = e.load(self.f.rows("immediate", self.t, count=self.shapes.H), row, tile, vector)
             for half in (2, 3):
-                now = b.fmul(now, e.load(factors, I64(len(self.reaches) + half), tile, vector))
+                now = b.fmul(now, e.of_sequence(factors, len(self.reaches) + half, tile, vector))
             total = b.fadd(total, now)
         return total
 
@@ -164,23 +164,27 @@ class BackwardStep:
 
     def _square(self, base: int, value: ir.Value, row: ir.Value, tile: Tile, vector: int) -> None:
         """norm² of a part's adjoint, in float64."""
-        column = self.b.add(tile.column, I64(vector * self.lanes.width))
         value = value if self.shapes.double else self.b.fpext(value, self.wide.vector)
-        self._squares(base).add_square(value, row, column)
+        self._squares(base).add(value, row, self.emitter.sequence(tile, vector), squared=True)
 
     def _squares(self, base: int) -> PartialSums:
         place = self.b.gep(self.f.pointer("squares"), [I64(base * PARTIAL * self.shapes.W)], source_etype=DOUBLE)
-        return PartialSums(self.wide, place, self.shapes.W)
+        return PartialSums(self.wide, place, self.shapes)
 
     def _unscaled(self, value: ir.Value, block: int, row: ir.Value, tile: Tile, vector: int) -> None:
         """x·2^E into the panel from which the gradients of weights are taken; zero where there is no sequence."""
         e, b = self.emitter, self.b
         factors = self.f.pointer("factors")
         for half in (0, 1):
-            value = b.fmul(value, e.load(factors, I64(len(self.reaches) + half), tile, vector))
-        column = b.add(tile.column, I64(vector * self.lanes.width))
-        panel = self.f.rows("panel", b.sub(self.t, self.start), count=self.panel_rows)
-        e.save(self.f.masked(value, column), panel, b.add(row, I64(block * self.shapes.H)), tile, vector)
+            value = b.fmul(value, e.of_sequence(factors, len(self.reaches) + half, tile, vector))
+        if not self.shapes.across_units:
+            value = self.f.masked(value, e.sequence(tile, vector))
+        e.save(value, self.panel(b.sub(self.t, self.start), block), row, tile, vector)
+
+    def panel(self, step: ir.Value, block: int) -> ir.Value:
+        """The deltas of one accumulator, or adjoints of one vector, at a step of the chunk."""
+        index = self.b.add(self.b.mul(step, I64(self.panel_blocks * self.size)), I64(block * self.size))
+        return self.b.gep(self.f.pointer("panel"), [index], source_etype=self.lanes.real)
 
     # a step
 
@@ -208,9 +212,7 @@ class BackwardStep:
         leaf = self.program.graph.leaf("x")
 
         def rows(array: str, offset: int) -> ir.Value:
-            panel = f.rows("panel", b.sub(self.t, self.start), count=self.panel_rows)
-            block = int(array.removeprefix("unscaled")) * self.shapes.H * self.shapes.W
-            return b.gep(panel, [I64(block)], source_etype=self.lanes.real)
+            return self.panel(b.sub(self.t, self.start), int(array.removeprefix("unscaled")))
 
         def read(node: Node, tile: Tile, unit: int, vector: int) -> ir.Value | None:
             return tile.accumulators["x", unit, vector]
@@ -226,8 +228,8 @@ class BackwardStep:
         """Results that are no node of a pass: true zeros."""
         f, p = self.f, self.program
         zero = self.lanes.const(0)
-        with f.columns() as column, loop(self.b, I64(0), I64(self.shapes.H)) as row:
-            tile = Tile(row, column, {})
+        with f.axis.sequences() as sequence, f.axis.units(self.shapes.H) as row:
+            tile = Tile(row, sequence, {})
             for (base, reach), node in self.carried.items():
                 if node is None or node.op == "const":
                     self.emitter.save(zero, self.carry(base, reach), row, tile, 0)
@@ -241,6 +243,8 @@ class BackwardStep:
         f, b, lanes = self.f, self.b, self.lanes
         kind = lanes.integers
         tops, scales, factors = f.pointer("tops"), f.pointer("scales"), f.pointer("factors")
+        if self.every:
+            self._largest_now()
         with f.columns() as column:
             E = lanes.whole(NONE)
             for reach in self.reaches:
@@ -255,39 +259,52 @@ class BackwardStep:
             halves = [*lanes.halves(E), *(lanes.halves(b.sub(lanes.whole(0), E)) if self.every else ())]
             for place, half in enumerate(halves):
                 f.put(half, factors, len(self.reaches) + place, column)
+        with f.axis.sequences() as sequence:
             for base in range(len(self.program.bases)):
-                self._squares(base).begin(column)
+                self._squares(base).begin(sequence)
 
     def _row(self, pointer: ir.Value, row: ir.Value, kind: ir.Type) -> ir.Value:
         return self.b.gep(pointer, [self.b.mul(row, I64(self.shapes.W))], source_etype=kind.element)
 
+    def _largest_now(self) -> None:
+        """max_i |∂⁺L/∂h_t,i| of each sequence; NaN counts as none."""
+        f, b, lanes, H = self.f, self.b, self.lanes, self.shapes.H
+        rows, out = f.rows("immediate", self.t, count=H), f.pointer("largest")
+        with b.goto_entry_block():
+            cell = b.alloca(lanes.vector)
+        with f.axis.sequences() as sequence:
+            b.store(lanes.const(0), cell)
+            with f.axis.units(H) as unit:
+                size = lanes.abs(f.axis.load(rows, unit, sequence, H))
+                most = b.load(cell, typ=lanes.vector)
+                b.store(b.select(b.fcmp_ordered(">", size, most), size, most), cell)
+            value = b.load(cell, typ=lanes.vector)
+            if self.shapes.across_units:  # without a sign, floats are in the order of their bits
+                value = b.bitcast(lanes.largest_lane(b.bitcast(value, lanes.integers)), lanes.real)
+            b.store(value, b.gep(out, [sequence], source_etype=lanes.real), align=4)
+
     def _size_now(self, column: ir.Value) -> ir.Value:
         """The exponent of the largest entry of the loss' own gradient at this step, of each sequence."""
         f, b, lanes = self.f, self.b, self.lanes
-        rows = f.rows("immediate", self.t, count=self.shapes.H)
-        with b.goto_entry_block():
-            cell = b.alloca(lanes.vector)
-        b.store(lanes.const(0), cell)
-        with loop(b, I64(0), I64(self.shapes.H)) as row:
-            index = b.add(b.mul(row, I64(self.shapes.W)), column)
-            size = lanes.abs(b.load(b.gep(rows, [index], source_etype=lanes.real), typ=lanes.vector, align=32))
-            most = b.load(cell, typ=lanes.vector)
-            b.store(b.select(b.fcmp_ordered(">", size, most), size, most), cell)
-        bits = b.lshr(b.bitcast(b.load(cell, typ=lanes.vector), lanes.integers), lanes.whole(lanes.mantissa))
+        largest = f.get(f.pointer("largest"), 0, column, lanes.vector)
+        bits = b.lshr(b.bitcast(largest, lanes.integers), lanes.whole(lanes.mantissa))
         e = b.sub(bits, lanes.whole(lanes.bias - 1))
         e = b.select(b.icmp_signed("==", bits, lanes.whole(2 * lanes.bias + 1)), lanes.whole(0), e)  # infinite
-        zero = b.fcmp_ordered("==", b.load(cell, typ=lanes.vector), lanes.const(0))
-        return b.select(zero, lanes.whole(NONE), e)
+        return b.select(b.fcmp_ordered("==", largest, lanes.const(0)), lanes.whole(NONE), e)
 
     def _sizes(self) -> None:
         """The size of this step's adjoint, from which the steps before choose their powers of two."""
         f, b, lanes, wide = self.f, self.b, self.lanes, self.wide
-        same = wide.whole
+        same, norms = wide.whole, f.pointer("norms")
+        with f.axis.sequences() as sequence:
+            for base in range(len(self.program.bases)):
+                place = b.gep(norms, [b.add(I64(base * self.shapes.W), sequence)], source_etype=DOUBLE)
+                b.store(self._squares(base).total(sequence), place, align=8)
         with f.columns() as column:
             top = same(NONE)
             for base in range(len(self.program.bases)):
-                square = self._squares(base).total(column)
-                f.put(f.masked(wide.sqrt(square), column), f.pointer("norms"), base, column)
+                square = f.masked(f.get(norms, base, column, wide.vector), column)
+                f.put(wide.sqrt(square), norms, base, column)
                 bits = b.lshr(b.bitcast(square, wide.integers), same(52))
                 e = b.add(b.ashr(b.sub(bits, same(1023)), same(1)), same(1))
                 e = b.select(b.icmp_unsigned(">=", bits, same(2047)), same(0), e)  # NaN and infinity have no scale
@@ -338,8 +355,7 @@ class BackwardStep:
         self.t = start
 
         def deltas(block: int) -> outer.Rows:
-            place = self.b.gep(f.pointer("panel"), [I64(block * s.H * s.W)], source_etype=self.lanes.real)
-            return outer.Rows(place, s.H, self.panel_rows * s.W)
+            return outer.Rows(self.panel(I64(0), block), s.H, self.panel_blocks * self.size)
 
         for number, term in enumerate(p.terms):
             out = f.pointer(f"gradient{number}")
@@ -348,10 +364,10 @@ class BackwardStep:
                 continue
             if term.operand is None:
                 inputs = f.pointer("onehot") if s.tokens else f.rows("x", start, count=s.D)
-                operand = outer.Rows(inputs, s.D, s.D * s.W)
+                operand = outer.Rows(inputs, s.D, s.size(s.D))
             else:
-                operand = outer.Rows(self.place(term.operand), s.H, s.H * s.W)
+                operand = outer.Rows(self.place(term.operand), s.H, self.size)
             outer.product(f, deltas(term.accumulator), operand, steps, out)
-        for block in range(len(p.deltas) + len(p.vectors)):
-            out = self.b.gep(f.pointer("sums"), [I64(block * s.H)], source_etype=self.lanes.real)
-            outer.product(f, deltas(block), outer.Rows(None, 1, 0), steps, out)
+        for block in range(self.panel_blocks):
+            out = self.b.gep(f.pointer("sums"), [I64(block * s.stride)], source_etype=self.lanes.real)
+            outer.total(f, deltas(block), steps, out)

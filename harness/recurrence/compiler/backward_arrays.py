@@ -30,22 +30,24 @@ class BackwardArrays:
         products = {key for key in k.backward_layout[0].accumulators if isinstance(key, tuple)}
         self.reaches = sorted(reaches | {reach for _, reach in products})
         self.ring = self.reaches[-1] + 1
-        self.deltas = zeros((R, max(len(p.deltas), 1) * self.ring, s.H, s.W), k.dtype)
-        self.carries = {key: zeros((R, key[1], s.H, s.W), k.dtype) for key in sorted(self.carried)}
+        rows = s.rows(s.H)
+        self.deltas = zeros((R, max(len(p.deltas), 1) * self.ring, *rows), k.dtype)
+        self.carries = {key: zeros((R, key[1], *rows), k.dtype) for key in sorted(self.carried)}
         self.scales = zeros((R, self.ring, s.W), k.integer)
         self.tops = empty((R, self.ring, s.W), k.integer)
         self.tops[...] = NONE
         self.levels = zeros((R, forward.T, len(p.bases), 2), np.float64)
         self.norms = empty((len(p.bases), s.W), np.float64)
         self.squares = empty((len(p.bases), PARTIAL, s.W), np.float64)
-        self.matrices = [zeros((R, s.H, s.D if term.operand is None else s.H), k.dtype) for term in p.terms]
-        self.sums = zeros((R, len(p.deltas) + len(p.vectors), s.H), k.dtype)
-        rows = len(p.deltas) + len(p.vectors)
-        self.panel = empty((k.chunk, rows * s.H, s.W), k.dtype)
+        columns = [s.D if term.operand is None else s.H for term in p.terms]
+        self.matrices = [zeros((R, s.H, s.padded(n) if s.across_units else n), k.dtype) for n in columns]
+        self.sums = zeros((R, len(p.deltas) + len(p.vectors), s.stride), k.dtype)
+        self.panel = empty((k.chunk, len(p.deltas) + len(p.vectors), *rows), k.dtype)
+        self.largest = empty((s.W,), k.dtype)
         self.factors = empty((len(self.reaches) + 4, s.W), k.dtype)
         self.scratch = forward.scratch("backward")
         self.weights = k.packed("backward", forward.flat)
-        self.dx = zeros((R, forward.T, s.D, s.W), k.dtype) if inputs else None
+        self.dx = zeros((R, forward.T, *s.rows(s.D)), k.dtype) if inputs else None
         self.input_weights = k.packed("inputs", forward.flat) if inputs else None
         self._seed([None if g is None else g.numpy() for g in final])
         self.immediate: Array | None = None
@@ -54,12 +56,13 @@ class BackwardArrays:
             lag - forward.T: g for lag, g in delayed.items() if lag >= forward.T
         }  # values from before the first step
         if every is not None or delayed:
-            self.immediate = zeros((R, forward.T, s.H, s.W), k.dtype)
-        if every is not None and self.immediate is not None:
-            self.immediate[..., : s.B] = every.numpy().transpose(1, 0, 3, 2)
-        for lag, g in delayed.items():
-            if lag < forward.T and self.immediate is not None:
-                self.immediate[:, forward.T - 1 - lag, :, : s.B] += g.transpose(0, 2, 1)
+            self.immediate = zeros((R, forward.T, *rows), k.dtype)
+            seen = s.view(self.immediate, s.H)  # (R, T, B, H)
+            if every is not None:
+                seen[...] = every.numpy().transpose(1, 0, 2, 3)
+            for lag, g in delayed.items():
+                if lag < forward.T:
+                    seen[:, forward.T - 1 - lag] += g
 
     def _seed(self, final: list[Array | None]) -> None:
         """The loss' gradient of the last state stands where the step after it would have left its share."""
@@ -75,13 +78,13 @@ class BackwardArrays:
         self.tops[:, slot, : s.B] = exponent
         self.scales[:, slot, : s.B] = shift
         for base, g in given.items():
-            carry = self.carries[base, 1][:, 0]
-            carry[..., : s.B] = np.ldexp(g, -shift[..., None]).transpose(0, 2, 1)
+            s.view(self.carries[base, 1][:, 0], s.H)[...] = np.ldexp(g, -shift[..., None])
 
     def segment(self, states: list[Array], saved: list[Array], *, start: int, first: int, stop: int) -> None:
         """Steps stop … first + 1; the segment's arrays begin with step start + 1."""
         k, forward = self.kernel, self.forward
         shared = {"panel": self.panel, "factors": self.factors, "norms": self.norms, "squares": self.squares}
+        shared["largest"] = self.largest
         table = {name: (array.ctypes.data, 0) for name, array in (shared | self.scratch).items()}
         table |= {"from": (first + 1, 0), "to": (stop + 1, 0)}
         table |= {"weights": at(self.weights), "vectors": at(forward.vectors)}
@@ -102,7 +105,8 @@ class BackwardArrays:
         """∂L/∂x (T, R, B, D), where it is wanted."""
         if self.dx is None:
             return None
-        return torch.from_numpy(self.dx[..., : self.kernel.shapes.B]).permute(1, 0, 3, 2)
+        s = self.kernel.shapes
+        return torch.from_numpy(s.view(self.dx, s.D)).transpose(0, 1)
 
     def parameters(self) -> dict[str, Array]:
         """Gradients of the parameters."""
@@ -114,28 +118,27 @@ class BackwardArrays:
         flat, H = self.forward.flat, s.H
         out = []
         for base, lag in zip(p.base, p.lag, strict=True):
-            total = np.zeros((self.R, H, s.B))
+            total = np.zeros((self.R, s.B, H))
             if base == p.base[0] and lag in self.untouched:
-                total += self.untouched[lag].transpose(0, 2, 1)
+                total += self.untouched[lag]
             for other, (same, reach) in enumerate(zip(p.base, [p.reach(q) for q in range(len(p.base))], strict=True)):
                 t = reach - lag  # the step that read this part as `other`
                 if same != base or not 1 <= t <= self.forward.T:
                     continue
-                scale = self.scales[:, t % self.ring, None, : s.B].astype(np.float64)
-                share = np.zeros((self.R, H, s.B))
+                scale = self.scales[:, t % self.ring, : s.B, None].astype(np.float64)
+                share = np.zeros((self.R, s.B, H))
                 if (base, reach) in self.carries and (other in p.carries):
-                    share += self.carries[base, reach][:, t % reach, :, : s.B]
+                    share += s.view(self.carries[base, reach][:, t % reach], H)
                 for term in p.terms:
                     if term.operand is not None and term.operand.op == "state" and term.operand.args[0] == other:
                         places = self.kernel.places[term.matrix][term.block * H : (term.block + 1) * H]
-                        delta = self.deltas[:, term.accumulator * self.ring + t % self.ring, :, : s.B].astype(
-                            np.float64
-                        )
+                        deltas = self.deltas[:, term.accumulator * self.ring + t % self.ring]
+                        delta = np.ascontiguousarray(s.view(deltas, H).swapaxes(-1, -2), np.float64)
                         # by torch, whose bits MKL_CBWR holds: numpy's OpenBLAS differs from processor to processor
                         W = torch.from_numpy(flat[:, places]).double()
-                        share += (W.mT @ torch.from_numpy(delta)).numpy()
+                        share += (W.mT @ torch.from_numpy(delta)).numpy().swapaxes(-1, -2)
                 total += share * np.exp2(scale)
-            out.append(np.ascontiguousarray(total.transpose(0, 2, 1)).astype(self.kernel.dtype))
+            out.append(total.astype(self.kernel.dtype))
         return out
 
     def record(self, recorder: AdjointRecorder, seen: Tensor | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from llvmlite import ir
 
 from harness.recurrence.compiler.arithmetic import I32, I64, Lanes, loop
+from harness.recurrence.compiler.axis import Axis
 from harness.recurrence.compiler.graph import Node, same_for_all_units
 from harness.recurrence.compiler.layout import PassLayout, Shapes
 from harness.recurrence.compiler.partial import PartialSums
@@ -19,10 +20,10 @@ from harness.recurrence.compiler.program import Pass
 
 @dataclass
 class Tile:
-    """Where the emission stands: `units` rows from `first`, a column of vectors from `column`, and what it has made."""
+    """Where the emission stands: units from `first`, sequences from `sequence`, and what it has computed of them."""
 
     first: ir.Value
-    column: ir.Value
+    sequence: ir.Value
     accumulators: dict[tuple[Any, int, int], ir.Value]
     values: dict[tuple[Node, int, int], ir.Value] = field(default_factory=dict)
 
@@ -47,33 +48,30 @@ class PassEmitter:
         read: Callable[[Node, Tile, int, int], ir.Value | None],
         write: Callable[[Node, ir.Value, Tile, int, int], None],
     ) -> None:
-        self.lanes, self.b, self.shapes = lanes, lanes.b, shapes
+        self.lanes, self.b, self.shapes, self.axis = lanes, lanes.b, shapes, Axis(lanes, shapes)
+        self.n = shapes.H  # units of the arrays that a pass writes
         self.rows, self.read, self.write = rows, read, write
         self.begin: Begin | None = None
 
     # addresses
 
-    def at(self, pointer: ir.Value, row: ir.Value, tile: Tile, vector: int) -> ir.Value:
-        """The address of a vector in a row of an array."""
-        column = self.b.add(tile.column, I64(vector * self.lanes.width))
-        index = self.b.add(self.b.mul(row, I64(self.shapes.W)), column)
-        return self.b.gep(pointer, [index], source_etype=self.lanes.real)
-
-    def load(self, pointer: ir.Value, row: ir.Value, tile: Tile, vector: int) -> ir.Value:
-        size = 8 if self.lanes.double else 4
-        return self.b.load(self.at(pointer, row, tile, vector), typ=self.lanes.vector, align=self.lanes.width * size)
-
-    def save(self, value: ir.Value, pointer: ir.Value, row: ir.Value, tile: Tile, vector: int) -> None:
-        size = 8 if self.lanes.double else 4
-        self.b.store(value, self.at(pointer, row, tile, vector), align=self.lanes.width * size)
-
-    def number(self, pointer: ir.Value, index: ir.Value) -> ir.Value:
-        """A number in every lane."""
-        address = self.b.gep(pointer, [index], source_etype=self.lanes.real)
-        return self.lanes.splat(self.b.load(address, typ=self.lanes.real))
-
     def unit(self, tile: Tile, unit: int) -> ir.Value:
-        return self.b.add(tile.first, I64(unit))
+        """The first unit of a vector of the tile."""
+        return self.b.add(tile.first, I64(unit * self.axis.unit_step))
+
+    def sequence(self, tile: Tile, vector: int) -> ir.Value:
+        """The first sequence of a vector of the tile."""
+        return self.b.add(tile.sequence, I64(vector * self.axis.sequence_step))
+
+    def load(self, pointer: ir.Value, unit: ir.Value, tile: Tile, vector: int) -> ir.Value:
+        return self.axis.load(pointer, unit, self.sequence(tile, vector), self.n)
+
+    def save(self, value: ir.Value, pointer: ir.Value, unit: ir.Value, tile: Tile, vector: int) -> None:
+        self.axis.save(value, pointer, unit, self.sequence(tile, vector), self.n)
+
+    def of_sequence(self, pointer: ir.Value, row: int, tile: Tile, vector: int) -> ir.Value:
+        """Numbers of the sequences of a vector of the tile."""
+        return self.axis.of_sequence(pointer, I64(row), self.sequence(tile, vector))
 
     # a pass
 
@@ -87,36 +85,34 @@ class PassEmitter:
             bias: (accumulators, H), of those of the forward direction.
             begin: what an accumulator begins with besides.
         """
-        H, u = layout.units, layout.height
-        width = self.shapes.columns * self.lanes.width
-        self.begin = begin
-        with loop(self.b, I64(0), I64(self.shapes.W), step=width) as column:
+        self.begin, self.n = begin, layout.units
+        vectors, u = layout.vectors, layout.height
+        whole, height = vectors - vectors % u, u * layout.step
+        with self.axis.sequences(self.shapes.columns) as sequence:
+            shared: dict[tuple[Node, int, int], ir.Value] = {}
+            before = Tile(I64(0), sequence, {}, shared)
             partial = {total: self._partial(total) for total in step.sums}
             for sums in partial.values():
                 for v in range(self.shapes.columns):
-                    sums.begin(self._column(column, v))
-            shared: dict[tuple[Node, int, int], ir.Value] = {}
-            before = Tile(I64(0), column, {}, shared)
+                    sums.begin(self.sequence(before, v))
             for node in self._shared(step):
                 for v in range(self.shapes.columns):
                     self.value(node, before, 0, v)
             uniform = {key: value for key, value in shared.items() if same_for_all_units(key[0])}
-            with loop(self.b, I64(0), I64(H - H % u), step=u) as first:
-                packed = self.b.mul(self.b.udiv(first, I64(u)), I64(layout.block(u)))
-                self._tile(step, layout, weights, bias, Tile(first, column, {}, dict(uniform)), packed, u)
-            if H % u:
-                packed = I64(H // u * layout.block(u))
-                self._tile(step, layout, weights, bias, Tile(I64(H - H % u), column, {}, dict(uniform)), packed, H % u)
+            with loop(self.b, I64(0), I64(whole * layout.step), step=height) as first:
+                packed = self.b.mul(self.b.udiv(first, I64(height)), I64(layout.block(u)))
+                self._tile(step, layout, weights, bias, Tile(first, sequence, {}, dict(uniform)), packed, u)
+            if vectors > whole:
+                last = Tile(I64(whole * layout.step), sequence, {}, dict(uniform))
+                self._tile(step, layout, weights, bias, last, I64(layout.block(whole)), vectors - whole)
             for total, sums in partial.items():
                 for v in range(self.shapes.columns):
-                    value = sums.total(self._column(column, v))
-                    self.save(value, self.rows(total_name(total), 0), I64(0), before, v)
-
-    def _column(self, column: ir.Value, vector: int) -> ir.Value:
-        return self.b.add(column, I64(vector * self.lanes.width))
+                    value, at = sums.total(self.sequence(before, v)), self.sequence(before, v)
+                    place = self.b.gep(self.rows(total_name(total), 0), [at], source_etype=self.lanes.real)
+                    self.b.store(value, place, align=4)
 
     def _partial(self, total: Node) -> PartialSums:
-        return PartialSums(self.lanes, self.rows(partial_name(total), 0), self.shapes.W)
+        return PartialSums(self.lanes, self.rows(partial_name(total), 0), self.shapes)
 
     def _shared(self, step: Pass) -> list[Node]:
         """Nodes that are the same for all units, once a pass: a normalised cell's root, not H times."""
@@ -159,9 +155,8 @@ class PassEmitter:
             if bias is None:
                 tile.accumulators[name, k, v] = self.lanes.const(0)
             elif v == 0:
-                index = self.b.add(I64(name * self.shapes.H), self.unit(tile, k))
                 for same in range(columns):
-                    first = self.number(bias, index)
+                    first = self.axis.of_unit(bias, name, self.unit(tile, k))
                     if self.begin is not None:
                         first = self.begin(name, first, tile, k, same)
                     tile.accumulators[name, k, same] = first
@@ -176,7 +171,7 @@ class PassEmitter:
             for v in range(columns):
                 for k in range(u):
                     value = self.value(total.inputs[0], tile, k, v)
-                    self._partial(total).add(value, self.unit(tile, k), self._column(tile.column, v))
+                    self._partial(total).add(value, self.unit(tile, k), self.sequence(tile, v))
 
     def _multiply(self, source: Any, weights: ir.Value, tile: Tile, packed: ir.Value, u: int) -> None:
         """accumulators += weights·rows, row after row, one fma each: the order is that of the rows for every tile."""
@@ -195,12 +190,12 @@ class PassEmitter:
             phi = b.phi(self.lanes.vector)
             phi.add_incoming(tile.accumulators[key], before)
             phis.append(phi)
-        vectors = [self.load(pointer, row, tile, v) for v in range(columns)]
+        vectors = [self.axis.operand(pointer, row, self.sequence(tile, v), source.n) for v in range(columns)]
         base = b.add(packed, b.mul(row, I64(len(names) * u)))
         sums = []
         for phi, (name, k, v) in zip(phis, keys, strict=True):
             if v == 0:
-                weight = self.number(weights, b.add(base, I64(names.index(name) * u + k)))
+                weight = self.axis.weight(weights, b.add(base, I64(names.index(name) * u + k)))
             sums.append(self.lanes.fma(weight, vectors[v], phi))
         following = b.add(row, I64(1))
         b.cbranch(b.icmp_signed("<", following, I64(source.n)), head, after)
@@ -227,16 +222,21 @@ class PassEmitter:
 
     def permuted(self, pointer: ir.Value, order: tuple[int, ...], tile: Tile, unit: int, vector: int) -> ir.Value:
         """Row order[i] of an array where row i is asked for."""
-        kind = ir.ArrayType(I32, len(order))
+        padded = [*order, *[0] * (self.shapes.padded(len(order)) - len(order))]
+        kind = ir.ArrayType(I32, len(padded))
         name = "order_" + "_".join(map(str, order)) if len(order) < 9 else f"order_{abs(hash(order))}"
         module = self.b.module
         if name not in module.globals:
             table = ir.GlobalVariable(module, kind, name)
             table.global_constant, table.linkage = True, "internal"
-            table.initializer = ir.Constant(kind, list(order))
+            table.initializer = ir.Constant(kind, padded)
         place = self.b.gep(module.globals[name], [self.unit(tile, unit)], source_etype=I32)
-        row = self.b.zext(self.b.load(place, typ=I32), I64)
-        return self.load(pointer, row, tile, vector)
+        if not self.shapes.across_units:
+            row = self.b.zext(self.b.load(place, typ=I32), I64)
+            return self.load(pointer, row, tile, vector)
+        units = self.b.load(place, typ=ir.VectorType(I32, self.lanes.width), align=4)
+        first = self.axis.address(pointer, I64(0), self.sequence(tile, vector), self.n)
+        return self.lanes.gather(first, self.b.zext(units, ir.VectorType(I64, self.lanes.width)))
 
 
 def total_name(node: Node) -> str:

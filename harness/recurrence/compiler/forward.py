@@ -28,7 +28,7 @@ def forward(module: ir.Module, program: Program, shapes: Shapes, layouts: list[P
             return f.rows(array, f.b.add(f.t, I64(offset)), count=H)
         if array.startswith("sum"):
             total = next(node for node in sums if total_name(node) == array)
-            return f.rows(array, f.t, count=1) if keep and total in program.saved else f.pointer(array)
+            return f.line(array, f.t) if keep and total in program.saved else f.pointer(array)
         if array.startswith("saved"):
             return f.rows(array, f.t, count=H) if keep else f.pointer(array)
         return f.pointer(array)
@@ -82,9 +82,10 @@ def forward(module: ir.Module, program: Program, shapes: Shapes, layouts: list[P
 
 
 def _copy(f: Function, emitter: PassEmitter, node: Node, out: ir.Value) -> None:
-    with f.columns() as column, loop(f.b, I64(0), I64(f.shapes.H)) as row:
-        tile = Tile(row, column, {})
-        emitter.save(emitter.value(node, tile, 0, 0), out, row, tile, 0)
+    emitter.n = f.shapes.H
+    with f.axis.sequences() as sequence, f.axis.units(f.shapes.H) as unit:
+        tile = Tile(unit, sequence, {})
+        emitter.save(emitter.value(node, tile, 0, 0), out, unit, tile, 0)
 
 
 def _needed_later(node: Node, program: Program, level: dict[Node, int]) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.compiler.emission import partial_name, total_name
 from harness.recurrence.compiler.kernel import CompiledCell
-from harness.recurrence.compiler.memory import Array, empty
+from harness.recurrence.compiler.memory import Array, empty, zeros
 from harness.recurrence.compiler.partial import PARTIAL
 
 SEGMENT_BYTES = 64e6  # of one replica's forward direction; longer sequences are computed again, segment by segment
@@ -41,59 +41,58 @@ class ForwardArrays:
         self.bias, self.vectors = k.biases(flat), k.vectors(flat)
         self.weights = k.packed("forward", flat)
         dtype = np.int32 if s.tokens else k.dtype
-        rows = 1 if s.tokens else s.D
-        self.x = empty((self.R, self.T, rows, s.W), dtype)
         given = inputs.detach().numpy()
         if s.tokens:
+            self.x = empty((self.R, self.T, s.W), dtype)
             self.x[..., s.B :] = -1
-            self.x[:, :, 0, : s.B] = given.transpose(1, 0, 2)
+            self.x[..., : s.B] = given.transpose(1, 0, 2)
         else:
-            self.x[..., s.B :] = 0
-            self.x[..., : s.B] = given.transpose(1, 0, 3, 2)
+            self.x = zeros((self.R, self.T, *s.rows(s.D)), dtype)
+            s.view(self.x, s.D)[...] = given.transpose(1, 0, 2, 3)
         sums = sum(node.op == "sum" for node in k.program.saved)
         saved = (len(k.program.saved) - sums + len(k.program.bases)) * s.H + sums
         self.segment = max(1, min(self.T, int(SEGMENT_BYTES / (saved * s.W * k.dtype.itemsize)))) if call.keep else 64
         self.initial = state
 
     def states(self, steps: int) -> list[Array]:
-        """h_{−depth} … h_steps of each base, unit-major: (R, depth + steps + 1, H, W)."""
+        """h_{−depth} … h_steps of each base: (R, depth + steps + 1, …)."""
         s = self.kernel.shapes
-        return [empty((self.R, self.depth + steps + 1, s.H, s.W), self.kernel.dtype) for _ in self.kernel.program.bases]
+        shape = (self.R, self.depth + steps + 1, *s.rows(s.H))
+        return [empty(shape, self.kernel.dtype) for _ in self.kernel.program.bases]
 
     def fill(self, states: list[Array], parts: list[Array]) -> None:
         """Write parts of a state (R, B, H) where the step after looks for them."""
         p, s = self.kernel.program, self.kernel.shapes
         for part, value in enumerate(parts):
             rows = states[p.base[part]][:, self.depth - p.lag[part]]
-            rows[..., s.B :] = 0
-            rows[..., : s.B] = value.transpose(0, 2, 1)
+            rows[...] = 0
+            s.view(rows, s.H)[...] = value
 
     def end(self, states: list[Array], steps: int) -> list[Array]:
         """Parts of the state after `steps`, (R, B, H)."""
         p, s = self.kernel.program, self.kernel.shapes
         at = self.depth + steps
-        return [
-            np.ascontiguousarray(states[b][:, at - lag, :, : s.B].transpose(0, 2, 1))
-            for b, lag in zip(p.base, p.lag, strict=True)
-        ]
+        return [np.ascontiguousarray(s.view(states[b][:, at - lag], s.H)) for b, lag in zip(p.base, p.lag, strict=True)]
 
     def saved(self, steps: int) -> list[Array]:
         s = self.kernel.shapes
-        rows = [1 if node.op == "sum" else s.H for node in self.kernel.program.saved]
-        return [empty((self.R, steps, n, s.W), self.kernel.dtype) for n in rows]
+        rows = [(s.W,) if node.op == "sum" else s.rows(s.H) for node in self.kernel.program.saved]
+        return [empty((self.R, steps, *row), self.kernel.dtype) for row in rows]
 
     def scratch(self, direction: str) -> dict[str, Array]:
-        """Rows that live within a step, by name."""
+        """Arrays that live within a step, by name."""
         p, s = self.kernel.program, self.kernel.shapes
         passes = p.forward if direction == "forward" else p.backward
         stores = sum(len(step.stores) for step in passes)
-        names = {f"scratch{i}": s.H for i in range(stores)} if len(passes) > 1 else {}
+        shapes: dict[str, tuple[int, ...]] = {}
+        if len(passes) > 1:
+            shapes |= {f"scratch{i}": s.rows(s.H) for i in range(stores)}
         for node in (node for step in passes for node in step.sums):
-            names |= {total_name(node): 1, partial_name(node): PARTIAL}
+            shapes |= {total_name(node): (s.W,), partial_name(node): (PARTIAL, s.W)}
         if direction == "forward":
-            names |= {f"saved{i}": s.H for i in range(len(p.saved))}
-        names["onehot"] = s.D * (1 if direction == "forward" else self.kernel.chunk)
-        return {name: empty((rows, s.W), self.kernel.dtype) for name, rows in names.items()}
+            shapes |= {f"saved{i}": s.rows(s.H) for i in range(len(p.saved))}
+        shapes["onehot"] = (1 if direction == "forward" else self.kernel.chunk, *s.rows(s.D))
+        return {name: empty(shape, self.kernel.dtype) for name, shape in shapes.items()}
 
     def run(self, states: list[Array], saved: list[Array] | None, start: int, stop: int) -> None:
         """Steps start + 1 … stop, whose arrays begin with step start + 1."""

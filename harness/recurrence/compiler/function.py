@@ -11,7 +11,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from harness.recurrence.compiler.arithmetic import I32, I64, Lanes, function, loop
+from harness.recurrence.compiler.arithmetic import I32, I64, Lanes, loop
+from harness.recurrence.compiler.axis import Axis
 from harness.recurrence.compiler.emission import PassEmitter, Tile, total_name
 from harness.recurrence.compiler.graph import Node
 from harness.recurrence.compiler.layout import PassLayout, Shapes
@@ -35,6 +36,7 @@ class Function:
         self.table = function.args[0]
         self.b = ir.IRBuilder(function.append_basic_block("entry"))
         self.lanes = Lanes(self.b, double=shapes.double)
+        self.axis = Axis(self.lanes, shapes)
         self.slots: list[str] = []
         self.loaded: dict[str, ir.Value] = {}
         self.entry = self.b.block
@@ -59,12 +61,17 @@ class Function:
         return self.loaded[key]
 
     def rows(self, name: str, step: ir.Value | None = None, *, count: int, kind: ir.Type | None = None) -> ir.Value:
-        """Address of an array's rows at a step; `count` rows of W numbers each."""
+        """Address of an array of `count` units at a step."""
         kind = kind or self.lanes.real
         if step is None:
             return self.pointer(name)
-        index = self.b.mul(step, I64(count * self.shapes.W))
+        index = self.b.mul(step, I64(self.shapes.size(count)))
         return self.b.gep(self.pointer(name), [index], source_etype=kind)
+
+    def line(self, name: str, step: ir.Value, count: int = 1, kind: ir.Type | None = None) -> ir.Value:
+        """Address of an array's rows at a step that hold one number a sequence."""
+        index = self.b.mul(step, I64(count * self.shapes.W))
+        return self.b.gep(self.pointer(name), [index], source_etype=kind or self.lanes.real)
 
     def vector(self, pointer: ir.Value, row: int, column: ir.Value, kind: ir.Type) -> ir.Value:
         """Address of a vector at `column` in a row of W."""
@@ -78,43 +85,50 @@ class Function:
         self.b.store(value, self.vector(pointer, row, column, value.type), align=32)
 
     def columns(self) -> Any:
-        """A loop over the vectors of a row."""
+        """A loop over the vectors of a row with one number a sequence."""
         return loop(self.b, I64(0), I64(self.shapes.W), step=self.lanes.width)
 
     def one_hot(self, out: ir.Value) -> None:
         """The D rows of a step's tokens: 1 where the token is the row's."""
-        tokens = self.rows("tokens", self.t, count=1, kind=I32)
+        b, tokens = self.b, self.line("tokens", self.t, kind=I32)
+        if self.shapes.across_units:
+            with loop(b, I64(0), I64(self.shapes.padded_batch)) as sequence:
+                token = b.load(b.gep(tokens, [sequence], source_etype=I32), typ=I32)
+                with loop(b, I64(0), I64(self.shapes.D)) as row:
+                    same = b.icmp_signed("==", token, b.trunc(row, I32))
+                    value = b.select(same, ir.Constant(self.lanes.real, 1.0), ir.Constant(self.lanes.real, 0.0))
+                    b.store(value, self.axis.address(out, row, sequence, self.shapes.D))
+            return
         with self.columns() as column:
             kind = ir.VectorType(I32, self.lanes.width)
             token = self.get(tokens, 0, column, kind)
-            with loop(self.b, I64(0), I64(self.shapes.D)) as row:
-                same = self.b.icmp_signed("==", token, self.lanes.splat(self.b.trunc(row, I32), kind))
-                value = self.b.select(same, self.lanes.const(1), self.lanes.const(0))
-                index = self.b.add(self.b.mul(row, I64(self.shapes.W)), column)
-                self.b.store(value, self.b.gep(out, [index], source_etype=self.lanes.real), align=32)
+            with loop(b, I64(0), I64(self.shapes.D)) as row:
+                same = b.icmp_signed("==", token, self.lanes.splat(b.trunc(row, I32), kind))
+                value = b.select(same, self.lanes.const(1), self.lanes.const(0))
+                self.axis.save(value, out, row, column, self.shapes.D)
 
     def gathered(self, accumulator: int, first: ir.Value, tile: Tile, unit: int, vector: int) -> ir.Value:
-        """first + U[unit, token] of each sequence; nothing for a token of −1."""
-        b, D, H = self.b, self.shapes.D, self.shapes.H
-        kind, places = ir.VectorType(I32, self.lanes.width), ir.VectorType(I64, self.lanes.width)
-        column = b.add(tile.column, I64(vector * self.lanes.width))
-        token = self.get(self.rows("tokens", self.t, count=1, kind=I32), 0, column, kind)
+        """first + U[unit, token]; nothing for a token of −1."""
+        b, D, n = self.b, self.shapes.D, self.lanes.width
+        kind, places = ir.VectorType(I32, n), ir.VectorType(I64, n)
+        sequence = b.add(tile.sequence, I64(vector * self.axis.sequence_step))
+        unit_number = b.add(tile.first, I64(unit * self.axis.unit_step))
+        pointer = b.gep(self.line("tokens", self.t, kind=I32), [sequence], source_etype=I32)
+        if self.shapes.across_units:
+            token = self.lanes.splat(b.load(pointer, typ=I32), kind)
+            steps = ir.Constant(places, list(range(n)))
+            units = b.add(self.lanes.splat(unit_number, places), steps)
+            there = b.icmp_signed("<", units, _same(places, self.shapes.H))
+        else:
+            token, steps = b.load(pointer, typ=kind, align=32), ir.Constant(places, [0] * n)
+            there = b.icmp_signed(">=", token, _same(kind, 0))
+        there = b.and_(there, b.icmp_signed(">=", token, _same(kind, 0)))
         for term in self.program.terms:
             if term.accumulator == accumulator and term.operand is None:
-                row = b.add(I64(term.block * H), b.add(tile.first, I64(unit)))
-                index = b.add(self.lanes.splat(b.mul(row, I64(D)), places), b.sext(token, places))
-                pointers = b.gep(self.pointer("U"), [index], source_etype=self.lanes.real)
-                there = b.icmp_signed(">=", token, ir.Constant(kind, [0] * self.lanes.width))
-                first = b.fadd(first, self._gather(pointers, there))
+                row = b.add(self.lanes.splat(b.add(I64(term.block * self.shapes.H), unit_number), places), steps)
+                index = b.add(b.mul(row, _same(places, D)), b.sext(token, places))
+                first = b.fadd(first, self.lanes.gather(self.pointer("U"), index, there))
         return first
-
-    def _gather(self, pointers: ir.Value, there: ir.Value) -> ir.Value:
-        n, bits = self.lanes.width, 64 if self.shapes.double else 32
-        vector, mask = self.lanes.vector, ir.VectorType(ir.IntType(1), n)
-        pointers.type = ir.VectorType(POINTER, n)  # llvmlite takes the address of many places for one address
-        kinds = [pointers.type, I32, mask, vector]
-        gather = function(self.b.module, f"llvm.masked.gather.v{n}f{bits}.v{n}p0", vector, kinds)
-        return self.b.call(gather, [pointers, I32(bits // 8), there, self.lanes.const(0)])
 
     def order_of_parts(self, part: int) -> tuple[str, int]:
         return f"state{self.program.base[part]}", -self.program.reach(part)
@@ -126,14 +140,16 @@ class Function:
             return emitter.load(emitter.rows(array, offset), emitter.unit(tile, unit), tile, vector)
         if node.op == "vector":
             place = list(self.program.vectors).index(node) if node in self.program.vectors else -1
-            index = self.b.add(I64(place * self.shapes.H), emitter.unit(tile, unit))
-            return emitter.number(self.pointer("vectors"), index)
+            return self.axis.of_unit(self.pointer("vectors"), place, emitter.unit(tile, unit))
         if node.op == "sum":
-            return emitter.load(emitter.rows(total_name(node), 0), I64(0), tile, vector)
+            return emitter.of_sequence(emitter.rows(total_name(node), 0), 0, tile, vector)
         return None
 
     def masked(self, value: ir.Value, column: ir.Value) -> ir.Value:
-        """Zero in the lanes beyond the last sequence: 0·∞ there would be NaN in a sum over sequences."""
+        """Zero in the lanes beyond the last sequence: 0·∞ there would be NaN in a sum over sequences.
+
+        `column` is the first sequence of the vector.
+        """
         if self.shapes.W == self.shapes.B:
             return value
         kind = ir.VectorType(I32, self.lanes.width)
@@ -142,3 +158,7 @@ class Function:
         )
         there = self.b.icmp_signed("<", lane, ir.Constant(kind, [self.shapes.B] * self.lanes.width))
         return self.b.select(there, value, ir.Constant(value.type, None))
+
+
+def _same(kind: ir.VectorType, value: int) -> ir.Constant:
+    return ir.Constant(kind, [value] * kind.count)

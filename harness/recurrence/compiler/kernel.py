@@ -15,7 +15,7 @@ from harness.recurrence.compiler.backward import backward
 from harness.recurrence.compiler.forward import forward
 from harness.recurrence.compiler.graph import Node, ordered
 from harness.recurrence.compiler.layout import Shapes
-from harness.recurrence.compiler.memory import Array, aligned
+from harness.recurrence.compiler.memory import Array, aligned, zeros
 from harness.recurrence.compiler.native import Library, Processor, host, machine_code
 from harness.recurrence.compiler.program import Program
 from harness.recurrence.compiler.stored import code_of
@@ -111,34 +111,36 @@ class CompiledCell:
         return listed, new, program.base, program.lag, terms, program.biases, self.shapes
 
     def packed(self, direction: str, flat: Array) -> Array:
-        """Weights in the order in which that direction reads them; `flat` (R, size)."""
+        """Weights in the order in which that direction reads them; `flat` (R, size + 1)."""
         packed: Array = flat[:, self._index[direction]]
         return aligned(packed)
 
     def flat(self, parameters: Mapping[str, Tensor]) -> Array:
-        """All used parameters of each replica, one after another, (R, size)."""
-        R = next(iter(parameters.values())).shape[0]
-        return torch.cat([parameters[name].detach().reshape(R, -1) for name in self.names], 1).numpy()
+        """All used parameters of each replica, one after another, and a zero, (R, size + 1)."""
+        first = next(iter(parameters.values()))
+        R = first.shape[0]
+        used = [parameters[name].detach().reshape(R, -1) for name in self.names]
+        return torch.cat([*used, first.new_zeros(R, 1)], 1).numpy()
 
     def first(self, name: str) -> int:
         """Where a parameter begins in the flat ones."""
         return int(self.places[name].flat[0])
 
     def biases(self, flat: Array) -> Array:
-        """The sum of each accumulator's bias vectors, (R, A, H)."""
+        """The sum of each accumulator's bias vectors, (R, A, H), filled up where lanes are units."""
         H, R = self.shapes.H, len(flat)
-        out = np.zeros((R, max(len(self.program.biases), 1), H), self.dtype)
+        out = zeros((R, max(len(self.program.biases), 1), self.shapes.stride), self.dtype)
         for a, bias in enumerate(self.program.biases):
             for name, block in bias:
-                out[:, a] += flat[:, self.places[name][block * H : (block + 1) * H]]
+                out[:, a, :H] += flat[:, self.places[name][block * H : (block + 1) * H]]
         return out
 
     def vectors(self, flat: Array) -> Array:
-        """Parameters used otherwise, (R, V, H)."""
+        """Parameters used otherwise, (R, V, H), filled up where lanes are units."""
         H = self.shapes.H
-        out = np.zeros((len(flat), max(len(self.program.vectors), 1), H), self.dtype)
+        out = zeros((len(flat), max(len(self.program.vectors), 1), self.shapes.stride), self.dtype)
         for v, node in enumerate(self.program.vectors):
-            out[:, v] = flat[:, self.places[node.args[0]][node.args[1] * H : (node.args[1] + 1) * H]]
+            out[:, v, :H] = flat[:, self.places[node.args[0]][node.args[1] * H : (node.args[1] + 1) * H]]
         return out
 
     def gradients(self, matrices: list[Array], sums: Array, R: int) -> dict[str, Array]:
@@ -146,12 +148,13 @@ class CompiledCell:
         H, A = self.shapes.H, len(self.program.deltas)
         out = {name: np.zeros((R, *shape), self.dtype) for name, shape in self.parameters.items()}
         for term, matrix in zip(self.program.terms, matrices, strict=True):
-            out[term.matrix][:, term.block * H : (term.block + 1) * H] += matrix
+            n = self.parameters[term.matrix][1]
+            out[term.matrix][:, term.block * H : (term.block + 1) * H] += matrix[..., :n]
         for a, bias in enumerate(self.program.biases):
             for name, block in bias:
-                out[name][:, block * H : (block + 1) * H] += sums[:, a]
+                out[name][:, block * H : (block + 1) * H] += sums[:, a, :H]
         for v, node in enumerate(self.program.vectors):
-            out[node.args[0]][:, node.args[1] * H : (node.args[1] + 1) * H] += sums[:, A + v]
+            out[node.args[0]][:, node.args[1] * H : (node.args[1] + 1) * H] += sums[:, A + v, :H]
         return out
 
 

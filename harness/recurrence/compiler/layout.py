@@ -1,12 +1,13 @@
 """How a program lies in memory for given shapes: tiles, the order of packed weights, and the names of all arrays.
 
-Arrays are unit-major: row i holds unit i of all sequences, W numbers, the batch filled up to whole vectors. So vectors
-run over sequences, whatever H is, and a sum over units needs no sum within a vector.
+Arrays are unit-major as a rule: row i holds unit i of all sequences, W numbers, the batch filled up to whole vectors.
+So vectors run over sequences, whatever H is, and a sum over units needs no sum within a vector. For a few sequences
+arrays are sequence-major, and vectors run over units.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from harness.recurrence.compiler.arithmetic import BYTES
 from harness.recurrence.compiler.program import Program
 
+FEW = 8  # sequences that may share a register tile of an outer product, each with a sum of its own
 ONE_HOT = 48  # of a larger alphabet the columns of U are gathered, which costs as much as a product with 40 rows
 CHUNK_BYTES = 384 << 10  # of deltas at once, for the gradients of weights: about half of a core's second cache
 
@@ -22,7 +24,8 @@ CHUNK_BYTES = 384 << 10  # of deltas at once, for the gradients of weights: abou
 class Shapes:
     """What machine code is made for: H units, D inputs, B sequences, tokens or real rows, float64 or float32.
 
-    `registers` is how many vectors of 64 bytes a processor holds in registers at once.
+    `registers` is how many vectors of 64 bytes a processor holds in registers at once; `across_units` whether the lanes
+    of a vector are units.
     """
 
     H: int
@@ -31,6 +34,15 @@ class Shapes:
     tokens: bool
     double: bool
     registers: int = 24
+    across_units: bool = False
+
+    @classmethod
+    def best(cls, H: int, D: int, B: int, *, tokens: bool, double: bool, registers: int) -> Shapes:
+        """With the lanes that take fewer vectors: units where the batch is small."""
+        shapes = cls(H, D, B, tokens, double, registers)
+        by_units = shapes.padded(H) // shapes.lanes * B
+        fewer = B <= FEW and 1.2 * by_units <= H * (shapes.W // shapes.lanes)
+        return replace(shapes, across_units=True) if fewer else shapes
 
     @property
     def lanes(self) -> int:
@@ -38,7 +50,35 @@ class Shapes:
 
     @property
     def W(self) -> int:  # noqa: N802 - the field's name for a width
-        return -(-self.B // self.lanes) * self.lanes
+        """Numbers of a row with one number a sequence."""
+        return self.padded(self.B)
+
+    def padded(self, n: int) -> int:
+        """n filled up to whole vectors."""
+        return -(-n // self.lanes) * self.lanes
+
+    @property
+    def stride(self) -> int:
+        """Numbers of a row with one number a unit."""
+        return self.padded(self.H) if self.across_units else self.H
+
+    @property
+    def padded_batch(self) -> int:
+        """Sequences of an array, with those that only fill up vectors or tiles."""
+        return -(-self.B // self.columns) * self.columns if self.across_units else self.W
+
+    def rows(self, n: int) -> tuple[int, int]:
+        """The shape of an array of n units."""
+        return (self.padded_batch, self.padded(n)) if self.across_units else (n, self.W)
+
+    def size(self, n: int) -> int:
+        """The numbers of an array of n units."""
+        rows, columns = self.rows(n)
+        return rows * columns
+
+    def view(self, array: Any, n: int) -> Any:
+        """An array of n units as (…, B, n), without what fills it up."""
+        return array[..., : self.B, :n] if self.across_units else array[..., :n, : self.B].swapaxes(-1, -2)
 
     @property
     def gathered(self) -> bool:
@@ -47,9 +87,10 @@ class Shapes:
 
     @property
     def columns(self) -> int:
-        """Vectors side by side in a register tile."""
-        vectors = self.W // self.lanes
-        return 2 if vectors % 2 == 0 else 1
+        """Vectors of other sequences side by side in a register tile."""
+        if self.across_units:  # as many as fit, with few that only fill up
+            return max(c for c in range(1, 7) if -(-self.B // c) * c <= 1.15 * self.B)
+        return 2 if self.W // self.lanes % 2 == 0 else 1
 
 
 @dataclass(frozen=True)
@@ -70,21 +111,30 @@ class Source:
 
 @dataclass(frozen=True)
 class PassLayout:
-    """A pass with its products: accumulators in the order of its register tile, `height` units at a time."""
+    """A pass with its products: accumulators in the order of its register tile, `height` vectors of units at a time.
+
+    `step` is how many units a vector holds.
+    """
 
     accumulators: list[Any]
     sources: list[Source]
     height: int
     units: int
+    step: int
+
+    @property
+    def vectors(self) -> int:
+        """Vectors of units of the pass."""
+        return -(-self.units // self.step)
 
     @property
     def size(self) -> int:
         """Packed numbers of the pass."""
-        return self.block(1) * self.units
+        return self.block(self.vectors) * self.step
 
-    def block(self, units: int) -> int:
-        """Packed numbers of a tile of that many units."""
-        return units * sum(source.n * len(source.targets) for source in self.sources)
+    def block(self, vectors: int) -> int:
+        """Packed vectors of weights of a tile of that many vectors of units."""
+        return vectors * sum(source.n * len(source.targets) for source in self.sources)
 
 
 def forward_layout(program: Program, shapes: Shapes) -> list[PassLayout]:
@@ -105,7 +155,7 @@ def forward_layout(program: Program, shapes: Shapes) -> list[PassLayout]:
                 else:
                     array, offset, n = f"saved{program.saved.index(term.operand)}", 0, shapes.H
                 _add_target(sources, array, offset, n, (term.accumulator, term.matrix, term.block))
-        layouts.append(PassLayout(accumulators, sources, _height(len(accumulators), shapes), shapes.H))
+        layouts.append(_pass(accumulators, sources, shapes, shapes.H))
     return layouts
 
 
@@ -125,7 +175,7 @@ def backward_layout(program: Program, shapes: Shapes) -> list[PassLayout]:
                 if node.op == "back" and node.args[0] is term.operand:
                     _add(accumulators, node)
                     _add_target(sources, f"delta{term.accumulator}", 0, shapes.H, (node, term.matrix, term.block))
-        layouts.append(PassLayout(accumulators, sources, _height(len(accumulators), shapes), shapes.H))
+        layouts.append(_pass(accumulators, sources, shapes, shapes.H))
     return layouts
 
 
@@ -136,7 +186,7 @@ def input_layout(program: Program, shapes: Shapes) -> PassLayout:
         for term in program.terms
         if term.operand is None
     ]
-    return PassLayout(["x"], sources, _height(1, shapes, units=shapes.D), shapes.D)
+    return _pass(["x"], sources, shapes, shapes.D)
 
 
 def _add(accumulators: list[Any], target: Any) -> None:
@@ -153,29 +203,34 @@ def _add_target(sources: list[Source], array: str, offset: int, n: int, target: 
     sources.append(Source(array, offset, n, [target]))
 
 
-def _height(accumulators: int, shapes: Shapes, units: int | None = None) -> int:
-    """Units of a tile: what registers hold, but no more than as few tiles need."""
-    units = units or shapes.H
-    most = max(1, min(shapes.registers // (max(accumulators, 1) * shapes.columns), 6, units))
-    return min(range(1, most + 1), key=lambda u: (-(-units // u), u))
+def _pass(accumulators: list[Any], sources: list[Source], shapes: Shapes, units: int) -> PassLayout:
+    """Tiles of what registers hold, but no higher than as few tiles need."""
+    step = shapes.lanes if shapes.across_units else 1
+    vectors = -(-units // step)
+    most = max(1, min(shapes.registers // (max(len(accumulators), 1) * shapes.columns), 6, vectors))
+    height = min(range(1, most + 1), key=lambda u: (-(-vectors // u), u))
+    return PassLayout(accumulators, sources, height, units, step)
 
 
 def pack(layouts: list[PassLayout], shapes: Shapes, place: Any, *, transposed: bool) -> list[Any]:
     """For each pass the order of its weights: by tile, then source, then row, then accumulator, then unit.
 
     Args:
-        place: (parameter name) → array of its numbers' places in the flat vector.
+        place: (parameter name) → array of its numbers' places in the flat vector, whose last number is zero.
     """
     packed = []
     for layout in layouts:
         parts = []
-        for start in range(0, layout.units, layout.height):
-            units = np.arange(start, min(start + layout.height, layout.units))
+        height = layout.height * layout.step
+        for start in range(0, layout.units, height):
+            units = np.arange(start, min(start + height, layout.units))
+            missing = -len(units) % layout.step  # units that only fill up a vector have weights of zero
             for source in layout.sources:
                 blocks = []
                 for _, matrix, block in source.targets:
                     weights = place(matrix)[block * shapes.H : (block + 1) * shapes.H]  # (H, n)
-                    blocks.append(weights[:, units] if transposed else weights[units].T)  # (n, units)
+                    chosen = weights[:, units] if transposed else weights[units].T  # (n, units)
+                    blocks.append(np.pad(chosen, ((0, 0), (0, missing)), constant_values=-1))
                 parts.append(np.stack(blocks, 1).ravel())
         packed.append(np.concatenate(parts) if parts else np.zeros(0, np.int64))
     return packed
@@ -183,5 +238,5 @@ def pack(layouts: list[PassLayout], shapes: Shapes, place: Any, *, transposed: b
 
 def chunk(program: Program, shapes: Shapes) -> int:
     """Steps whose deltas are gathered before the gradients of weights are taken from them."""
-    rows = (len(program.deltas) + len(program.vectors)) * shapes.H
+    rows = (len(program.deltas) + len(program.vectors)) * shapes.H  # whichever the lanes are: so the bits are the same
     return int(min(max(CHUNK_BYTES // (rows * shapes.W * (8 if shapes.double else 4)), 4), 32))

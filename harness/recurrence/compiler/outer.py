@@ -1,7 +1,8 @@
 """Gradients of weights as machine code: dW = Σ_t Σ_b δ_t ⊗ operand_t, over a chunk of steps that fits a core's cache.
 
-Sums run over steps, then over the vectors of a row, each lane by itself; lanes are added last, halves first. That order
-depends on the shapes alone, so that the bits are the same on every machine.
+Sums run over steps, then over the vectors of a row, for each lane of a vector of sequences by itself; lanes are added
+last, halves first. That order depends on the shapes alone, so that the bits are the same on every machine, and where
+the lanes are units.
 """
 
 from __future__ import annotations
@@ -16,21 +17,52 @@ from harness.recurrence.compiler.function import Function
 
 @dataclass(frozen=True)
 class Rows:
-    """`n` rows of W numbers at each step, `stride` numbers from one step to the next; `pointer` None: rows of ones."""
+    """An array of n units at each step, `stride` numbers from one step to the next."""
 
-    pointer: ir.Value | None
+    pointer: ir.Value
     n: int
     stride: int
 
+    def at(self, f: Function, step: ir.Value) -> ir.Value:
+        return f.b.gep(self.pointer, [f.b.mul(step, I64(self.stride))], source_etype=f.lanes.real)
+
 
 def product(f: Function, left: Rows, right: Rows, steps: ir.Value, out: ir.Value) -> None:
-    """out (left.n, right.n) += Σ left ⊗ right."""
-    most = 5 if f.shapes.registers >= 24 else 3  # accumulators of a tile are its square
-    for i_start, i_stop, i_height in tiles(left.n, most):
-        with loop(f.b, I64(i_start), I64(i_stop), step=i_height) as i:
-            for j_start, j_stop, j_height in tiles(right.n, most):
-                with loop(f.b, I64(j_start), I64(j_stop), step=j_height) as j:
-                    _tile(f, (left, i, i_height), (right, j, j_height), steps, out)
+    """out (left.n, right.n) += Σ left ⊗ right; rows of `out` are filled up to whole vectors where lanes are units."""
+    n = -(-right.n // f.axis.unit_step)
+    tile = _tile_of_units if f.shapes.across_units else _tile
+    if f.shapes.across_units:
+        most = f.shapes.registers // f.shapes.B  # pairs of vectors of a tile, with a sum for each sequence
+        widest = max(1, min(4, n, most))
+        highest = max(1, most // widest)
+    else:
+        widest = highest = 5 if f.shapes.registers >= 24 else 3
+    for i_start, i_stop, height in tiles(left.n, highest):
+        with loop(f.b, I64(i_start), I64(i_stop), step=height) as i:
+            for j_start, j_stop, width in tiles(n, widest):
+                with loop(f.b, I64(j_start), I64(j_stop), step=width) as j:
+                    tile(f, (left, i, height), (right, f.b.mul(j, I64(f.axis.unit_step)), width), steps, out)
+
+
+def total(f: Function, left: Rows, steps: ir.Value, out: ir.Value) -> None:
+    """out (left.n) += Σ left."""
+    b, axis, lanes = f.b, f.axis, f.lanes
+    sums = _sums(f, f.shapes.B if f.shapes.across_units else 1)
+    with axis.units(left.n) as unit:
+        for cell in sums:
+            b.store(lanes.const(0), cell)
+        with loop(b, I64(0), steps) as step:
+            rows = left.at(f, step)
+            if f.shapes.across_units:
+                for sequence, cell in enumerate(sums):
+                    value = axis.load(rows, unit, I64(sequence), left.n)
+                    b.store(b.fadd(value, b.load(cell, typ=lanes.vector)), cell)
+            else:
+                with axis.sequences() as sequence:
+                    value = axis.load(rows, unit, sequence, left.n)
+                    b.store(b.fadd(value, b.load(sums[0], typ=lanes.vector)), sums[0])
+        place = b.gep(out, [unit], source_etype=lanes.real)
+        _add_to(f, place, [b.load(cell, typ=lanes.vector) for cell in sums])
 
 
 def _tile(
@@ -40,45 +72,91 @@ def _tile(
     steps: ir.Value,
     out: ir.Value,
 ) -> None:
-    b, lanes = f.b, f.lanes
+    """Lanes are sequences: a sum for each pair of units, over the vectors of a row."""
+    b, lanes, axis = f.b, f.lanes, f.axis
     (left, i, height), (right, j, width) = rows, columns
-    with b.goto_entry_block():  # LLVM keeps these in registers
-        sums = [[b.alloca(lanes.vector) for _ in range(width)] for _ in range(height)]
-    for row in sums:
-        for cell in row:
-            b.store(lanes.const(0), cell)
-    with loop(b, I64(0), steps) as step, loop(b, I64(0), I64(f.shapes.W), step=lanes.width) as column:
-
-        def vector(source: Rows, first: ir.Value, k: int) -> ir.Value:
-            if source.pointer is None:
-                return lanes.const(1)
-            row = b.add(b.mul(step, I64(source.stride)), b.mul(b.add(first, I64(k)), I64(f.shapes.W)))
-            address = b.gep(source.pointer, [b.add(row, column)], source_etype=lanes.real)
-            return b.load(address, typ=lanes.vector, align=32)
-
-        others = [f.masked(vector(right, j, m), column) for m in range(width)]
-        for k in range(height):
-            own = vector(left, i, k)
-            for m in range(width):
-                b.store(lanes.fma(own, others[m], b.load(sums[k][m], typ=lanes.vector)), sums[k][m])
+    sums = _sums(f, height * width)
+    for cell in sums:
+        b.store(lanes.const(0), cell)
+    with loop(b, I64(0), steps) as step:
+        own, other = left.at(f, step), right.at(f, step)
+        with axis.sequences() as sequence:
+            others = [axis.load(other, b.add(j, I64(m)), sequence, right.n) for m in range(width)]
+            others = [f.masked(value, sequence) for value in others]
+            for k in range(height):
+                value = axis.load(own, b.add(i, I64(k)), sequence, left.n)
+                for m in range(width):
+                    cell = sums[k * width + m]
+                    b.store(lanes.fma(value, others[m], b.load(cell, typ=lanes.vector)), cell)
     for k in range(height):
         for m in range(width):
             index = b.add(b.mul(b.add(i, I64(k)), I64(right.n)), b.add(j, I64(m)))
-            place = b.gep(out, [index], source_etype=lanes.real)
-            total = lanes.add_lanes(b.load(sums[k][m], typ=lanes.vector))
-            b.store(b.fadd(b.load(place, typ=lanes.real), total), place)
+            value = b.load(sums[k * width + m], typ=lanes.vector)
+            _add_to(f, b.gep(out, [index], source_etype=lanes.real), [value])
+
+
+def _tile_of_units(
+    f: Function,
+    rows: tuple[Rows, ir.Value, int],
+    columns: tuple[Rows, ir.Value, int],
+    steps: ir.Value,
+    out: ir.Value,
+) -> None:
+    """Lanes are units of `right`: a sum for each unit of `left` and each sequence."""
+    b, lanes, axis, B = f.b, f.lanes, f.axis, f.shapes.B
+    (left, i, height), (right, j, width) = rows, columns
+    sums = _sums(f, height * width * B)
+    for cell in sums:
+        b.store(lanes.const(0), cell)
+    with loop(b, I64(0), steps) as step:
+        own, other = left.at(f, step), right.at(f, step)
+        for sequence in range(B):
+            at = [b.add(j, I64(m * lanes.width)) for m in range(width)]
+            others = [axis.load(other, unit, I64(sequence), right.n) for unit in at]
+            for k in range(height):
+                value = axis.operand(own, b.add(i, I64(k)), I64(sequence), left.n)
+                for m in range(width):
+                    cell = sums[(k * width + m) * B + sequence]
+                    b.store(lanes.fma(value, others[m], b.load(cell, typ=lanes.vector)), cell)
+    length = f.shapes.padded(right.n)
+    for k in range(height):
+        for m in range(width):
+            index = b.add(b.mul(b.add(i, I64(k)), I64(length)), b.add(j, I64(m * lanes.width)))
+            cells = sums[(k * width + m) * B : (k * width + m + 1) * B]
+            values = [b.load(cell, typ=lanes.vector) for cell in cells]
+            _add_to(f, b.gep(out, [index], source_etype=lanes.real), values)
+
+
+def _sums(f: Function, n: int) -> list[ir.Value]:
+    """Places for n vectors, which LLVM keeps in registers."""
+    with f.b.goto_entry_block():
+        return [f.b.alloca(f.lanes.vector) for _ in range(n)]
+
+
+def _add_to(f: Function, place: ir.Value, values: list[ir.Value]) -> None:
+    """Add the sum over sequences: over the lanes of one vector, or over a vector for each sequence."""
+    b, lanes = f.b, f.lanes
+    if not f.shapes.across_units:
+        b.store(b.fadd(b.load(place, typ=lanes.real), lanes.add_lanes(values[0])), place)
+        return
+    parts: list[ir.Value | None] = [*values, *[None] * (lanes.width - len(values))]  # lanes without a sequence are zero
+    while len(parts) > 1:
+        half = len(parts) // 2
+        parts = [a if c is None else b.fadd(a, c) for a, c in zip(parts[:half], parts[half:], strict=True)]
+    b.store(b.fadd(b.load(place, typ=lanes.vector, align=lanes.bytes), parts[0]), place, align=lanes.bytes)
 
 
 def scatter(f: Function, deltas: Rows, start: ir.Value, steps: ir.Value, out: ir.Value) -> None:
     """dU[unit, token] += δ[unit], step after step and sequence after sequence; nothing for a token of −1."""
     b, s, real = f.b, f.shapes, f.lanes.real
-    with loop(b, I64(0), steps) as step, loop(b, I64(0), I64(s.B)) as column:
-        tokens = f.rows("tokens", b.add(start, step), count=1, kind=I32)
-        token = b.sext(b.load(b.gep(tokens, [column], source_etype=I32), typ=I32), I64)
+    length = s.padded(s.D) if s.across_units else s.D
+    with loop(b, I64(0), steps) as step, loop(b, I64(0), I64(s.B)) as sequence:
+        tokens = f.line("tokens", b.add(start, step), kind=I32)
+        token = b.sext(b.load(b.gep(tokens, [sequence], source_etype=I32), typ=I32), I64)
+        rows = deltas.at(f, step)
         with b.if_then(b.icmp_signed(">=", token, I64(0))), loop(b, I64(0), I64(deltas.n)) as unit:
-            index = b.add(b.mul(step, I64(deltas.stride)), b.add(b.mul(unit, I64(s.W)), column))
-            delta = b.load(b.gep(deltas.pointer, [index], source_etype=real), typ=real)
-            place = b.gep(out, [b.add(b.mul(unit, I64(s.D)), token)], source_etype=real)
+            delta = b.load(f.axis.address(rows, unit, sequence, deltas.n), typ=real)
+            place = b.gep(out, [b.add(b.mul(unit, I64(length)), token)], source_etype=real)
             b.store(b.fadd(b.load(place, typ=real), delta), place)
 
 

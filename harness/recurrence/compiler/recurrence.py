@@ -29,7 +29,7 @@ def compiled(cell: Cell, D: int, B: int, tokens: bool, double: bool) -> Compiled
     H = cell.hidden_size
     given = {name: torch.zeros(1, *shape) for name, shape in cell.shapes(H, D).items()}
     used = cell.parametrize(given)
-    shapes = Shapes(H, D, B, tokens, double, host().registers)
+    shapes = Shapes.best(H, D, B, tokens=tokens, double=double, registers=host().registers)
     return CompiledCell(
         derive(trace(cell, used, exact=double)), shapes, {n: tuple(v.shape[1:]) for n, v in used.items()}
     )
@@ -91,8 +91,8 @@ class _CompiledRecurrence(torch.autograd.Function):
             arrays = (states, saved) if saved is not None else None
             state = forward.end(states, stop - start)
             if call.every_step:
-                h = torch.from_numpy(states[0])[:, forward.depth + 1 :, :, : call.kernel.shapes.B]
-                seen.append(h.permute(1, 0, 3, 2))
+                shapes = call.kernel.shapes
+                seen.append(torch.from_numpy(shapes.view(states[0][:, forward.depth + 1 :], shapes.H)).transpose(0, 1))
         if call.keep:
             ctx.call, ctx.sequence, ctx.starts, ctx.arrays = call, forward, starts, arrays
             ctx.set_materialize_grads(False)
