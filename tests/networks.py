@@ -11,18 +11,12 @@ from torch import Tensor
 
 from harness.cells import CELLS
 from harness.cells.cell import Cell
-from harness.recurrence.fused import has_kernel
 from harness.study.spec import setting
 from harness.tasks.task import UNSCORED, Batch, Task
 
 Parameters = dict[str, Tensor]
-# Every cell, with each engine that trains it; and with those behind `scan`.
-CELL_ENGINES = [
-    (name, engine)
-    for name, cell in CELLS.items()
-    for engine in (("torch", "compiled") if has_kernel(cell(cell=name)) else ("torch",))
-]
-SCAN_ENGINES = [*CELL_ENGINES, *((name, "compiled") for name in CELLS)]
+ENGINES = ("torch", "compiled")
+CELL_ENGINES = [(name, engine) for name in CELLS for engine in ENGINES]
 
 
 def stacked(replicas: Sequence[Mapping[str, Any]], dtype: torch.dtype = torch.float64) -> Parameters:

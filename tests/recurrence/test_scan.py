@@ -5,17 +5,14 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
-from networks import SCAN_ENGINES, Parameters, normal, started, zero_state
+from networks import CELL_ENGINES, ENGINES, Parameters, normal, started, zero_state
 from torch import Tensor
 
 from harness.cells import CELLS
-from harness.recurrence import fused
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.kernels import KERNELS
 from harness.recurrence.scan import drive, scan
 
 T, R, B, D, H = 12, 2, 3, 8, 5
-ENGINES = ("torch", "numba", "compiled")
 
 
 def problem(name: str, dtype: torch.dtype = torch.float64, *, T: int = T, **settings: Any):
@@ -63,7 +60,7 @@ def differentiated_by_hand(cell, parameters, tokens, state, weights, window: int
 
 
 @pytest.mark.parametrize("window", [1, 2, 7, T, None, T + 5])
-@pytest.mark.parametrize(("name", "engine"), SCAN_ENGINES)
+@pytest.mark.parametrize(("name", "engine"), CELL_ENGINES)
 def test_adjoints_are_those_of_autograd_and_exactly_zero_before_the_window(
     name: str, engine: str, window: int | None
 ) -> None:
@@ -118,7 +115,7 @@ def test_adjoints_of_a_scaled_orthogonal_linear_cell_fall_by_exactly_rho_a_step_
     np.testing.assert_allclose(np.diff(recorder.log10_adjoint, axis=0), -np.log10(rho), atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "engine"), SCAN_ENGINES)
+@pytest.mark.parametrize(("name", "engine"), CELL_ENGINES)
 def test_a_loss_at_every_step_adds_its_immediate_gradients(name: str, engine: str) -> None:
     cell, parameters, tokens, state, _ = problem(name)
     weights = normal(2, T, R, B, H)
@@ -133,7 +130,7 @@ def test_a_loss_at_every_step_adds_its_immediate_gradients(name: str, engine: st
     assert_close(ours, gradients_of(sum(losses) / B, parameters))
 
 
-@pytest.mark.parametrize(("name", "engine"), SCAN_ENGINES)
+@pytest.mark.parametrize(("name", "engine"), CELL_ENGINES)
 def test_tokens_are_one_hot_rows_and_padding_is_a_row_of_zeros(name: str, engine: str) -> None:
     cell, parameters, tokens, state, _ = problem(name)
     rows = torch.nn.functional.one_hot(tokens.clamp(min=0), D).double() * (tokens >= 0).unsqueeze(-1)
@@ -141,43 +138,10 @@ def test_tokens_are_one_hot_rows_and_padding_is_a_row_of_zeros(name: str, engine
     torch.testing.assert_close(of_tokens, of_rows, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("name", "engine"), SCAN_ENGINES)
+@pytest.mark.parametrize(("name", "engine"), CELL_ENGINES)
 def test_a_sequence_in_two_parts_with_the_state_carried_is_the_whole_sequence(name: str, engine: str) -> None:
     cell, parameters, tokens, state, _ = problem(name)
     whole, _ = scan(cell, parameters, tokens, state, engine=engine)
     _, middle = scan(cell, parameters, tokens[:5], state, engine=engine)
     last, _ = scan(cell, parameters, tokens[5:], middle, engine=engine)
     torch.testing.assert_close(whole, last, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("window", [None, 4, 7, 9])
-@pytest.mark.parametrize("every_step", [False, True])
-@pytest.mark.parametrize("name", KERNELS)
-def test_checkpoint_segments_change_neither_gradients_nor_adjoints(
-    monkeypatch, name: str, every_step: bool, window: int | None
-) -> None:
-    cell, parameters, tokens, _, _ = problem(name)
-    weights = normal(3, T if every_step else 1, R, B, H)
-    state = tuple(normal(4 + part, R, B, H).requires_grad_() for part in range(len(cell.states)))
-    results = []
-    for size in (fused.KEPT_BYTES, 5 * fused.KEPT_BYTES / fused.steps_kept(cell, B, 8)):
-        monkeypatch.setattr(fused, "KEPT_BYTES", size)
-        recorder = AdjointRecorder()
-        h, _ = scan(
-            cell, parameters, tokens, state, window=window, every_step=every_step, engine="numba", recorder=recorder
-        )
-        gradients = torch.autograd.grad((h * weights).sum(), [*parameters.values(), *state])
-        levels = map(torch.as_tensor, (recorder.log10_adjoint, recorder.log10_immediate))
-        results.append((h.detach(), *gradients, *levels))
-    assert fused.steps_kept(cell, B, 8) == 5
-    for whole, segmented in zip(*results, strict=True):
-        torch.testing.assert_close(whole, segmented, rtol=0, atol=1e-10)
-
-
-def test_adjoints_do_not_underflow_between_checkpoint_segments(monkeypatch) -> None:
-    cell, parameters, tokens, state, weights = linear_problem(torch.float32, 0.5, 1500)
-    monkeypatch.setattr(fused, "KEPT_BYTES", 400 * fused.KEPT_BYTES / fused.steps_kept(cell, B, 4))
-    recorder = AdjointRecorder()
-    h, _ = scan(cell, parameters, tokens, state, engine="numba", recorder=recorder)
-    ((h * weights).sum() / B).backward()
-    np.testing.assert_allclose(np.diff(recorder.log10_adjoint, axis=0), np.log10(2), atol=1e-6)

@@ -1,0 +1,87 @@
+"""Which cells can be compiled: all that are built in, with any of their settings; the others say what prevents it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any, get_args
+
+import pytest
+from networks import started
+from pydantic import ValidationError
+from scan_problems import NAMES, Normalised, cell_of
+from torch import Tensor
+
+from harness.cells import CELLS
+from harness.cells.cell import Cell, State
+from harness.recurrence.compiler.recurrence import untraceable
+from harness.recurrence.compiler.trace import Untraceable, trace
+
+
+def with_all_choices(name: str) -> list[Cell]:
+    """A cell with every combination of the settings that are one of a few values; where refused, none."""
+    choices: dict[str, tuple[Any, ...]] = {}
+    for key, field in CELLS[name].model_fields.items():
+        values = get_args(field.annotation)
+        if key not in ("cell", "match", "forget_bias") and values and all(isinstance(v, (str, int)) for v in values):
+            choices[key] = values
+    cells = []
+    for values in product(*choices.values()):
+        try:
+            cells.append(CELLS[name](cell=name, hidden_size=5, **dict(zip(choices, values, strict=True))))
+        except ValidationError:  # some starts need a number, or have one bias: what a step does is the same
+            continue
+    return cells
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_built_in_cell_can_be_compiled_with_any_of_its_choices(name: str) -> None:
+    cells = with_all_choices(name)
+    field = CELLS[name].model_fields.get("nonlinearity")
+    if field is not None:
+        assert {cell.activation if name == "rnn" else cell.nonlinearity for cell in cells} == set(  # type: ignore
+            get_args(field.annotation)
+        )
+    assert {untraceable(cell) for cell in cells} == {None}
+
+
+@pytest.mark.parametrize("H", [1, 2, 7])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cell_of_any_width_can_be_compiled(name: str, H: int) -> None:
+    assert untraceable(cell_of(name, H)) is None
+
+
+class Branching(Normalised):
+    def combine(self, state: State, a: Mapping[str, Tensor]) -> State:
+        return (a["n"] if a["n"].sum() > 0 else state[0],)
+
+
+class Deciding(Normalised):
+    def combine(self, state: State, a: Mapping[str, Tensor]) -> State:
+        return (a["n"] if a["n"] else state[0],)
+
+
+class Cumulative(Normalised):
+    def combine(self, state: State, a: Mapping[str, Tensor]) -> State:
+        return (a["n"].cumsum(-1),)
+
+
+class Failing(Normalised):
+    def combine(self, state: State, a: Mapping[str, Tensor]) -> State:
+        return (a["missing"],)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (Branching, "sum other than"),
+        (Deciding, "a decision on a tensor's values"),
+        (Cumulative, "Tensor.cumsum"),
+        (Failing, "KeyError: 'missing'"),
+    ],
+)
+def test_what_cannot_be_traced_says_what(kind: type[Cell], reason: str) -> None:
+    cell = kind(hidden_size=4)
+    with pytest.raises(Untraceable, match=reason):
+        trace(cell, started(cell, range(1), input_size=3, length=3), exact=False)
+    assert reason in (untraceable(cell) or "")
