@@ -15,7 +15,7 @@ from harness.recurrence.compiler.backward import backward
 from harness.recurrence.compiler.forward import forward
 from harness.recurrence.compiler.graph import Node, ordered
 from harness.recurrence.compiler.layout import Shapes
-from harness.recurrence.compiler.memory import Array, aligned, zeros
+from harness.recurrence.compiler.memory import Array, empty, zeros
 from harness.recurrence.compiler.native import Library, Processor, host, machine_code
 from harness.recurrence.compiler.program import Program
 from harness.recurrence.compiler.stored import code_of
@@ -112,8 +112,9 @@ class CompiledCell:
 
     def packed(self, direction: str, flat: Array) -> Array:
         """Weights in the order in which that direction reads them; `flat` (R, size + 1)."""
-        packed: Array = flat[:, self._index[direction]]
-        return aligned(packed)
+        index = self._index[direction]
+        packed = empty((len(flat), len(index)), self.dtype)
+        return np.take(flat, index, axis=1, out=packed, mode="wrap")  # "raise" would go through a buffer
 
     def flat(self, parameters: Mapping[str, Tensor]) -> Array:
         """All used parameters of each replica, one after another, and a zero, (R, size + 1)."""

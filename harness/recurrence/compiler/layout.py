@@ -8,6 +8,7 @@ arrays are sequence-major, and vectors run over units.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class Shapes:
     def lanes(self) -> int:
         return BYTES // (8 if self.double else 4)
 
-    @property
+    @cached_property
     def W(self) -> int:  # noqa: N802 - the field's name for a width
         """Numbers of a row with one number a sequence."""
         return self.padded(self.B)
@@ -62,7 +63,7 @@ class Shapes:
         """Numbers of a row with one number a unit."""
         return self.padded(self.H) if self.across_units else self.H
 
-    @property
+    @cached_property
     def padded_batch(self) -> int:
         """Sequences of an array, with those that only fill up vectors or tiles."""
         return -(-self.B // self.columns) * self.columns if self.across_units else self.W
@@ -85,7 +86,7 @@ class Shapes:
         """Whether a token's column of U is looked up, and not multiplied by a one-hot row."""
         return self.tokens and self.D > ONE_HOT
 
-    @property
+    @cached_property
     def columns(self) -> int:
         """Vectors of other sequences side by side in a register tile."""
         if self.across_units:  # as many as fit, with few that only fill up

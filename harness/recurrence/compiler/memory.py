@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from math import prod
 from threading import Lock
 from typing import Any
 
@@ -51,11 +52,15 @@ POOL = Pool()
 
 
 class Memory:
-    """A block of the pool, for as long as an array lies in it."""
+    """A block of the pool, for as long as the array lies in it that is made of this."""
 
-    def __init__(self, size: int) -> None:
-        self._block = POOL.take(size)
-        self.__array_interface__ = self._block.__array_interface__
+    __slots__ = ("__array_interface__", "_block")
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._block = POOL.take(prod(shape) * dtype.itemsize + BYTES)
+        address = self._block.__array_interface__["data"][0]
+        place = (address + -address % BYTES, False)
+        self.__array_interface__ = {"shape": shape, "typestr": dtype.str, "data": place, "version": 3}
 
     def __del__(self) -> None:
         POOL.give(self._block)
@@ -63,22 +68,11 @@ class Memory:
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     """An array that begins at a multiple of 64 bytes, with anything in it."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.asarray(Memory(size + BYTES))
-    start = -raw.ctypes.data % BYTES
-    out: Array = raw[start : start + size].view(dtype).reshape(shape)
-    return out
+    return np.asarray(Memory(shape, np.dtype(dtype)))
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
     """As `empty`, filled with zeros."""
     out = empty(shape, dtype)
     out[...] = 0
-    return out
-
-
-def aligned(array: Array) -> Array:
-    """A copy that begins at a multiple of 64 bytes."""
-    out = empty(array.shape, array.dtype)
-    out[...] = array
     return out

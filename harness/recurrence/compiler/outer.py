@@ -32,9 +32,7 @@ def product(f: Function, left: Rows, right: Rows, steps: ir.Value, out: ir.Value
     n = -(-right.n // f.axis.unit_step)
     tile = _tile_of_units if f.shapes.across_units else _tile
     if f.shapes.across_units:
-        most = f.shapes.registers // f.shapes.B  # pairs of vectors of a tile, with a sum for each sequence
-        widest = max(1, min(4, n, most))
-        highest = max(1, most // widest)
+        highest, widest = (6, 4) if f.shapes.registers >= 24 else (3, 2)
     else:
         widest = highest = 5 if f.shapes.registers >= 24 else 3
     for i_start, i_stop, height in tiles(left.n, highest):
@@ -102,28 +100,36 @@ def _tile_of_units(
     steps: ir.Value,
     out: ir.Value,
 ) -> None:
-    """Lanes are units of `right`: a sum for each unit of `left` and each sequence."""
+    """Lanes are units of `right`: sums over the steps for one sequence after another, then over the sequences."""
     b, lanes, axis, B = f.b, f.lanes, f.axis, f.shapes.B
     (left, i, height), (right, j, width) = rows, columns
-    sums = _sums(f, height * width * B)
-    for cell in sums:
-        b.store(lanes.const(0), cell)
-    with loop(b, I64(0), steps) as step:
-        own, other = left.at(f, step), right.at(f, step)
-        for sequence in range(B):
+    sums = _sums(f, height * width)
+    with b.goto_entry_block():
+        of_sequences = b.alloca(lanes.vector, size=B * height * width)
+
+    def place_of(cell: int, sequence: ir.Value) -> ir.Value:
+        return b.gep(of_sequences, [b.add(b.mul(sequence, I64(len(sums))), I64(cell))])
+
+    with loop(b, I64(0), I64(B)) as sequence:
+        for cell in sums:
+            b.store(lanes.const(0), cell)
+        with loop(b, I64(0), steps) as step:
+            own, other = left.at(f, step), right.at(f, step)
             at = [b.add(j, I64(m * lanes.width)) for m in range(width)]
-            others = [axis.load(other, unit, I64(sequence), right.n) for unit in at]
+            others = [axis.load(other, unit, sequence, right.n) for unit in at]
             for k in range(height):
-                value = axis.operand(own, b.add(i, I64(k)), I64(sequence), left.n)
+                value = axis.operand(own, b.add(i, I64(k)), sequence, left.n)
                 for m in range(width):
-                    cell = sums[(k * width + m) * B + sequence]
+                    cell = sums[k * width + m]
                     b.store(lanes.fma(value, others[m], b.load(cell, typ=lanes.vector)), cell)
+        for number, cell in enumerate(sums):
+            b.store(b.load(cell, typ=lanes.vector), place_of(number, sequence))
     length = f.shapes.padded(right.n)
     for k in range(height):
         for m in range(width):
             index = b.add(b.mul(b.add(i, I64(k)), I64(length)), b.add(j, I64(m * lanes.width)))
-            cells = sums[(k * width + m) * B : (k * width + m + 1) * B]
-            values = [b.load(cell, typ=lanes.vector) for cell in cells]
+            places = [place_of(k * width + m, I64(sequence)) for sequence in range(B)]
+            values = [b.load(place, typ=lanes.vector) for place in places]
             _add_to(f, b.gep(out, [index], source_etype=lanes.real), values)
 
 
