@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from typing import Any, get_args
 
 import pytest
+import torch
 from networks import started
 from pydantic import ValidationError
-from scan_problems import NAMES, Normalised, cell_of
+from scan_problems import NAMES, Normalised, answer, assert_close, cell_of, problem
 from torch import Tensor
 
 from harness.cells import CELLS
@@ -49,6 +51,57 @@ def test_every_built_in_cell_can_be_compiled_with_any_of_its_choices(name: str) 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_cell_of_any_width_can_be_compiled(name: str, H: int) -> None:
     assert untraceable(cell_of(name, H)) is None
+
+
+class Compared(Normalised):
+    """A comparison is no number, and its value at a step is known at that step alone."""
+
+    def combine(self, state: State, a: Mapping[str, Tensor]) -> State:
+        return (a["n"] + (state[0] == 0) * a["r"],)
+
+
+class SummedTwice(Normalised):
+    """The first sum has one number a sequence, and not one a unit."""
+
+    def combine(self, state: State, a: Mapping[str, Tensor]) -> State:
+        return (a["n"] * a["r"].mean(-1, keepdim=True).sum(-1, keepdim=True),)
+
+
+class MeanOfState(Normalised):
+    """A sum over units of what was known before the step."""
+
+    def combine(self, state: State, a: Mapping[str, Tensor]) -> State:
+        return (a["n"] * state[0].mean(-1, keepdim=True) + a["r"],)
+
+
+class StepOfItsOwn(Normalised):
+    """`step` is a method like others, and a subclass may change it."""
+
+    def step(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> State:
+        return tuple(0.5 * part for part in super().step(parameters, state, z))
+
+
+class Resting(Normalised):
+    """A state that never changes has no gradient but that of its start."""
+
+    def combine(self, state: State, a: Mapping[str, Tensor]) -> State:
+        return state
+
+
+class InverseWeights(Normalised):
+    """Weights for which the equations have no value."""
+
+    def parametrize(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        W = torch.linalg.inv(parameters["W"][:, : self.hidden_size])
+        return {**parameters, "W": torch.cat([W, W], 1)}
+
+
+@pytest.mark.parametrize("kind", [Compared, SummedTwice, MeanOfState, StepOfItsOwn, Resting, InverseWeights])
+def test_a_cell_is_compiled_to_its_own_numbers_or_not_at_all(kind: type[Cell]) -> None:
+    p = problem(kind(hidden_size=6), T=5, B=3, D=2, loss="every")
+    p = replace(p, state=tuple(torch.zeros_like(part) for part in p.state))
+    expected = answer(p, "torch")
+    assert_close(answer(p), expected, 1e-10)
 
 
 class Branching(Normalised):
