@@ -7,7 +7,7 @@ from types import ModuleType
 
 from harness.cli import guarded
 
-ONE_PROCESS = ("-j", "1", "--engine", "torch")  # of a sweep: neither workers to start nor kernels to compile
+ONE_PROCESS = ("-j", "1", "--engine", "torch")  # of a sweep: neither workers to start nor cells to compile
 
 
 def exit_code(command: ModuleType, *arguments: str | Path) -> int:

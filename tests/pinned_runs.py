@@ -76,7 +76,7 @@ SIZES = {  # of training and evaluation, where a task has sizes of its own
     "name: characters": ("batch_size: 8, bptt_window: 10", 32),
 }
 TEXT = "sum of the text's tokens"
-LONG = ("characters", "echo draw: lecture")  # thousands of steps: by the fused kernel, whose twin is the torch engine
+LONG = ("characters", "echo draw: lecture")  # thousands of steps: compiled
 OPTIONS = [
     ("rnn", "optimizer: sgd", ""), ("rnn", "optimizer: adam", ""), ("rnn", "clip_norm: 0.1", ""),
     ("rnn", "clip_value: 0.01", ""), ("rnn", "omega: 1.0", ""), ("rnn", "bptt_window: 4", ""),

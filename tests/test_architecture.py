@@ -106,7 +106,7 @@ def test_what_plans_and_draws_loads_no_torch(module: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS.values())
 def test_help_loads_nothing_heavy(command: str) -> None:
-    heavy = "{'torch', 'numpy', 'pandas', 'seaborn', 'pyarrow', 'pydantic', 'joblib', 'numba'}"
+    heavy = "{'torch', 'numpy', 'pandas', 'seaborn', 'pyarrow', 'pydantic', 'joblib', 'llvmlite'}"
     code = (
         "import sys\nfrom importlib import import_module\n"
         f"command = import_module({command!r})\n"

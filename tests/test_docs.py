@@ -226,7 +226,7 @@ def tutorial(tmp_path_factory) -> tuple[Path, dict[str, str]]:
     (place / "studies").mkdir()
     [study] = blocks("tutorial.md", "yaml")
     (place / "studies" / "reach.yaml").write_text(study)
-    env = {**os.environ, "PYTHONPATH": str(TOP)}  # a link to the package would compile all kernels for its own path
+    env = {**os.environ, "PYTHONPATH": str(TOP)}
     printed = {}
     for block in blocks("tutorial.md", "sh"):
         for line in block.splitlines():

@@ -32,7 +32,7 @@ SETTINGS = {
     "training": {"max_updates": 2, "batch_size": 4}, "evaluation": {"every": 2, "sequences": 16},
     "sweep": {"model.cell": ("rnn", "lstm")}, "seeds": range(2),
 }  # fmt: skip
-HEAVY = "{'torch', 'numpy', 'pandas', 'matplotlib', 'pyarrow', 'pydantic', 'joblib', 'numba'}"
+HEAVY = "{'torch', 'numpy', 'pandas', 'matplotlib', 'pyarrow', 'pydantic', 'joblib', 'llvmlite'}"
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +243,7 @@ def test_a_report_is_written_on_request(tmp_path: Path, here: Path) -> None:
     [
         ({"n_jobs": 0}, "a number of jobs is 1 to 1024"),
         ({"device": "gpu"}, "a torch device is cpu"),
-        ({"engine": "nmba"}, "did you mean 'numba'?"),
+        ({"engine": "compild"}, "did you mean 'compiled'?"),
         ({"where": {"cel": "rnn"}}, "where: no column 'cel'; did you mean 'cell'?"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

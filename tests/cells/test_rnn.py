@@ -1,18 +1,17 @@
-"""The simple RNN: its sigmoid, which the tanh kernel computes, and the two initialisations with a given deviation."""
+"""The simple RNN: its sigmoid by either engine, and the two initialisations with a given deviation."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from networks import started, zero_state
+from networks import started
 from pydantic import ValidationError
 
 from harness.cells.initialisation import spectral_radius
 from harness.cells.rnn import FAN_IN, RNN
 from harness.models.sequence_to_vector import SequenceToVector
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.fused import has_kernel
 from harness.recurrence.scan import scan
 from harness.tasks.temporal_order import TemporalOrder
 
@@ -35,16 +34,12 @@ def scanned(engine: str, window: int | None, every_step: bool) -> tuple[list[tor
 
 @pytest.mark.parametrize("every_step", [False, True])
 @pytest.mark.parametrize("window", [None, 4])
-def test_a_sigmoid_network_is_the_same_by_its_equation_and_by_the_tanh_kernel(window: int | None, every_step) -> None:
+def test_a_sigmoid_network_is_the_same_by_either_engine(window: int | None, every_step) -> None:
     (ours, recorder), (expected, twin) = (scanned(engine, window, every_step) for engine in ("compiled", "torch"))
     for a, b in zip(ours, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(recorder.log10_adjoint, twin.log10_adjoint, rtol=0, atol=1e-11)
     np.testing.assert_allclose(recorder.log10_immediate, twin.log10_immediate, rtol=0, atol=1e-11)
-
-
-def test_each_nonlinearity_has_a_kernel() -> None:
-    assert all(has_kernel(RNN(cell="rnn", nonlinearity=φ)) for φ in ("tanh", "relu", "sigmoid"))
 
 
 def model(**settings: object) -> dict[str, np.ndarray]:
@@ -75,19 +70,3 @@ def test_a_deviation_is_required_where_it_has_a_meaning_and_ignored_elsewhere() 
     assert RNN(cell="rnn", init="normal", deviation=0.1, spectral_radius=1.0).spectral_radius is None
     with pytest.raises(ValidationError, match="must be given with init: sparse"):
         RNN(cell="rnn", init="sparse")
-
-
-def test_a_sigmoid_replica_alone_is_bit_for_bit_that_in_a_pack() -> None:
-    cell = RNN(cell="rnn", nonlinearity="sigmoid", hidden_size=19)
-    tokens = torch.randint(D, (T, 5, 16), generator=torch.Generator().manual_seed(1))
-
-    def gradients(first: int, last: int) -> list[torch.Tensor]:
-        parameters = started(cell, range(first, last), input_size=D, length=T, dtype=torch.float32)
-        state = zero_state(cell, last - first, 16, torch.float32)
-        h, _ = scan(cell, parameters, tokens[:, first:last], state, engine="compiled")
-        h.square().sum().backward()
-        return [p.grad for p in parameters.values()]
-
-    together = gradients(0, 5)
-    for r in range(5):
-        assert all(torch.equal(one[0], pack[r]) for one, pack in zip(gradients(r, r + 1), together, strict=True))

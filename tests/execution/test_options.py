@@ -41,7 +41,7 @@ def test_the_command_line_and_python_refuse_a_value_in_the_same_words(
 
 
 @pytest.mark.parametrize(
-    "options", [{"jobs": 2.5}, {"jobs": None}, {"engine": "nmba"}, {"engine": None}, {"retries": True}], ids=str
+    "options", [{"jobs": 2.5}, {"jobs": None}, {"engine": "numba"}, {"engine": None}, {"retries": True}], ids=str
 )
 def test_a_value_of_another_kind_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(HarnessError, match=next(iter(options))):

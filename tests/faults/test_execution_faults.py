@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 import socket
 import subprocess
@@ -33,7 +32,7 @@ from harness.execution.environment import own_modes
 from harness.execution.job import JobOptions, Outcome
 from harness.execution.options import SweepOptions
 from harness.execution.progress import Progress
-from harness.recurrence.kernels import checked, compiled
+from harness.recurrence.compiler import recurrence, stored
 from harness.recurrence.scan import scan
 from harness.registry import read
 from harness.store.files import replace_file
@@ -488,91 +487,35 @@ def test_a_plugin_that_ends_the_interpreter_while_it_is_imported_is_a_sentence(
 # --- compiled code ----------------------------------------------------------------------------------------------------
 
 
-class Bomb:
-    """What must not be unpickled."""
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, (os.environ["BOMB"],)
-
-
-def cache_file(folder: Path) -> checked.CheckedFile:
-    return checked.CheckedFile(str(folder), "function-1.py311", (1.0, 2))
-
-
-@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
-@pytest.mark.parametrize("damage", ["empty", "truncated", "flipped", "foreign"])
-def test_a_damaged_cache_counts_as_none_and_is_never_unpickled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, damage: str
+@pytest.mark.parametrize("fault", ["no folder", "damaged", "full disk"])
+def test_a_sweep_has_the_same_numbers_whatever_happens_to_the_cache_of_machine_code(
+    study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setenv("BOMB", str(tmp_path / "exploded"))
-    cache_file(tmp_path).save("key", "machine code")
-    assert cache_file(tmp_path).load("key") == "machine code"
-    [path] = tmp_path.glob(f"*.{suffix}")
-    data = path.read_bytes()
-    flipped = data[:-3] + bytes([data[-3] ^ 1]) + data[-2:]
-    path.write_bytes(
-        {"empty": b"", "truncated": data[:-1], "flipped": flipped, "foreign": pickle.dumps(Bomb())}[damage]
-    )
-    assert cache_file(tmp_path).load("key") is None
-    assert not (tmp_path / "exploded").exists()
-    cache_file(tmp_path).save("key", "machine code")
-    assert cache_file(tmp_path).load("key") == "machine code"
-
-
-def test_a_function_runs_whatever_happens_to_its_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "cache_folder", lambda: tmp_path)
-
-    def double(x):
-        return 2 * x
-
-    assert compiled.compiled(double)(3) == 6
-    files = [path for path in tmp_path.rglob("*.nb?") if path.is_file()]
-    assert {path.suffix for path in files} == {".nbi", ".nbc"}
-    for path in files:
-        path.write_bytes(b"")
-    again = compiled.compiled(double)
-    assert again(3) == 6
-    assert not again.stats.cache_hits  # type: ignore[attr-defined]
-    assert all(path.stat().st_size for path in files), "the damaged files were not replaced"
-    from_disk = compiled.compiled(double)
-    assert from_disk(3) == 6
-    assert sum(from_disk.stats.cache_hits.values()) == 1  # type: ignore[attr-defined]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    study_plan = plan(read(study_file()))
+    recurrence.compiled.cache_clear()
+    assert quiet_sweep(study_plan, tmp_path / "plain", engine="compiled").failed == {}
+    files = list(stored.folder().iterdir())
+    assert files
+    if fault == "no folder":
+        monkeypatch.setenv("XDG_CACHE_HOME", str(study_file()))
+    for file in files:
+        file.write_bytes(file.read_bytes()[:-9])
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checked.CheckedFile, "_write", full)
-    assert compiled.compiled(double)(3.0) == 6.0
-
-
-@pytest.mark.skipif(os.name != "posix", reason="permissions")
-def test_machine_code_is_read_from_private_folders_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shared, sticky, plain = tmp_path / "shared", tmp_path / "sticky", tmp_path / "plain"
-    for folder, mode in ((shared, 0o777), (sticky, 0o1777), (plain, 0o755)):
-        (folder / "kernels").mkdir(parents=True, mode=0o700)
-        folder.chmod(mode)
-    assert [compiled.owned(folder / "kernels") for folder in (shared, sticky, plain)] == [False, True, True]
-    monkeypatch.setattr(compiled.config, "CACHE_DIR", str(shared))
-    folder = compiled.cache_folder.__wrapped__()
-    assert folder is None or shared not in folder.parents
-
-
-def test_numba_that_may_not_compile_is_refused_before_anything_is_computed(
-    study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from numba.core import config
-
-    monkeypatch.setattr(config, "DISABLE_JIT", 1)
-    study_plan = plan(read(study_file()))
-    with pytest.raises(HarnessError, match=r"NUMBA_DISABLE_JIT is set.*--engine torch"):
-        quiet_sweep(study_plan, tmp_path / "compiled", engine="compiled")
-    assert Journal.open(tmp_path / "compiled").failures() == {}
-    assert quiet_sweep(study_plan, tmp_path / "torch", engine="torch", limit=1).failed == {}
+    recurrence.compiled.cache_clear()
+    with monkeypatch.context() as patch:
+        if fault == "full disk":
+            patch.setattr(stored.tempfile, "TemporaryDirectory", full)
+        assert quiet_sweep(study_plan, tmp_path / "faulty", engine="compiled", jobs=1).failed == {}
+    assert table_rows(tmp_path / "plain") == table_rows(tmp_path / "faulty")
 
 
 @pytest.mark.parametrize("engine", ["torch", "compiled"])
 @pytest.mark.parametrize("token", [-2, 3])
-@pytest.mark.parametrize("name", ["rnn", "indrnn"])
+@pytest.mark.parametrize("name", ["rnn", "indrnn", "lru"])
 def test_a_token_outside_the_alphabet_is_refused_by_every_engine(engine: str, token: int, name: str) -> None:
     cell = CELLS[name](cell=name, hidden_size=4)
     sizes = cell.shapes(4, 3)

@@ -89,9 +89,9 @@ def test_the_page_has_verdicts_provenance_and_notes(synthetic: SyntheticResults,
 
 
 def test_mixed_machines_are_noted(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
-    runs = synthetic.frames.runs.assign(engine=["torch", "numba"] * (len(synthetic.frames.runs) // 2))
+    runs = synthetic.frames.runs.assign(engine=["torch", "compiled"] * (len(synthetic.frames.runs) // 2))
     text = html(synthetic.study, replace(synthetic.frames, runs=runs), verdicts, [], {}, [])
-    assert "These results mix 2 values of engine: numba; torch." in text
+    assert "These results mix 2 values of engine: compiled; torch." in text
 
 
 def test_a_page_without_results_is_well_formed(tmp_path: Path) -> None:

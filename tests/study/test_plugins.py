@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from results_folders import table_rows
 from study_texts import check_text, study_text
 from trained_runs import trained
 
@@ -248,6 +249,60 @@ def test_a_new_cell_is_one_file_with_its_own_start_and_labels_and_nothing_else_c
     for record in trained(own).values():
         assert record.run["initial_spectral_radius"] == pytest.approx(5 * 0.5)  # H·s, of a matrix of equal entries
     assert (labels.axis("size"), labels.short("size")) == ("weight size s", "s")
+
+
+BRANCHING = module(
+    body="""\
+    def activations(self, parameters, state, z):
+        a = super().activations(parameters, state, z)
+        return a if a["h"].square().mean() > 0.05 else {"h": 0.5 * a["h"]}
+"""
+)
+STEP_BY_STEP = "cell mine is computed step by step in torch, as "
+
+
+def test_a_cell_that_cannot_be_compiled_trains_step_by_step_with_the_numbers_of_the_torch_engine(
+    installed, study_file, tmp_path: Path, capsys
+) -> None:
+    installed("branching", {"harness.cells": {"mine": "branching_cell:Mine"}}, branching_cell=BRANCHING)
+    study = study_file(
+        study_text(
+            training={"max_updates": 6, "bptt_window": 3},
+            sweep={"model.cell": ["rnn", "mine"], "model.hidden_size": [5, 6]},
+            seeds=2,
+        )
+    )
+    printed = {}
+    for engine in ("compiled", "torch"):
+        options = ("-o", str(tmp_path / engine), "-j", "1", "--engine", engine)
+        assert sweep.main([str(study), *options]) == cli.DONE
+        printed[engine] = capsys.readouterr().err
+    [note] = [line for line in printed["compiled"].splitlines() if "step by step" in line]
+    assert note.startswith(f"{STEP_BY_STEP}a sum other than over the units")
+    assert "step by step" not in printed["torch"]
+    runs = pd.read_parquet(tmp_path / "compiled" / "tiny" / "runs.parquet")
+    assert set(zip(runs["cell"], runs["engine"], strict=True)) == {("rnn", "compiled"), ("mine", "torch")}
+    mine = {engine: own_rows(tmp_path / engine / "tiny", "mine") for engine in printed}
+    assert mine["compiled"] == mine["torch"]
+    assert len(mine["torch"]["runs"]) == 4
+
+
+def own_rows(folder: Path, cell: str) -> dict[str, list[str]]:
+    """The rows of the tables that belong to runs of a cell."""
+    runs = pd.read_parquet(folder / "runs.parquet")
+    own = set(runs["run_id"][runs["cell"] == cell])
+    return {
+        name: [row for row in rows if row.split(",")[0].strip("'") in own] for name, rows in table_rows(folder).items()
+    }
+
+
+def test_a_cell_of_a_plug_in_that_can_be_compiled_is_and_nothing_is_said_of_it(
+    example, study_file, tmp_path: Path, capsys
+) -> None:
+    study = study_file(study_text(sweep={"model.cell": ["rnn", "leaky"]}))
+    assert sweep.main([str(study), "-o", str(tmp_path), "-j", "1"]) == cli.DONE
+    assert "step by step" not in capsys.readouterr().err
+    assert set(pd.read_parquet(tmp_path / "tiny" / "runs.parquet")["engine"]) == {"compiled"}
 
 
 OLD_PATHS = """\

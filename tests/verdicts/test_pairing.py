@@ -50,7 +50,7 @@ def test_a_timing_and_a_machine_are_no_measurement() -> None:
     assert pairs.notes == (
         "cpu: one in A, two in B.",
         "versions: numpy=2.3 in A, numpy=2.4 in B.",
-        "engine: numba in A, torch in B.",
+        "engine: compiled in A, torch in B.",
     )
 
 
