@@ -502,7 +502,7 @@ def test_a_sweep_has_the_same_numbers_whatever_happens_to_the_cache_of_machine_c
     for file in files:
         file.write_bytes(file.read_bytes()[:-9])
 
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
     recurrence.compiled.cache_clear()
