@@ -17,9 +17,10 @@ def main(arguments: list[str]) -> int:
     from harness.execution.environment import prepare
 
     prepare()
-    from harness.execution.processes import Terminated
+    from harness.execution.processes import Terminated, end_workers, workers
     from harness.execution.sweeping import sweep
     from harness.registry import read
+    from harness.report.libraries import load_meanwhile
     from harness.store.location import name_note, results_folder
     from harness.study.plan import plan
 
@@ -44,6 +45,8 @@ def main(arguments: list[str]) -> int:
         return cli.DONE
     command = ["python", "-m", "harness.sweep", *arguments]
     shown = not (parsed.quiet or parsed.no_progress)
+    processes = workers(parsed.jobs)
+    loading = load_meanwhile() if processes > 1 and not options.shard_name else None
     try:
         result = sweep(study_plan, folder, options, shown=shown, command=command)
     except KeyboardInterrupt as interruption:
@@ -56,11 +59,14 @@ def main(arguments: list[str]) -> int:
         )
         print("figures, verdicts and report come with the last shard, or by python -m harness.report")
         return cli.RUNS_MISSING if result.failed else cli.DONE
+    if loading is not None:
+        loading.join()
+        end_workers(wait=True)  # their threads would keep the figures from being drawn in parallel
     from harness.report.presenting import present
     from harness.store.locks import derived_lock
 
     with derived_lock(folder):
-        report = present(study_plan, folder, parsed.formats, parsed.style)
+        report = present(study_plan, folder, parsed.formats, parsed.style, jobs=processes)
     if not parsed.quiet:
         print(report.screen(result.seconds, result.computed))
     if result.failed:  # before the verdicts: a sweep's first task is its runs, and an expectation may wait for them

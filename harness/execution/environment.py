@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
+from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from time import sleep
 from typing import Any
@@ -133,13 +135,22 @@ def die_with(parent: int) -> None:
     """
     if os.getpid() == parent or any(thread.name == "watch parent" for thread in threading.enumerate()):
         return
-    by_kernel = _killed_with_parent()
-    if os.getppid() != parent:  # it ended before the kernel knew
+    by_kernel, starter = _killed_with_parent(), os.getppid()
+    # one that another process has forked for the controller sees the controller's end in a pipe that it holds open
+    sentinel = None if starter == parent else getattr(multiprocessing.parent_process(), "sentinel", None)
+
+    def ended(within: float) -> bool:
+        if sentinel is not None:
+            return bool(wait([sentinel], within)) or os.getppid() != starter
+        sleep(within)
+        return os.getppid() != parent  # not /proc, where a killed parent can stay as a zombie
+
+    if ended(0):  # before the kernel knew
         os._exit(1)
 
     def watch() -> None:
-        while os.getppid() == parent:  # not /proc, where a killed parent can stay as a zombie
-            sleep(0.5)
+        while not ended(0.5):
+            pass
         os._exit(1)
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -18,8 +19,10 @@ from harness.execution.environment import die_with
 with warnings.catch_warnings():  # `why_not` says it where it matters
     warnings.filterwarnings("ignore", message=".*joblib will operate in serial mode")
     from joblib import Parallel, cpu_count, delayed, effective_n_jobs, parallel_config
+    from joblib.externals.loky.backend.context import set_start_method
     from joblib.parallel import BACKENDS
 
+PRELOADED = ("harness.execution.job", "harness.experiments.training.loop", "harness.recurrence.compiler.recurrence")
 START_SECONDS = 300  # until all workers have answered; over a slow network file system they import for a while
 
 
@@ -48,6 +51,7 @@ def pool(jobs: int, controller: int, timeout: float | None = None) -> Iterator[C
         a function that calls another there with each of some tuples of arguments, and gives the results as they come.
     """
     _quiet_tracker()
+    _fork_from_a_server()
     # in the initializer, so that workers without a job end with the controller, too
     initializer = {"initializer": die_with, "initargs": (controller,)}
     with warnings.catch_warnings(), parallel_config(backend="loky", inner_max_num_threads=1, **initializer):
@@ -57,6 +61,21 @@ def pool(jobs: int, controller: int, timeout: float | None = None) -> Iterator[C
             n_jobs=jobs, batch_size=1, pre_dispatch="n_jobs", return_as="generator_unordered", timeout=timeout
         )
         yield lambda function, arguments: parallel(delayed(function)(*each) for each in arguments)
+
+
+def _fork_from_a_server() -> None:
+    """Let workers fork from one process that has imported torch once, where that is safe and calls for no care.
+
+    Its libraries have started no thread: the environment allows one (`environment.prepare`). A worker imports the main
+    module again, so a caller's own script would run twice: there, and where the system's libraries do not survive a
+    fork, each worker imports everything for itself.
+    """
+    main = sys.modules["__main__"]
+    own = getattr(main.__spec__, "name", "").partition(".")[0] == "harness"
+    if sys.platform != "linux" or not (own or not hasattr(main, "__file__")):
+        return
+    set_start_method("forkserver", force=True)
+    multiprocessing.set_forkserver_preload(list(PRELOADED))
 
 
 def why_not(jobs: int, controller: int) -> str:
@@ -83,14 +102,14 @@ def why_not(jobs: int, controller: int) -> str:
     return ""
 
 
-def end_workers() -> None:
-    """Kill the workers, whatever they do; the next pool starts others."""
+def end_workers(*, wait: bool = False) -> None:
+    """Kill the workers, whatever they do, and wait for the threads that served them; the next pool starts others."""
     from joblib.externals.loky import reusable_executor
 
     executor = getattr(reusable_executor, "_executor", None)
     if executor is not None:
         with suppress(Exception):
-            executor.shutdown(wait=False, kill_workers=True)
+            executor.shutdown(wait=wait, kill_workers=True)
 
 
 @contextmanager

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import ResultsError
 from harness.errors.guarding import Missing, attempt
-from harness.figures import style
+from harness.figures import forked, style
 from harness.figures.canvas import stacked
 from harness.figures.kind import FigureKind
 from harness.statistics.frames import Frames
@@ -60,7 +60,12 @@ def figures_folder(folder: Path, style_name: str) -> Path:
 
 
 def render(
-    study: StudySpec, frames: Frames, folder: Path, formats: Sequence[str] = ("pdf", "png"), style_name: str = "paper"
+    study: StudySpec,
+    frames: Frames,
+    folder: Path,
+    formats: Sequence[str] = ("pdf", "png"),
+    style_name: str = "paper",
+    jobs: int | None = 1,
 ) -> tuple[list[RenderedFigure], list[str]]:
     """Draw the study's figures and write each as <name>.<format> into `figures_folder`.
 
@@ -73,6 +78,7 @@ def render(
         folder: where the paper's files go; created if it does not exist.
         formats: file types: pdf, png, svg; what an earlier call in the same style has written is removed.
         style_name: paper, talk or notebook.
+        jobs: processes that draw; None: one for each core.
 
     Returns:
         the figures in the study's order, and a sentence for each figure that is missing.
@@ -87,15 +93,19 @@ def render(
         if formats:
             with _writing(target):
                 _remove_previous(study, target, formats)
-        for figure in study.figures:
-            if not isinstance(figure, FigureKind):
-                continue
+        figures = [figure for figure in study.figures if isinstance(figure, FigureKind)]
+
+        def drawn(i: int) -> Any:
+            return attempt(lambda: _encoded(figures[i], frames, study, formats))
+
+        for figure, outcome in zip(figures, forked.calls(drawn, len(figures), jobs), strict=True):
             name = figure.name or figure.kind
-            outcome = attempt(lambda figure=figure: _encoded(figure, frames, study, formats))  # type: ignore[misc]
             if isinstance(outcome, Missing):
                 notes.append(f"Figure '{name}' is missing: {outcome.reason}.")
                 continue
-            drawing, files, unknown = outcome.value
+            drawing, files, unknown, others = outcome.value
+            for warning in others:
+                warnings.warn_explicit(*warning)
             with _writing(target):
                 target.mkdir(parents=True, exist_ok=True)
                 for file_format, data in files.items():  # replaced, since a link would lead to a file of somebody else
@@ -145,8 +155,8 @@ def _is_own(name: str) -> bool:
 
 def _encoded(
     figure: FigureKind, frames: Frames, study: StudySpec, formats: Sequence[str]
-) -> tuple[RenderedFigure, dict[str, bytes], str]:
-    """A figure as the report embeds it, the bytes of its files, and the signs that its font does not have."""
+) -> tuple[RenderedFigure, dict[str, bytes], str, list[tuple[Any, ...]]]:
+    """A figure as the report embeds it, the bytes of its files, the signs that its font does not have, and warnings."""
     with figure.appearing(study), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         drawn = figure.drawn(frames, study)
@@ -158,16 +168,17 @@ def _encoded(
             images["dark"] = _embedded(figure.drawn(frames, study))
         if wide:
             images |= _stacked(lambda: figure.drawn(frames, study), widest)
-    signs: dict[str, None] = {}
+    signs, others = dict[str, None](), []
     for warning in caught:
         unknown = UNKNOWN_SIGN.match(str(warning.message))
         if unknown:
             signs[f"U+{int(unknown[1]):04X}"] = None
         else:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+            others.append((warning.message, warning.category, warning.filename, warning.lineno))
     name, light = figure.name or figure.kind, images.pop("light")
     high = bool(drawn.get_figheight() > drawn.get_figwidth())
-    return RenderedFigure(name, figure.described(study), light, wide, high, images), files, ", ".join(signs)
+    rendered = RenderedFigure(name, figure.described(study), light, wide, high, images)
+    return rendered, files, ", ".join(signs), others
 
 
 def _stacked(draw: Callable[[], Figure], widest: float) -> dict[str, bytes]:

@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
 
     measures = measures_named(parsed.columns) if parsed.columns else MEASURES
     with cli.naming_the_sweep(parsed):
-        report = present(plan(study), folder, parsed.formats, parsed.style, measures)
+        report = present(plan(study), folder, parsed.formats, parsed.style, measures, jobs=None)
     print(report.screen())
     if parsed.latex:
         from harness.report import latex

@@ -59,6 +59,7 @@ def present(
     formats: Sequence[str] = ("pdf", "png"),
     style_name: str = "paper",
     measures: Sequence[Metric] = MEASURES,
+    jobs: int | None = 1,
 ) -> RenderedReport:
     """Write figures/ and report.html of a results folder, from its committed runs alone.
 
@@ -68,6 +69,7 @@ def present(
         formats: of the figures: pdf, png, svg.
         style_name: of the figures: paper, talk, notebook.
         measures: the metrics of the grid's table.
+        jobs: processes that draw; None: one for each core.
 
     Raises:
         ResultsError: the folder has no results, cannot be written, or has those of another study.
@@ -82,7 +84,7 @@ def present(
             f"{_last_overrides(folder)}, so their figures and report stay; python -m harness.sweep STUDY computes these"
         )
     try:
-        figures, notes = render(plan.study, judged.frames, folder / "figures", formats, style_name)
+        figures, notes = render(plan.study, judged.frames, folder / "figures", formats, style_name, jobs)
     except OSError as error:
         raise ResultsError(f"{folder / 'figures'}: cannot be written: {error.strerror or error}") from None
     reasons = status.failed
