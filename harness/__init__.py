@@ -4,7 +4,7 @@ study/         YAML → StudySpec → Plan: settings, grid, runs with ids
 tasks/         what is learnt: one file a task
 cells/         what is trained: one file a cell, the paper's equations as one `step`
 theory/        closed forms that figures draw over the data
-recurrence/    a cell over time: truncation, carried state, recorded adjoints, compiled kernels
+recurrence/    a cell over time: truncation, carried state, recorded adjoints, compiled cells
 models/ probes/ experiments/    how a task's shape is met, what is measured, the training loop
 store/ execution/               commits and tables, and where runs are computed
 statistics/ verdicts/ figures/ report/    from tables to numbers, verdicts, pictures and a page

@@ -179,7 +179,7 @@ class Printable:
         self.stream = stream
 
     def write(self, text: str) -> int:
-        # colorama, which numba loads, ends every process on a terminal with a reset of its colours
+        # colorama, where a library loads it, ends every process on a terminal with a reset of its colours
         self.stream.write(text if text == "\x1b[0m" else printable(text, lines=True))
         return len(text)
 

@@ -1,6 +1,6 @@
 """Entry points of installed packages; a package that writes one wrongly loses that one, and no other package any.
 
-Not only plug-ins of the harness are found by entry points: pydantic, torch and numba each read those of all installed
+Not only plug-ins of the harness are found by entry points: pydantic and torch each read those of all installed
 packages, and importlib's reader raises TypeError at the first line without "=", whoever wrote it. Hence its reader is
 extended, for the whole process: where it raises, the lines are read one by one.
 """

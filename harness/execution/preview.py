@@ -18,6 +18,9 @@ from harness.study.plan import Plan, packs
 from harness.study.spec import Point
 
 MOST_ROWS = 40
+AROUND = 5.0  # seconds of a sweep that are no training: imports, tables, verdicts, the report (docs/performance.md)
+FIGURE = 0.8  # of a figure in all its forms
+COMPILATION = 0.5  # of a cell for one kind of update, on one core
 
 
 def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[str] = ()) -> str:
@@ -43,6 +46,10 @@ def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[
     packed = packs(runs, jobs=jobs, cost=seconds, memory=plan.study.experiment.memory)
     counts = status.counts()
     others = f"; {counts['orphaned']} other runs in the folder are left alone" if counts["orphaned"] else ""
+    points = {id(run.point): run.point.columns() for run in runs}.values()
+    compiled = len({(columns.get("cell"), columns.get("hidden_size")) for columns in points})
+    others_seconds = (FIGURE * len(plan.study.figures) + COMPILATION * compiled) / jobs
+    total = sum(seconds.values()) / jobs + AROUND + others_seconds
     lines = [
         f"{plan.study.name}: {plan.study.claim}",
         "",
@@ -50,8 +57,7 @@ def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[
         "",
         f"{len(plan.runs)} runs: {counts['done']} done, {counts['missing']} missing, {counts['failed']} failed{others}",
         f"to do now: {len(runs)} runs in {len(packed)} packs",
-        f"cost: about {clock(sum(seconds.values()) / jobs)} with {jobs} job{'s' * (jobs > 1)}, "
-        "less where runs end early",
+        f"cost: about {clock(total if runs else 0.0)} with {jobs} job{'s' * (jobs > 1)}, less where runs end early",
         f"results: {folder}",
         *status.damage(),
         *sentences(status.other_versions.values()),
