@@ -17,6 +17,7 @@ from benchmarks.peers import Taken
 from benchmarks.problem import Problem
 
 DECAY, EPSILON = 0.99, 1e-8  # torch.optim.RMSprop's
+UNROLL = 4  # steps of the scan in one round of XLA's loop: 5–10 % faster than 1, and 10 is slower
 
 State = tuple[Array, ...]
 Tree = dict[str, Array]
@@ -88,7 +89,7 @@ class JaxScan:
                 return (probe(h, level), *others), None
 
             zero = jnp.zeros((B, self.problem.sizes.H))
-            (h, *_), _ = jax.lax.scan(advance, (zero,) * parts, (tokens, levels))
+            (h, *_), _ = jax.lax.scan(advance, (zero,) * parts, (tokens, levels), unroll=UNROLL)
             scores = jax.nn.log_softmax(h @ p["V"].T + p["b_y"])
             return -scores[jnp.arange(B), classes].mean()
 
