@@ -8,7 +8,7 @@ own          the harness's training loop as something to time
 peers/       the alternatives to the harness, one file each
 flops        the arithmetic of a training step, counted
 processes    whole processes, timed from outside
-step, parts, sweeps, fixed, growth      the sections, each a function that returns measurements
-goals, reasons                          a bound for each quantity, and why it is missed
-tables, figure, page                    measurements → text, figure, docs/performance.md
+step, cells, parts, sweeps, fixed, growth      the sections, each a function that returns measurements
+goals, reasons                                 a bound for each quantity, and why it is missed
+tables, figure, page                           measurements → text, figure, docs/performance.md
 """

@@ -12,7 +12,12 @@ from benchmarks.measurement import Results
 from benchmarks.sizes import CELLS, CENTRE, FACTORS, moved
 from harness.figures import style
 
-PEERS = {"loop": "cell loop, retain_grad", "module": "module, not recording", "jax": "JAX, recording"}
+PEERS = {
+    "batched": "bmm, recording",
+    "batched, silent": "bmm, not recording",
+    "module": "module, not recording",
+    "jax": "JAX, recording",
+}
 ENDS = ("median", "low", "high")
 FACTOR_NAMES = {"H": "units H", "T": "steps T", "B": "batch B", "R": "replicas R"}
 
@@ -26,7 +31,7 @@ def ticks(values: Sequence[int]) -> list[str]:
 def draw(results: Results) -> Figure:
     """One row a peer, one column a factor, one line a cell; dotted: the goal at the centre."""
     with style.context():
-        figure = Figure(figsize=(style.DOUBLE, 4.6), layout="constrained")
+        figure = Figure(figsize=(style.DOUBLE, 6.1), layout="constrained")
         axes = figure.subplots(len(PEERS), len(FACTORS), sharex="col", sharey="row", squeeze=False)
         rows = results["step"].rows if "step" in results else ()
         measured = {(row.quantity, row.sizes): row for row in rows if row.unit == ""}

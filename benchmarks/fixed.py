@@ -15,7 +15,7 @@ import pandas as pd
 
 from benchmarks.measurement import Effort, Measurement, Say
 from benchmarks.paired import in_turns, quotient, spread
-from benchmarks.processes import STUDIES, output, seconds
+from benchmarks.processes import STUDIES, output, seconds, sweep
 from harness.registry import read
 from harness.schema import Record
 from harness.store import tables
@@ -23,6 +23,7 @@ from harness.store.journal import Journal
 from harness.study.plan import Plan, packs, plan
 
 SAMPLES = 20  # commits in a turn
+SHORT = "48 runs of one update, five figures"
 TORCH, WRITE = "`import torch`", "a plain synced write"  # each other time is a ratio to one of these
 
 
@@ -35,7 +36,7 @@ def measure(effort: Effort, say: Say) -> tuple[list[Measurement], list[str]]:
 
 
 def starting(effort: Effort) -> list[Measurement]:
-    """--help and the plan of many runs, beside a process that imports torch and nothing else."""
+    """--help, the plan of many runs and a sweep of short ones, beside a process that imports torch and nothing else."""
     many = STUDIES / "many.yaml"
     with TemporaryDirectory() as folder:
         turns: Mapping[str, Callable[[], float]] = {
@@ -43,8 +44,9 @@ def starting(effort: Effort) -> list[Measurement]:
             "--help": lambda: seconds(["-m", "harness.sweep", "--help"]),
             "plan of 10,000 runs": _plan_many,
             "the same as a process, -n": lambda: seconds(["-m", "harness.sweep", many, "-n", "-o", folder]),
+            SHORT: lambda: seconds(sweep("start", Path(folder) / uuid4().hex, 2)),
         }
-        in_turns(turns, 1)  # fills the disk's cache
+        in_turns(turns, 1)  # fills the disk's cache, and that of compiled cells
         times = in_turns(turns, effort.repeats)
         text = output(["-m", "harness.sweep", many, "-n", "-o", folder])
     assert "10000 runs" in text  # the process that was timed has planned them all

@@ -16,10 +16,10 @@ class Effort:
     """How much is spent on a measurement.
 
     Attributes:
-        repeats: timed turns of each contestant.
+        repeats: timed turns of each contestant; away from the centre of the grid at most `rounds`.
         seconds: about how long one turn lasts, where a few steps do not last longer.
         rounds: turns where a whole process is what is timed.
-        centre_only: leave out all points but the centre.
+        centre_only: leave out all points but the centre, and what takes long to compile.
         runs: of the plan and of the tables whose fixed costs are measured.
         updates: an override of every study's budget, to try the benchmarks themselves.
     """

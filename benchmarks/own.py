@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from unittest.mock import patch
 
@@ -12,6 +12,9 @@ from benchmarks.paired import Contestant
 from benchmarks.problem import Problem
 from harness.experiments.setup import Setup
 from harness.experiments.training import loop
+from harness.experiments.training.batches import BatchSource
+from harness.experiments.training.replicas import Replicas
+from harness.recurrence.adjoints import AdjointRecorder
 
 WARM = 1  # updates before the clock starts, in every turn
 
@@ -48,6 +51,23 @@ def train_steps(problem: Problem, steps: int) -> float:
 def contestant(problem: Problem) -> Contestant:
     """The harness as something to time: a step trains R replicas."""
     return Contestant(lambda steps: train_steps(problem, steps), problem.sizes.R, fewest=2)
+
+
+def gradient(problem: Problem, engine: str = "compiled") -> Contestant:
+    """The gradient alone, of one batch again and again: forward, loss, backward, recording."""
+    model, training = replace(problem.model, engine=engine), problem.training
+    seeds = [run.seed for run in problem.runs]
+    replicas = Replicas.start([model.initialise(model.cell, seed) for seed in seeds], training, "cpu")
+    source = BatchSource(model, training, "cpu", seeds)
+    batch = source.batch(0)
+
+    def turn(steps: int) -> float:
+        start = perf_counter()
+        for _ in range(steps):
+            loop.backward_pass(source, replicas, batch, AdjointRecorder())
+        return (perf_counter() - start) / steps
+
+    return Contestant(turn, problem.sizes.R)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from benchmarks import figure, tables
+from benchmarks.growth import LONG
 from benchmarks.measurement import FULL, Results
 from benchmarks.reasons import REASONS
 from benchmarks.sizes import CENTRE, FACTORS
@@ -33,6 +34,9 @@ def text(results: Results) -> str:
         machines=machines(results),
         goals=tables.goals(results, REASONS).markdown(),
         factors={factor: tables.factor(results, factor).markdown() for factor in FACTORS},
+        compiled=tables.compiled(results).markdown(),
+        cells=tables.cells(results).markdown(),
+        memory=tables.memory(results).markdown(),
         parts=tables.parts(results).markdown(),
         growth=tables.growth(results).markdown(),
         sweeps=tables.sweeps(results).markdown(),
@@ -40,6 +44,8 @@ def text(results: Results) -> str:
         notes={name: section.notes for name, section in results.items()},
         centre=CENTRE,
         repeats=FULL.repeats,
+        rounds=FULL.rounds,
+        longest=f"{LONG[-1]:,}",
         milliseconds=round(1e3 * FULL.seconds),
     )
 

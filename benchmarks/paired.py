@@ -16,6 +16,8 @@ from statistics import median
 
 from benchmarks.measurement import Effort
 
+LONG = 3  # turns: a step that lasts longer is timed alone
+
 
 @dataclass(frozen=True)
 class Contestant:
@@ -24,7 +26,7 @@ class Contestant:
     Attributes:
         turn: n steps → seconds a step, without what starts up before them.
         replicas: trained by one step; what is compared is seconds a step and replica.
-        fewest: steps in a turn, at least.
+        fewest: steps in a turn, at least; where one step outlasts a turn by far, one.
     """
 
     turn: Callable[[int], float]
@@ -34,7 +36,8 @@ class Contestant:
     def pace(self, seconds: float) -> int:
         """How many steps fill a turn, after two turns that warm up and are thrown away."""
         self.turn(1)
-        return max(self.fewest, ceil(seconds / self.turn(self.fewest)))
+        step = self.turn(1)
+        return 1 if step > LONG * seconds else max(self.fewest, ceil(seconds / step))
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,9 @@ from harness.experiments.training.batches import BatchSource
 from harness.experiments.training.optimizers import Optimizer
 from harness.experiments.training.replicas import Replicas
 from harness.models.sequence_to_vector import SequenceToVector
-from harness.recurrence.kernels import KERNELS
+from harness.recurrence.compiler import recurrence
+from harness.recurrence.compiler.kernel import CompiledCell
+from harness.recurrence.compiler.recurrence import _CompiledRecurrence
 
 PARTS = (
     "sampling",
@@ -65,29 +67,29 @@ class Stopwatches:
         return timed
 
     @contextmanager
-    def placed(self, cell: str) -> Iterator[None]:
+    def placed(self) -> Iterator[None]:
         """Wrap what the loop calls, for as long as this lasts."""
-        kernel = KERNELS[cell]
-        watched = replace(
-            kernel,
-            compiled_forward=self.around("kernel forward", kernel.compiled_forward),
-            compiled_backward=self.around("kernel backward", kernel.compiled_backward),
-        )
         places: list[tuple[Any, str, str]] = [
             (BatchSource, "batch", "sampling"),
             (SequenceToVector, "outputs", "readout and loss"),
             (SequenceToVector, "losses", "readout and loss"),
+            (recurrence, "run", "around the kernel"),
             (loop, "backward_pass", "autograd"),
             (Replicas, "gradient_norms", "clipping"),
             (Replicas, "clip", "clipping"),
             (Optimizer, "step", "optimizer"),
             (loop, "adjoint_rows", "recording"),
         ]
+        call, backward = CompiledCell.call, _CompiledRecurrence.backward
+        directions = {name: self.around(f"kernel {name}", call) for name in ("forward", "backward")}
+
+        def kernel(compiled: CompiledCell, name: str, *arguments: Any) -> None:
+            directions[name.partition("_")[0]](compiled, name, *arguments)
+
         with ExitStack() as stack:
-            stack.enter_context(patch.dict(KERNELS, {cell: watched}))
-            for method in ("forward", "backward"):
-                around = self.around("around the kernel", getattr(type(kernel), method))
-                stack.enter_context(patch.object(type(kernel), method, around))
+            stack.enter_context(patch.object(CompiledCell, "call", kernel))
+            around = staticmethod(self.around("around the kernel", backward))
+            stack.enter_context(patch.object(_CompiledRecurrence, "backward", around))
             for place, name, part in places:
                 stack.enter_context(patch.object(place, name, self.around(part, getattr(place, name))))
             yield
@@ -118,7 +120,7 @@ def shares(problem: Problem, steps: int) -> dict[str, float]:
             at_start.update(watches.seconds)
         ticks(done, replicas)
 
-    with no_evaluation(), watches.placed(problem.sizes.cell), suppress(Enough):
+    with no_evaluation(), watches.placed(), suppress(Enough):
         for _ in loop.train(problem.runs, Setup("compiled", listener=listener)):
             pass
     whole = ticks.times[-1] - ticks.times[WARM - 1]

@@ -9,15 +9,19 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from time import monotonic
 
-from benchmarks import fixed, growth, parts, step, sweeps
+import torch
+
+from benchmarks import cells, fixed, growth, parts, step, sweeps
 from benchmarks.measurement import Effort, Measurement, Say, Section
 from harness.execution.provenance import harness_commit
 from harness.experiments.setup import processor, versions
+from harness.recurrence.compiler.native import host
 
 Measure = Callable[[Effort, Say], tuple[list[Measurement], list[str]]]
 
 SECTIONS: Mapping[str, Measure] = {
     "step": step.measure,
+    "cells": cells.measure,
     "parts": parts.measure,
     "sweeps": sweeps.measure,
     "fixed": fixed.measure,
@@ -33,7 +37,8 @@ def run(name: str, effort: Effort, say: Say) -> Section:
     rows, notes = SECTIONS[name](effort, say)
     say(f"{name}: {monotonic() - start:.0f} s")
     machine = f"{processor()}, {os.cpu_count()} cores, {sys.platform}"
-    words = f"commit={harness_commit()} {versions()} jax={_version('jax')}"
+    kernels = f"llvm={host().name} torch-kernels={torch.backends.cpu.get_cpu_capability()}"
+    words = f"commit={harness_commit()} {versions()} {kernels} jax={_version('jax')}"
     return Section(machine, words, datetime.now(UTC).date().isoformat(), tuple(notes), tuple(rows))
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-CELLS = ("rnn", "lstm", "gru")
-GATES: Mapping[str, int] = {"rnn": 1, "lstm": 4, "gru": 3}
+from harness.cells import CELLS as BUILT_IN
+
+CELLS = ("rnn", "lstm", "gru")  # those that torch.nn has
+OTHERS = tuple(cell for cell in BUILT_IN if cell not in CELLS)
 D, C = 8, 4  # temporal order: eight symbols, four classes
 
 
@@ -20,11 +22,6 @@ class Sizes:
     B: int = 32
     R: int = 8
 
-    @property
-    def gates(self) -> int:
-        """G, the gate blocks below one another in W."""
-        return GATES[self.cell]
-
     def __str__(self) -> str:
         return f"{self.cell} H={self.H} T={self.T} B={self.B} R={self.R}"
 
@@ -32,8 +29,8 @@ class Sizes:
 CENTRE = Sizes()
 FACTORS: Mapping[str, Sequence[int]] = {
     "H": (16, 50, 64, 128, 256),
-    "T": (50, 100, 500, 2000),
-    "B": (20, 32, 128),
+    "T": (100, 500, 2000),
+    "B": (1, 8, 20, 32, 128),
     "R": (1, 8, 16),
 }
 

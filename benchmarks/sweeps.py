@@ -1,4 +1,4 @@
-"""Whole sweeps: two jobs against one, fused kernels against torch, and a script without the harness."""
+"""Whole sweeps: two jobs against one, and a script without the harness."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from benchmarks.paired import in_turns, quotient, spread
 from benchmarks.processes import seconds, sweep
 
 TEN_MINUTES = 600.0
-SHORT = 100  # updates where the torch engine takes part
 SCRIPT = Path(__file__).parent / "peer.py"
 PEER_UPDATES = 800
 
@@ -27,7 +26,7 @@ def measure(effort: Effort, say: Say) -> tuple[list[Measurement], list[str]]:
     with TemporaryDirectory() as folder:
         sweeps = Sweeps(Path(folder), say)
         sweeps.run("scaling", 2, 1)  # compiles, and fills the disk's cache
-        rows = [*scaling(sweeps, effort), *engines(sweeps, effort), *peer(sweeps, effort)]
+        rows = [*scaling(sweeps, effort), *peer(sweeps, effort)]
     for row in rows:
         say(f"{row.quantity}: {spread(row.values)} {row.unit}")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -79,21 +78,6 @@ def scaling(sweeps: Sweeps, effort: Effort) -> list[Measurement]:
         Measurement("two jobs against one, beyond start and end", "", beyond),
         Measurement("not training, of this study", "", quotient(other, one)),
         Measurement("not training, of ten minutes", "", tuple(wall / TEN_MINUTES for wall in other)),
-        *(Measurement(name, "s", values) for name, values in times.items()),
-    ]
-
-
-def engines(sweeps: Sweeps, effort: Effort) -> list[Measurement]:
-    """The torch engine against the fused kernels, all cells, as a short study: start-up weighs on both."""
-    updates = effort.updates or SHORT
-    turns: Mapping[str, Callable[[], float]] = {
-        "time with fused kernels": partial(sweeps.run, "scaling", 2, updates),
-        "time with the torch engine": partial(sweeps.run, "scaling", 2, updates, "--engine", "torch"),
-    }
-    times = in_turns(turns, effort.rounds)
-    numba, torch = times.values()
-    return [
-        Measurement("torch engine against fused kernels", "", quotient(torch, numba)),
         *(Measurement(name, "s", values) for name, values in times.items()),
     ]
 

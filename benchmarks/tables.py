@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.goals import GOALS, Shown, in_seconds, megabytes, percent, times, wide
+from benchmarks.goals import GOALS, Shown, in_seconds, megabytes, percent, times
 from benchmarks.measurement import Measurement, Results
 from benchmarks.parts import PARTS
-from benchmarks.sizes import CELLS, CENTRE, FACTORS, moved
+from benchmarks.sizes import BUILT_IN, CELLS, CENTRE, FACTORS, moved
+from benchmarks.step import COMPILE_TIME, COMPILED
 
 NO_REASON = "no reason written down yet"
 NOTHING = "–"
@@ -18,13 +19,32 @@ def milliseconds(value: float) -> str:
     return f"{value:.3g} ms"
 
 
+def operations(value: float) -> str:
+    return f"{value:.3g} MFLOP"
+
+
 STEP_COLUMNS: Mapping[str, tuple[str, Shown]] = {
     "loop": ("cell loop", times),
     "module": ("module", times),
+    "batched": ("bmm", times),
+    "batched, silent": ("bmm, silent", times),
     "jax": ("JAX", times),
     "limit, own shapes": ("of the limit, own shapes", percent),
     "limit, best rate": ("of the limit, best rate", percent),
     "harness, time": ("harness", milliseconds),
+}
+CELL_COLUMNS: Mapping[str, tuple[str, Shown]] = {
+    "loop": ("loop", times),
+    "loop, all replicas": ("loop, all replicas", times),
+    "torch engine": ("torch engine, gradient", times),
+    "a FLOP against the LSTM's": ("a FLOP against the LSTM's", times),
+    "arithmetic": ("arithmetic", operations),
+    "harness, time": ("harness", milliseconds),
+    "gradient, time": ("its gradient", milliseconds),
+}
+MEMORY_COLUMNS: Mapping[str, str] = {
+    "peak memory of a whole run": "peak of a whole run",
+    "beyond the imports": "of these beyond the imports",
 }
 
 
@@ -57,7 +77,7 @@ def goals(results: Results, reasons: Mapping[str, str]) -> Table:
         verdict = goal.verdict(row)
         if verdict == "missed":
             verdict = f"missed: {reasons.get(goal.key, NO_REASON)}"
-        where = f" at H = {row.H}" if row is not None and goal.where is wide else ""
+        where = "" if row is None else goal.place(row)
         rows.append((goal.subject, goal.text, spread(row, goal.shown) + where, verdict))
     return Table(("against", "goal", "measured (least–most)", ""), tuple(rows))
 
@@ -74,6 +94,36 @@ def factor(results: Results, name: str) -> Table:
     return Table(("cell", name, *(head for head, _ in STEP_COLUMNS.values())), tuple(rows))
 
 
+def compiled(results: Results) -> Table:
+    """What torch.compile makes of the loop over all replicas, at the centre."""
+    measured = {(row.quantity, row.cell): row for row in _rows(results, "step")}
+    quantities = {**dict.fromkeys(COMPILED, times), COMPILE_TIME: in_seconds}
+    rows = [
+        (quantity, *(spread(measured.get((quantity, cell)), shown) for cell in CELLS))
+        for quantity, shown in quantities.items()
+    ]
+    return Table(("quantity", *CELLS), tuple(rows))
+
+
+def cells(results: Results) -> Table:
+    """All built-in cells at the centre."""
+    measured = {(row.quantity, row.cell): row for row in _rows(results, "cells")}
+    rows = [
+        (cell, *(spread(measured.get((key, cell)), shown) for key, (_, shown) in CELL_COLUMNS.items()))
+        for cell in BUILT_IN
+    ]
+    return Table(("cell", *(head for head, _ in CELL_COLUMNS.values())), tuple(rows))
+
+
+def memory(results: Results) -> Table:
+    """Peak memory of a whole run at the longest T, all built-in cells."""
+    measured = {(row.quantity, row.cell): row for row in _rows(results, "growth")}
+    rows = [
+        (cell, *(spread(measured.get((quantity, cell)), megabytes) for quantity in MEMORY_COLUMNS)) for cell in BUILT_IN
+    ]
+    return Table(("cell", *MEMORY_COLUMNS.values()), tuple(rows))
+
+
 def parts(results: Results) -> Table:
     """Shares of a training step at the centre."""
     measured = {(row.quantity, row.cell): row for row in _rows(results, "parts")}
@@ -84,7 +134,10 @@ def parts(results: Results) -> Table:
 def growth(results: Results) -> Table:
     """Cost of a time step, and peak memory, against T."""
     units: Mapping[str, Shown] = {"MB": megabytes, "B": lambda value: f"{value:.1f} B"}
-    measured = {(row.quantity, row.T, row.cell): row for row in _rows(results, "growth")}
+    shown_apart = set(MEMORY_COLUMNS)
+    measured = {
+        (row.quantity, row.T, row.cell): row for row in _rows(results, "growth") if row.quantity not in shown_apart
+    }
     rows = []
     for quantity, T in dict.fromkeys((quantity, T) for quantity, T, _ in measured):
         cells = [measured.get((quantity, T, cell)) for cell in CELLS]

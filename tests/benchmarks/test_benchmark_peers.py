@@ -9,15 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import cells, flops, step, sweeps
 from benchmarks import peer as script
-from benchmarks import sweeps
+from benchmarks.measurement import Effort
 from benchmarks.own import Enough, Ticks
-from benchmarks.peers import Peer
+from benchmarks.peers import Peer, torch_compiled
+from benchmarks.peers.cell_loop import CellLoop
+from benchmarks.peers.torch_batched import TorchBatched
+from benchmarks.peers.torch_compiled import TorchCompiled, unavailable
 from benchmarks.peers.torch_loop import TorchLoop
 from benchmarks.peers.torch_module import TorchModule
 from benchmarks.problem import Problem
 from benchmarks.processes import STUDIES
-from benchmarks.sizes import CELLS, Sizes
+from benchmarks.sizes import BUILT_IN, CELLS, Sizes
 from harness.experiments.setup import Setup
 from harness.experiments.training import loop
 from harness.registry import read
@@ -55,22 +59,80 @@ def of_jax(problem: Problem) -> Peer:
     return JaxScan(problem)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("make", [TorchModule, TorchLoop, of_jax])
-def test_a_peer_trains_the_same_networks(cell, make, monkeypatch) -> None:
-    problem = Problem(Sizes(cell, H=9, T=14, B=5, R=2))
-    peer = make(problem)
+def silent_batched(problem: Problem) -> Peer:
+    return TorchBatched(problem, record=False)
+
+
+def together(problem: Problem) -> Peer:
+    return CellLoop(problem, together=True)
+
+
+def same(peer: Peer, problem: Problem, monkeypatch) -> None:
+    """A peer has the losses and adjoints of the harness, for a few updates."""
     losses, adjoints = of_harness(problem, monkeypatch)
     taken = [peer.step() for _ in range(STEPS)]
     R = peer.replicas
     np.testing.assert_allclose([step.losses for step in taken], losses[:, :R], rtol=1e-4)
     if taken[0].norms is not None:
-        np.testing.assert_allclose([np.log10(step.norms) for step in taken], adjoints[:, :, :R], atol=1e-3)
+        with np.errstate(divide="ignore"):
+            levels = [np.log10(step.norms) for step in taken]
+        np.testing.assert_allclose(levels, adjoints[:, :, :R], atol=1e-3)
 
 
-@pytest.mark.parametrize("make", [TorchLoop, of_jax])
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("make", [TorchModule, TorchLoop, TorchBatched, silent_batched, of_jax])
+def test_a_peer_trains_the_same_networks(cell, make, monkeypatch) -> None:
+    problem = Problem(Sizes(cell, H=9, T=14, B=5, R=2))
+    same(make(problem), problem, monkeypatch)
+
+
+@pytest.mark.parametrize("cell", BUILT_IN)
+@pytest.mark.parametrize("make", [CellLoop, together])
+def test_the_loop_of_any_cell_trains_the_same_networks(cell, make, monkeypatch) -> None:
+    problem = Problem(Sizes(cell, H=9, T=14, B=5, R=2))
+    same(make(problem), problem, monkeypatch)
+
+
+@pytest.mark.skipif(unavailable() is not None, reason="no C++ compiler")
+@pytest.mark.filterwarnings("ignore")  # of torch's compiler about itself
+@pytest.mark.parametrize("record", [True, False])
+def test_the_compiled_loop_trains_the_same_networks(record, monkeypatch) -> None:
+    problem = Problem(Sizes(H=9, T=14, B=5, R=2))
+    monkeypatch.setattr(torch_compiled, "STEPS_AT_ONCE", 2)
+    same(TorchCompiled(problem, record=record), problem, monkeypatch)
+
+
+def test_without_a_compiler_there_is_a_reason(monkeypatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    rows, notes = step.compiled(Sizes(H=5, T=12, B=3, R=1), Effort(), print)
+    assert rows == []
+    assert notes == ["torch.compile was not measured: there is no C++ compiler here (no-such-compiler)."]
+
+
+@pytest.mark.parametrize("make", [TorchLoop, TorchBatched, CellLoop, of_jax])
 def test_a_peer_that_records_has_norms(make) -> None:
     assert make(Problem(Sizes(H=5, T=12, B=3, R=1))).step().norms is not None
+
+
+def test_peers_that_record_nothing_have_no_norms() -> None:
+    problem = Problem(Sizes(H=5, T=12, B=3, R=1))
+    assert TorchModule(problem).step().norms is silent_batched(problem).step().norms is None
+
+
+def test_a_point_of_the_grid_has_all_ratios() -> None:
+    quick = Effort(repeats=1, seconds=1e-3, rounds=1)
+    rows = step.point(Sizes("gru", H=5, T=12, B=3, R=2), quick, print)
+    expected = {"module", "loop", "batched", "batched, silent", "limit, own shapes", "limit, best rate"}
+    assert expected <= {row.quantity for row in rows if row.unit == ""}
+    assert all(value > 0 for row in rows for value in row.values)
+
+
+def test_a_cell_has_its_ratios_and_its_arithmetic() -> None:
+    quick = Effort(repeats=1, seconds=1e-3, rounds=1)
+    sizes = Sizes("janet", H=5, T=12, B=3, R=2)
+    rows = {row.quantity: row for row in cells.point(sizes, quick, print)}
+    assert {"loop", "loop, all replicas", "torch engine", "a FLOP against the LSTM's", "harness, time"} <= set(rows)
+    assert rows["arithmetic"].values == (flops.step(sizes) / 1e6,)
 
 
 def test_the_silent_problem_differs_in_recording_alone(monkeypatch) -> None:

@@ -45,8 +45,9 @@ def test_every_group_stands_between_two_turns_of_the_harness() -> None:
     assert all(len(pairs.ratios) == 2 for pairs in timings.values())
 
 
-def test_a_slow_contestant_takes_its_fewest_steps_and_a_fast_one_fills_its_turn() -> None:
-    assert Contestant(lambda steps: 10.0, fewest=3).pace(0.1) == 3
+def test_a_slow_contestant_takes_its_fewest_steps_a_very_slow_one_a_single_step_and_a_fast_one_fills_its_turn() -> None:
+    assert Contestant(lambda steps: 0.2, fewest=3).pace(0.1) == 3
+    assert Contestant(lambda steps: 10.0, fewest=3).pace(0.1) == 1
     assert Contestant(lambda steps: 0.01, fewest=3).pace(0.1) == 10
 
 
