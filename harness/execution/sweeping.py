@@ -143,7 +143,9 @@ def _sweep_locked(
         )  # fmt: skip
         try:
             started = Checkpoints(folder / "checkpoints").started()
-            todo = packs(runs, jobs=jobs, cost=progress.cost, memory=experiment.memory, started=started)
+            todo = packs(
+                runs, jobs=jobs, cost=progress.cost, memory=experiment.memory, started=started, device=options.device
+            )
             errors = execute(todo, supervision)
             clear_markers(job.markers)  # killed workers of a cluster leave theirs, and half-written files
             if not options.shard_name:

@@ -17,6 +17,7 @@ from harness.study.spec import Point, Scalar, StudySpec, no_memory
 NUMERICS_VERSION = 2  # raised whenever a pinned tiny run changes its numbers
 LARGEST_PACK = 16
 PACK_BYTES = 200e6  # of what a pack keeps for its backward pass
+ACCELERATOR_PACK, ACCELERATOR_BYTES = 1024, 8e9  # a GPU is busy only with many networks at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ def packs(
     cost: Mapping[str, float] | None = None,
     memory: Callable[[Any], float] = no_memory,
     started: Mapping[str, int] | None = None,
+    device: str = "cpu",
 ) -> list[Pack]:
     """Runs grouped into packs, dearest first.
 
@@ -89,6 +91,7 @@ def packs(
     Args:
         cost: predicted cost by run id; without it every run costs the same.
         memory: predicted bytes of a run with these sections.
+        device: that computes them; all but the CPU take many more runs at once.
         started: updates made so far by run id; runs of a pack must stand at the same one to go on from there.
     """
     groups: dict[str, list[Run]] = {}
@@ -102,7 +105,8 @@ def packs(
     all_packs: list[Pack] = []
     for group in groups.values():
         share = sum(price.get(run.run_id, 1.0) for run in group) / total if total else 0.0
-        largest = max(1, min(LARGEST_PACK, int(PACK_BYTES / max(memory(group[0].sections), 1.0))))
+        most, most_bytes = (LARGEST_PACK, PACK_BYTES) if device == "cpu" else (ACCELERATOR_PACK, ACCELERATOR_BYTES)
+        largest = max(1, min(most, int(most_bytes / max(memory(group[0].sections), 1.0))))
         parts = max(-(-len(group) // largest), min(len(group), round(share * 2 * jobs) if jobs > 1 else 1))
         all_packs += _even(group, parts)
     return sorted(all_packs, key=lambda pack: -sum(price.get(run.run_id, 1.0) for run in pack))

@@ -63,6 +63,12 @@ def test_the_id_of_a_pinned_run_does_not_change(planned) -> None:
     assert planned().runs[0].run_id == PINNED
 
 
+def test_a_gpu_takes_all_runs_of_a_kind_at_once(planned) -> None:
+    runs = planned(seeds=100).runs
+    kinds = {pack_key(run.point) for run in runs}
+    assert len(packs(runs, device="cuda")) == len(kinds) < len(packs(runs))
+
+
 def test_runs_of_a_pack_differ_in_seed_and_initial_weights_only(planned) -> None:
     runs = planned().runs
     divided = packs(runs)
