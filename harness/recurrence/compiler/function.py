@@ -21,7 +21,31 @@ from harness.recurrence.compiler.program import Program
 POINTER = ir.PointerType()
 
 
-class Function:
+class Scope:
+    """A function under emission: its builder, vectors in the precision of the shapes, and what their lanes are."""
+
+    def __init__(self, function: ir.Function, shapes: Shapes) -> None:
+        self.shapes = shapes
+        self.b = ir.IRBuilder(function.append_basic_block("entry"))
+        self.lanes = Lanes(self.b, double=shapes.double)
+        self.axis = Axis(self.lanes, shapes)
+
+    def masked(self, value: ir.Value, column: ir.Value) -> ir.Value:
+        """Zero in the lanes beyond the last sequence: 0·∞ there would be NaN in a sum over sequences.
+
+        `column` is the first sequence of the vector.
+        """
+        if self.shapes.W == self.shapes.B:
+            return value
+        kind = ir.VectorType(I32, self.lanes.width)
+        lane = self.b.add(
+            self.lanes.splat(self.b.trunc(column, I32), kind), ir.Constant(kind, list(range(self.lanes.width)))
+        )
+        there = self.b.icmp_signed("<", lane, ir.Constant(kind, [self.shapes.B] * self.lanes.width))
+        return self.b.select(there, value, ir.Constant(value.type, None))
+
+
+class Function(Scope):
     """One compiled function and the arrays that it reads and writes.
 
     Attributes:
@@ -31,15 +55,11 @@ class Function:
     def __init__(
         self, module: ir.Module, name: str, program: Program, shapes: Shapes, layouts: list[PassLayout]
     ) -> None:
-        self.program, self.shapes, self.layouts = program, shapes, layouts
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER]), name)
-        self.table = function.args[0]
-        self.b = ir.IRBuilder(function.append_basic_block("entry"))
-        self.lanes = Lanes(self.b, double=shapes.double)
-        self.axis = Axis(self.lanes, shapes)
+        super().__init__(function, shapes)
+        self.program, self.layouts, self.table = program, layouts, function.args[0]
         self.slots: list[str] = []
         self.loaded: dict[str, ir.Value] = {}
-        self.entry = self.b.block
         self.t: ir.Value = I64(0)
 
     def slot(self, name: str) -> ir.Value:
@@ -144,20 +164,6 @@ class Function:
         if node.op == "sum":
             return emitter.of_sequence(emitter.rows(total_name(node), 0), 0, tile, vector)
         return None
-
-    def masked(self, value: ir.Value, column: ir.Value) -> ir.Value:
-        """Zero in the lanes beyond the last sequence: 0·∞ there would be NaN in a sum over sequences.
-
-        `column` is the first sequence of the vector.
-        """
-        if self.shapes.W == self.shapes.B:
-            return value
-        kind = ir.VectorType(I32, self.lanes.width)
-        lane = self.b.add(
-            self.lanes.splat(self.b.trunc(column, I32), kind), ir.Constant(kind, list(range(self.lanes.width)))
-        )
-        there = self.b.icmp_signed("<", lane, ir.Constant(kind, [self.shapes.B] * self.lanes.width))
-        return self.b.select(there, value, ir.Constant(value.type, None))
 
 
 def _same(kind: ir.VectorType, value: int) -> ir.Constant:

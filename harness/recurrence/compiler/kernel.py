@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -94,8 +95,14 @@ class CompiledCell:
             library(address + r * size)
 
     def _compiled(self, name: str) -> tuple[bytes, list[str]]:
-        module, slots = self.module(name)
-        return machine_code(module, self.processor), slots
+        collecting = gc.isenabled()
+        gc.disable()  # it would go through all of torch's objects, again and again: half of the time of an emission
+        try:
+            module, slots = self.module(name)
+            return machine_code(module, self.processor), slots
+        finally:
+            if collecting:
+                gc.enable()
 
     @cached_property
     def _identity(self) -> object:

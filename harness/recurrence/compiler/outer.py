@@ -7,12 +7,13 @@ the lanes are units.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llvmlite import ir
 
 from harness.recurrence.compiler.arithmetic import I32, I64, loop
-from harness.recurrence.compiler.function import Function
+from harness.recurrence.compiler.function import POINTER, Function, Scope
+from harness.recurrence.compiler.layout import Shapes
 
 
 @dataclass(frozen=True)
@@ -23,26 +24,43 @@ class Rows:
     n: int
     stride: int
 
-    def at(self, f: Function, step: ir.Value) -> ir.Value:
+    def at(self, f: Scope, step: ir.Value) -> ir.Value:
         return f.b.gep(self.pointer, [f.b.mul(step, I64(self.stride))], source_etype=f.lanes.real)
 
 
 def product(f: Function, left: Rows, right: Rows, steps: ir.Value, out: ir.Value) -> None:
-    """out (left.n, right.n) += Σ left ⊗ right; rows of `out` are filled up to whole vectors where lanes are units."""
+    """out (left.n, right.n) += Σ left ⊗ right; rows of `out` are filled up to whole vectors where lanes are units.
+
+    One routine serves all matrices of the same size: they are most of what there is to compile.
+    """
+    name = f"product_{left.n}_{left.stride}_{right.n}_{right.stride}"
+    module = f.b.module
+    if name not in module.globals:
+        routine = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, POINTER]), name)
+        routine.linkage = "internal"
+        _product(routine, f.shapes, left, right)
+    f.b.call(module.globals[name], [left.pointer, right.pointer, steps, out])
+
+
+def _product(routine: ir.Function, shapes: Shapes, left: Rows, right: Rows) -> None:
+    f = Scope(routine, shapes)
+    own, other, steps, out = routine.args
+    left, right = replace(left, pointer=own), replace(right, pointer=other)
     n = -(-right.n // f.axis.unit_step)
-    tile = _tile_of_units if f.shapes.across_units else _tile
-    if f.shapes.across_units:
-        highest, widest = (6, 4) if f.shapes.registers >= 24 else (3, 2)
+    tile = _tile_of_units if shapes.across_units else _tile
+    if shapes.across_units:
+        highest, widest = (6, 4) if shapes.registers >= 24 else (3, 2)
     else:
-        widest = highest = 5 if f.shapes.registers >= 24 else 3
+        widest = highest = 5 if shapes.registers >= 24 else 3
     for i_start, i_stop, height in tiles(left.n, highest):
         with loop(f.b, I64(i_start), I64(i_stop), step=height) as i:
             for j_start, j_stop, width in tiles(n, widest):
                 with loop(f.b, I64(j_start), I64(j_stop), step=width) as j:
                     tile(f, (left, i, height), (right, f.b.mul(j, I64(f.axis.unit_step)), width), steps, out)
+    f.b.ret_void()
 
 
-def total(f: Function, left: Rows, steps: ir.Value, out: ir.Value) -> None:
+def total(f: Scope, left: Rows, steps: ir.Value, out: ir.Value) -> None:
     """out (left.n) += Σ left."""
     b, axis, lanes = f.b, f.axis, f.lanes
     sums = _sums(f, f.shapes.B if f.shapes.across_units else 1)
@@ -64,7 +82,7 @@ def total(f: Function, left: Rows, steps: ir.Value, out: ir.Value) -> None:
 
 
 def _tile(
-    f: Function,
+    f: Scope,
     rows: tuple[Rows, ir.Value, int],
     columns: tuple[Rows, ir.Value, int],
     steps: ir.Value,
@@ -94,7 +112,7 @@ def _tile(
 
 
 def _tile_of_units(
-    f: Function,
+    f: Scope,
     rows: tuple[Rows, ir.Value, int],
     columns: tuple[Rows, ir.Value, int],
     steps: ir.Value,
@@ -133,13 +151,13 @@ def _tile_of_units(
             _add_to(f, b.gep(out, [index], source_etype=lanes.real), values)
 
 
-def _sums(f: Function, n: int) -> list[ir.Value]:
+def _sums(f: Scope, n: int) -> list[ir.Value]:
     """Places for n vectors, which LLVM keeps in registers."""
     with f.b.goto_entry_block():
         return [f.b.alloca(f.lanes.vector) for _ in range(n)]
 
 
-def _add_to(f: Function, place: ir.Value, values: list[ir.Value]) -> None:
+def _add_to(f: Scope, place: ir.Value, values: list[ir.Value]) -> None:
     """Add the sum over sequences: over the lanes of one vector, or over a vector for each sequence."""
     b, lanes = f.b, f.lanes
     if not f.shapes.across_units:
