@@ -1,4 +1,4 @@
-"""`torch.compile` of the loop over all replicas, in pieces of ten steps.
+"""`torch.compile` of the loop over all replicas, in chunks of ten steps.
 
 The whole loop takes minutes to compile for T = 100, and one step at a time is no faster than without compiling.
 """
@@ -42,7 +42,7 @@ class TorchCompiled(TorchBatched):
         self.length = gcd(sizes.T, STEPS_AT_ONCE)  # one shape, so that it is compiled once
         shape = (self.replicas, sizes.B, sizes.H)
         self.zeros = [torch.zeros(shape, requires_grad=True) for _ in range(sizes.T)] if record else []
-        self.piece = torch.compile(recording if record else silent, dynamic=False)
+        self.steps = torch.compile(recording if record else silent, dynamic=False)
 
     def compile(self) -> float:
         """Make the first step, into an empty cache; seconds."""
@@ -52,7 +52,7 @@ class TorchCompiled(TorchBatched):
             return perf_counter() - start
 
     def start(self, tokens: Tensor) -> State:
-        # all pieces alike: where the first state needs no gradient, its piece would be compiled again
+        # all chunks alike: where the first state needs no gradient, its chunk would be compiled again
         return tuple(part.requires_grad_() for part in super().start(tokens))
 
     def last(self, tokens: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class TorchCompiled(TorchBatched):
             zero.grad = None
         for i, z in enumerate(self.inputs(tokens).split(self.length, 1)):
             zeros = self.zeros[i * self.length : (i + 1) * self.length]
-            state = self.piece(self.advance, WT, b_h, state, z, *([zeros] if self.record else []))
+            state = self.steps(self.advance, WT, b_h, state, z, *([zeros] if self.record else []))
         return state[0]
 
     def norms(self) -> Array | None:
