@@ -51,7 +51,7 @@ class Pool:
 POOL = Pool()
 
 
-class Memory:
+class PooledBlock:
     """A block of the pool, for as long as the array lies in it that is made of this."""
 
     __slots__ = ("__array_interface__", "_block")
@@ -68,7 +68,7 @@ class Memory:
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     """An array that begins at a multiple of 64 bytes, with anything in it."""
-    return np.asarray(Memory(shape, np.dtype(dtype)))
+    return np.asarray(PooledBlock(shape, np.dtype(dtype)))
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
