@@ -76,9 +76,8 @@ def log10_mean(norms: Array, exponents: Array | None) -> Array:
         counts = np.where(norms > 0, exponents.astype(np.float64), -np.inf)
         top = counts.max(-1)  # the largest exponent in use; the others are summed relative to it
         top = np.where(np.isfinite(top), top, 0.0)
-        return np.asarray(
-            np.log10((norms * np.exp2(exponents.astype(np.float64) - top[..., None])).sum(-1)) + top * log10(2)
-        )
+        relative = np.where(norms > 0, counts - top[..., None], 0.0)  # 0 · 2^∞ of a sequence without a gradient is NaN
+        return np.asarray(np.log10((norms * np.exp2(relative)).sum(-1)) + top * log10(2))
 
 
 def immediate_norms(gradient: Tensor, T: int, window: int) -> Array:
