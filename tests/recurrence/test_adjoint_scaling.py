@@ -27,7 +27,14 @@ def constant(p: Problem, **values: Any) -> Problem:
 
 
 def linear(
-    rho: float, T: int, dtype: torch.dtype, *, last: Any = None, every: Any = None, matrix: Any = None
+    rho: float,
+    T: int,
+    dtype: torch.dtype,
+    *,
+    last: Any = None,
+    every: Any = None,
+    matrix: Any = None,
+    engine: str = "compiled",
 ) -> Results:
     """Levels of a relu network with W = ρ I and positive states: the adjoint is multiplied by ρ at every step."""
     p = problem("relu", T=T, B=B, H=H, D=1, dtype=dtype)
@@ -36,7 +43,8 @@ def linear(
     state = (torch.full((1, B, H), 1e-3, dtype=dtype),)
     last = None if last is None else torch.as_tensor(last, dtype=dtype)
     every = None if every is None else torch.as_tensor(every, dtype=dtype)
-    return answer(replace(p, inputs=torch.zeros(T, 1, B, dtype=torch.long), state=state, last=(last,), every=every))
+    p = replace(p, inputs=torch.zeros(T, 1, B, dtype=torch.long), state=state, last=(last,), every=every)
+    return answer(p, engine)
 
 
 def lags(T: int) -> np.ndarray:
@@ -126,10 +134,11 @@ def test_sequences_of_very_different_size_are_summed_not_mixed(dtype) -> None:
 
 
 @BOTH
-def test_a_sequence_without_a_gradient_adds_nothing_to_a_level_however_low_it_is(dtype) -> None:
+@pytest.mark.parametrize("engine", ["compiled", "torch"])
+def test_a_sequence_without_a_gradient_adds_nothing_to_a_level_however_low_it_is(dtype, engine: str) -> None:
     T = 1500
     last = np.ones((1, B, H)) * np.array([1, 0, 1])[:, None]
-    level = linear(0.5, T, dtype, last=last)["level"][0]
+    level = linear(0.5, T, dtype, last=last, engine=engine)["level"][0]
     np.testing.assert_allclose(level, math.log10(2 * math.sqrt(H)) - LOG2 * lags(T), atol=1e-6)
     assert level[0] < -440
 
