@@ -131,6 +131,21 @@ class Lanes:
         one = self.b.fadd(self.const(1), e)
         return self.b.fdiv(self.b.fmul(self.const(4), e), self.b.fmul(one, one))
 
+    def sigmoid(self, x: ir.Value) -> ir.Value:
+        """1/(1 + e) or e/(1 + e) with e = exp(−|x|)."""
+        e = self.exp(self.b.fneg(self.abs(x)))
+        negative = self.b.fcmp_ordered("<", x, self.const(0))
+        return self.b.fdiv(self.b.select(negative, e, self.const(1)), self.b.fadd(self.const(1), e))
+
+    def sigmoid_slope(self, x: ir.Value) -> ir.Value:
+        """e/(1 + e)² with e = exp(−|x|)."""
+        e = self.exp(self.b.fneg(self.abs(x)))
+        one = self.b.fadd(self.const(1), e)
+        return self.b.fdiv(e, self.b.fmul(one, one))
+
+    def copy(self, x: ir.Value) -> ir.Value:
+        return x
+
     def exp(self, x: ir.Value) -> ir.Value:
         if self.double:
             return self._by_lane("exp", x)

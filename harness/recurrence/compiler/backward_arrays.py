@@ -125,7 +125,7 @@ class BackwardArrays:
                 t = reach - lag  # the step that read this part as `other`
                 if same != base or not 1 <= t <= self.forward.T:
                     continue
-                scale = self.scales[:, t % self.ring, : s.B, None].astype(np.float64)
+                scale = self.scales[:, t % self.ring, : s.B, None].astype(np.int32)
                 share = np.zeros((self.R, s.B, H))
                 if (base, reach) in self.carries and (other in p.carries):
                     share += s.view(self.carries[base, reach][:, t % reach], H)
@@ -137,8 +137,10 @@ class BackwardArrays:
                         # by torch, whose bits MKL_CBWR holds: numpy's OpenBLAS differs from processor to processor
                         W = torch.from_numpy(flat[:, places]).double()
                         share += (W.mT @ torch.from_numpy(delta)).numpy().swapaxes(-1, -2)
-                total += share * np.exp2(scale)
-            out.append(total.astype(self.kernel.dtype))
+                with np.errstate(over="ignore", invalid="ignore"):  # an infinite gradient is one
+                    total += np.ldexp(share, scale)
+            with np.errstate(over="ignore"):
+                out.append(total.astype(self.kernel.dtype))
         return out
 
     def record(self, recorder: AdjointRecorder, seen: Tensor | None) -> None:

@@ -51,7 +51,9 @@ class ForwardArrays:
             s.view(self.x, s.D)[...] = given.transpose(1, 0, 2, 3)
         sums = sum(node.op == "sum" for node in k.program.saved)
         saved = (len(k.program.saved) - sums + len(k.program.bases)) * s.H + sums
-        self.segment = max(1, min(self.T, int(SEGMENT_BYTES / (saved * s.W * k.dtype.itemsize)))) if call.keep else 64
+        self.segment = (
+            max(1, min(self.T, int(SEGMENT_BYTES / (max(saved, 1) * s.W * k.dtype.itemsize)))) if call.keep else 64
+        )
         self.initial = state
 
     def states(self, steps: int) -> list[Array]:

@@ -39,8 +39,9 @@ class Graph:
     """All nodes of one step.
 
     Args:
-        exact: slopes of tanh from the argument, 4e/(1 + e)² with e = exp(−2|x|), which keep their relative accuracy in
-            saturation; else from the value, 1 − y², as torch's. float64 asks for the first.
+        exact: slopes of tanh from the argument, 4e/(1 + e)² with e = exp(−2|x|), and the logistic function by the
+            exponential: both keep their relative accuracy in saturation. Else slopes from the value, 1 − y², as
+            torch's, and what is written as ½ + ½ tanh is computed so. float64 asks for the first.
     """
 
     def __init__(self, *, exact: bool) -> None:
@@ -68,6 +69,10 @@ class Graph:
             args = tuple(sorted(args, key=lambda node: (node.op != "const", node.index)))
         if op == "div" and values[1] is not None and abs(frexp(values[1])[0]) == 0.5:
             return self.apply("mul", self.const(1 / values[1]), args[0])
+        if self.exact and op in ("add", "sub"):
+            logistic = self._logistic(op, args[0], args[1], values[0])
+            if logistic is not None:
+                return logistic
         if op == "neg" and values[0] is not None:
             return self.const(-values[0])
         if op == "neg" and args[0].op == "neg":
@@ -90,6 +95,16 @@ class Graph:
             return self.apply("sub" if op == "add" else "add", a, b.inputs[0])
         if op == "add" and a.op == "neg":
             return self.apply("sub", b, a.inputs[0])
+        return None
+
+    def _logistic(self, op: str, a: Node, b: Node, x: float | None) -> Node | None:
+        """½ + ½ tanh a = σ(2a), and 1 − σ(a) = σ(−a): whose small values would be lost in the sums."""
+        if op == "add" and x == 0.5 and b.op == "mul":
+            half, inner = b.inputs
+            if half.op == "const" and half.args[0] == 0.5 and inner.op == "tanh":
+                return self.leaf("sigmoid", self.apply("mul", self.const(2), inner.inputs[0]))
+        if op == "sub" and x == 1 and b.op == "sigmoid":
+            return self.leaf("sigmoid", self.apply("neg", b.inputs[0]))
         return None
 
     def _signs_out(self, op: str, a: Node, b: Node) -> Node | None:
@@ -171,6 +186,10 @@ def pullback(graph: Graph, node: Node, adjoint: Node) -> list[Node | None]:
             if graph.exact:
                 return [apply("mul", adjoint, apply("tanh_slope", x[0]))]
             return [apply("mul", adjoint, apply("sub", graph.const(1), apply("mul", node, node)))]
+        case "sigmoid":
+            return [apply("mul", adjoint, apply("sigmoid_slope", x[0]))]
+        case "copy":
+            return [adjoint]
         case "exp":
             return [apply("mul", adjoint, node)]
         case "log1p":

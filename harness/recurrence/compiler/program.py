@@ -86,13 +86,17 @@ def derive(step: TracedStep) -> Program:
     """The program of a traced step.
 
     Raises:
-        Untraceable: state parts that only change places, or the same summand twice in a sum.
+        Untraceable: state parts that only change places, the same summand twice in a sum, or a step of nothing.
     """
     graph = step.graph
     bases, base, lag = _delay_lines(step.new)
     terms, biases, new = _accumulate(graph, [step.new[part] for part in bases])
     totals_of = adjoints(graph, new, [graph.leaf("adjoint", b) for b in range(len(bases))])
     nodes = ordered(new)
+    if not any(node.op in ("accumulator", "vector") for node in nodes):
+        raise Untraceable("a step that uses neither inputs nor parameters")
+    # a sum over units is one number a sequence; what is written for each unit is a copy of it
+    totals_of = {n: graph.leaf("copy", total) if total.op == "sum" else total for n, total in totals_of.items()}
     zero = graph.const(0)
     accumulators = sorted((n for n in nodes if n.op == "accumulator"), key=lambda node: node.args[0])
     carries = {n.args[0]: totals_of[n] for n in nodes if n.op == "state" and n in totals_of}
@@ -211,7 +215,7 @@ def _to_save(results: list[Node], new: Collection[Node], operands: Iterable[Node
                 memory[node] = {}
             elif node.op in ("accumulator", "sum") or (node.op == "permute" and node.inputs[0].op != "state"):
                 memory[node] = {node: None}
-            elif node.op in CHEAP or node.op == "tanh_slope" or not inner:
+            elif node.op in CHEAP or node.op in ("tanh_slope", "sigmoid_slope") or not inner:
                 memory[node] = inner
             else:
                 memory[node] = {node: None}

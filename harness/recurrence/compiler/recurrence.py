@@ -26,13 +26,18 @@ from harness.recurrence.compiler.trace import Untraceable, trace
 @lru_cache(maxsize=256)
 def compiled(cell: Cell, D: int, B: int, tokens: bool, double: bool) -> CompiledCell:
     """The kernel of a cell for given shapes; raises `Untraceable`."""
-    H = cell.hidden_size
-    given = {name: torch.zeros(1, *shape) for name, shape in cell.shapes(H, D).items()}
-    used = cell.parametrize(given)
+    H, used = cell.hidden_size, _example(cell, D)
     shapes = Shapes.best(H, D, B, tokens=tokens, double=double, registers=host().registers)
     return CompiledCell(
         derive(trace(cell, used, exact=double)), shapes, {n: tuple(v.shape[1:]) for n, v in used.items()}
     )
+
+
+def _example(cell: Cell, D: int) -> Mapping[str, Tensor]:
+    """Parameters as the equations use them, of one replica: only their shapes are read."""
+    start = cell.start(0, input_size=D, output_size=1, length=2)
+    names = cell.shapes(cell.hidden_size, D)
+    return cell.parametrize({name: torch.as_tensor(start[name], dtype=torch.float32)[None] for name in names})
 
 
 @lru_cache(maxsize=256)
@@ -40,8 +45,7 @@ def untraceable(cell: Cell) -> str | None:
     """Why a cell cannot be compiled; None if it can."""
     try:
         for exact in (False, True):
-            used = cell.parametrize({name: torch.zeros(1, *s) for name, s in cell.shapes(cell.hidden_size, 1).items()})
-            derive(trace(cell, used, exact=exact))
+            derive(trace(cell, _example(cell, 1), exact=exact))
     except Untraceable as reason:
         return str(reason)
     return None

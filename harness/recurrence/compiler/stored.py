@@ -46,6 +46,8 @@ def code_of(
 def folder() -> Path:
     """Where machine code is kept: in the user's cache."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if not os.path.isabs(home):  # a user id without a home; the folder would appear wherever a command is called
+        home = os.path.join(tempfile.gettempdir(), f"cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
     return Path(home, "vanishing-gradient-harness", "machine-code")
 
 
@@ -81,7 +83,11 @@ def _write(path: Path, code: bytes, slots: list[str]) -> None:
 
 
 def _private(folder: Path) -> bool:
-    """Whether nobody else can have put files there: what they hold will be run."""
+    """Whether nobody else can have put files there, or another folder in its place: what they hold will be run."""
     status = folder.lstat()
     own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
-    return stat.S_ISDIR(status.st_mode) and own and not (os.name == "posix" and status.st_mode & 0o022)
+    if os.name != "posix":
+        return stat.S_ISDIR(status.st_mode)
+    modes = [parent.stat().st_mode for parent in folder.resolve().parents]
+    renamed = any(mode & stat.S_IWOTH and not mode & stat.S_ISVTX for mode in modes)
+    return stat.S_ISDIR(status.st_mode) and own and not status.st_mode & 0o022 and not renamed

@@ -43,12 +43,14 @@ def trace(cell: Cell, parameters: Mapping[str, Tensor], *, exact: bool) -> Trace
     state: Any = tuple(Block(graph, H, (graph.leaf("state", part),)) for part in range(len(cell.states)))
     known_too: Any = known
     try:
-        new = cell.combine(state, cell.activations(known_too, state, z))  # type: ignore[arg-type]
+        new = cell.step(known_too, state, z)  # type: ignore[arg-type]
     except Untraceable:
         raise
     except Exception as error:  # whatever a stand-in cannot do, a tensor may
         raise Untraceable(f"{type(error).__name__}: {error}") from error
-    blocks: list[tuple[Node, ...]] = [part.blocks if isinstance(part, Block) else () for part in new]
+    blocks: list[tuple[Node, ...]] = [
+        part.blocks if isinstance(part, Block) and not part.is_narrow else () for part in new
+    ]
     if [len(part) for part in blocks] != [1] * len(cell.states):
         raise Untraceable("the new state is not one tensor of H units for each part of the old")
     return TracedStep(graph, tuple(part[0] for part in blocks))
@@ -73,6 +75,12 @@ class StandIn:
 
     def __bool__(self) -> bool:
         raise Untraceable("a decision on a tensor's values")
+
+    def _compared(self, other: object) -> Any:
+        raise Untraceable("a comparison of tensors")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compared
+    __hash__ = None  # type: ignore[assignment]
 
     @classmethod
     def __torch_function__(
@@ -103,23 +111,32 @@ class Unknown(StandIn):
 
 
 class Block(StandIn):
-    """Stands for (R, B, k·H): a node for each of the k blocks."""
+    """Stands for (R, B, k·H): a node for each of the k blocks; or, `narrow`, for (R, B, 1)."""
 
-    def __init__(self, graph: Graph, H: int, blocks: tuple[Node, ...]) -> None:
-        self.graph, self.H, self.blocks = graph, H, blocks
+    def __init__(self, graph: Graph, H: int, blocks: tuple[Node, ...], *, narrow: bool = False) -> None:
+        self.graph, self.H, self.blocks, self.is_narrow = graph, H, blocks, narrow
 
     def _each(self, op: str) -> Block:
-        return Block(self.graph, self.H, tuple(self.graph.apply(op, block) for block in self.blocks))
+        return Block(
+            self.graph, self.H, tuple(self.graph.apply(op, block) for block in self.blocks), narrow=self.is_narrow
+        )
+
+    def _whole(self, use: str) -> None:
+        if self.is_narrow:
+            raise Untraceable(f"{use} of a sum over units")
 
     def _with(self, op: str, other: Any, *, swapped: bool = False) -> Block:
         if isinstance(other, (int, float)):
             others: tuple[Node, ...] = (self.graph.const(other),) * len(self.blocks)
-        elif isinstance(other, Block) and len(other.blocks) == len(self.blocks):
-            others = other.blocks
+        elif isinstance(other, Block) and (len(other.blocks) == len(self.blocks) or other.is_narrow):
+            others = other.blocks * (len(self.blocks) if other.is_narrow else 1)
+        elif isinstance(other, Block) and self.is_narrow:
+            return other._with(op, self, swapped=not swapped)
         else:
             raise Untraceable(f"{op} of tensors of different shape")
+        narrow = self.is_narrow and not (isinstance(other, Block) and not other.is_narrow)
         pairs = zip(*((others, self.blocks) if swapped else (self.blocks, others)), strict=True)
-        return Block(self.graph, self.H, tuple(self.graph.apply(op, a, b) for a, b in pairs))
+        return Block(self.graph, self.H, tuple(self.graph.apply(op, a, b) for a, b in pairs), narrow=narrow)
 
     def __add__(self, other: Any) -> Block:
         return self._with("add", other)
@@ -200,6 +217,7 @@ class Block(StandIn):
         return -(-self).softplus()
 
     def chunk(self, chunks: int, dim: int = 0) -> tuple[Block, ...]:
+        self._whole("chunk")
         if dim not in (-1, 2) or len(self.blocks) % chunks:
             raise Untraceable(f"chunk({chunks}, dim={dim}) of {len(self.blocks)} blocks")
         k = len(self.blocks) // chunks
@@ -211,11 +229,13 @@ class Block(StandIn):
         return self.chunk(len(self.blocks) * self.H // size, dim)
 
     def repeat(self, *times: int) -> Block:
+        self._whole("repeat")
         if len(times) != 3 or times[:2] != (1, 1):
             raise Untraceable(f"repeat{times}")
         return Block(self.graph, self.H, self.blocks * times[2])
 
     def __matmul__(self, other: Any) -> Block:
+        self._whole("a product")
         if not isinstance(other, Matrix) or not other.transposed:
             raise Untraceable("a product with other than the transpose of a parameter (R, k·H, H)")
         if len(self.blocks) != 1:
@@ -226,12 +246,16 @@ class Block(StandIn):
     def sum(self, dim: Any = None, keepdim: bool = False) -> Block:
         if dim not in (-1, 2, (-1,), [-1]) or not keepdim or len(self.blocks) != 1:
             raise Untraceable("a sum other than over the units of one block with keepdim=True")
-        return self._each("sum")
+        if self.is_narrow:  # over one number
+            return self
+        return Block(self.graph, self.H, (self.graph.apply("sum", self.blocks[0]),), narrow=True)
 
     def mean(self, dim: Any = None, keepdim: bool = False) -> Block:
-        return self.sum(dim, keepdim) * (1 / self.H)
+        total = self.sum(dim, keepdim)
+        return total if self.is_narrow else total * (1 / self.H)
 
     def __getitem__(self, index: Any) -> Slice:
+        self._whole("indices")
         if not (isinstance(index, tuple) and len(index) in (2, 3) and isinstance(index[-1], slice)):
             raise Untraceable("indices other than a range of the last axis")
         before = index[:-1]
@@ -256,6 +280,9 @@ def joined(parts: Any, dim: int = 0) -> Block:
     """`torch.cat` along the last axis: of blocks, or of slices that put the units of one block in another order."""
     if dim not in (-1, 2) or not all(isinstance(part, (Block, Slice)) for part in parts):
         raise Untraceable("torch.cat of other than blocks along the last axis")
+    for part in parts:
+        if isinstance(part, Block):
+            part._whole("torch.cat")
     if all(isinstance(part, Block) for part in parts):
         return Block(parts[0].graph, parts[0].H, tuple(block for part in parts for block in part.blocks))
     slices = [part if isinstance(part, Slice) else Slice(part, range(part.H)) for part in parts]
