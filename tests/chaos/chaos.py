@@ -104,8 +104,9 @@ class Sweep:
         return [pid for pid, data in _read("environ") if mark in data.split(b"\0") and not _zombie(pid)]
 
     def workers(self) -> list[int]:
+        """Processes that the fork server has started: children of a child."""
         mine = set(self.living()) - {self.process.pid}
-        return [pid for pid, data in _read("cmdline") if pid in mine and b"popen_loky" in data]
+        return [pid for pid, data in _read("stat") if pid in mine and int(data.rpartition(b")")[2].split()[1]) in mine]
 
     def begun(self) -> bool:
         """Whether one of its own workers has a run; a sweep that was killed leaves its markers behind."""
