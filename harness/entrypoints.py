@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import Distribution, EntryPoint, EntryPoints, distributions
+from pathlib import Path
 from typing import Any
 
 
@@ -82,3 +83,11 @@ def metadata(distribution: Distribution | None, key: str) -> str:
         return str(distribution.metadata[key] or "") if distribution else ""
     except Exception:
         return ""
+
+
+def is_own_command() -> bool:
+    """Whether this process was started as one of the harness's commands: what else it has imported is then known."""
+    main = sys.modules["__main__"]
+    module = getattr(getattr(main, "__spec__", None), "name", "")
+    script = Path(getattr(main, "__file__", None) or "").stem
+    return module.partition(".")[0] == "harness" or script == "harness"

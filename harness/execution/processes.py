@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+from harness.entrypoints import is_own_command
 from harness.errors.text import reason
 from harness.execution.environment import die_with
 
@@ -70,9 +71,8 @@ def _fork_from_a_server() -> None:
     module again, so a caller's own script would run twice: there, and where the system's libraries do not survive a
     fork, each worker imports everything for itself.
     """
-    main = sys.modules["__main__"]
-    own = getattr(main.__spec__, "name", "").partition(".")[0] == "harness"
-    if sys.platform != "linux" or not (own or not hasattr(main, "__file__")):
+    interactive = not hasattr(sys.modules["__main__"], "__file__")
+    if sys.platform != "linux" or not (is_own_command() or interactive):
         return
     set_start_method("forkserver", force=True)
     multiprocessing.set_forkserver_preload(list(PRELOADED))

@@ -11,6 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from harness.entrypoints import is_own_command
+
 T = TypeVar("T")
 _function: Callable[[int], Any] | None = None  # inherited by the children, as it need not be picklable
 
@@ -18,12 +20,12 @@ _function: Callable[[int], Any] | None = None  # inherited by the children, as i
 def calls(function: Callable[[int], T], n: int, jobs: int | None) -> list[T]:
     """[function(0), …, function(n − 1)], in up to `jobs` children (None: as many as cores); results are pickled.
 
-    Computed in this process where it cannot be forked safely (other threads would leave their locks behind, and macOS's
-    libraries do not survive it) and where a child was killed.
+    Computed in this process where it cannot be forked safely (threads of Python or of somebody's library would leave
+    their locks behind, and macOS's libraries do not survive it) and where a child was killed.
     """
     global _function
     jobs = min(jobs or len(os.sched_getaffinity(0)), n) if sys.platform == "linux" else 1
-    if jobs > 1 and threading.active_count() == 1:
+    if jobs > 1 and is_own_command() and threading.active_count() == 1:
         _function = function
         try:
             with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as children:

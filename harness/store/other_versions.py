@@ -49,7 +49,7 @@ def sentences(reasons: Iterable[str]) -> list[str]:
 
 
 def _reason(run: Run, head: Mapping[str, Any]) -> str:
-    numerics, versions = head.get("numerics", NUMERICS_VERSION), head.get("versions")
+    numerics, versions = head.get("numerics", 1), head.get("versions")
     of_harness = f"numerics of the harness were {numerics}, are {NUMERICS_VERSION}" * (numerics != NUMERICS_VERSION)
     return "; ".join(filter(None, (of_harness, differing(run.point.versions, versions)))) or "it has another run id"
 

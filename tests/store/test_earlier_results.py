@@ -13,7 +13,9 @@ import pytest
 from results_folders import quiet_sweep
 
 import harness
+import harness.study.plan
 from harness.store.journal import Journal
+from harness.store.other_versions import sentences
 from harness.store.status import Status
 
 QUARANTINED = "8dee2f23ff69cb10"
@@ -24,6 +26,19 @@ def folder(tmp_path: Path) -> Path:
     return shutil.copytree(Path(__file__).parent / "earlier", tmp_path / "earlier")
 
 
+@pytest.fixture
+def numerics(monkeypatch) -> None:
+    """Those of the folder's runs: what has changed since are files, not numbers."""
+    monkeypatch.setattr(harness.study.plan, "NUMERICS_VERSION", 1)
+
+
+def test_runs_of_other_numerics_are_named_and_left_alone(folder: Path) -> None:
+    status = Status.of(harness.load(folder).judged.plan, Journal.open(folder))
+    assert status.counts() == {"done": 0, "missing": 4, "failed": 0, "orphaned": 2}
+    assert "numerics of the harness were 1, are 2" in " ".join(sentences(status.other_versions.values()))
+
+
+@pytest.mark.usefixtures("numerics")
 def test_it_is_loaded_with_its_study_its_values_and_its_status(folder: Path) -> None:
     results = harness.load(folder)
     assert results.runs[["cell", "seed", "outcome"]].values.tolist() == [
@@ -36,6 +51,7 @@ def test_it_is_loaded_with_its_study_its_values_and_its_status(folder: Path) -> 
     assert status.quarantined == (QUARANTINED,)
 
 
+@pytest.mark.usefixtures("numerics")
 def test_a_sweep_computes_what_it_lacks_and_leaves_its_commits(folder: Path) -> None:
     plan = harness.load(folder).judged.plan
     before = {commit.run_id: commit for commit in Journal.open(folder).read(plan.ids)}
