@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 STEP = (
-    "the kernel is half of an rnn's step and three quarters of an lstm's (its parts are below); sampling, Python around "
-    "the call, the readout and the optimizer are the rest"
+    "the kernel is half of an rnn's step and three quarters of an lstm's (its parts are below); sampling, Python "
+    "around the call, the readout and the optimizer are the rest"
 )
 BACKWARD = (
     "the pointwise part of the way back takes as long as its product at H = 50 (104 GFLOP/s together, the gradients of "
