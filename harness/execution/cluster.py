@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from time import sleep
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import HarnessError
@@ -31,8 +31,10 @@ _one_at_a_time = threading.Lock()
 
 
 @contextmanager
-def connected(address: str, timeout: float = CONNECT_SECONDS) -> Iterator[Client]:
+def connected(address: str, timeout: float = CONNECT_SECONDS, *, again: bool = False) -> Iterator[Client]:
     """A client of the scheduler at `address`, such as tcp://host:8786.
+
+    With `again` one that answers and hangs up, as it does while it ends, is tried until the timeout.
 
     Raises:
         HarnessError: dask.distributed is not installed, or no scheduler answers there.
@@ -42,12 +44,19 @@ def connected(address: str, timeout: float = CONNECT_SECONDS) -> Iterator[Client
     except ImportError:
         raise HarnessError("--scheduler needs dask.distributed: python -m pip install 'distributed>=2025.1'") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # supervision reports what matters
-    try:
-        # A client of what is silent or no scheduler would try to say goodbye to it for ever, hence first this.
-        _bounded(lambda: asyncio.run(_greet(address, timeout)), timeout + 1)
-        client = _bounded(lambda: Client(address, timeout=timeout, set_as_default=False), 3 * timeout)  # type: ignore[no-untyped-call]
-    except Exception as error:  # whatever is made of bytes that were not meant for dask
-        raise HarnessError(f"--scheduler {address}: no dask scheduler answers there ({reason(error)})") from None
+    until = monotonic() + timeout
+    while True:
+        try:
+            # A client of what is silent or no scheduler would try to say goodbye to it for ever, hence first this.
+            _bounded(lambda: asyncio.run(_greet(address, timeout)), timeout + 1)
+            client = _bounded(lambda: Client(address, timeout=timeout, set_as_default=False), 3 * timeout)  # type: ignore[no-untyped-call]
+            break
+        except Exception as error:  # whatever is made of bytes that were not meant for dask
+            if not again or monotonic() > until:
+                raise HarnessError(
+                    f"--scheduler {address}: no dask scheduler answers there ({reason(error)})"
+                ) from None
+        sleep(1)
     with client:
         yield client
 
@@ -108,7 +117,7 @@ def results(
     waiting = {pack[0].run_id: pack for pack in packs}
     timeout = CONNECT_SECONDS
     while waiting:
-        with connected(address, timeout) as client:
+        with connected(address, timeout, again=timeout == RECONNECT_SECONDS) as client:
             for first, outcome in _outcomes(client, list(waiting.values()), entry, options):
                 yield waiting.pop(first), outcome
         if waiting:
