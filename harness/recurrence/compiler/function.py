@@ -134,15 +134,13 @@ class Function(Scope):
         sequence = b.add(tile.sequence, I64(vector * self.axis.sequence_step))
         unit_number = b.add(tile.first, I64(unit * self.axis.unit_step))
         pointer = b.gep(self.line("tokens", self.t, kind=I32), [sequence], source_etype=I32)
-        if self.shapes.across_units:
-            token = self.lanes.splat(b.load(pointer, typ=I32), kind)
-            steps = ir.Constant(places, list(range(n)))
+        across = self.shapes.across_units
+        token = self.lanes.splat(b.load(pointer, typ=I32), kind) if across else b.load(pointer, typ=kind, align=32)
+        steps = ir.Constant(places, list(range(n)) if across else [0] * n)
+        there = known = b.icmp_signed(">=", token, _same(kind, 0))
+        if across:
             units = b.add(self.lanes.splat(unit_number, places), steps)
-            there = b.icmp_signed("<", units, _same(places, self.shapes.H))
-        else:
-            token, steps = b.load(pointer, typ=kind, align=32), ir.Constant(places, [0] * n)
-            there = b.icmp_signed(">=", token, _same(kind, 0))
-        there = b.and_(there, b.icmp_signed(">=", token, _same(kind, 0)))
+            there = b.and_(known, b.icmp_signed("<", units, _same(places, self.shapes.H)))
         for term in self.program.terms:
             if term.accumulator == accumulator and term.operand is None:
                 row = b.add(self.lanes.splat(b.add(I64(term.block * self.shapes.H), unit_number), places), steps)

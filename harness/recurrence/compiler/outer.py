@@ -7,6 +7,7 @@ the lanes are units.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from llvmlite import ir
@@ -99,11 +100,8 @@ def _tile(
         with axis.sequences() as sequence:
             others = [axis.load(other, b.add(j, I64(m)), sequence, right.n) for m in range(width)]
             others = [f.masked(value, sequence) for value in others]
-            for k in range(height):
-                value = axis.load(own, b.add(i, I64(k)), sequence, left.n)
-                for m in range(width):
-                    cell = sums[k * width + m]
-                    b.store(lanes.fma(value, others[m], b.load(cell, typ=lanes.vector)), cell)
+            owns = (axis.load(own, b.add(i, I64(k)), sequence, left.n) for k in range(height))
+            _add_products(f, owns, others, sums)
     for k in range(height):
         for m in range(width):
             index = b.add(b.mul(b.add(i, I64(k)), I64(right.n)), b.add(j, I64(m)))
@@ -135,11 +133,8 @@ def _tile_of_units(
             own, other = left.at(f, step), right.at(f, step)
             at = [b.add(j, I64(m * lanes.width)) for m in range(width)]
             others = [axis.load(other, unit, sequence, right.n) for unit in at]
-            for k in range(height):
-                value = axis.operand(own, b.add(i, I64(k)), sequence, left.n)
-                for m in range(width):
-                    cell = sums[k * width + m]
-                    b.store(lanes.fma(value, others[m], b.load(cell, typ=lanes.vector)), cell)
+            owns = (axis.operand(own, b.add(i, I64(k)), sequence, left.n) for k in range(height))
+            _add_products(f, owns, others, sums)
         for number, cell in enumerate(sums):
             b.store(b.load(cell, typ=lanes.vector), place_of(number, sequence))
     length = f.shapes.padded(right.n)
@@ -155,6 +150,14 @@ def _sums(f: Scope, n: int) -> list[ir.Value]:
     """Places for n vectors, which LLVM keeps in registers."""
     with f.b.goto_entry_block():
         return [f.b.alloca(f.lanes.vector) for _ in range(n)]
+
+
+def _add_products(f: Scope, owns: Iterable[ir.Value], others: list[ir.Value], sums: list[ir.Value]) -> None:
+    """Each of `owns` times each of `others`, added to the sum of that pair."""
+    for k, own in enumerate(owns):
+        for m, other in enumerate(others):
+            cell = sums[k * len(others) + m]
+            f.b.store(f.lanes.fma(own, other, f.b.load(cell, typ=f.lanes.vector)), cell)
 
 
 def _add_to(f: Scope, place: ir.Value, values: list[ir.Value]) -> None:

@@ -34,20 +34,20 @@ def code_of(
         compile_it: makes both.
     """
     text = repr((_engine(), name, processor, identity))
-    path = folder() / f"{hashlib.sha256(text.encode()).hexdigest()}.bin"
-    known = _read(path)
-    if known is not None:
-        return known
+    file = f"{hashlib.sha256(text.encode()).hexdigest()}.bin"
+    with suppress(OSError, ValueError):
+        return _read(folder() / file)
     compiled = compile_it()
-    _write(path, *compiled)
+    with suppress(OSError):
+        _write(folder() / file, *compiled)
     return compiled
 
 
 def folder() -> Path:
-    """Where machine code is kept: in the user's cache."""
+    """Where machine code is kept, in the user's cache; raises OSError where there is none (see `study/content.py`)."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if not os.path.isabs(home):  # a user id without a home; the folder would appear wherever a command is called
-        home = os.path.join(tempfile.gettempdir(), f"cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
+    if not os.path.isabs(home):
+        raise OSError("no folder for caches")
     return Path(home, "vanishing-gradient-harness", "machine-code")
 
 
@@ -58,28 +58,27 @@ def _engine() -> str:
     return f"{hashlib.sha256(sources).hexdigest()} {version('llvmlite')}"
 
 
-def _read(path: Path) -> tuple[bytes, list[str]] | None:
-    with suppress(OSError, ValueError):
-        if not _private(path.parent):
-            return None
-        data = path.read_bytes()
-        if hashlib.sha256(data[CHECKSUM:]).digest() == data[:CHECKSUM]:
-            slots, _, code = data[CHECKSUM:].partition(b"\n")
-            return code, json.loads(slots)
-    return None
+def _read(path: Path) -> tuple[bytes, list[str]]:
+    """Raises OSError, ValueError: it is missing, damaged, or others could have written it."""
+    if not _private(path.parent):
+        raise PermissionError(f"{path.parent}: others can write here")
+    data = path.read_bytes()
+    if hashlib.sha256(data[CHECKSUM:]).digest() != data[:CHECKSUM]:
+        raise ValueError(f"{path}: another checksum")
+    slots, _, code = data[CHECKSUM:].partition(b"\n")
+    return code, json.loads(slots)
 
 
 def _write(path: Path, code: bytes, slots: list[str]) -> None:
     """Whole or not at all: two processes that compile the same write the same."""
     data = json.dumps(slots).encode() + b"\n" + code
-    with suppress(OSError):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _private(path.parent):
-            return
-        with tempfile.TemporaryDirectory(dir=path.parent) as own:
-            file = Path(own, path.name)
-            file.write_bytes(hashlib.sha256(data).digest() + data)
-            os.replace(file, path)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _private(path.parent):
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent) as own:
+        file = Path(own, path.name)
+        file.write_bytes(hashlib.sha256(data).digest() + data)
+        os.replace(file, path)
 
 
 def _private(folder: Path) -> bool:
