@@ -60,10 +60,10 @@ def draw(results: Results) -> Figure:
                 ax.set_xscale("log", base=2)
                 ax.set_xticks(values, ticks(values))
                 ax.minorticks_off()
-                ax.set_ylim(bottom=0)
                 style.guide(ax)
                 if i == len(PEERS) - 1:
                     ax.set_xlabel(FACTOR_NAMES[factor])
+            axes[i, 0].set_ylim(bottom=0)  # of the whole row, once all of it is drawn: it fixes the other end too
             axes[i, 0].set_ylabel(f"times faster than\n{title}")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(CELLS))
     return figure

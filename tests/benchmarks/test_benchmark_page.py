@@ -153,6 +153,18 @@ def test_the_figure_draws_the_medians(results) -> None:
     assert figure.ticks((16, 50, 64, 2000)) == ["16", "50", "", "2,000"]
 
 
+def test_no_median_lies_outside_the_figure(results) -> None:
+    step = results["step"]
+    rows = [
+        Measurement.at(row.sizes, row.quantity, "", (60.0,))
+        if row.sizes and row.sizes.T == 2000 and not row.unit
+        else row
+        for row in step.rows
+    ]
+    for ax in figure.draw({**results, "step": replace(step, rows=tuple(rows))}).axes:
+        assert max(max(line.get_ydata(), default=0) for line in ax.get_lines()) <= ax.get_ylim()[1]
+
+
 def test_goals_reasons_and_sections_have_the_same_names() -> None:
     keys = [goal.key for goal in GOALS]
     assert len(set(keys)) == len(keys)
