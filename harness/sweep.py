@@ -100,9 +100,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--engine",
-        choices=sweep_options.ENGINES,
+        type=cli.argument(sweep_options.engine),
+        metavar="E",
         default="compiled",
-        help="machine code from each cell's equations (default), or torch",
+        help="compiled: machine code from each cell's equations (default); torch: step by step",
     )
     add(
         "--device",

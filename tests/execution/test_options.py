@@ -40,12 +40,15 @@ def test_the_command_line_and_python_refuse_a_value_in_the_same_words(
     assert str(caught.value).endswith(f": {message}")
 
 
-@pytest.mark.parametrize(
-    "options", [{"jobs": 2.5}, {"jobs": None}, {"engine": "numba"}, {"engine": None}, {"retries": True}], ids=str
-)
+@pytest.mark.parametrize("options", [{"jobs": 2.5}, {"jobs": None}, {"engine": None}, {"retries": True}], ids=str)
 def test_a_value_of_another_kind_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(HarnessError, match=next(iter(options))):
         SweepOptions(**options)
+
+
+def test_the_earlier_name_of_the_compiled_engine_leads_to_its_name() -> None:
+    with pytest.raises(HarnessError, match=r"engine='numba': what numba computed .* 'compiled'"):
+        SweepOptions(engine="numba")
 
 
 @pytest.mark.parametrize(
