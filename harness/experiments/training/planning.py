@@ -13,24 +13,28 @@ from harness.experiments.training.settings import TrainingSections
 
 
 def seconds(sections: TrainingSections) -> float:
-    """Predicted seconds of one run at its full budget: measured once, one thread (docs/performance.md).
+    """Predicted seconds of one run at its full budget: measured once, one thread, in packs of four to sixteen.
 
     A fixed part per update, and one per step and sequence. A pass forward is a third of an update; a window
-    shortens the way back alone, unless the state is carried: then it is all there is to an update. Ω and flossing go
-    through the steps one by one. A probe takes as long as some fifty updates, singular values of Jacobians hundreds.
+    shortens the way back alone, unless the state is carried: then it is all there is to an update. With a loss at every
+    step torch's readout and softmax are as large a part. Ω and flossing go through the steps one by one. A probe takes
+    as long as some fifty updates, singular values of Jacobians hundreds.
     """
     cell, task, training, evaluation = sections.model, sections.task, sections.training, sections.evaluation
     width = len(cell.gates) * cell.hidden_size
     window = training.window(task.length)
     steps = window if task.carried else (task.length + 2 * window) / 3
     evaluated = task.length * evaluation.sequences / evaluation.every / 3
-    penalties = task.length * (4e-5 * (training.omega is not None) + 1e-3 * (training.flossing is not None))
-    update = 1e-4 + penalties + (steps * training.batch_size + evaluated) * seconds_per_step(cell)
+    penalties = task.length * (1.8e-5 * (training.omega is not None) + 1e-3 * (training.flossing is not None))
+    readout = 0.0 if task.shape == "sequence_to_vector" else 1e-7 + 3.5e-8 * task.output_size
+    step = seconds_per_step(cell) + readout
+    update = 2.5e-4 + penalties + (steps * training.batch_size + evaluated) * step
+    final = task.length * task.final_sequences / 3 * step
     record = sections.record
     recorded = sum(at <= training.max_updates for at in recorded_updates(record.adjoints, training.max_updates))
     # of all probes, built in or not; a plug-in's is taken to cost what most of ours do
     probes = sum(4e-6 if name == "jacobian_singular_values" else 4e-7 for name in record.probes)
-    return float(training.max_updates * update + recorded * task.length * training.batch_size * width * probes)
+    return float(training.max_updates * update + final + recorded * task.length * training.batch_size * width * probes)
 
 
 def seconds_per_step(cell: Cell) -> float:
