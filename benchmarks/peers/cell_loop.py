@@ -12,7 +12,7 @@ from torch import Tensor
 from benchmarks.peers import Array, Taken
 from benchmarks.peers.stacked import Stacked, adjoint_norms
 from benchmarks.problem import Problem
-from harness.recurrence.scan import drive
+from harness.recurrence.drive import drive
 
 
 class CellLoop(Stacked):

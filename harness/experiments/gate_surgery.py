@@ -103,7 +103,7 @@ def operate(cell: Cell, parameters: Mapping[str, Tensor], inputs: Tensor, surger
     """Run an LSTM over tokens (T, R, B), its gates set by hand at the steps `first` … `last`."""
     import torch
 
-    from harness.recurrence.scan import drive
+    from harness.recurrence.drive import drive
 
     state: State = (parameters["U"].new_zeros(*inputs.shape[1:], cell.hidden_size),) * 2
     before, error = state[1], 0.0

@@ -10,7 +10,7 @@ from torch import Tensor
 from harness.cells.cell import State
 from harness.models.decoder import Decoding
 from harness.models.model import Model
-from harness.recurrence.scan import drive
+from harness.recurrence.drive import drive
 from harness.tasks.task import Batch
 
 Rows = Sequence[Mapping[str, object]]

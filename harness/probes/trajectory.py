@@ -13,7 +13,7 @@ from torch.func import vjp, vmap
 
 from harness.cells.cell import Cell, State
 from harness.models.model import Model
-from harness.recurrence.scan import drive
+from harness.recurrence.drive import drive
 from harness.schema import Values
 
 SEQUENCES = 4  # of a batch, whose Jacobians are taken: they are alike, and dear

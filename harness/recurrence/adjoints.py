@@ -1,8 +1,7 @@
 """Adjoint norms, written down while a backward pass goes through a recurrence.
 
 The adjoint of h_t is ∂L/∂h_t, total: through every path from h_t to the loss. Far from the loss it is smaller than any
-float32, and often than any float64, so the pass carries it scaled: a float with a power of two of its own per sequence.
-Powers of two are exact, so scaling changes no digit.
+float32, and often than any float64, so the pass carries it scaled (scaled.py).
 """
 
 from __future__ import annotations
@@ -10,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import log10
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from harness.recurrence.scaled import Scaled, largest, rescaled, times_two_to
 from harness.schema import Array
 
 State = tuple[Tensor, ...]
@@ -24,38 +25,59 @@ State = tuple[Tensor, ...]
 class AdjointRecorder:
     """What one backward pass wrote down; arrays are (T, R), entry [t−1, r] is log₁₀ mean_b ‖B·∂L/∂·_t‖₂.
 
-    A model of several recurrences (encoder and decoder) gives each a part of the recorder, in the order of time.
+    Its own arrays are those of the first layer's forward direction; `layer` has those of others. A model of several
+    recurrences in turn (encoder and decoder) gives each a part of the recorder, in the order of time.
     """
 
     log10_adjoint: Array | None = None
     log10_immediate: Array | None = None
     log10_adjoint_cell: Array | None = None
     parts: list[AdjointRecorder] = field(default_factory=list)
+    others: dict[tuple[int, bool], AdjointRecorder] = field(default_factory=dict)
 
     def part(self) -> AdjointRecorder:
         """A recorder for the next recurrence."""
         self.parts.append(AdjointRecorder())
         return self.parts[-1]
 
-    def rows(self) -> list[dict[str, Array | None]]:
-        """What was written, one mapping a replica, parts joined in the order of time.
+    def layer(self, ℓ: int, *, backward: bool = False) -> AdjointRecorder:
+        """A recorder for one direction of layer ℓ, counted from 1."""
+        return self if (ℓ, backward) == (1, False) else self.others.setdefault((ℓ, backward), AdjointRecorder())
+
+    def rows(self) -> list[list[dict[str, Any]]]:
+        """What was written: for each replica a mapping a layer and direction, parts joined in the order of time.
 
         Raises:
             ValueError: no backward pass has filled it.
         """
         read = self.parts or [self]
-        names = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")
-        written: dict[str, list[Array]] = {}
-        for name in names:
-            arrays = [getattr(recorder, name) for recorder in read]
-            written[name] = [array for array in arrays if array is not None]
-        if len(written[names[0]]) < len(read):
-            raise ValueError("no backward pass has filled this recorder")
-        joined = {name: np.concatenate(arrays) if arrays else None for name, arrays in written.items()}
-        replicas = written[names[0]][0].shape[1]
+        keys = sorted({(1, False), *(key for recorder in read for key in recorder.others)})
+        layers = [_joined([recorder.layer(ℓ, backward=backward) for recorder in read]) for ℓ, backward in keys]
+        replicas = layers[0]["log10_adjoint"].shape[1]
         return [
-            {name: None if array is None else array[:, r] for name, array in joined.items()} for r in range(replicas)
+            [
+                {"layer": ℓ, "direction": "backward" if backward else "forward", **_of(own, r)}
+                for (ℓ, backward), own in zip(keys, layers, strict=True)
+            ]
+            for r in range(replicas)
         ]
+
+
+PER_STEP = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")
+
+
+def _joined(recorders: list[AdjointRecorder]) -> dict[str, Any]:
+    written: dict[str, Any] = {}
+    for name in PER_STEP:
+        arrays = [array for recorder in recorders if (array := getattr(recorder, name)) is not None]
+        if name == PER_STEP[0] and len(arrays) < len(recorders):
+            raise ValueError("no backward pass has filled this recorder")
+        written[name] = np.concatenate(arrays) if arrays else None
+    return written
+
+
+def _of(written: dict[str, Any], r: int) -> dict[str, Any]:
+    return {name: None if array is None else array[:, r] for name, array in written.items()}
 
 
 def log10_mean_norm(gradients: Tensor, exponents: Tensor | None = None) -> Array:
@@ -80,34 +102,45 @@ def log10_mean(norms: Array, exponents: Array | None) -> Array:
         return np.asarray(np.log10((norms * np.exp2(relative)).sum(-1)) + top * log10(2))
 
 
-def immediate_norms(gradient: Tensor, T: int, window: int) -> Array:
+def immediate_norms(gradient: Scaled, T: int, window: int) -> Array:
     """log₁₀ mean_b ‖B·∂⁺L/∂h_t‖₂ as (T, R), from the gradient of h_T (R, B, H) or of h_1 … h_T (T, R, B, H)."""
-    steps = gradient if gradient.dim() == 4 else gradient.unsqueeze(0)
+    values, exponents = gradient.values, gradient.exponents
+    steps, scales = (values, exponents) if values.dim() == 4 else (values.unsqueeze(0), exponents.unsqueeze(0))
     norms = np.full((T, steps.shape[1]), -np.inf)
     last = steps[-window:]
-    norms[T - len(last) :] = log10_mean_norm(last)
+    norms[T - len(last) :] = log10_mean_norm(last, scales[-window:] if scales.any() else None)
     return norms
 
 
+@dataclass(frozen=True)
+class Replayed:
+    """What a backward pass with scaled adjoints finds: levels (T, R), and the gradient of each step's drive."""
+
+    log10_adjoint: Array
+    log10_adjoint_cell: Array | None
+    drive: Scaled | None
+
+
 def replay(
-    step: Callable[[State, int], State],
+    step: Callable[[State, Tensor], State],
     states: Sequence[State],
-    immediate: Callable[[int], Tensor | None],
+    drive: Tensor,
+    immediate: Callable[[int], Scaled | None],
     *,
     window: int,
     final: Sequence[Tensor | None] = (),
-) -> tuple[Array, Array | None]:
+    inputs: bool = False,
+) -> Replayed:
     """Go backwards through a recurrence one step at a time, with scaled adjoints: a_{t−1} = J_tᵀ a_t + ∂⁺L/∂h_{t−1}.
 
     Args:
-        step: (state at t−1, t) → state at t, differentiable in the state; t counts from 1.
+        step: (state at t−1, drive at t) → state at t, differentiable in both.
         states: the T+1 states from t = 0, each a tuple of (R, B, H).
-        immediate: t → ∂⁺L/∂h_t (R, B, H), or None where the loss does not see h_t directly.
+        drive: what the inputs contribute to each step, (T, R, B, n).
+        immediate: t → ∂⁺L/∂h_t (R, B, H), or None where the loss does not see h_t directly; t counts from 1.
         window: only t = T−K+1 … T are visited; the others are exact zeros.
         final: gradients of the last state's other parts (c_T), if the loss sees them.
-
-    Returns:
-        log10_adjoint (T, R), and log10_adjoint_cell (T, R) where the state has a second part.
+        inputs: whether the gradient of the drive is wanted.
     """
     T, parts = len(states) - 1, len(states[0])
     R, B, _ = states[0][0].shape
@@ -117,24 +150,29 @@ def replay(
         if gradient is not None:
             carried[part] = gradient
     exponents = torch.zeros(R, B, device=carried[0].device)
+    driven = Scaled(torch.zeros_like(drive), torch.zeros(T, R, B, device=drive.device)) if inputs else None
     # One step at a time, each a graph of its own, so that the adjoint can be rescaled between them: unscaled, that of a
     # linear network with ρ = .6 is below the smallest float32 (1.4e-45) after 203 steps.
     for t in range(T, max(T - window, 0), -1):
         now = immediate(t)
         if now is not None:
-            carried, exponents = _add(carried, exponents, now)
+            carried, exponents = _added(carried, exponents, now)
         with torch.enable_grad():
             previous = tuple(part.detach().requires_grad_() for part in states[t - 1])
-            following = step(previous, t)
+            z = drive[t - 1].detach().requires_grad_()  # autograd refuses a part of a state that hangs on nothing
+            following = step(previous, z)
             # h_t is a function of c_t: c's total adjoint is what came from t+1 plus what comes through h_t
             totals = _totals(following, carried) if parts > 1 else list(carried)
         for part, total in enumerate(totals):
             written[part][t - 1] = log10_mean_norm(total, exponents)
+        wanted = (*previous, z) if driven is not None else previous
+        gradients = torch.autograd.grad(following, wanted, carried, allow_unused=True)
+        if driven is not None and gradients[-1] is not None:
+            driven.values[t - 1], driven.exponents[t - 1] = gradients[-1], exponents
         # Back through the step, then rescale to entries in [½, 1): only a factor of 2¹²⁶ in one step could underflow.
-        gradients = torch.autograd.grad(following, previous, carried, allow_unused=True)
-        carried = [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, previous, strict=True)]
-        carried, exponents = _rescaled(carried, exponents)
-    return written[0], written[1] if parts > 1 else None
+        carried = [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, previous, strict=False)]
+        carried, exponents = rescaled(carried, exponents)
+    return Replayed(written[0], written[1] if parts > 1 else None, driven)
 
 
 def _totals(following: State, carried: Sequence[Tensor]) -> list[Tensor]:
@@ -145,36 +183,10 @@ def _totals(following: State, carried: Sequence[Tensor]) -> list[Tensor]:
     return [carried[0], *rest]
 
 
-def _rescaled(parts: list[Tensor], exponents: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Each sequence's adjoint brought to a largest entry in [½, 1), the power of two moved into its exponent."""
-    shift = _exponent(_largest(parts))
-    shift = torch.where(torch.isfinite(shift), shift, 0.0)
-    return [_times_two_to(-shift, part) for part in parts], exponents + shift
-
-
-def _add(parts: list[Tensor], exponents: Tensor, gradient: Tensor) -> tuple[list[Tensor], Tensor]:
-    """An unscaled gradient added to the first part, at the larger of the two scales; a zero has no scale."""
-    own = _exponent(gradient.abs().amax(-1))
-    carried = torch.where(_largest(parts) > 0, exponents, -torch.inf)
-    scale = torch.maximum(own, carried)
-    scale = torch.where(torch.isfinite(scale), scale, 0.0)
-    moved = [_times_two_to(exponents - scale, part) for part in parts]
-    moved[0] = moved[0] + _times_two_to(-scale, gradient)
-    return moved, scale
-
-
-def _times_two_to(exponents: Tensor, part: Tensor) -> Tensor:
-    """part·2^e with e (R, B), half of e at a time: torch makes 2^e in e's own type, and float32 ends at 2¹²⁷."""
-    e = exponents.unsqueeze(-1).to(part.dtype)
-    half = (e / 2).floor()
-    return torch.ldexp(torch.ldexp(part, half), e - half)
-
-
-def _largest(parts: Sequence[Tensor]) -> Tensor:
-    return torch.stack([part.abs().amax(-1) for part in parts]).amax(0)  # (R, B)
-
-
-def _exponent(largest: Tensor) -> Tensor:
-    """e with 2^(e−1) ≤ x < 2^e; −inf for zero; 0 for what is not finite, which no scale would help."""
-    exponent = torch.frexp(largest).exponent.to(torch.get_default_dtype())
-    return torch.where(largest > 0, torch.where(torch.isfinite(largest), exponent, 0.0), -torch.inf)
+def _added(parts: list[Tensor], exponents: Tensor, now: Scaled) -> tuple[list[Tensor], Tensor]:
+    """A gradient added to the first part, at the larger of the two scales; a zero has no scale."""
+    alive = torch.where(largest(parts) > 0, 0.5, 0.0).unsqueeze(-1)
+    total = Scaled(alive, exponents) + Scaled(now.values.abs().amax(-1, keepdim=True), now.exponents)
+    moved = [times_two_to(exponents - total.exponents, part) for part in parts]
+    moved[0] = moved[0] + times_two_to(now.exponents - total.exponents, now.values)
+    return moved, total.exponents

@@ -1,4 +1,4 @@
-"""A cell over time: one function, two engines behind it.
+"""Recurrences over time: one function, two engines behind it.
 
 The torch engine runs the cell's own `step`, any cell on any device, and can be differentiated twice. The compiled
 engine makes machine code for the whole sequence from the cell's equations (docs/engine.md). Both fill an
@@ -7,13 +7,14 @@ engine makes machine code for the whole sequence from the cell's equations (docs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor
 
 from harness.cells.cell import Cell, State
-from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, replay
+from harness.recurrence import stepwise
+from harness.recurrence.adjoints import AdjointRecorder
+from harness.recurrence.layers import Stack
 
 Parameters = Mapping[str, Tensor]
 
@@ -46,88 +47,45 @@ def scan(
     Raises:
         ValueError: a token is outside the alphabet.
     """
-    inputs = inputs.to(parameters["U"].dtype) if inputs.is_floating_point() else inputs.long()
-    K = min(window or len(inputs), len(inputs))
-    if engine == "compiled":
-        from harness.recurrence.compiler.recurrence import run, untraceable
-
-        if untraceable(cell) is None:
-            if inputs.dim() == 3:
-                check_tokens(inputs, parameters["U"].shape[2])
-            return run(
-                cell, cell.parametrize(parameters), inputs, state, window=K, every_step=every_step, recorder=recorder
-            )
-    return _steps(cell, parameters, inputs, state, window=K, every_step=every_step, recorder=recorder)
+    return scan_layers(
+        Stack.single(cell), parameters, inputs, state,
+        window=window, every_step=every_step, engine=engine, recorder=recorder,
+    )  # fmt: skip
 
 
-def _steps(
-    cell: Cell,
+def scan_layers(
+    stack: Stack,
     parameters: Parameters,
     inputs: Tensor,
     state: State,
     *,
-    window: int,
-    every_step: bool,
-    recorder: AdjointRecorder | None,
+    window: int | None = None,
+    every_step: bool = False,
+    engine: str = "torch",
+    recorder: AdjointRecorder | None = None,
+    masks: Sequence[Tensor | None] = (),
 ) -> tuple[Tensor, State]:
-    """The torch engine: the cell's `step`, T times."""
-    parameters = cell.parametrize(parameters)
-    T = len(inputs)
-    cut = T - window
-    states = [tuple(part.detach() for part in state) if cut else state]
-    z = drive(parameters, inputs)
-    # Before the window no graph is made: truncated BPTT then costs what its window costs, in time and in memory.
-    with torch.no_grad():
-        for t in range(cut):
-            states.append(cell.step(parameters, states[-1], z[t]))
-    for t in range(cut, T):
-        states.append(cell.step(parameters, states[-1], z[t]))
-    output = torch.stack([s[0] for s in states[1:]]) if every_step else states[-1][0]
-    if recorder is not None and output.requires_grad:
-        # The recorder goes back a second time, through detached copies: training's own gradient is the same, bit for
-        # bit, with and without it.
-        frozen = {name: value.detach() for name, value in parameters.items()}
-        constants = [tuple(part.detach() for part in s) for s in states]
-        driven = z.detach().requires_grad_()  # autograd refuses a part of a state that hangs on the input alone
-        output = output.view_as(output)  # the loss sees this node alone: its gradient is the immediate one
+    """Run layers of cells over a sequence; what is not said here is as in `scan`.
 
-        def write(gradient: Tensor) -> None:
-            def immediate(t: int) -> Tensor | None:
-                return gradient[t - 1] if every_step else gradient if t == T else None
+    Args:
+        parameters: of all directions, each name with its direction's suffix, and those between the layers.
+        state: the state before the first step, as `Stack.split` takes it apart.
+        masks: of dropout after each layer but the last, (T, R, B, H), with entries 0 and 1/(1 − p); None: no dropout.
 
-            def step(previous: State, t: int) -> State:
-                return cell.step(frozen, previous, driven[t - 1])
-
-            recorder.log10_adjoint, second = replay(step, constants, immediate, window=window)
-            recorder.log10_adjoint_cell = second if "c" in cell.states else None
-            recorder.log10_immediate = immediate_norms(gradient, T, window)
-
-        output.register_hook(write)  # type: ignore[no-untyped-call]
-    return output, states[-1]
-
-
-def drive(parameters: Parameters, inputs: Tensor) -> Tensor:
-    """U x_t + b_x for all t at once, (T, R, B, G·H); a token is a one-hot row, −1 a row of zeros.
-
-    Raises:
-        ValueError: a token is outside the alphabet; it would otherwise be a row of zeros, without a word.
+    Returns:
+        the last layer's output at every step (T, R, B, H), or without `every_step` at its last (R, B, H), which of a
+        backward direction is the first step of the sequence; and the state after the last step.
     """
-    U = parameters["U"]
-    R, _, D = U.shape
-    # The input's share of all steps is one large product: only W h_{t−1} has to wait for the step before.
-    if inputs.dim() == 3:
-        check_tokens(inputs, D)
-        inputs = (inputs.unsqueeze(-1) == torch.arange(D, device=inputs.device)).to(U.dtype)
-    T, _, B, _ = inputs.shape
-    rows = inputs.transpose(0, 1).reshape(R, T * B, D)
-    return torch.baddbmm(parameters["b_x"].unsqueeze(1), rows, U.mT).view(R, T, B, -1).transpose(0, 1)
+    inputs = inputs.to(parameters["U"].dtype) if inputs.is_floating_point() else inputs.long()
+    K = min(window or len(inputs), len(inputs))
+    masks = [*masks, *[None] * (len(stack.layers) - len(masks))]
+    if engine == "compiled":
+        from harness.recurrence.compiler import recurrence
 
-
-def check_tokens(tokens: Tensor, D: int) -> None:
-    """Refuse tokens that are none of an alphabet of D, nor −1.
-
-    Raises:
-        ValueError: one is outside.
-    """
-    if tokens.numel() and (tokens.min() < -1 or tokens.max() >= D):
-        raise ValueError(f"tokens {int(tokens.min())} … {int(tokens.max())}, expected −1 … {D - 1}")
+        if all(recurrence.untraceable(direction.cell) is None for direction in stack.directions):
+            return recurrence.run(
+                stack, parameters, inputs, state, window=K, every_step=every_step, recorder=recorder, masks=masks
+            )
+    return stepwise.run(
+        stack, parameters, inputs, state, window=K, every_step=every_step, recorder=recorder, masks=masks
+    )

@@ -14,7 +14,8 @@ from torch import Tensor
 from harness.cells import CELLS
 from harness.cells.cell import Cell, State, recurrent
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.scan import drive, scan
+from harness.recurrence.drive import drive
+from harness.recurrence.scan import scan
 from harness.study.spec import setting
 
 Results = dict[str, np.ndarray]  # by name, the replica first

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from harness.cells import CELLS
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.scan import drive, scan
+from harness.recurrence.drive import drive
+from harness.recurrence.scan import scan
 
 T, R, B, D, H = 12, 2, 3, 8, 5
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scan_problems import CASES, answer, assert_close, problem, same_bits
 
-from harness.recurrence.compiler import forward_arrays, recurrence
+from harness.recurrence.compiler import forward_arrays, sequence
 
 
 class Counted(forward_arrays.ForwardArrays):
@@ -31,7 +31,7 @@ class Counted(forward_arrays.ForwardArrays):
 def arrays(monkeypatch) -> type[Counted]:
     """The class of all arrays from here on; its `steps` are set by a test."""
     kind = type("Arrays", (Counted,), {"segments": []})
-    monkeypatch.setattr(recurrence, "ForwardArrays", kind)
+    monkeypatch.setattr(sequence, "ForwardArrays", kind)
     return kind
 
 

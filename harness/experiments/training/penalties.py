@@ -13,7 +13,8 @@ from torch import Tensor
 
 from harness.cells.cell import Cell, State
 from harness.models.model import Model, Parameters
-from harness.recurrence.scan import drive, scan
+from harness.recurrence.drive import drive
+from harness.recurrence.scan import scan
 from harness.rng import generator
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ def backward(
     """Emit `name(table)`: steps to − 1 down to `from`, in chunks whose weights' gradients are taken at once.
 
     Args:
-        every: the loss sees every h_t: its gradient is added at each step.
-        inputs: the products that give the gradient of real inputs, if it is wanted.
+        every: the loss sees every h_t: its gradient is added at each step, with a power of two of its own.
+        inputs: the products that give the gradient of real inputs, if it is wanted; it is left with E_t beside it.
     """
     f = Function(module, name, program, shapes, layouts)
     emitter = BackwardStep(f, every=every, inputs=inputs)
@@ -207,12 +207,13 @@ class BackwardStep:
             self._input_gradient(self.inputs)
 
     def _input_gradient(self, layout: PassLayout) -> None:
-        """∂L/∂x_t = Uᵀ δ_t."""
-        f, b = self.f, self.b
+        """∂L/∂x_t = 2^E_t Uᵀ δ_t: the product, and E_t of each sequence."""
+        f = self.f
         leaf = self.program.graph.leaf("x")
-
-        def rows(array: str, offset: int) -> ir.Value:
-            return self.panel(b.sub(self.t, self.start), int(array.removeprefix("unscaled")))
+        kind = self.lanes.integers
+        with f.columns() as column:
+            E = f.get(self._row(f.pointer("scales"), self.slot(0), kind), 0, column, kind)
+            f.put(E, f.line("dx_scales", self.t, kind=kind.element), 0, column)
 
         def read(node: Node, tile: Tile, unit: int, vector: int) -> ir.Value | None:
             return tile.accumulators["x", unit, vector]
@@ -221,7 +222,7 @@ class BackwardStep:
             out = f.rows("dx", self.t, count=self.shapes.D)
             emitter.save(value, out, emitter.unit(tile, unit), tile, vector)
 
-        emitter = PassEmitter(self.lanes, self.shapes, rows, read, write)
+        emitter = PassEmitter(self.lanes, self.shapes, self.rows, read, write)
         emitter.emit(Pass(stores=[leaf]), layout, f.pointer("input_weights"), None)
 
     def _constants(self) -> None:
@@ -250,13 +251,14 @@ class BackwardStep:
             for reach in self.reaches:
                 E = lanes.largest(E, f.get(self._row(tops, self.slot(reach), kind), 0, column, kind))
             if self.every:
-                E = lanes.largest(E, self._size_now(column))
+                now = f.get(f.line("immediate_scales", self.t, kind=kind.element), 0, column, kind)
+                E = lanes.largest(E, b.add(self._size_now(column), now))
             E = b.select(b.icmp_signed("<=", E, lanes.whole(NONE // 2)), lanes.whole(0), E)
             f.put(E, self._row(scales, self.slot(0), kind), 0, column)
             for place, reach in enumerate(self.reaches):
                 then = f.get(self._row(scales, self.slot(reach), kind), 0, column, kind)
                 f.put(lanes.power(b.sub(then, E)), factors, place, column)
-            halves = [*lanes.halves(E), *(lanes.halves(b.sub(lanes.whole(0), E)) if self.every else ())]
+            halves = [*lanes.halves(E), *(lanes.halves(b.sub(now, E)) if self.every else ())]
             for place, half in enumerate(halves):
                 f.put(half, factors, len(self.reaches) + place, column)
         with f.axis.sequences() as sequence:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import log10
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from harness.recurrence.adjoints import AdjointRecorder, immediate_norms
+from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, log10_mean_norm
 from harness.recurrence.compiler.backward import NONE
 from harness.recurrence.compiler.forward_arrays import ForwardArrays, at, saved_name
+from harness.recurrence.compiler.layout import Rows
 from harness.recurrence.compiler.memory import Array, empty, zeros
 from harness.recurrence.compiler.partial import PARTIAL
+from harness.recurrence.scaled import Scaled
+
+
+@dataclass(frozen=True)
+class ScaledRows(Scaled):
+    """A scaled gradient (T, R, B, n), and the same numbers as they lie for compiled code."""
+
+    rows: Rows
 
 
 class BackwardArrays:
     """Rings of what is carried from step to step, and what is summed over the steps."""
 
     def __init__(
-        self, forward: ForwardArrays, every: Tensor | None, final: list[Tensor | None], *, inputs: bool
+        self, forward: ForwardArrays, every: Scaled | None, final: list[Tensor | None], *, inputs: bool
     ) -> None:
         self.forward = forward
         k, R = forward.kernel, forward.R
@@ -48,6 +58,7 @@ class BackwardArrays:
         self.scratch = forward.scratch("backward")
         self.weights = k.packed("backward", forward.flat)
         self.dx = zeros((R, forward.T, *s.rows(s.D)), k.dtype) if inputs else None
+        self.dx_scales = zeros((R, forward.T, s.W), k.integer)
         self.input_weights = k.packed("inputs", forward.flat) if inputs else None
         self._seed([None if g is None else g.numpy() for g in final])
         self.immediate: Array | None = None
@@ -55,14 +66,28 @@ class BackwardArrays:
         self.untouched = {
             lag - forward.T: g for lag, g in delayed.items() if lag >= forward.T
         }  # values from before the first step
+        self.immediate_scales = zeros((R, forward.T, s.W), k.integer)
         if every is not None or delayed:
-            self.immediate = zeros((R, forward.T, *rows), k.dtype)
-            seen = s.view(self.immediate, s.H)  # (R, T, B, H)
-            if every is not None:
-                seen[...] = every.numpy().transpose(1, 0, 2, 3)
-            for lag, g in delayed.items():
-                if lag < forward.T:
-                    seen[:, forward.T - 1 - lag] += g
+            self._see(every, delayed)
+
+    def _see(self, every: Scaled | None, delayed: dict[int, Array]) -> None:
+        """The loss' own gradient of each h_t, as rows and exponents."""
+        k, s, T = self.kernel, self.kernel.shapes, self.forward.T
+        if isinstance(every, ScaledRows) and every.rows.fits(s) and not delayed:
+            self.immediate = every.rows.array
+        else:
+            self.immediate = zeros((self.R, T, *s.rows(s.H)), k.dtype)
+        seen, scales = s.view(self.immediate, s.H), self.immediate_scales[..., : s.B]  # (R, T, B, H), (R, T, B)
+        if every is not None:
+            scales[...] = every.exponents.numpy().swapaxes(0, 1)
+            if not isinstance(every, ScaledRows) or self.immediate is not every.rows.array:
+                seen[...] = every.values.numpy().swapaxes(0, 1)
+        for lag, g in delayed.items():
+            t = T - 1 - lag
+            if t >= 0:
+                before = Scaled(torch.from_numpy(seen[:, t]), torch.from_numpy(scales[:, t]))
+                total = before + Scaled.plain(torch.from_numpy(g))
+                seen[:, t], scales[:, t] = total.values.numpy(), total.exponents.numpy()
 
     def _seed(self, final: list[Array | None]) -> None:
         """The loss' gradient of the last state stands where the step after it would have left its share."""
@@ -96,17 +121,20 @@ class BackwardArrays:
         table |= {f"gradient{i}": at(a) for i, a in enumerate(self.matrices)}
         table |= {"sums": at(self.sums), "levels": at(self.levels, 1)}
         if self.immediate is not None:
-            table["immediate"] = at(self.immediate, 1)
+            table |= {"immediate": at(self.immediate, 1), "immediate_scales": at(self.immediate_scales, 1)}
         if self.dx is not None and self.input_weights is not None:
-            table |= {"dx": at(self.dx, 1), "input_weights": at(self.input_weights)}
+            table |= {"dx": at(self.dx, 1), "dx_scales": at(self.dx_scales, 1)}
+            table["input_weights"] = at(self.input_weights)
         k.call("backward" + "_every" * (self.immediate is not None) + "_inputs" * (self.dx is not None), table, self.R)
 
-    def inputs(self) -> Tensor | None:
-        """∂L/∂x (T, R, B, D), where it is wanted."""
+    def inputs(self) -> ScaledRows | None:
+        """∂L/∂x_t, where it is wanted."""
         if self.dx is None:
             return None
         s = self.kernel.shapes
-        return torch.from_numpy(s.view(self.dx, s.D)).transpose(0, 1)
+        rows = Rows(self.dx, s.D, s)
+        exponents = torch.from_numpy(self.dx_scales[..., : s.B]).transpose(0, 1)
+        return ScaledRows(torch.from_numpy(rows.view), exponents, rows)
 
     def parameters(self) -> dict[str, Array]:
         """Gradients of the parameters."""
@@ -143,8 +171,12 @@ class BackwardArrays:
                 out.append(total.astype(self.kernel.dtype))
         return out
 
-    def record(self, recorder: AdjointRecorder, seen: Tensor | None) -> None:
-        """Levels of all steps within the window; before it true zeros."""
+    def record(self, recorder: AdjointRecorder, every: Scaled | None, last: Scaled | None) -> None:
+        """Levels of all steps within the window; before it true zeros.
+
+        Args:
+            every, last: the loss' own gradient of h_1 … h_T, and of h_T besides.
+        """
         T, forward = self.forward.T, self.forward
         sums, tops = self.levels.transpose(3, 1, 0, 2)  # each (T, R, bases)
         with np.errstate(divide="ignore"):
@@ -153,5 +185,10 @@ class BackwardArrays:
         recorder.log10_adjoint = levels[..., 0]
         if forward.call.cell_state:
             recorder.log10_adjoint_cell = levels[..., 1]
-        if seen is not None:
-            recorder.log10_immediate = immediate_norms(seen, T, forward.call.window)
+        if every is not None:
+            recorder.log10_immediate = immediate_norms(every, T, forward.call.window)
+            if last is not None:
+                last = Scaled(every.values[-1], every.exponents[-1]) + last
+                recorder.log10_immediate[-1] = log10_mean_norm(last.values, last.exponents)
+        elif last is not None:
+            recorder.log10_immediate = immediate_norms(last, T, forward.call.window)

@@ -183,7 +183,7 @@ def backward_layout(program: Program, shapes: Shapes) -> list[PassLayout]:
 def input_layout(program: Program, shapes: Shapes) -> PassLayout:
     """The products that give ∂L/∂x_t, D rows, from the deltas of a step."""
     sources = [
-        Source(f"unscaled{term.accumulator}", 0, shapes.H, [("x", term.matrix, term.block)])
+        Source(f"delta{term.accumulator}", 0, shapes.H, [("x", term.matrix, term.block)])
         for term in program.terms
         if term.operand is None
     ]
@@ -241,3 +241,21 @@ def chunk(program: Program, shapes: Shapes) -> int:
     """Steps whose deltas are gathered before the gradients of weights are taken from them."""
     rows = (len(program.deltas) + len(program.vectors)) * shapes.H  # whichever the lanes are: so the bits are the same
     return int(min(max(CHUNK_BYTES // (rows * shapes.W * (8 if shapes.double else 4)), 4), 32))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """n units of a whole sequence for all replicas, as compiled code has them: (R, T, …), with `shapes.rows(n)` a step."""
+
+    array: Any
+    n: int
+    shapes: Shapes
+
+    @property
+    def view(self) -> Any:
+        """The same numbers as (T, R, B, n)."""
+        return self.shapes.view(self.array, self.n).swapaxes(0, 1)
+
+    def fits(self, shapes: Shapes) -> bool:
+        """Whether code for `shapes` can read the array as it lies."""
+        return self.shapes.rows(self.n) == shapes.rows(self.n) and self.shapes.double == shapes.double

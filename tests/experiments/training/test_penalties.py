@@ -17,7 +17,7 @@ from harness.errors import StudyError
 from harness.experiments.training.penalties import SLOPES, lyapunov_exponents, omega_gradient, orthogonal_gradient
 from harness.experiments.training.replicas import Replicas
 from harness.experiments.training.settings import Training
-from harness.recurrence.scan import drive
+from harness.recurrence.drive import drive
 from harness.registry import read
 from harness.study.plan import Run
 

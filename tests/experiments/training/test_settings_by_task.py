@@ -20,7 +20,7 @@ from harness.experiments.training.batches import _unscored
 from harness.experiments.training.settings import Training
 from harness.models import MODELS, readout
 from harness.models.model import Model
-from harness.recurrence.scan import drive
+from harness.recurrence.drive import drive
 from harness.registry import read
 from harness.study.plan import plan
 from harness.tasks import TASKS

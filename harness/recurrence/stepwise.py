@@ -1,0 +1,167 @@
+"""The torch engine: the steps of each cell, layer after layer; any cell, any device, differentiable twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.cells.cell import State
+from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, replay
+from harness.recurrence.drive import drive
+from harness.recurrence.layers import Direction, Layer, Parameters, Stack, joined, of_direction, of_input
+from harness.recurrence.scaled import Scaled
+
+
+@dataclass(frozen=True)
+class Trail:
+    """What a direction went through: its parameters as the equations use them, T + 1 states, and the drives."""
+
+    direction: Direction
+    parameters: Parameters
+    states: list[State]
+    drive: Tensor
+
+
+def run(
+    stack: Stack,
+    parameters: Parameters,
+    inputs: Tensor,
+    state: State,
+    *,
+    window: int,
+    every_step: bool,
+    recorder: AdjointRecorder | None,
+    masks: Sequence[Tensor | None],
+) -> tuple[Tensor, State]:
+    """`scan_layers`' arguments, results and gradients."""
+    trails: list[Trail] = []
+    outputs: dict[int, Tensor] = {}
+    starts = stack.split(state)
+    x = inputs
+    only_last = not every_step and not stack.residual
+    for ℓ, layer in enumerate(stack.layers, start=1):
+        own = [_steps(direction, parameters, x, starts[len(trails) + i], window) for i, direction in enumerate(layer)]
+        trails += own
+        if ℓ == len(stack.layers) and only_last:
+            break
+        h = joined(layer, [torch.stack([s[0] for s in trail.states[1:]]) for trail in own])
+        outputs[ℓ] = h
+        y = stack.passed(ℓ, parameters, h, masks[ℓ - 1])
+        x = y + x if stack.residual and ℓ > 1 else y
+    if only_last:
+        ends = [trail.states[-1][0] for trail in own]
+        output = ends[0] if len(ends) == 1 else torch.cat(ends, -1)
+    else:
+        output = x if every_step else stack.last_step(x)
+    last = [part for trail in trails for part in trail.states[-1]]
+    if recorder is not None and output.requires_grad:
+        # The recorder goes back a second time, through detached copies: training's own gradient is the same, bit for
+        # bit, with and without it.
+        frozen = {name: parameter.detach() for name, parameter in parameters.items()}
+        back = _Back(stack, frozen, masks, window, trails, outputs, recorder)
+
+        def listen(gradient: Tensor | None, *parts: Tensor | None) -> None:
+            gradient = torch.zeros_like(output) if gradient is None else gradient.detach()
+            if not every_step:
+                gradient = stack.at_last_step(gradient, len(x)) if stack.residual else gradient.unsqueeze(0)
+            back(Scaled.plain(gradient), [None if part is None else part.detach() for part in parts])
+
+        output, *last = _Watched.apply(listen, output, *last)  # type: ignore[no-untyped-call]
+    return output, tuple(last)
+
+
+def _steps(direction: Direction, parameters: Parameters, x: Tensor, state: State, window: int) -> Trail:
+    own = direction.own(parameters)
+    z = drive(own, direction.ordered(x))
+    cell, cut = direction.cell, len(z) - window
+    states = [tuple(part.detach() for part in state) if cut else state]
+    # Before the window no graph is made: truncated BPTT then costs what its window costs, in time and in memory.
+    with torch.no_grad():
+        for t in range(cut):
+            states.append(cell.step(own, states[-1], z[t]))
+    for t in range(cut, len(z)):
+        states.append(cell.step(own, states[-1], z[t]))
+    return Trail(direction, own, states, z)
+
+
+class _Watched(torch.autograd.Function):
+    """Tensors as they are; on the way back a listener is told their gradients, all at once."""
+
+    @staticmethod
+    def forward(ctx: Any, listener: Callable[..., None], *tensors: Tensor) -> tuple[Tensor, ...]:
+        ctx.listener = listener
+        ctx.set_materialize_grads(False)
+        return tuple(tensor.view_as(tensor) for tensor in tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        ctx.listener(*gradients)
+        return None, *gradients
+
+
+@dataclass(frozen=True)
+class _Back:
+    """The way back with scaled adjoints, from the last layer down and in each from its own last step."""
+
+    stack: Stack
+    parameters: Parameters
+    masks: Sequence[Tensor | None]
+    window: int
+    trails: Sequence[Trail]
+    outputs: Mapping[int, Tensor]
+    recorder: AdjointRecorder
+
+    def __call__(self, top: Scaled, last: Sequence[Tensor | None]) -> None:
+        """From the gradients of the output's last steps, and of the parts of the state after the last step."""
+        stack, final = self.stack, self.stack.split(last)  # type: ignore[arg-type]
+        above, stop = top, len(self.trails)
+        for ℓ in range(len(stack.layers), 0, -1):
+            layer = stack.layers[ℓ - 1]
+            start = stop - len(layer)
+            skipped = above if stack.residual and ℓ > 1 else None
+            if not stack.passes_all(ℓ, self.masks[ℓ - 1]):
+                above, _ = stack.passed_back(ℓ, self.parameters, self.outputs[ℓ], self.masks[ℓ - 1], above)
+            below = [
+                self._through(ℓ, layer, self.trails[i], above, final[i]) for i in range(start, stop)
+            ]
+            if ℓ > 1:
+                total = sum(below[1:], start=below[0])
+                above = total if skipped is None else total + skipped
+            stop = start
+
+    def _through(self, ℓ: int, layer: Layer, trail: Trail, above: Scaled, final: Sequence[Tensor | None]) -> Scaled:
+        """A direction's levels into its recorder; the gradient of what it has read."""
+        direction, cell, T = trail.direction, trail.direction.cell, len(trail.drive)
+        frozen = {name: value.detach() for name, value in trail.parameters.items()}
+        states = [tuple(part.detach() for part in s) for s in trail.states]
+        seen = of_direction(layer, direction, above)
+        if final[0] is not None:
+            seen = seen + Scaled.plain(_only_last(final[0], len(seen.values)))
+        first = T - len(seen.values)
+
+        def immediate(t: int) -> Scaled | None:
+            return Scaled(seen.values[t - 1 - first], seen.exponents[t - 1 - first]) if t > first else None
+
+        back = replay(
+            lambda s, z: cell.step(frozen, s, z), states, trail.drive, immediate,
+            window=self.window, final=final[1:], inputs=ℓ > 1,
+        )  # fmt: skip
+        own = self.recorder.layer(ℓ, backward=direction.backward)
+        own.log10_adjoint = back.log10_adjoint
+        own.log10_adjoint_cell = back.log10_adjoint_cell if "c" in cell.states else None
+        own.log10_immediate = immediate_norms(seen, T, self.window)
+        if back.drive is None:
+            return above
+        values = back.drive.values @ frozen["U"]
+        return of_input(direction, Scaled(values, back.drive.exponents))
+
+
+def _only_last(gradient: Tensor, steps: int) -> Tensor:
+    """Zeros, and the gradient (R, B, H) at the last of so many steps."""
+    out = gradient.new_zeros(steps, *gradient.shape)
+    out[-1] = gradient
+    return out
