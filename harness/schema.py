@@ -246,10 +246,20 @@ CURVES = Table(
 
 GRADIENTS = Table(
     "gradients",
-    "a recorded update of a run",
+    "a layer and direction at a recorded update of a run",
     (
         RUN_ID,
         Column("update", pa.int64(), "updates", "parameter updates made before the recorded batch"),
+        Column(
+            "layer", pa.int64(), "", "ℓ, from the input up, from 1", label="layer ℓ", short="layer", sequential=True
+        ),
+        Column(
+            "direction",
+            pa.string(),
+            "",
+            "forward; or backward: in the order of its own steps, so that lag counts from the sequence's first step",
+            order=("forward", "backward"),
+        ),
         Column(
             "log10_adjoint",
             PER_STEP,

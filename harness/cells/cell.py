@@ -7,9 +7,9 @@ equations as `activations` and `combine`. Whatever it does differently before tr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, get_args
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from harness.cells.initialisation import Weights, scaled_blocks, uniform
 from harness.rng import generator
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 State = tuple["Tensor", ...]  # (h,) or (h, c), each (R, B, H)
+EPSILON = 1e-5  # added to a variance, as in torch.nn.LayerNorm
 Draw = Callable[[str], "np.random.Generator"]  # a parameter's name → its own stream
 
 
@@ -36,6 +37,7 @@ class Cell(Section):
         recurrent_weights: names of the parameters that carry one state to the next.
         radius_inits: the values of `init` that have a spectral radius.
         recurs: whether a state depends on the one before it.
+        normalises: whether the equations take W h from `recurrent`, which normalises it where that is asked for.
     """
 
     gates: ClassVar[tuple[str, ...]]
@@ -43,6 +45,7 @@ class Cell(Section):
     recurrent_weights: ClassVar[tuple[str, ...]] = ("W",)
     radius_inits: ClassVar[tuple[str, ...]] = ("gaussian", "orthogonal", "identity")
     recurs: ClassVar[bool] = True
+    normalises: ClassVar[bool] = False
 
     cell: str = setting(..., "which cell", order=("rnn", "lstm", "gru"))
     hidden_size: int = setting(
@@ -69,6 +72,40 @@ class Cell(Section):
         allow_inf_nan=False,
     )
     biases: Literal[1, 2] = setting(2, "bias vectors: torch's two (input and recurrent), or the input's alone")
+    layers: int = setting(
+        1, "L, recurrent layers on top of one another", label="layers L", short="L", sequential=True, ge=1, le=64
+    )
+    layer_sizes: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False, min_length=1)] | None = setting(
+        None, "widths of the layers from the input up, in place of hidden_size and layers", takes_list=True
+    )
+    bidirectional: bool = setting(
+        False, "each layer has a second recurrence, from the last step to the first; the next layer reads both"
+    )
+    residual: Literal["none", "add"] = setting(
+        "none", "add: what goes into a layer is added to what it passes on, from the second layer on"
+    )
+    dropout: float = setting(
+        0.0, "probability that an entry of what goes from layer to layer is dropped in training", ge=0, lt=1
+    )
+    normalisation: Literal["none", "layer", "rms"] = setting(
+        "none", "layer (Ba et al. 2016) or rms (Zhang & Sennrich 2019) normalisation over units, with gains"
+    )
+    normalised: Literal["recurrence", "between"] = setting(
+        "recurrence", "what normalisation acts on: W h of each gate, or what goes from layer to layer"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _layers(cls, data: object) -> object:
+        """Widths that are all the same are a width and a number of layers: two ways to write one network, one id."""
+        if not isinstance(data, dict) or not isinstance(data.get("layer_sizes"), list | tuple):
+            return data
+        sizes, given = data["layer_sizes"], data.get("layers")
+        if isinstance(given, int) and given != len(sizes):
+            raise wrong("layer_sizes", f"has {len(sizes)} widths, and layers is {given}; leave layers out")
+        if len(set(map(repr, sizes))) == 1 and sizes:
+            return {**data, "layer_sizes": None, "hidden_size": sizes[0], "layers": len(sizes)}
+        return {**data, "layers": len(sizes)}
 
     @model_validator(mode="before")
     @classmethod
@@ -95,6 +132,19 @@ class Cell(Section):
         known = get_args(cls.model_fields["init"].annotation)
         radius = key == "spectral_radius" and cls.recurrent_weights and "gaussian" in known
         return "set model.init: gaussian" if radius else ""
+
+    def alone(self, H: int) -> Self:
+        """The cell of one layer of H units, without what a network of layers has besides."""
+        single = {"layers": 1, "layer_sizes": None, "bidirectional": False, "residual": "none", "dropout": 0.0}
+        if self.normalised == "between":
+            single |= {"normalisation": "none", "normalised": "recurrence"}
+        changed = {key: value for key, value in (single | {"hidden_size": H}).items() if getattr(self, key) != value}
+        return self.model_copy(update=changed) if changed else self
+
+    def gains(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the gains of a normalised recurrence; see `recurrent`."""
+        G, kind = len(self.gates), self.normalisation
+        return {} if kind == "none" or self.normalised == "between" else {f"g_{kind}": (G * self.hidden_size,)}
 
     def shapes(self, H: int, D: int) -> dict[str, tuple[int, ...]]:
         """Shapes of one replica's trained parameters, at width H and on rows of D numbers."""
@@ -215,9 +265,27 @@ class PaperCell(Cell):
 
 
 def recurrent(parameters: Mapping[str, Tensor], h: Tensor) -> Tensor:
-    """W h + b_h over the pack, (R, B, H) → (R, B, G·H)."""
+    """W h + b_h over the pack, (R, B, H) → (R, B, G·H); with a gain γ ⊙ N(W h) + b_h, N over the units of each gate.
+
+    The gain's name says which normalisation N is: g_layer (R, G·H), (a − mean)/√(variance + ε), or g_rms,
+    a/√(mean of squares + ε).
+    """
     a = h @ parameters["W"].mT
+    for kind in ("layer", "rms"):
+        if f"g_{kind}" in parameters:
+            a = _normalised(kind, a, h.shape[-1]) * parameters[f"g_{kind}"].unsqueeze(1)
     return a + parameters["b_h"].unsqueeze(1) if "b_h" in parameters else a
+
+
+def _normalised(kind: str, a: Tensor, H: int) -> Tensor:
+    import torch  # a plan needs no torch
+
+    blocks = []
+    for block in a.split(H, dim=-1):  # type: ignore[no-untyped-call]
+        if kind == "layer":
+            block = block - block.mean(-1, keepdim=True)
+        blocks.append(block * torch.rsqrt(block.square().mean(-1, keepdim=True) + EPSILON))
+    return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=-1)
 
 
 def sigmoid(x: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ class GRU(Cell):
     """
 
     gates = ("r", "z", "n")
+    normalises = True
 
     cell: Literal["gru"] = setting(..., "which cell")
 

@@ -25,6 +25,7 @@ class JANET(PaperCell):
     """
 
     gates = ("f", "g")
+    normalises = True
 
     cell: Literal["janet"] = setting(..., "which cell")
     forget_bias: float | Literal["chrono"] | None = setting(

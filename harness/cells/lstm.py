@@ -20,6 +20,7 @@ class LSTM(Cell):
     """i, f, o = σ(W h_{t−1} + U x_t + b), g = tanh(same form); c_t = f ⊙ c_{t−1} + i ⊙ g; h_t = o ⊙ tanh(c_t)."""
 
     gates = ("i", "f", "g", "o")
+    normalises = True
     states = ("h", "c")
 
     cell: Literal["lstm"] = setting(..., "which cell")

@@ -23,6 +23,7 @@ class LSTM1997(PaperCell):
     """
 
     gates = ("i", "g", "o")
+    normalises = True
     states = ("h", "c")
 
     cell: Literal["lstm1997"] = setting(..., "which cell")

@@ -25,6 +25,7 @@ class RNN(Cell):
     """h_t = φ(W h_{t−1} + U x_t + b_x + b_h), φ = tanh, relu or the logistic sigmoid."""
 
     gates = ("h",)
+    normalises = True
     radius_inits = (*Cell.radius_inits, "sparse")
 
     cell: Literal["rnn"] = setting(..., "which cell")

@@ -5,13 +5,15 @@ In training that symbol is the right one (teacher forcing: Williams & Zipser 198
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model, Parameters, read
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.scan import scan
+from harness.recurrence.scan import scan_layers
 from harness.tasks.task import UNSCORED
 
 
@@ -22,7 +24,13 @@ class Decoding(Model):
     task's end symbol; what comes after it is UNSCORED.
     """
 
-    def encode(self, parameters: Parameters, inputs: Tensor, recorder: AdjointRecorder | None) -> State:
+    def encode(
+        self,
+        parameters: Parameters,
+        inputs: Tensor,
+        recorder: AdjointRecorder | None = None,
+        masks: Sequence[Tensor | None] = (),
+    ) -> State:
         """The decoder's first state."""
         raise NotImplementedError
 
@@ -33,22 +41,25 @@ class Decoding(Model):
         targets: Tensor,
         state: State | None = None,
         recorder: AdjointRecorder | None = None,
+        masks: Sequence[Tensor | None] = (),
     ) -> tuple[Tensor, State]:
         """Logits (T′, R, B, C), each step told the right symbol before it."""
-        first = self.encode(parameters, inputs, recorder)
+        n = len(self.stack.layers) - 1  # masks of the encoder come first
+        first = self.encode(parameters, inputs, recorder, masks[:n])
         begin = torch.full_like(targets[:1], self.task.output_size)
         previous = torch.cat([begin, targets[:-1]])  # UNSCORED is PADDING: a row of zeros
         own = None if recorder is None else recorder.part()
         # The whole of both recurrences: a window is refused for tasks with a decoder (training/validation.py).
-        s, last = scan(
-            self.cell, decoder(parameters), previous, first, every_step=True, engine=self.engine, recorder=own,
+        s, last = scan_layers(
+            self.stack, decoder(parameters), previous, first,
+            every_step=True, engine=self.engine, recorder=own, masks=masks[-n:] if n else (),
         )  # fmt: skip
         return read(parameters, s), last
 
     @torch.no_grad()
     def answer(self, parameters: Parameters, inputs: Tensor, steps: int) -> Tensor:
         """Symbols (T′, R, B): what the code of the inputs is unrolled to."""
-        return self.unrolled(parameters, self.encode(parameters, inputs, None), steps)
+        return self.unrolled(parameters, self.encode(parameters, inputs), steps)
 
     @torch.no_grad()
     def unrolled(self, parameters: Parameters, state: State, steps: int) -> Tensor:
@@ -57,7 +68,7 @@ class Decoding(Model):
         symbols = [torch.full(h.shape[:2], self.task.output_size, dtype=torch.long, device=h.device)]
         own = decoder(parameters)
         for _ in range(steps):
-            s, state = scan(self.cell, own, symbols[-1][None], state, engine=self.engine)
+            s, state = scan_layers(self.stack, own, symbols[-1][None], state, engine=self.engine)
             symbols.append(read(parameters, s).argmax(-1))
         return torch.stack(symbols[1:])
 

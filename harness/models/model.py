@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 
 import numpy as np
@@ -11,9 +12,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from harness.cells import layers
 from harness.cells.cell import Cell, State
 from harness.models import readout
 from harness.recurrence.adjoints import AdjointRecorder
+from harness.recurrence.layers import Stack
 from harness.rng import generator
 from harness.tasks.task import Task
 
@@ -25,12 +28,21 @@ AT_ONCE = 64  # sequences evaluated at once: bounds memory, and their states sta
 
 @dataclass(frozen=True)
 class Model:
-    """A cell and what reads it out, for one task, over a pack of replicas."""
+    """Layers of a cell and what reads them out, for one task, over a pack of replicas.
+
+    Attributes:
+        cell: the settings of the network: which cell, and how many layers of it.
+    """
 
     task: Task
     cell: Cell
     window: int | None
     engine: str
+
+    @cached_property
+    def stack(self) -> Stack:
+        """Its recurrences."""
+        return Stack.of(self.cell)
 
     def initialise(self, cell: Cell, seed: int) -> Initial:
         """One replica's parameters; `cell` may differ from the pack's in what sets initial weights.
@@ -39,16 +51,20 @@ class Model:
         draws them too.
         """
         D, C = self.task.input_size, self.task.answers * self.task.output_size
-        weights = cell.start(seed, input_size=D, output_size=C, length=self.task.dependency)
+        weights = layers.start(cell, seed, input_size=D, output_size=C, length=self.task.dependency)
         # The cell's parameters come first: their order is that in which squares are added to a gradient's norm.
         return {
             **weights,
-            **{n: p for n, p in linear(seed, "V", "b_y", C, cell.hidden_size).items() if n not in weights},
+            **{n: p for n, p in linear(seed, "V", "b_y", C, layers.output_width(cell)).items() if n not in weights},
         }
 
     def start(self, parameters: Parameters, R: int, B: int) -> State:
         """The state before the first step: zeros."""
-        return (parameters["U"].new_zeros(R, B, self.cell.hidden_size),) * len(self.cell.states)
+        return tuple(
+            parameters["U"].new_zeros(R, B, direction.cell.hidden_size)
+            for direction in self.stack.directions
+            for _ in direction.cell.states
+        )
 
     def outputs(
         self,
@@ -57,6 +73,7 @@ class Model:
         targets: Tensor,
         state: State | None = None,
         recorder: AdjointRecorder | None = None,
+        masks: Sequence[Tensor | None] = (),
     ) -> tuple[Tensor, State]:
         """What the loss compares with the targets, (…, R, B, C), and the state after the last step.
 
@@ -64,6 +81,7 @@ class Model:
             inputs: tokens (T, R, B) or rows (T, R, B, D).
             targets: (…, R, B); only models that are fed their own answers while they learn look at them.
             state: before the first step; None: zeros.
+            masks: of dropout between the layers; none where the network is judged.
         """
         raise NotImplementedError
 

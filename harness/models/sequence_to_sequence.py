@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model, Parameters, read
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.scan import scan
+from harness.recurrence.scan import scan_layers
 
 
 class SequenceToSequence(Model):
@@ -20,17 +22,12 @@ class SequenceToSequence(Model):
         targets: Tensor,
         state: State | None = None,
         recorder: AdjointRecorder | None = None,
+        masks: Sequence[Tensor | None] = (),
     ) -> tuple[Tensor, State]:
         """Logits (T, R, B, C)."""
         state = state or self.start(parameters, *inputs.shape[1:3])
-        h, last = scan(
-            self.cell,
-            parameters,
-            inputs,
-            state,
-            window=self.window,
-            every_step=True,
-            engine=self.engine,
-            recorder=recorder,
-        )
+        h, last = scan_layers(
+            self.stack, parameters, inputs, state,
+            window=self.window, every_step=True, engine=self.engine, recorder=recorder, masks=masks,
+        )  # fmt: skip
         return read(parameters, h), last

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.model import Model, Parameters, read
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.scan import scan
+from harness.recurrence.scan import scan_layers
 
 
 class SequenceToVector(Model):
@@ -20,10 +22,14 @@ class SequenceToVector(Model):
         targets: Tensor,
         state: State | None = None,
         recorder: AdjointRecorder | None = None,
+        masks: Sequence[Tensor | None] = (),
     ) -> tuple[Tensor, State]:
         """Logits (R, B, C), or (N, R, B, C) where a vector holds N > 1 answers."""
         state = state or self.start(parameters, *inputs.shape[1:3])
-        h, last = scan(self.cell, parameters, inputs, state, window=self.window, engine=self.engine, recorder=recorder)
+        h, last = scan_layers(
+            self.stack, parameters, inputs, state,
+            window=self.window, engine=self.engine, recorder=recorder, masks=masks,
+        )  # fmt: skip
         ŷ = read(parameters, h)
         if self.task.answers > 1:
             ŷ = ŷ.view(*ŷ.shape[:2], self.task.answers, self.task.output_size).permute(2, 0, 1, 3)

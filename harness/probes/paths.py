@@ -73,7 +73,7 @@ def local_ratio(
 def _adjoints(
     model: Model, parameters: Mapping[str, Tensor], batch: tuple[Tensor, Tensor], state: State | None
 ) -> dict[str, Array | None]:
-    return adjoint_rows(replace(model, engine="torch"), parameters, batch, state, AdjointRecorder(), "float64")[0]
+    return adjoint_rows(replace(model, engine="torch"), parameters, batch, state, AdjointRecorder(), "float64")[0][0]
 
 
 def _by_lag(quantity: str, log10_adjoint: Array | None) -> Profile:

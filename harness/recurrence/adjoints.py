@@ -40,9 +40,9 @@ class AdjointRecorder:
         self.parts.append(AdjointRecorder())
         return self.parts[-1]
 
-    def layer(self, ℓ: int, *, backward: bool = False) -> AdjointRecorder:
+    def layer(self, depth: int, *, backward: bool = False) -> AdjointRecorder:
         """A recorder for one direction of layer ℓ, counted from 1."""
-        return self if (ℓ, backward) == (1, False) else self.others.setdefault((ℓ, backward), AdjointRecorder())
+        return self if (depth, backward) == (1, False) else self.others.setdefault((depth, backward), AdjointRecorder())
 
     def rows(self) -> list[list[dict[str, Any]]]:
         """What was written: for each replica a mapping a layer and direction, parts joined in the order of time.
@@ -52,12 +52,12 @@ class AdjointRecorder:
         """
         read = self.parts or [self]
         keys = sorted({(1, False), *(key for recorder in read for key in recorder.others)})
-        layers = [_joined([recorder.layer(ℓ, backward=backward) for recorder in read]) for ℓ, backward in keys]
+        layers = [_joined([recorder.layer(depth, backward=backward) for recorder in read]) for depth, backward in keys]
         replicas = layers[0]["log10_adjoint"].shape[1]
         return [
             [
-                {"layer": ℓ, "direction": "backward" if backward else "forward", **_of(own, r)}
-                for (ℓ, backward), own in zip(keys, layers, strict=True)
+                {"layer": depth, "direction": "backward" if backward else "forward", **_of(own, r)}
+                for (depth, backward), own in zip(keys, layers, strict=True)
             ]
             for r in range(replicas)
         ]

@@ -18,34 +18,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from harness.cells.cell import Cell, State
+from harness.cells.cell import EPSILON, Cell, State
+from harness.cells.layers import Direction, Layer, between_shapes, layers_of
 from harness.recurrence.scaled import Scaled
 
 Parameters = Mapping[str, Tensor]
-EPSILON = 1e-5  # added to a variance, as in torch.nn.LayerNorm
-
-
-@dataclass(frozen=True)
-class Direction:
-    """One recurrence: its cell, what its parameters' names end with, and whether it runs from the last step back."""
-
-    cell: Cell
-    suffix: str = ""
-    backward: bool = False
-
-    def own(self, parameters: Parameters) -> Parameters:
-        """Its parameters under the cell's own names, as the equations use them."""
-        if self.suffix:
-            names = self.cell.shapes(self.cell.hidden_size, 1)
-            parameters = {name: parameters[name + self.suffix] for name in names}
-        return self.cell.parametrize(parameters)
-
-    def ordered(self, x: Tensor) -> Tensor:
-        """A sequence in the order in which this direction goes through it; the same again undoes it."""
-        return x.flip(0) if self.backward else x
-
-
-Layer = tuple[Direction, ...]
 
 
 @dataclass(frozen=True)
@@ -62,8 +39,10 @@ class Stack:
     normalisation: Literal["none", "layer", "rms"] = "none"
 
     @classmethod
-    def single(cls, cell: Cell) -> Stack:
-        return cls(((Direction(cell),),))
+    def of(cls, cell: Cell) -> Stack:
+        """The network of a model's settings."""
+        normalisation = cell.normalisation if between_shapes(cell) else "none"
+        return cls(layers_of(cell, 1), cell.residual == "add", normalisation)
 
     @cached_property
     def directions(self) -> tuple[Direction, ...]:
@@ -79,43 +58,43 @@ class Stack:
             start = stop
         return states
 
-    def between_names(self, ℓ: int) -> list[str]:
+    def between_names(self, depth: int) -> list[str]:
         """The parameters between layer ℓ, counted from 1, and the next."""
         kinds = {"none": (), "layer": ("g", "b"), "rms": ("g",)}[self.normalisation]
-        return [f"{kind}.{ℓ}" for kind in kinds]
+        return [f"{kind}.{depth}" for kind in kinds]
 
     @cached_property
     def all_between_names(self) -> list[str]:
-        return [name for ℓ in range(1, len(self.layers)) for name in self.between_names(ℓ)]
+        return [name for depth in range(1, len(self.layers)) for name in self.between_names(depth)]
 
-    def passes_all(self, ℓ: int, mask: Tensor | None) -> bool:
+    def passes_all(self, depth: int, mask: Tensor | None) -> bool:
         """Whether what layer ℓ gives goes on as it is."""
-        return (self.normalisation == "none" or ℓ == len(self.layers)) and mask is None
+        return (self.normalisation == "none" or depth == len(self.layers)) and mask is None
 
-    def passed(self, ℓ: int, parameters: Parameters, h: Tensor, mask: Tensor | None) -> Tensor:
+    def passed(self, depth: int, parameters: Parameters, h: Tensor, mask: Tensor | None) -> Tensor:
         """dropout(N(h^ℓ)): what layer ℓ passes on, of h (T, R, B, H)."""
-        if ℓ == len(self.layers):
+        if depth == len(self.layers):
             return h
         if self.normalisation != "none":
-            h = normalised(self.normalisation, h) * parameters[f"g.{ℓ}"].unsqueeze(1)
+            h = normalised(self.normalisation, h) * parameters[f"g.{depth}"].unsqueeze(1)
         if self.normalisation == "layer":
-            h = h + parameters[f"b.{ℓ}"].unsqueeze(1)
+            h = h + parameters[f"b.{depth}"].unsqueeze(1)
         return h if mask is None else h * mask
 
     def passed_back(
-        self, ℓ: int, parameters: Parameters, h: Tensor, mask: Tensor | None, above: Scaled
+        self, depth: int, parameters: Parameters, h: Tensor, mask: Tensor | None, above: Scaled
     ) -> tuple[Scaled, dict[str, Tensor]]:
         """∂L/∂h^ℓ from that of what layer ℓ passes on, and the gradients of the parameters between.
 
         Nothing between two layers mixes steps or sequences, so that a gradient keeps its exponents.
         """
-        if self.passes_all(ℓ, mask):
+        if self.passes_all(depth, mask):
             return above, {}
-        names = self.between_names(ℓ)
+        names = self.between_names(depth)
         with torch.enable_grad():
             leaves = {name: parameters[name].detach().requires_grad_() for name in names}
             own = h.detach().requires_grad_()
-            y = self.passed(ℓ, leaves, own, mask)
+            y = self.passed(depth, leaves, own, mask)
         [values] = torch.autograd.grad(y, own, above.values, retain_graph=True)
         gradients = torch.autograd.grad(y, list(leaves.values()), above.unscaled()) if names else ()
         return Scaled(values, above.exponents), dict(zip(names, gradients, strict=True))
@@ -132,6 +111,19 @@ class Stack:
             own = units(self.layers[-1], d)
             y[0 if d.backward else -1, ..., own] = gradient[..., own]
         return y
+
+
+def parameters_of(direction: Direction, parameters: Parameters) -> Parameters:
+    """A direction's parameters under the cell's own names, as its equations use them."""
+    if direction.suffix:
+        names = [name.removesuffix(direction.suffix) for name in direction.shapes()]
+        parameters = {name: parameters[name + direction.suffix] for name in names}
+    return direction.cell.parametrize(parameters)
+
+
+def ordered(direction: Direction, x: Tensor) -> Tensor:
+    """A sequence in the order in which a direction goes through it; the same again undoes it."""
+    return x.flip(0) if direction.backward else x
 
 
 def normalised(kind: Literal["layer", "rms"], h: Tensor) -> Tensor:
@@ -151,7 +143,7 @@ def units(layer: Layer, direction: Direction) -> slice:
 
 def joined(layer: Layer, outputs: Sequence[Tensor]) -> Tensor:
     """What the directions of a layer give, each in its own order of time, side by side."""
-    own = [direction.ordered(output) for direction, output in zip(layer, outputs, strict=True)]
+    own = [ordered(direction, output) for direction, output in zip(layer, outputs, strict=True)]
     return own[0] if len(own) == 1 else torch.cat(own, -1)
 
 
@@ -160,11 +152,11 @@ def of_direction(layer: Layer, direction: Direction, gradient: Scaled) -> Scaled
     if len(layer) == 1 and not direction.backward:
         return gradient
     values = gradient.values[..., units(layer, direction)]
-    return Scaled(direction.ordered(values), direction.ordered(gradient.exponents))
+    return Scaled(ordered(direction, values), ordered(direction, gradient.exponents))
 
 
 def of_input(direction: Direction, gradient: Scaled) -> Scaled:
     """The gradient of what a direction has read, in the order of the sequence."""
     if not direction.backward:
         return gradient
-    return Scaled(direction.ordered(gradient.values), direction.ordered(gradient.exponents))
+    return Scaled(ordered(direction, gradient.values), ordered(direction, gradient.exponents))

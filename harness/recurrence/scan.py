@@ -48,7 +48,7 @@ def scan(
         ValueError: a token is outside the alphabet.
     """
     return scan_layers(
-        Stack.single(cell), parameters, inputs, state,
+        Stack.of(cell), parameters, inputs, state,
         window=window, every_step=every_step, engine=engine, recorder=recorder,
     )  # fmt: skip
 

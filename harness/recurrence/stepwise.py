@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from harness.cells.cell import State
+from harness.cells.layers import Direction, Layer
 from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, replay
 from harness.recurrence.drive import drive
-from harness.recurrence.layers import Direction, Layer, Parameters, Stack, joined, of_direction, of_input
+from harness.recurrence.layers import Parameters, Stack, joined, of_direction, of_input, ordered, parameters_of
 from harness.recurrence.scaled import Scaled
 
 
@@ -43,15 +44,15 @@ def run(
     starts = stack.split(state)
     x = inputs
     only_last = not every_step and not stack.residual
-    for ℓ, layer in enumerate(stack.layers, start=1):
+    for depth, layer in enumerate(stack.layers, start=1):
         own = [_steps(direction, parameters, x, starts[len(trails) + i], window) for i, direction in enumerate(layer)]
         trails += own
-        if ℓ == len(stack.layers) and only_last:
+        if depth == len(stack.layers) and only_last:
             break
         h = joined(layer, [torch.stack([s[0] for s in trail.states[1:]]) for trail in own])
-        outputs[ℓ] = h
-        y = stack.passed(ℓ, parameters, h, masks[ℓ - 1])
-        x = y + x if stack.residual and ℓ > 1 else y
+        outputs[depth] = h
+        y = stack.passed(depth, parameters, h, masks[depth - 1])
+        x = y + x if stack.residual and depth > 1 else y
     if only_last:
         ends = [trail.states[-1][0] for trail in own]
         output = ends[0] if len(ends) == 1 else torch.cat(ends, -1)
@@ -75,8 +76,8 @@ def run(
 
 
 def _steps(direction: Direction, parameters: Parameters, x: Tensor, state: State, window: int) -> Trail:
-    own = direction.own(parameters)
-    z = drive(own, direction.ordered(x))
+    own = parameters_of(direction, parameters)
+    z = drive(own, ordered(direction, x))
     cell, cut = direction.cell, len(z) - window
     states = [tuple(part.detach() for part in state) if cut else state]
     # Before the window no graph is made: truncated BPTT then costs what its window costs, in time and in memory.
@@ -119,21 +120,19 @@ class _Back:
         """From the gradients of the output's last steps, and of the parts of the state after the last step."""
         stack, final = self.stack, self.stack.split(last)  # type: ignore[arg-type]
         above, stop = top, len(self.trails)
-        for ℓ in range(len(stack.layers), 0, -1):
-            layer = stack.layers[ℓ - 1]
+        for depth in range(len(stack.layers), 0, -1):
+            layer = stack.layers[depth - 1]
             start = stop - len(layer)
-            skipped = above if stack.residual and ℓ > 1 else None
-            if not stack.passes_all(ℓ, self.masks[ℓ - 1]):
-                above, _ = stack.passed_back(ℓ, self.parameters, self.outputs[ℓ], self.masks[ℓ - 1], above)
-            below = [
-                self._through(ℓ, layer, self.trails[i], above, final[i]) for i in range(start, stop)
-            ]
-            if ℓ > 1:
+            skipped = above if stack.residual and depth > 1 else None
+            if not stack.passes_all(depth, self.masks[depth - 1]):
+                above, _ = stack.passed_back(depth, self.parameters, self.outputs[depth], self.masks[depth - 1], above)
+            below = [self._through(depth, layer, self.trails[i], above, final[i]) for i in range(start, stop)]
+            if depth > 1:
                 total = sum(below[1:], start=below[0])
                 above = total if skipped is None else total + skipped
             stop = start
 
-    def _through(self, ℓ: int, layer: Layer, trail: Trail, above: Scaled, final: Sequence[Tensor | None]) -> Scaled:
+    def _through(self, depth: int, layer: Layer, trail: Trail, above: Scaled, final: Sequence[Tensor | None]) -> Scaled:
         """A direction's levels into its recorder; the gradient of what it has read."""
         direction, cell, T = trail.direction, trail.direction.cell, len(trail.drive)
         frozen = {name: value.detach() for name, value in trail.parameters.items()}
@@ -148,9 +147,9 @@ class _Back:
 
         back = replay(
             lambda s, z: cell.step(frozen, s, z), states, trail.drive, immediate,
-            window=self.window, final=final[1:], inputs=ℓ > 1,
+            window=self.window, final=final[1:], inputs=depth > 1,
         )  # fmt: skip
-        own = self.recorder.layer(ℓ, backward=direction.backward)
+        own = self.recorder.layer(depth, backward=direction.backward)
         own.log10_adjoint = back.log10_adjoint
         own.log10_adjoint_cell = back.log10_adjoint_cell if "c" in cell.states else None
         own.log10_immediate = immediate_norms(seen, T, self.window)

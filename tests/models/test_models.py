@@ -64,7 +64,7 @@ def test_engines_agree_in_values_gradients_and_adjoints(shape: str, cell: str) -
     for name, gradient in gradients.items():
         torch.testing.assert_close(gradient, expected[name], rtol=0, atol=1e-10)
     for a, b in zip(rows, expected_rows, strict=True):
-        np.testing.assert_allclose(a["log10_adjoint"], b["log10_adjoint"], atol=1e-8)
+        np.testing.assert_allclose(a[0]["log10_adjoint"], b[0]["log10_adjoint"], atol=1e-8)
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
@@ -83,7 +83,7 @@ def test_adjoints_pass_through_the_bottleneck(cell: str) -> None:
     begin = (state[0], *[torch.zeros_like(part) for part in state[1:]])
     s, _ = scan(model.cell, decoder(parameters), previous, begin, every_step=True)
     model.losses(s @ parameters["V"].mT + parameters["b_y"].unsqueeze(1), targets).sum().backward()
-    for r, row in enumerate(rows):
+    for r, (row,) in enumerate(rows):
         assert len(row["log10_adjoint"]) == 2 * T
         # of an LSTM the last alone: c carries gradients past h, which autograd by hand adds to those of h
         first = 0 if cell == "rnn" else T - 1

@@ -75,7 +75,7 @@ def test_without_recurrent_weights_the_cell_path_is_the_whole_adjoint() -> None:
     parameters["W"] = torch.zeros_like(parameters["W"])  # nothing goes from h_{t−1} to anything
     data = batch(model, 3)
     profiles = probed("path_decay", model, parameters, data)[0]
-    whole = adjoint_rows(model, parameters, data, None, AdjointRecorder(), "float64")[0]["log10_adjoint_cell"]
+    whole = adjoint_rows(model, parameters, data, None, AdjointRecorder(), "float64")[0][0]["log10_adjoint_cell"]
     np.testing.assert_allclose(profiles["log10_adjoint_c_path"][1], whole[::-1], rtol=1e-12)
     assert (profiles["log10_adjoint_h_path"][1][1:] == -np.inf).all()
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from harness.cells.cell import State
 from harness.experiments.training.settings import Training
 from harness.models.model import Model, Parameters
+from harness.rng import generator
 from harness.tasks.task import UNSCORED, Batch, Part, Task
 
 
@@ -75,6 +76,28 @@ class BatchSource:
             for seed, whole in self.series.items()
         }
         return stack([cut[seed] for seed in self.seeds], self.device)
+
+    def masks(self, update: int, batch: tuple[Tensor, Tensor]) -> list[Tensor | None]:
+        """Masks of dropout after each layer but the last, (T, R, B, H) each; of a decoder's layers too.
+
+        Each replica's is from a stream of its own seed, update and layer: the same in any pack.
+        """
+        cell, (inputs, targets) = self.model.cell, batch
+        if not cell.dropout:
+            return []
+        lengths = [len(inputs), len(targets)] if self.model.task.decodes else [len(inputs)]
+        widths = [sum(direction.cell.hidden_size for direction in layer) for layer in self.model.stack.layers[:-1]]
+        dtype = getattr(torch, self.training.dtype)
+        masks: list[Tensor | None] = []
+        for half, T in enumerate(lengths):
+            for layer, H in enumerate(widths, start=1):
+                purpose = f"dropout{half or ''}.{layer}"
+                shape = (T, inputs.shape[2], H)
+                drawn = [generator(seed, purpose, update).random(shape, np.float32) for seed in self.seeds]
+                kept = [numbers >= cell.dropout for numbers in drawn]
+                stacked = torch.as_tensor(np.stack(kept, axis=1), device=self.device)
+                masks.append(stacked.to(dtype) / (1 - cell.dropout))
+        return masks
 
     def carry(self, parameters: Parameters, inputs: Tensor, targets: Tensor, last: State, update: int) -> None:
         """Keep the state at the first step of the next chunk: its value, without its gradient."""

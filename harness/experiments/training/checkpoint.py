@@ -24,6 +24,7 @@ from harness.study.identity import harness_version
 
 Beginning = tuple[Replicas, BatchSource, list[Trace]]  # of a pack
 
+ROW = ("update", "layer", "direction")  # of the table of gradients
 PER_STEP = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")
 
 
@@ -102,8 +103,8 @@ def _recorded(trace: Trace) -> dict[str, npt.NDArray[Any]]:
         if row[name] is not None
     }
     numbers = {
-        "curves": trace.curves, "updates": [row["update"] for row in trace.gradients], "solved_at": trace.solved_at,
-        "seconds": trace.seconds, "profiles": trace.profiles,
+        "curves": trace.curves, "recorded": [[row[key] for key in ROW] for row in trace.gradients],
+        "solved_at": trace.solved_at, "seconds": trace.seconds, "profiles": trace.profiles,
     }  # fmt: skip
     return {**arrays, "numbers": np.array(json.dumps(numbers))}
 
@@ -113,6 +114,6 @@ def _recall(trace: Trace, arrays: Arrays) -> None:
     trace.curves, trace.solved_at, trace.seconds = numbers["curves"], numbers["solved_at"], numbers["seconds"]
     trace.profiles = numbers["profiles"]
     trace.gradients = [
-        {"update": update, **{name: arrays.get(f"{k} {name}") for name in PER_STEP}}
-        for k, update in enumerate(numbers["updates"])
+        {**dict(zip(ROW, row, strict=True)), **{name: arrays.get(f"{k} {name}") for name in PER_STEP}}
+        for k, row in enumerate(numbers["recorded"])
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.experiments.setup import Setup
-from harness.experiments.training.evaluation import loss_and_accuracy, recurrent_names
+from harness.experiments.training.evaluation import loss_and_accuracy, trained_recurrent_names
 from harness.experiments.training.replicas import Replicas
 from harness.experiments.training.settings import Recording
 from harness.experiments.training.trace import Trace
@@ -44,7 +44,7 @@ def final_record(
         "memoryless_loss": task.memoryless_loss,
         "parameters": sum(p[i].numel() for p in replicas.parameters.values()),
         "recurrent_parameters": sum(
-            replicas.parameters[name][i].numel() for name in recurrent_names(model.cell, replicas)
+            replicas.parameters[name][i].numel() for name in trained_recurrent_names(model.cell, replicas)
         ),
         "initial_spectral_radius": trace.curves[0]["spectral_radius_now"],
         "initial_sigma_max": trace.curves[0]["sigma_max"],

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from harness.cells.cell import Cell
 from harness.cells.initialisation import sigma_max, spectral_radius
+from harness.cells.layers import recurrent_names
 from harness.experiments.training.batches import draw
 from harness.experiments.training.replicas import Replicas
 from harness.experiments.training.settings import TrainingSections
@@ -68,11 +69,13 @@ def evaluate(
 
 def matrix_sizes(model: Model, replicas: Replicas, i: int) -> dict[str, float | None]:
     """ρ and σ₁ of one replica's recurrent matrices, the largest over its gate blocks; nothing where it has none."""
-    names = recurrent_names(model.cell, replicas)
+    names = trained_recurrent_names(model.cell, replicas)
     matrices: list[npt.NDArray[np.float64]] = []
     for mark in sorted({"′" if name.endswith("′") else "" for name in names}):  # a decoder has weights of its own
-        trained = {name: replicas.parameters[name + mark][i : i + 1].detach() for name in model.cell.recurrent_weights}
-        matrices += [W[0].cpu().double().numpy() for W in model.cell.recurrent_matrices(trained)]
+        for direction in model.stack.directions:
+            own = {name: f"{name}{direction.suffix}{mark}" for name in direction.cell.recurrent_weights}
+            trained = {name: replicas.parameters[full][i : i + 1].detach() for name, full in own.items()}
+            matrices += [W[0].cpu().double().numpy() for W in direction.cell.recurrent_matrices(trained)]
     blocks = [block for W in matrices for block in np.split(W, len(W) // W.shape[1])]
     if not blocks:
         return {"spectral_radius_now": None, "sigma_max": None}
@@ -82,6 +85,7 @@ def matrix_sizes(model: Model, replicas: Replicas, i: int) -> dict[str, float | 
     }
 
 
-def recurrent_names(cell: Cell, replicas: Replicas) -> list[str]:
-    """Names of a model's recurrent weights; those of a decoder end in ′."""
-    return [name for name in replicas.parameters if name.removesuffix("′") in cell.recurrent_weights]
+def trained_recurrent_names(cell: Cell, replicas: Replicas) -> list[str]:
+    """Names of a model's recurrent weights, of all layers; those of a decoder end in ′."""
+    known = set(recurrent_names(cell))
+    return [name for name in replicas.parameters if name.removesuffix("′") in known]

@@ -62,7 +62,8 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
             # The gradient comes first: a row describes the network before its update, by the batch that changes it.
             batch = batches.batch(update)
             recorder = AdjointRecorder() if update in schedule else None
-            losses, norms, last = backward_pass(batches, replicas, batch, recorder)
+            masks = batches.masks(update, batch)
+            losses, norms, last = backward_pass(batches, replicas, batch, recorder, masks)
             diverged = ~(torch.isfinite(losses) & torch.isfinite(norms))
             if update % shared.evaluation.every == 0 or update == training.max_updates:
                 evaluate(model, replicas, traces, update, shared, norms, setup.device)
@@ -70,14 +71,14 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
             # Where a run ends is not known beforehand: its last gradient is taken again, this time with a recorder.
             ends = [bool(diverged[i]) or trace.ends(update, training) for i, trace in enumerate(traces)]
             if any(ends) and recorder is None:
-                backward_pass(batches, replicas, batch, recorder := AdjointRecorder())
+                backward_pass(batches, replicas, batch, recorder := AdjointRecorder(), masks)
             if recorder is not None:
-                rows = adjoint_rows(model, replicas.parameters, batch, batches.state, recorder, record.precision)
+                rows = adjoint_rows(model, replicas.parameters, batch, batches.state, recorder, record.precision, masks)
                 profiles = profiles_of(record.probes, model, replicas.parameters, batch, batches.state)
                 # Outside the schedule only those that end are recorded; measured are all, since they share one pass.
-                for trace, row, profile, end in zip(traces, rows, profiles, ends, strict=True):
+                for trace, layers, profile, end in zip(traces, rows, profiles, ends, strict=True):
                     if end or update in schedule:
-                        trace.gradients.append({"update": update, **row})
+                        trace.gradients += [{"update": update, **row} for row in layers]
                         trace.profiles += [each.row(update) for each in profile]
             batches.carry(replicas.parameters, *batch, last, update)
 
@@ -106,7 +107,11 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
 
 
 def backward_pass(
-    batches: BatchSource, replicas: Replicas, batch: tuple[Tensor, Tensor], recorder: AdjointRecorder | None
+    batches: BatchSource,
+    replicas: Replicas,
+    batch: tuple[Tensor, Tensor],
+    recorder: AdjointRecorder | None,
+    masks: Sequence[Tensor | None] = (),
 ) -> tuple[Tensor, Tensor, State]:
     """Losses and gradient norms of the replicas, (R,) each, and the last state; the gradients are left in `replicas`.
 
@@ -115,7 +120,7 @@ def backward_pass(
     inputs, targets = batch
     model, training = batches.model, batches.training
     replicas.optimizer.zero_grad()
-    outputs, last = model.outputs(replicas.parameters, inputs, targets, batches.state, recorder)
+    outputs, last = model.outputs(replicas.parameters, inputs, targets, batches.state, recorder, masks)
     if training.omega is not None:
         last[0].retain_grad()  # Ω starts from ∂L/∂h_T
     losses = model.losses(outputs, targets)

@@ -245,7 +245,7 @@ def chunk(program: Program, shapes: Shapes) -> int:
 
 @dataclass(frozen=True)
 class Rows:
-    """n units of a whole sequence for all replicas, as compiled code has them: (R, T, …), with `shapes.rows(n)` a step."""
+    """n units of a whole sequence for all replicas as compiled code has them: (R, T, *shapes.rows(n))."""
 
     array: Any
     n: int

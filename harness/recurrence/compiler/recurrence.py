@@ -17,7 +17,7 @@ from harness.recurrence.compiler.program import derive
 from harness.recurrence.compiler.stack import Call, CompiledStack
 from harness.recurrence.compiler.trace import Untraceable, trace
 from harness.recurrence.drive import check_tokens
-from harness.recurrence.layers import Stack
+from harness.recurrence.layers import Stack, parameters_of
 
 
 @lru_cache(maxsize=256)
@@ -34,7 +34,8 @@ def _example(cell: Cell, D: int) -> Mapping[str, Tensor]:
     """Parameters as the equations use them, of one replica: only their shapes are read."""
     start = cell.start(0, input_size=D, output_size=1, length=2)
     names = cell.shapes(cell.hidden_size, D)
-    return cell.parametrize({name: torch.as_tensor(start[name], dtype=torch.float32)[None] for name in names})
+    own = {name: torch.as_tensor(start[name], dtype=torch.float32)[None] for name in names}
+    return cell.parametrize(own | {name: torch.ones(1, *shape) for name, shape in cell.gains().items()})
 
 
 @lru_cache(maxsize=256)
@@ -61,7 +62,7 @@ def run(
 ) -> tuple[Tensor, State]:
     """`scan_layers`' arguments, results and gradients."""
     tensors = [parameters[name] for name in stack.all_between_names]
-    used = [direction.own(parameters) for direction in stack.directions]
+    used = [parameters_of(direction, parameters) for direction in stack.directions]
     if inputs.dim() == 3:
         check_tokens(inputs, used[0]["U"].shape[2])
     owners: list[tuple[CompiledCell, list[str]]] = []

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from harness.cells.layers import Direction
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.compiler.forward_arrays import CompiledCall
 from harness.recurrence.compiler.kernel import CompiledCell
 from harness.recurrence.compiler.layout import Rows
 from harness.recurrence.compiler.sequence import Sequence
-from harness.recurrence.layers import Direction, Stack, joined, of_direction, of_input, units
+from harness.recurrence.layers import Stack, joined, of_direction, of_input, ordered, units
 from harness.recurrence.scaled import Scaled
 
 
@@ -31,11 +32,11 @@ class Call:
     masks: Sequences[Tensor | None]
     keep: bool
 
-    def of(self, i: int, ℓ: int, direction: Direction) -> CompiledCall:
+    def of(self, i: int, depth: int, direction: Direction) -> CompiledCall:
         """The call of one direction; only the last layer may be read at its last step alone."""
         kernel, names = self.kernels[i]
-        every = self.every_step or self.stack.residual or ℓ < len(self.stack.layers)
-        recorder = None if self.recorder is None else self.recorder.layer(ℓ, backward=direction.backward)
+        every = self.every_step or self.stack.residual or depth < len(self.stack.layers)
+        recorder = None if self.recorder is None else self.recorder.layer(depth, backward=direction.backward)
         return CompiledCall(kernel, names, self.window, every, recorder, "c" in direction.cell.states, self.keep)
 
 
@@ -55,24 +56,24 @@ class CompiledStack(torch.autograd.Function):
         sequences: list[Sequence] = []
         outputs: dict[int, Tensor] = {}
         x: Tensor | Rows = inputs
-        for ℓ, layer in enumerate(stack.layers, start=1):
+        for depth, layer in enumerate(stack.layers, start=1):
             own: list[Sequence] = []
             for direction in layer:
                 i = len(sequences)
-                one = call.of(i, ℓ, direction)
+                one = call.of(i, depth, direction)
                 parameters, rest = rest[: len(one.names)], rest[len(one.names) :]
-                read = direction.ordered(_tensor(x)) if direction.backward else x
+                read = ordered(direction, _tensor(x)) if direction.backward else x
                 own.append(Sequence(one, read, starts[i], parameters))
                 sequences.append(own[-1])
             if not own[0].call.every_step:
                 break
-            if len(layer) == 1 and stack.passes_all(ℓ, call.masks[ℓ - 1]) and not stack.residual:
+            if len(layer) == 1 and stack.passes_all(depth, call.masks[depth - 1]) and not stack.residual:
                 x = own[0].every()  # as it lies: the next layer's code may read it there
                 continue
             h = joined(layer, [torch.from_numpy(sequence.every().view) for sequence in own])
-            outputs[ℓ] = h
-            y = stack.passed(ℓ, between, h, call.masks[ℓ - 1])
-            x = y + _tensor(x) if stack.residual and ℓ > 1 else y
+            outputs[depth] = h
+            y = stack.passed(depth, between, h, call.masks[depth - 1])
+            x = y + _tensor(x) if stack.residual and depth > 1 else y
         if call.keep:
             ctx.call, ctx.sequences, ctx.outputs, ctx.between = call, sequences, outputs, between
             ctx.set_materialize_grads(False)
@@ -100,19 +101,17 @@ class CompiledStack(torch.autograd.Function):
         between: dict[str, Tensor] = {}
         stop = len(sequences)
         dx: Scaled | None = None
-        for ℓ in range(len(stack.layers), 0, -1):
-            layer = stack.layers[ℓ - 1]
-            skipped = above if stack.residual and ℓ > 1 else None
-            if above is not None and not stack.passes_all(ℓ, call.masks[ℓ - 1]):
-                above, own = stack.passed_back(
-                    ℓ, ctx.between, ctx.outputs[ℓ], call.masks[ℓ - 1], above
-                )
+        for depth in range(len(stack.layers), 0, -1):
+            layer = stack.layers[depth - 1]
+            skipped = above if stack.residual and depth > 1 else None
+            if above is not None and not stack.passes_all(depth, call.masks[depth - 1]):
+                above, own = stack.passed_back(depth, ctx.between, ctx.outputs[depth], call.masks[depth - 1], above)
                 between |= own
             below: list[Scaled] = []
-            wanted = ℓ > 1 or ctx.needs_input_grad[1]
+            wanted = depth > 1 or ctx.needs_input_grad[1]
             for i, direction in zip(range(stop - len(layer), stop), layer, strict=True):
                 sequence: Sequence = sequences[i]
-                ends = list(final[i])
+                ends: list[Tensor | None] = [*final[i]]
                 if not sequence.call.every_step and top is not None:
                     end = top[..., units(layer, direction)]
                     ends[0] = end if ends[0] is None else ends[0] + end

@@ -110,11 +110,30 @@ class Unknown(StandIn):
         raise Untraceable(f"the parameter {self._name}, whose shape is not a multiple of the units")
 
 
+class Extents(StandIn):
+    """Stands for a shape (R, B, n), of which only n is known."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __getitem__(self, axis: Any) -> int:
+        if axis not in (-1, 2):
+            raise Untraceable("the number of replicas or sequences")
+        return self.n
+
+    def __iter__(self) -> Any:
+        raise Untraceable("the number of replicas or sequences")
+
+
 class Block(StandIn):
     """Stands for (R, B, k·H): a node for each of the k blocks; or, `narrow`, for (R, B, 1)."""
 
     def __init__(self, graph: Graph, H: int, blocks: tuple[Node, ...], *, narrow: bool = False) -> None:
         self.graph, self.H, self.blocks, self.is_narrow = graph, H, blocks, narrow
+
+    @property
+    def shape(self) -> Extents:
+        return Extents(1 if self.is_narrow else self.H * len(self.blocks))
 
     def _each(self, op: str) -> Block:
         return Block(
