@@ -82,7 +82,9 @@ class Cell(Section):
         False, "each layer has a second recurrence, from the last step to the first; the next layer reads both"
     )
     residual: Literal["none", "add"] = setting(
-        "none", "add: what goes into a layer is added to what it passes on, from the second layer on"
+        "none",
+        "add: what goes into a layer is added to what it passes on, from the second layer on",
+        column="residual_connection",
     )
     dropout: float = setting(
         0.0, "probability that an entry of what goes from layer to layer is dropped in training", ge=0, lt=1
@@ -97,15 +99,25 @@ class Cell(Section):
     @model_validator(mode="before")
     @classmethod
     def _layers(cls, data: object) -> object:
-        """Widths that are all the same are a width and a number of layers: two ways to write one network, one id."""
-        if not isinstance(data, dict) or not isinstance(data.get("layer_sizes"), list | tuple):
+        """Of several ways to write one network, one: equal widths are a width and a number of layers, and what lies
+        between layers is nothing where there is one.
+        """
+        if not isinstance(data, dict):
             return data
-        sizes, given = data["layer_sizes"], data.get("layers")
-        if isinstance(given, int) and given != len(sizes):
-            raise wrong("layer_sizes", f"has {len(sizes)} widths, and layers is {given}; leave layers out")
-        if len(set(map(repr, sizes))) == 1 and sizes:
-            return {**data, "layer_sizes": None, "hidden_size": sizes[0], "layers": len(sizes)}
-        return {**data, "layers": len(sizes)}
+        sizes, given = data.get("layer_sizes"), data.get("layers")
+        if isinstance(sizes, list | tuple) and sizes:
+            if isinstance(given, int) and given != len(sizes):
+                raise wrong("layer_sizes", f"has {len(sizes)} widths, and layers is {given}; leave layers out")
+            data = {**data, "layers": len(sizes)}
+            if len(set(map(repr, sizes))) == 1:
+                data |= {"layer_sizes": None, "hidden_size": sizes[0]}
+        if data.get("layers", 1) == 1:  # nothing lies between layers
+            data = {**data, **{key: cls.model_fields[key].default for key in ("dropout", "residual") if key in data}}
+            if data.get("normalised") == "between":
+                data |= {"normalisation": "none"}
+        if data.get("normalisation", "none") == "none":
+            data = {key: value for key, value in data.items() if key not in ("normalisation", "normalised")}
+        return data
 
     @model_validator(mode="before")
     @classmethod
@@ -130,6 +142,8 @@ class Cell(Section):
     @classmethod
     def use_of(cls, key: str) -> str:
         known = get_args(cls.model_fields["init"].annotation)
+        if key in ("dropout", "residual", "normalised"):
+            return "it acts between layers: set model.layers"
         radius = key == "spectral_radius" and cls.recurrent_weights and "gaussian" in known
         return "set model.init: gaussian" if radius else ""
 

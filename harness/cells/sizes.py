@@ -5,32 +5,36 @@ from __future__ import annotations
 from math import prod
 
 from harness.cells.cell import Cell
+from harness.cells.layers import layers_of, output_width, recurrent_names, shapes
 from harness.cells.rnn import RNN
 from harness.tasks.task import Task
 
 
 def parameter_counts(cell: Cell, task: Task, H: int) -> dict[str, int]:
-    """Trained numbers of a cell of width H with what reads it out: all of them, and the recurrent weights alone.
+    """Trained numbers of layers of width H with what reads them out: all of them, and the recurrent weights alone.
 
     Most cells have w·G·H² + G·H·D + b·G·H on rows of D numbers: w recurrent weights of G blocks, b biases.
     """
     C, D = task.output_size, task.input_size
-    recurrent = sum(prod(cell.shapes(H, D)[name]) for name in cell.recurrent_weights)
+    cell = cell.model_copy(update={"hidden_size": H})
+    recurrent = sum(prod(shapes(cell, D)[name]) for name in recurrent_names(cell))
+    top, states = output_width(cell), sum(d.cell.hidden_size for layer in layers_of(cell, D) for d in layer)
 
     def own(D: int) -> int:
-        return sum(prod(shape) for shape in cell.shapes(H, D).values())
+        return sum(prod(shape) for shape in shapes(cell, D).values())
 
     if task.shape == "vector_to_sequence":
-        return {"recurrent_parameters": recurrent, "parameters": own(C + 1) + H * (D + 1) + C * (H + 1)}
+        return {"recurrent_parameters": recurrent, "parameters": own(C + 1) + states * (D + 1) + C * (top + 1)}
     if task.shape == "sequence_to_vector_to_sequence":
-        return {"recurrent_parameters": 2 * recurrent, "parameters": own(D) + own(C + 1) + C * (H + 1)}
-    return {"recurrent_parameters": recurrent, "parameters": own(D) + task.answers * C * (H + 1)}
+        return {"recurrent_parameters": 2 * recurrent, "parameters": own(D) + own(C + 1) + C * (top + 1)}
+    return {"recurrent_parameters": recurrent, "parameters": own(D) + task.answers * C * (top + 1)}
 
 
 def matched_width(cell: Cell, task: Task) -> int:
-    """The width whose number of `cell.match` is nearest to that of a simple RNN of width `cell.hidden_size`."""
+    """The width whose number of `cell.match` is nearest to that of a simple RNN of as many layers of `hidden_size`."""
     assert cell.match is not None
-    simple = RNN(cell="rnn", hidden_size=cell.hidden_size, biases=cell.biases)
+    same = {key: getattr(cell, key) for key in ("hidden_size", "biases", "layers", "bidirectional")}
+    simple = RNN(cell="rnn", **same)
     target = parameter_counts(simple, task, cell.hidden_size)[cell.match]
     H, beyond = 1, 2
     while parameter_counts(cell, task, beyond)[cell.match] <= target:

@@ -175,6 +175,8 @@ def has_switches(sections: SurgerySections) -> SurgerySections:
         raise wrong("model.cell", f"'{cell.cell}' is no LSTM: it has not the gates i, f and o to set")
     if cell.match is not None:
         raise wrong("model.match", "has a meaning only where there is a task; give hidden_size alone")
+    if cell.layers > 1 or cell.bidirectional or cell.normalisation != "none":
+        raise wrong("model.layers", "gates are set by hand in one layer of one direction, without normalisation")
     return sections
 
 

@@ -26,6 +26,9 @@ class Along:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.cell, name)
 
+    def alone(self, H: int) -> Along:
+        return Along(self.cell.alone(H), self.part)
+
     def step(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> State:
         names = zip(self.cell.states, state, strict=True)
         return self.cell.step(parameters, tuple(p if name == self.part else p.detach() for name, p in names), z)

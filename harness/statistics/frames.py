@@ -41,7 +41,10 @@ class Frames:
             run_ids: only these runs: a folder also has the runs of earlier versions of its study.
         """
         frames = {name: _frame(tables, name) for name in ("runs", "curves", "gradients")}
-        runs = frames["runs"]
+        runs, gradients = frames["runs"], frames["gradients"]
+        # what was written before networks had several layers
+        gradients["layer"] = gradients["layer"].fillna(1).astype(np.int64)
+        gradients["direction"] = gradients["direction"].fillna("forward")
         if run_ids is not None:
             runs = runs[runs["run_id"].isin(list(run_ids))].reset_index(drop=True)
         extra = {table.name: _joined(_frame(tables, table.name), runs) for table in EXTRA if table.name in tables}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from harness.cells.cell import Cell, State
+from harness.cells.layers import recurrent_names
 from harness.models.model import Model, Parameters
 from harness.recurrence.drive import drive
 from harness.recurrence.scan import scan
@@ -59,7 +60,8 @@ def add_penalties(
                 if g is not None:
                     p.grad[r] += training.flossing * g[0]  # type: ignore[index]
     if training.orthogonal is not None:
-        for name in [name for name in parameters if name.removesuffix("′") in cell.recurrent_weights]:
+        recurrent = set(recurrent_names(cell))
+        for name in [name for name in parameters if name.removesuffix("′") in recurrent]:
             add(parameters, {name: training.orthogonal * orthogonal_gradient(parameters[name])})
 
 

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from harness.cells.cell import Cell
+from harness.cells.layers import layers_of
 from harness.experiments.training.schedule import recorded_updates
 from harness.experiments.training.settings import TrainingSections
 
@@ -21,7 +22,7 @@ def seconds(sections: TrainingSections) -> float:
     as long as some fifty updates, singular values of Jacobians hundreds.
     """
     cell, task, training, evaluation = sections.model, sections.task, sections.training, sections.evaluation
-    width = len(cell.gates) * cell.hidden_size
+    width = sum(len(d.cell.gates) * d.cell.hidden_size for layer in layers_of(cell, 1) for d in layer)
     window = training.window(task.length)
     steps = window if task.carried else (task.length + 2 * window) / 3
     evaluated = task.length * evaluation.sequences / evaluation.every / 3
@@ -42,9 +43,14 @@ def seconds_per_step(cell: Cell) -> float:
 
     What takes the torch loop instead needs some twenty times as long.
     """
-    shapes = cell.shapes(cell.hidden_size, 1)
-    products = sum(prod(shapes[name]) for name in cell.recurrent_weights if len(shapes[name]) > 1)
-    return 6 * products / 1.5e11 + 1.2e-9 * len(cell.gates) * cell.hidden_size
+    total = 0.0
+    for direction in (direction for layer in layers_of(cell, 1) for direction in layer):
+        own, H = direction.cell, direction.cell.hidden_size
+        shapes = own.shapes(H, direction.input_size)
+        products = sum(prod(shapes[name]) for name in own.recurrent_weights if len(shapes[name]) > 1)
+        products += prod(shapes["U"]) if direction.layer > 1 else 0  # x of the first layer is narrow, or tokens
+        total += 6 * products / 1.5e11 + 1.2e-9 * len(own.gates) * H
+    return total
 
 
 def bytes_kept(sections: TrainingSections) -> float:
@@ -53,7 +59,8 @@ def bytes_kept(sections: TrainingSections) -> float:
     The states, and per gate block a handful of intermediate results (compiled cells keep one, torch's graph five).
     """
     cell, task, training = sections.model, sections.task, sections.training
-    numbers = cell.hidden_size * (len(cell.states) + 5 * len(cell.gates))
+    widths = sum(direction.cell.hidden_size for layer in layers_of(cell, 1) for direction in layer)
+    numbers = widths * (len(cell.states) + 5 * len(cell.gates))
     steps = training.window(task.length) if task.carried else task.length
     return float(steps * training.batch_size * numbers * np.dtype(training.dtype).itemsize)
 

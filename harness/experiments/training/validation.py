@@ -12,6 +12,7 @@ from harness.experiments.training.settings import Recording, Training, TrainingS
 from harness.study.section import wrong
 from harness.tasks.task import Task
 
+OF_LAYERS = frozenset({"parameter_gradients"})  # probes that measure networks of several layers
 LUCK = 0.05  # that guessing passes an evaluation, at most
 
 
@@ -28,6 +29,7 @@ def complete(sections: TrainingSections) -> TrainingSections:
     check_recording(sections.record, training, task)
     check_start(cell, task)
     check_options(training, cell, task)
+    check_layers(sections)
     if cell.match == "recurrent_parameters" and not cell.recurrent_weights:
         raise wrong("model.match", f"'{cell.cell}' has no recurrent weights; match: parameters")
     if cell.match is None:
@@ -91,6 +93,36 @@ def check_recording(record: Recording, training: Training, task: Task) -> None:
             raise wrong("record.probes", f"truncation_bias is about bptt_window, which '{task.name}' has no use for")
         if training.bptt_stride not in (None, training.window(task.length)):
             raise wrong("record.probes", "truncation_bias cuts a chunk into windows, which overlap with a bptt_stride")
+
+
+def check_layers(sections: TrainingSections) -> None:
+    """Refuse networks of layers that have no meaning for this task, this cell, or what is asked of them."""
+    cell, task, training, record = sections.model, sections.task, sections.training, sections.record
+    widths = cell.layer_sizes or (cell.hidden_size,)
+    if cell.residual == "add" and len(set(widths)) > 1:
+        raise wrong("model.residual", f"adds what layers pass on, and their widths are {', '.join(map(str, widths))}")
+    if cell.normalisation != "none" and cell.normalised == "recurrence" and not cell.normalises:
+        raise wrong("model.normalisation", f"'{cell.cell}' has no W h to normalise; set model.normalised: between")
+    if cell.match is not None and cell.layer_sizes is not None:
+        raise wrong("model.match", "reads hidden_size, which layer_sizes stands in place of; leave one of them out")
+    if cell.bidirectional and (task.carried or task.decodes):
+        what = "its state is carried on" if task.carried else "its decoder has no later symbols to read"
+        raise wrong("model.bidirectional", f"has no meaning for '{task.name}': {what}")
+    if cell.bidirectional and training.truncates(task.length):
+        raise wrong("training.bptt_window", "cuts before the last steps, which a backward direction reads first")
+    if cell.layers == 1 and not cell.bidirectional:
+        return
+    if cell.draws_readout:
+        raise wrong("model.init", f"'{cell.init}' draws the readout of one layer; with several take another")
+    for key in ("omega", "flossing"):
+        if getattr(training, key) is not None:
+            raise wrong(f"training.{key}", "is written for a network of one layer and direction")
+    if record.states:
+        raise wrong("record.states", "is written for a network of one layer and direction")
+    for probe in record.probes:
+        if probe not in OF_LAYERS:
+            known = ", ".join(sorted(OF_LAYERS))
+            raise wrong("record.probes", f"'{probe}' follows one recurrence; of several layers: {known}")
 
 
 def check_start(cell: Cell, task: Task) -> None:
