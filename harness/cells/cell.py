@@ -85,6 +85,7 @@ class Cell(Section):
         "none",
         "add: what goes into a layer is added to what it passes on, from the second layer on",
         column="residual_connection",
+        short="residual",
     )
     dropout: float = setting(
         0.0, "probability that an entry of what goes from layer to layer is dropped in training", ge=0, lt=1

@@ -8,6 +8,7 @@ from typing import Any
 from harness.experiments import (
     cliff,
     curse_of_memory,
+    depth_time,
     gate_surgery,
     influence_balancing,
     jacobian_bound,
@@ -28,5 +29,6 @@ EXPERIMENTS: Mapping[str, Experiment[Any]] = {
         cliff.EXPERIMENT,
         random_network.EXPERIMENT,
         curse_of_memory.EXPERIMENT,
+        depth_time.EXPERIMENT,
     )
 }

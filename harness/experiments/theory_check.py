@@ -29,6 +29,7 @@ class TheoryCheck:
         solved: whether theory, or the experiment's own rule, holds.
         profiles: what is kept along an axis.
         columns: of the table of runs, beside these.
+        gradients: rows of the table of gradients, where there are any.
     """
 
     measured: float
@@ -37,6 +38,7 @@ class TheoryCheck:
     solved: bool
     profiles: Sequence[Profile]
     columns: Mapping[str, object] = field(default_factory=dict)
+    gradients: Sequence[Mapping[str, object]] = ()
 
     @property
     def outcome(self) -> str:
@@ -73,5 +75,6 @@ def check_records(
             "device": "cpu",
             "seconds": perf_counter() - start,
         }
-        yield Record(run.run_id, row, {"profiles": [profile.row(0) for profile in check.profiles]})
+        tables = {"profiles": [profile.row(0) for profile in check.profiles]}
+        yield Record(run.run_id, row, tables | ({"gradients": check.gradients} if check.gradients else {}))
         setup.tick(1.0, 1)

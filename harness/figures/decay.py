@@ -14,6 +14,7 @@ from pydantic import Field
 from harness.figures import line_ends, panels, texts
 from harness.figures.adjoint import COLUMN, NORM, SYMBOL
 from harness.figures.kind import COL, HUE, ROW, SEED, FigureKind
+from harness.figures.layered import LAYERS, about_layers, one_layer
 from harness.figures.line_ends import LineEnd
 from harness.figures.selection import RecordedUpdate, at_update
 from harness.study.matching import matches
@@ -40,6 +41,7 @@ RUG = 0.028  # height of one row of the rug, as a share of the axes
 class Decay(FigureKind):
     """Size of the gradient against the lag at one recorded update."""
 
+    tells_apart = LAYERS
     kind: Literal["decay"]
     hue: str | None = Field("spectral_radius", description=HUE)
     col: str | None = Field("cell", description=COL)
@@ -56,7 +58,7 @@ class Decay(FigureKind):
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
         return decay(
-            frames.select(self.where).gradients,
+            one_layer(frames.select(self.where).gradients, self.hue, self.col, self.row),
             hue=self.hue, col=self.col, row=self.row, update=self.update, path=self.path, theory=self.theory,
         )  # fmt: skip
 
@@ -66,7 +68,8 @@ class Decay(FigureKind):
         return (
             f"Batch mean of {norms} against the lag T − t, {when or f'at update {self.update}'}. Lines are means of "
             f"the logarithm over seeds, bands their bootstrap 95 % intervals.{self._theory(study)} An exact zero has "
-            f"no logarithm: it is left out of the mean and marked by a tick below the lines.{self.about(study)}"
+            f"no logarithm: it is left out of the mean and marked by a tick below the lines."
+            f"{about_layers(study, self.where, self.hue, self.col, self.row)}{self.about(study)}"
         )
 
     def _theory(self, study: StudySpec) -> str:

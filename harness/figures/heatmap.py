@@ -12,6 +12,8 @@ from harness.errors import HarnessError
 from harness.figures import panels, texts
 from harness.figures.adjoint import COLUMN, NORM, SYMBOL, GradientPath
 from harness.figures.kind import COL, ROW, FigureKind
+from harness.figures.layered import LAYERS, about_layers, one_layer
+from harness.figures.selection import RecordedUpdate, at_update
 from harness.study.matching import Value, canonical, ordered
 from harness.study.spec import StudySpec
 
@@ -30,18 +32,30 @@ MOST_LABELS = 14  # updates that fit along the vertical axis
 
 
 class Heatmap(FigureKind):
-    """Size of the gradient over time step and update, small multiples."""
+    """Size of the gradient over time step and update, or over time step and layer; small multiples."""
 
     pooling = "Runs that differ in {} are pooled: each counts as one."
+    tells_apart = (*LAYERS, "update")
     kind: Literal["heatmap"]
+    y: Literal["update", "layer"] = Field(
+        "update", description="rows: a record each, or at one of them a layer each, from the input up"
+    )
+    update: RecordedUpdate = Field(
+        "first", description="with y: layer, which record of each run: first, last, or that of one recorded update"
+    )
     col: str | None = Field("cell", description=COL)
     row: str | None = Field(None, description=ROW)
     path: GradientPath = Field("hidden", description="gradient of the hidden state, or of the cell state (gated cells)")
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
-        return heatmap(frames.select(self.where).gradients, col=self.col, row=self.row, path=self.path)
+        gradients = one_layer(frames.select(self.where).gradients, self.y, self.col, self.row)
+        if self.y == "layer":
+            gradients = at_update(gradients, self.update)
+        return heatmap(gradients, y=self.y, col=self.col, row=self.row, path=self.path)
 
     def caption(self, study: StudySpec) -> str:
+        if self.y == "layer":
+            return self._of_layers(study)
         return (
             f"Batch mean of ‖{SYMBOL[self.path]}‖ at each time step t (the first input at the left, the end of the "
             "sequence at the right) and each recorded update, one row a record, not to scale between them; panels side "
@@ -49,7 +63,17 @@ class Heatmap(FigureKind):
             "over the n runs still training at that update (a run's own last record is shown only if it is on the "
             "schedule); grey is an exact zero in all of them, a white dot one in some, which the mean leaves out; "
             "a cross is where the gradient of one of them is not a finite number, so that there is no mean."
-            f"{self.about(study)}"
+            f"{about_layers(study, self.where, self.y, self.col, self.row)}{self.about(study)}"
+        )
+
+    def _of_layers(self, study: StudySpec) -> str:
+        when = {"first": "at initialisation", "last": "at each run's last record"}.get(str(self.update))
+        return (
+            f"Batch mean of ‖{SYMBOL[self.path]}‖ of each layer ℓ, from the input up, at each time step t, "
+            f"{when or f'at update {self.update}'}. All panels share the colours: the mean of the logarithm over n "
+            "runs; grey is an exact zero in all of them, a white dot one in some, which the mean leaves out; a cross "
+            "is where the gradient of one of them is not a finite number, so that there is no mean."
+            f"{about_layers(study, self.where, self.y, self.col, self.row)}{self.about(study)}"
         )
 
     def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -63,7 +87,7 @@ class Heatmap(FigureKind):
 
 @dataclass(frozen=True)
 class GradientMap:
-    """One panel's data: rows are updates, columns time steps 1 … T; `n` runs behind each row, `zero` exact zeros."""
+    """One panel's data: rows are updates or layers, columns steps 1 … T; `n` runs behind each row, `zero` zeros."""
 
     updates: list[int]
     n: list[int]
@@ -94,8 +118,8 @@ def scheduled(gradients: pd.DataFrame) -> pd.DataFrame:
     return rows if len(rows) else gradients
 
 
-def gradient_map(gradients: pd.DataFrame, column: str) -> GradientMap:
-    """Mean over runs of a list column for each scheduled update.
+def gradient_map(gradients: pd.DataFrame, column: str, y: str = "update") -> GradientMap:
+    """Mean over runs of a list column for each scheduled update, or for each layer.
 
     Raises:
         HarnessError: if the runs differ in their number of time steps.
@@ -110,7 +134,7 @@ def gradient_map(gradients: pd.DataFrame, column: str) -> GradientMap:
     if len(lengths) > 1:
         raise HarnessError(_mixed(lengths))
     updates, n, means, zeros = [], [], [], []
-    for update, rows in scheduled(measured).groupby("update", sort=True):
+    for update, rows in (scheduled(measured) if y == "update" else measured).groupby(y, sort=True):
         stack = overflow(np.stack([np.asarray(entries, dtype=np.float64) for entries in rows[column]]))
         updates.append(int(str(update)))
         n.append(len(rows))
@@ -123,6 +147,7 @@ def gradient_map(gradients: pd.DataFrame, column: str) -> GradientMap:
 def heatmap(
     gradients: pd.DataFrame,
     *,
+    y: Literal["update", "layer"] = "update",
     col: str | None = "cell",
     row: str | None = None,
     path: GradientPath = "hidden",
@@ -130,7 +155,8 @@ def heatmap(
     """Draw log10 of the adjoint over time step and update; all panels share the colours.
 
     Args:
-        gradients: rows of `Frames.gradients`.
+        gradients: rows of `Frames.gradients`; with y: layer, of one record of each run.
+        y: what the rows are.
         col, row: columns; the runs of one panel must share their sequence length.
         path: gradient of the hidden state or of the cell state.
 
@@ -143,10 +169,10 @@ def heatmap(
     panels.demand(known, f"gradient of the {path} state was recorded")
     with style.context():
         figure, grid = panels.panels(known, row, col, share_x=False, share_y=False)
-        maps = _aligned([(panel, gradient_map(panel.frame, COLUMN[path])) for panel in grid if len(panel.frame)])
+        maps = _aligned([(panel, gradient_map(panel.frame, COLUMN[path], y)) for panel in grid if len(panel.frame)])
         # One colour scale over all panels, so that they can be compared.
         norm = style.log_norm([each.mean for _, each in maps])
-        images = [_image(panel, each, norm) for panel, each in maps]
+        images = [_image(panel, each, norm, y) for panel, each in maps]
         bar = figure.colorbar(images[0], ax=[panel.ax for panel in grid], pad=0.01, aspect=24)
         bar.outline.set_linewidth(style.scaled(0.5))
         style.powers_of_ten(bar.ax.yaxis)
@@ -182,7 +208,7 @@ def _mixed(lengths: Sequence[Any]) -> str:
     )
 
 
-def _image(panel: panels.Panel, each: GradientMap, norm: Any) -> ScalarMappable:
+def _image(panel: panels.Panel, each: GradientMap, norm: Any, y: str) -> ScalarMappable:
     import numpy as np
     from matplotlib.colors import ListedColormap
 
@@ -202,11 +228,11 @@ def _image(panel: panels.Panel, each: GradientMap, norm: Any) -> ScalarMappable:
     broken = np.argwhere(each.broken)
     if len(broken):
         ax.plot(broken[:, 1] + 1, broken[:, 0], "x", color=style.faint(), markersize=style.scaled(2))
-    _axes(panel, each)
+    _axes(panel, each, y)
     return image
 
 
-def _axes(panel: panels.Panel, each: GradientMap) -> None:
+def _axes(panel: panels.Panel, each: GradientMap, y: str) -> None:
     from harness.figures import style
 
     step = -(-len(each.updates) // MOST_LABELS)
@@ -232,7 +258,7 @@ def _axes(panel: panels.Panel, each: GradientMap) -> None:
     if panel.bottom:
         panel.ax.set_xlabel(texts.axis("t"))
     if panel.left:
-        panel.ax.set_ylabel("parameter updates (one row a record)")
+        panel.ax.set_ylabel(texts.axis("layer") if y == "layer" else "parameter updates (one row a record)")
 
 
 def _handles(maps: Sequence[GradientMap]) -> list[Any]:

@@ -32,16 +32,18 @@ class FigureKind(FigureSpec):
 
     Attributes:
         pooling: the sentence about runs that differ in settings which the figure does not tell apart.
+        tells_apart: columns of its table that it may show apart though they are no settings: layers of one network.
         alone: true of a figure whose text fixes its size: it cannot be a panel of another figure.
     """
 
     alone: ClassVar[bool] = False
+    tells_apart: ClassVar[tuple[str, ...]] = ()
     pooling: ClassVar[str] = "Runs that differ in {} are pooled: those of a seed are averaged first."
 
     def columns(self) -> tuple[str, ...]:
         """The settings columns whose values the figure shows apart; runs that differ in others are pooled."""
         named = (getattr(self, key, None) for key in ("x", "y", "hue", "row", "col"))
-        return tuple(name for name in named if name is not None)
+        return tuple(name for name in named if name is not None and name not in self.tells_apart)
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
         """The figure of the runs that match `where`.

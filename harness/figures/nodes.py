@@ -15,6 +15,7 @@ from pydantic import Field
 from harness.figures import panels, texts
 from harness.figures.adjoint import COLUMN, SYMBOL, GradientPath
 from harness.figures.kind import COL, FigureKind
+from harness.figures.layered import one_layer
 from harness.figures.selection import at_update, one_run
 from harness.figures.states import main_part, ranking
 from harness.study.spec import StudySpec
@@ -54,7 +55,7 @@ class Nodes(FigureKind):
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
         selected = frames.select(self.where)
         return nodes(
-            selected.gradients, selected.extra.get("states"),
+            one_layer(selected.gradients, self.col), selected.extra.get("states"),
             col=self.col, path=self.path, updates=self.updates, keys=self.keys,
         )  # fmt: skip
 

@@ -11,10 +11,11 @@ RecordedUpdate = Literal["first", "last"] | int
 
 
 def at_update(frame: pd.DataFrame, update: RecordedUpdate | str) -> pd.DataFrame:
-    """One record of each run: its first, its last, or that of one update."""
+    """One record of each run and of each layer in it: its first, its last, or that of one update."""
     if isinstance(update, int):
         return frame[frame["update"] == update]
-    by_run = frame.sort_values("update", kind="stable").groupby("run_id", sort=False)
+    each = [name for name in ("run_id", "layer", "direction") if name in frame.columns]
+    by_run = frame.sort_values("update", kind="stable").groupby(each, sort=False)
     return by_run.head(1) if update == "first" else by_run.tail(1)
 
 

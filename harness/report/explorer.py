@@ -15,6 +15,7 @@ import pandas as pd
 
 from harness.errors import HarnessError
 from harness.figures.heatmap import gradient_map
+from harness.figures.layered import one_layer
 from harness.figures.learning import carried_forward
 from harness.schema import Values
 from harness.statistics.frames import Frames
@@ -98,7 +99,7 @@ def tile_map(gradients: pd.DataFrame, most: int = LARGEST_SIDE**2) -> PlotData |
     Returns:
         `updates` (a row each), `t` (each column's first step), `length` (T), `n` (runs behind each row), `tiles`.
     """
-    known = gradients[gradients["log10_adjoint"].notna()]
+    known = one_layer(gradients[gradients["log10_adjoint"].notna()])
     if known.empty:
         return None
     try:
