@@ -187,6 +187,6 @@ def _added(parts: list[Tensor], exponents: Tensor, now: Scaled) -> tuple[list[Te
     """A gradient added to the first part, at the larger of the two scales; a zero has no scale."""
     alive = torch.where(largest(parts) > 0, 0.5, 0.0).unsqueeze(-1)
     total = Scaled(alive, exponents) + Scaled(now.values.abs().amax(-1, keepdim=True), now.exponents)
-    moved = [times_two_to(exponents - total.exponents, part) for part in parts]
-    moved[0] = moved[0] + times_two_to(now.exponents - total.exponents, now.values)
+    moved = [Scaled(part, exponents).moved_to(total.exponents) for part in parts]
+    moved[0] = moved[0] + now.moved_to(total.exponents)
     return moved, total.exponents

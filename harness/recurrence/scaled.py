@@ -34,8 +34,12 @@ class Scaled:
         sizes = [_exponent(each.values.abs().amax(-1)) + each.exponents for each in (self, other)]
         scale = torch.maximum(*sizes)
         scale = torch.where(torch.isfinite(scale), scale, 0.0).to(self.exponents.dtype)
-        mine, yours = (times_two_to(each.exponents - scale, each.values) for each in (self, other))
-        return Scaled(mine + yours, scale)
+        return Scaled(self.moved_to(scale) + other.moved_to(scale), scale)
+
+    def moved_to(self, scale: Tensor) -> Tensor:
+        """The values at another scale, not below their own; zeros, which have none, stay what they are."""
+        shift = torch.where(self.values.abs().amax(-1) > 0, self.exponents - scale, 0)
+        return times_two_to(shift, self.values)
 
 
 def rescaled(parts: Sequence[Tensor], exponents: Tensor) -> tuple[list[Tensor], Tensor]:

@@ -258,4 +258,5 @@ class Rows:
 
     def fits(self, shapes: Shapes) -> bool:
         """Whether code for `shapes` can read the array as it lies."""
-        return self.shapes.rows(self.n) == shapes.rows(self.n) and self.shapes.double == shapes.double
+        mine = (self.shapes.across_units, self.shapes.double, self.shapes.rows(self.n))
+        return mine == (shapes.across_units, shapes.double, shapes.rows(self.n))
