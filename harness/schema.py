@@ -147,7 +147,7 @@ RUN_COLUMNS = (
         pa.float64(),
         "log10 per step",
         "mean change of log10 of the adjoint's norm over one step back in time, before training: (log10_adjoint at "
-        "t = 1 less that at t = T) / (T − 1); −inf where a window cuts it",
+        "t = 1 less that at t = T) / (T − 1); −inf where a window cuts it; of several layers the first's",
         label="adjoint slope before training (log10 per step)",
         metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05, untrained=True),
     ),
@@ -158,6 +158,31 @@ RUN_COLUMNS = (
         "the same of log10_adjoint_cell, ‖∂L/∂c_t‖; null for cells without a cell state",
         label="cell adjoint slope before training (log10 per step)",
         metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05, untrained=True),
+    ),
+    Column(
+        "final_adjoint_slope",
+        pa.float64(),
+        "log10 per step",
+        "the same as initial_adjoint_slope at the run's last record",
+        label="adjoint slope after training (log10 per step)",
+        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05),
+    ),
+    Column(
+        "initial_depth_slope",
+        pa.float64(),
+        "log10 per layer",
+        "mean change of log10 of the adjoint's norm over one layer down, before training, at the last step: "
+        "(log10_adjoint of the first layer at t = T less that of the last) / (L − 1); null for one layer",
+        label="depth slope before training (log10 per layer)",
+        metric=MetricOptions("iqm", decimals=3, better=0, margin=0.1, untrained=True),
+    ),
+    Column(
+        "final_depth_slope",
+        pa.float64(),
+        "log10 per layer",
+        "the same at the run's last record",
+        label="depth slope after training (log10 per layer)",
+        metric=MetricOptions("iqm", decimals=3, better=0, margin=0.1),
     ),
     Column(
         "switch_score",

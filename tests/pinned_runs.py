@@ -26,7 +26,17 @@ ORDER = "{name: temporal_order, sequence_length: 11}"
 TRAINING = "max_updates: 1, batch_size: 3, learning_rate: 0.01, dtype: float64"
 
 # What is not numbers of the network, or depends on the machine.
-LEFT_OUT = {"seconds", "sequence", "unit", "update", "updates", "solved_at", "parameters", "recurrent_parameters"}
+LEFT_OUT = {
+    "seconds",
+    "sequence",
+    "unit",
+    "update",
+    "updates",
+    "solved_at",
+    "parameters",
+    "recurrent_parameters",
+    "layer",
+}
 
 GATED = "spectral_radius: 0.7, init: gaussian, biases: 1, match: recurrent_parameters"
 MODELS = {

@@ -32,7 +32,7 @@ TOLERANCE = 1e-12  # in log10: what rounding leaves over 2000 steps and 12 layer
 class Depth(Section):
     """Layers, steps and the two radii (`depth:`)."""
 
-    layers: int = setting(4, "L", label="layers L", short="L", sequential=True, ge=1, le=64)
+    layers: int = setting(4, "L", ge=1, le=64)
     horizontal: float = setting(
         1.0,
         "ρ_h: W = ρ_h P of each layer, from step to step",
@@ -53,13 +53,11 @@ class Depth(Section):
     )
     residual: Literal["none", "add"] = setting(
         "none", "add: what goes into a layer is added to what it passes on, from the second layer on",
-        column="residual_connection", short="residual",
+        column="residual_connection",
     )  # fmt: skip
     init: Literal["orthogonal", "identity"] = setting("orthogonal", "P: of the Haar measure, or the identity")
     hidden_size: int = setting(16, "H, the size of P", ge=1, le=2000)
-    sequence_length: int = setting(
-        50, "T", unit="steps", label="sequence length T (steps)", sequential=True, ge=2, le=5000
-    )
+    sequence_length: int = setting(50, "T", unit="steps", ge=2, le=5000)
 
 
 @dataclass(frozen=True)

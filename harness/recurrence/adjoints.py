@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.recurrence.scaled import Scaled, largest, rescaled, times_two_to
+from harness.recurrence.scaled import Scaled, largest, rescaled
 from harness.schema import Array
 
 State = tuple[Tensor, ...]
@@ -165,8 +165,8 @@ def replay(
             totals = _totals(following, carried) if parts > 1 else list(carried)
         for part, total in enumerate(totals):
             written[part][t - 1] = log10_mean_norm(total, exponents)
-        wanted = (*previous, z) if driven is not None else previous
-        gradients = torch.autograd.grad(following, wanted, carried, allow_unused=True)
+        leaves = (*previous, z) if driven is not None else previous
+        gradients = torch.autograd.grad(following, leaves, carried, allow_unused=True)
         if driven is not None and gradients[-1] is not None:
             driven.values[t - 1], driven.exponents[t - 1] = gradients[-1], exponents
         # Back through the step, then rescale to entries in [½, 1): only a factor of 2¹²⁶ in one step could underflow.

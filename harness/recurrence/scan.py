@@ -79,13 +79,14 @@ def scan_layers(
     inputs = inputs.to(parameters["U"].dtype) if inputs.is_floating_point() else inputs.long()
     K = min(window or len(inputs), len(inputs))
     masks = [*masks, *[None] * (len(stack.layers) - len(masks))]
+    run = stepwise.run
     if engine == "compiled":
         from harness.recurrence.compiler import recurrence
 
         if all(recurrence.untraceable(direction.cell) is None for direction in stack.directions):
-            return recurrence.run(
-                stack, parameters, inputs, state, window=K, every_step=every_step, recorder=recorder, masks=masks
-            )
-    return stepwise.run(
+            run = recurrence.run
+    output, last = run(
         stack, parameters, inputs, state, window=K, every_step=every_step, recorder=recorder, masks=masks
     )
+    # one tensor, so that whoever keeps the gradient of the last state has that of the output
+    return output, (output, *last[1:]) if len(stack.directions) == 1 and not every_step else last

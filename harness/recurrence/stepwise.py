@@ -90,7 +90,7 @@ def _steps(direction: Direction, parameters: Parameters, x: Tensor, state: State
 
 
 class _Watched(torch.autograd.Function):
-    """Tensors as they are; on the way back a listener is told their gradients, all at once."""
+    """Tensors as they are; on the way back a listener is called with their gradients, all at once."""
 
     @staticmethod
     def forward(ctx: Any, listener: Callable[..., None], *tensors: Tensor) -> tuple[Tensor, ...]:

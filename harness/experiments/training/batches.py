@@ -94,8 +94,8 @@ class BatchSource:
                 purpose = f"dropout{half or ''}.{layer}"
                 shape = (T, inputs.shape[2], H)
                 drawn = [generator(seed, purpose, update).random(shape, np.float32) for seed in self.seeds]
-                kept = [numbers >= cell.dropout for numbers in drawn]
-                stacked = torch.as_tensor(np.stack(kept, axis=1), device=self.device)
+                alive = [numbers >= cell.dropout for numbers in drawn]
+                stacked = torch.as_tensor(np.stack(alive, axis=1), device=self.device)
                 masks.append(stacked.to(dtype) / (1 - cell.dropout))
         return masks
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from harness.experiments.setup import Setup
@@ -50,6 +52,9 @@ def final_record(
         "initial_sigma_max": trace.curves[0]["sigma_max"],
         "initial_adjoint_slope": slope(trace.gradients[0]["log10_adjoint"]),
         "initial_adjoint_cell_slope": slope(trace.gradients[0]["log10_adjoint_cell"]),
+        "final_adjoint_slope": slope(record_of(trace, update)[0]["log10_adjoint"]),
+        "initial_depth_slope": depth_slope(record_of(trace, 0)),
+        "final_depth_slope": depth_slope(record_of(trace, update)),
         "engine": model.engine,
         "seconds": trace.seconds,
         **task_measures(model, alone, seed, record),
@@ -75,6 +80,17 @@ def task_measures(model: Model, alone: Replicas, seed: int, record: Recording) -
     if not (record.codes and model.task.code_measures):
         return {}
     return dict(load_object(model.task.code_measures)(model, alone.parameters, seed))
+
+
+def record_of(trace: Trace, update: int) -> list[dict[str, object]]:
+    """The rows of the table of gradients of one update, from the first layer up."""
+    return [row for row in trace.gradients if row["update"] == update]
+
+
+def depth_slope(rows: Sequence[Mapping[str, object]]) -> float | None:
+    """Mean change of log₁₀‖∂L/∂h^ℓ_T‖ over one layer down, of the forward directions; None for one layer."""
+    levels = [np.asarray(row["log10_adjoint"])[-1] for row in rows if row["direction"] == "forward"]
+    return float((levels[0] - levels[-1]) / (len(levels) - 1)) if len(levels) > 1 else None
 
 
 def slope(log10_adjoint: object) -> float | None:

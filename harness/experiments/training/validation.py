@@ -106,8 +106,8 @@ def check_layers(sections: TrainingSections) -> None:
     if cell.match is not None and cell.layer_sizes is not None:
         raise wrong("model.match", "reads hidden_size, which layer_sizes stands in place of; leave one of them out")
     if cell.bidirectional and (task.carried or task.decodes):
-        what = "its state is carried on" if task.carried else "its decoder has no later symbols to read"
-        raise wrong("model.bidirectional", f"has no meaning for '{task.name}': {what}")
+        reason = "its state is carried on" if task.carried else "its decoder has no later symbols to read"
+        raise wrong("model.bidirectional", f"has no meaning for '{task.name}': {reason}")
     if cell.bidirectional and training.truncates(task.length):
         raise wrong("training.bptt_window", "cuts before the last steps, which a backward direction reads first")
     if cell.layers == 1 and not cell.bidirectional:

@@ -12,7 +12,7 @@ from torch import Tensor
 from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, log10_mean_norm
 from harness.recurrence.compiler.backward import NONE
 from harness.recurrence.compiler.forward_arrays import ForwardArrays, at, saved_name
-from harness.recurrence.compiler.layout import Rows
+from harness.recurrence.compiler.layout import LaidOut
 from harness.recurrence.compiler.memory import Array, empty, zeros
 from harness.recurrence.compiler.partial import PARTIAL
 from harness.recurrence.scaled import Scaled
@@ -22,7 +22,7 @@ from harness.recurrence.scaled import Scaled
 class ScaledRows(Scaled):
     """A scaled gradient (T, R, B, n), and the same numbers as they lie for compiled code."""
 
-    rows: Rows
+    rows: LaidOut
 
 
 class BackwardArrays:
@@ -132,7 +132,7 @@ class BackwardArrays:
         if self.dx is None:
             return None
         s = self.kernel.shapes
-        rows = Rows(self.dx, s.D, s)
+        rows = LaidOut(self.dx, s.D, s)
         exponents = torch.from_numpy(self.dx_scales[..., : s.B]).transpose(0, 1)
         return ScaledRows(torch.from_numpy(rows.view), exponents, rows)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.compiler.emission import partial_name, total_name
 from harness.recurrence.compiler.kernel import CompiledCell
-from harness.recurrence.compiler.layout import Rows
+from harness.recurrence.compiler.layout import LaidOut
 from harness.recurrence.compiler.memory import Array, empty, zeros
 from harness.recurrence.compiler.partial import PARTIAL
 
@@ -33,17 +33,17 @@ class CompiledCall:
 class ForwardArrays:
     """States, inputs and packed weights of one call, and what a step saves for the other direction."""
 
-    def __init__(self, call: CompiledCall, inputs: Tensor | Rows, state: list[Array], flat: Array) -> None:
+    def __init__(self, call: CompiledCall, inputs: Tensor | LaidOut, state: list[Array], flat: Array) -> None:
         self.kernel, self.call = call.kernel, call
         k, s = self.kernel, self.kernel.shapes
-        given = inputs.view if isinstance(inputs, Rows) else inputs.detach().numpy()
+        given = inputs.view if isinstance(inputs, LaidOut) else inputs.detach().numpy()
         self.T, self.R = given.shape[:2]
         self.depth = max(k.program.lag, default=0)
         self.flat = flat
         self.bias, self.vectors = k.biases(flat), k.vectors(flat)
         self.weights = k.packed("forward", flat)
         dtype = np.int32 if s.tokens else k.dtype
-        if isinstance(inputs, Rows) and inputs.fits(s):
+        if isinstance(inputs, LaidOut) and inputs.fits(s):
             self.x = inputs.array
         elif s.tokens:
             self.x = empty((self.R, self.T, s.W), dtype)

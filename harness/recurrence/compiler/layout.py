@@ -244,7 +244,7 @@ def chunk(program: Program, shapes: Shapes) -> int:
 
 
 @dataclass(frozen=True)
-class Rows:
+class LaidOut:
     """n units of a whole sequence for all replicas as compiled code has them: (R, T, *shapes.rows(n))."""
 
     array: Any

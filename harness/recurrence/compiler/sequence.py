@@ -10,7 +10,7 @@ from torch import Tensor
 
 from harness.recurrence.compiler.backward_arrays import BackwardArrays
 from harness.recurrence.compiler.forward_arrays import CompiledCall, ForwardArrays
-from harness.recurrence.compiler.layout import Rows
+from harness.recurrence.compiler.layout import LaidOut
 from harness.recurrence.compiler.memory import Array
 from harness.recurrence.scaled import Scaled
 
@@ -25,7 +25,7 @@ class Sequence:
     """
 
     def __init__(
-        self, call: CompiledCall, inputs: Tensor | Rows, state: Sequences[Tensor], parameters: Sequences[Tensor]
+        self, call: CompiledCall, inputs: Tensor | LaidOut, state: Sequences[Tensor], parameters: Sequences[Tensor]
     ) -> None:
         self.call = call
         before = [tensor.detach().numpy() for tensor in state]
@@ -48,11 +48,11 @@ class Sequence:
         self.last = [torch.from_numpy(part) for part in before]  # each part of the state after the last step (R, B, H)
         self._seen = seen
 
-    def every(self) -> Rows:
+    def every(self) -> LaidOut:
         """h_1 … h_T."""
         if len(self._seen) > 1:
             self._seen = [np.concatenate(self._seen, axis=1)]
-        return Rows(self._seen[0], self.call.kernel.shapes.H, self.call.kernel.shapes)
+        return LaidOut(self._seen[0], self.call.kernel.shapes.H, self.call.kernel.shapes)
 
     def backward(self, every: Scaled | None, final: list[Tensor | None], *, inputs: bool) -> BackwardArrays:
         """The way back from the gradients of h_1 … h_T and of the last state's parts; levels go to the recorder."""

@@ -14,7 +14,7 @@ from harness.cells.layers import Direction
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.compiler.forward_arrays import CompiledCall
 from harness.recurrence.compiler.kernel import CompiledCell
-from harness.recurrence.compiler.layout import Rows
+from harness.recurrence.compiler.layout import LaidOut
 from harness.recurrence.compiler.sequence import Sequence
 from harness.recurrence.layers import Stack, joined, of_direction, of_input, ordered, units
 from harness.recurrence.scaled import Scaled
@@ -55,7 +55,7 @@ class CompiledStack(torch.autograd.Function):
         starts, rest = stack.split(tensors[:parts]), list(tensors[parts + len(names) :])
         sequences: list[Sequence] = []
         outputs: dict[int, Tensor] = {}
-        x: Tensor | Rows = inputs
+        x: Tensor | LaidOut = inputs
         for depth, layer in enumerate(stack.layers, start=1):
             own: list[Sequence] = []
             for direction in layer:
@@ -108,7 +108,7 @@ class CompiledStack(torch.autograd.Function):
                 above, own = stack.passed_back(depth, ctx.between, ctx.outputs[depth], call.masks[depth - 1], above)
                 between |= own
             below: list[Scaled] = []
-            wanted = depth > 1 or ctx.needs_input_grad[1]
+            needed = depth > 1 or ctx.needs_input_grad[1]
             for i, direction in zip(range(stop - len(layer), stop), layer, strict=True):
                 sequence: Sequence = sequences[i]
                 ends: list[Tensor | None] = [*final[i]]
@@ -116,7 +116,7 @@ class CompiledStack(torch.autograd.Function):
                     end = top[..., units(layer, direction)]
                     ends[0] = end if ends[0] is None else ends[0] + end
                 seen = None if above is None else of_direction(layer, direction, above)
-                back = sequence.backward(seen, ends, inputs=wanted)
+                back = sequence.backward(seen, ends, inputs=needed)
                 parameters = back.parameters()
                 gradients[i] = [torch.from_numpy(parameters[name]) for name in sequence.call.names]
                 place = 2 + sum(len(each) for each in final[:i])
@@ -137,5 +137,5 @@ class CompiledStack(torch.autograd.Function):
         return None, inputs, *state, *shared, *[g for own in gradients for g in own]
 
 
-def _tensor(x: Tensor | Rows) -> Tensor:
-    return torch.from_numpy(x.view) if isinstance(x, Rows) else x
+def _tensor(x: Tensor | LaidOut) -> Tensor:
+    return torch.from_numpy(x.view) if isinstance(x, LaidOut) else x
