@@ -96,7 +96,7 @@ def replay(
     *,
     window: int,
     final: Sequence[Tensor | None] = (),
-) -> tuple[Array, Array | None]:
+) -> list[Array]:
     """Go backwards through a recurrence one step at a time, with scaled adjoints: a_{t−1} = J_tᵀ a_t + ∂⁺L/∂h_{t−1}.
 
     Args:
@@ -107,7 +107,7 @@ def replay(
         final: gradients of the last state's other parts (c_T), if the loss sees them.
 
     Returns:
-        log10_adjoint (T, R), and log10_adjoint_cell (T, R) where the state has a second part.
+        log10 mean_b ‖B·∂L/∂·_t‖₂ of each part of the state, (T, R).
     """
     T, parts = len(states) - 1, len(states[0])
     R, B, _ = states[0][0].shape
@@ -134,7 +134,7 @@ def replay(
         gradients = torch.autograd.grad(following, previous, carried, allow_unused=True)
         carried = [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, previous, strict=True)]
         carried, exponents = _rescaled(carried, exponents)
-    return written[0], written[1] if parts > 1 else None
+    return written
 
 
 def _totals(following: State, carried: Sequence[Tensor]) -> list[Tensor]:

@@ -51,7 +51,7 @@ def scan(
     if engine == "compiled":
         from harness.recurrence.compiler.recurrence import run, untraceable
 
-        if untraceable(cell) is None:
+        if untraceable(cell, parameters["U"].shape[2]) is None:
             if inputs.dim() == 3:
                 check_tokens(inputs, parameters["U"].shape[2])
             return run(
@@ -98,8 +98,9 @@ def _steps(
             def step(previous: State, t: int) -> State:
                 return cell.step(frozen, previous, driven[t - 1])
 
-            recorder.log10_adjoint, second = replay(step, constants, immediate, window=window)
-            recorder.log10_adjoint_cell = second if "c" in cell.states else None
+            levels = replay(step, constants, immediate, window=window)
+            recorder.log10_adjoint = levels[0]
+            recorder.log10_adjoint_cell = levels[cell.states.index("c")] if "c" in cell.states else None
             recorder.log10_immediate = immediate_norms(gradient, T, window)
 
         output.register_hook(write)  # type: ignore[no-untyped-call]

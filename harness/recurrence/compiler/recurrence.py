@@ -21,6 +21,7 @@ from harness.recurrence.compiler.memory import Array
 from harness.recurrence.compiler.native import host
 from harness.recurrence.compiler.program import derive
 from harness.recurrence.compiler.trace import Untraceable, trace
+from harness.recurrence.compiler.verification import contradiction
 
 
 @lru_cache(maxsize=256)
@@ -34,21 +35,27 @@ def compiled(cell: Cell, D: int, B: int, tokens: bool, double: bool) -> Compiled
 
 
 def _example(cell: Cell, D: int) -> Mapping[str, Tensor]:
-    """Parameters as the equations use them, of one replica: only their shapes are read."""
-    start = cell.start(0, input_size=D, output_size=1, length=2)
+    """Parameters as the equations use them, of one replica."""
+    start = cell.start(0, input_size=D, output_size=1, length=100)
     names = cell.shapes(cell.hidden_size, D)
     return cell.parametrize({name: torch.as_tensor(start[name], dtype=torch.float32)[None] for name in names})
 
 
 @lru_cache(maxsize=256)
-def untraceable(cell: Cell) -> str | None:
-    """Why a cell cannot be compiled; None if it can."""
+def untraceable(cell: Cell, D: int = 2) -> str | None:
+    """Why a cell cannot be compiled on rows of D numbers; None if it can."""
     try:
+        used = _example(cell, D)
         for exact in (False, True):
-            derive(trace(cell, _example(cell, 1), exact=exact))
+            step = trace(cell, used, exact=exact)
+            program = derive(step)
+        if "c" in cell.states and program.lag[cell.states.index("c")]:
+            return "a cell state c that is an earlier h"
+        return contradiction(cell, used, step)
     except Untraceable as reason:
         return str(reason)
-    return None
+    except Exception as error:  # where the torch loop can compute it, it does; where not, it says so with its place
+        return f"{type(error).__name__}: {error}"
 
 
 def run(
@@ -65,9 +72,10 @@ def run(
     tokens = inputs.dim() == 3
     double = parameters["U"].dtype == torch.float64
     kernel = compiled(cell, parameters["U"].shape[2], inputs.shape[2], tokens, double)
+    cell_state = kernel.program.base[cell.states.index("c")] if "c" in cell.states else None
     tensors = [parameters[name] for name in kernel.names]
     keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (inputs, *tensors, *state))
-    call = CompiledCall(kernel, kernel.names, window, every_step, recorder, "c" in cell.states, keep)
+    call = CompiledCall(kernel, kernel.names, window, every_step, recorder, cell_state, keep)
     output, *final = _CompiledRecurrence.apply(call, inputs, *state, *tensors)  # type: ignore[no-untyped-call]
     return output, tuple(final) if every_step else (output, *final)
 
@@ -101,12 +109,15 @@ class _CompiledRecurrence(torch.autograd.Function):
             ctx.call, ctx.sequence, ctx.starts, ctx.arrays = call, forward, starts, arrays
             ctx.set_materialize_grads(False)
         output = [seen[0] if len(seen) == 1 else torch.cat(seen)] if call.every_step else []
+        if call.keep:
+            ctx.save_for_backward(*output)  # the way back reads the same memory: torch notices a change in place
         return *output, *(torch.from_numpy(part) for part in state)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         call: CompiledCall = ctx.call
+        _ = ctx.saved_tensors
         every, final = (gradients[0], list(gradients[1:])) if call.every_step else (None, list(gradients))
         back = BackwardArrays(ctx.sequence, every, final, inputs=ctx.needs_input_grad[1])
         before = ctx.sequence.T - call.window
