@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     processes = workers(parsed.jobs)
     loading = load_meanwhile() if processes > 1 and not options.shard_name else None
     try:
-        result = sweep(study_plan, folder, options, shown=shown, command=command)
+        result = sweep(study_plan, folder, options, shown=shown, quiet=parsed.quiet, command=command)
     except KeyboardInterrupt as interruption:
         print(f"\ninterrupted; finished runs are kept. To go on: {shlex.join(command)}", file=sys.stderr)
         return cli.TERMINATED if isinstance(interruption, Terminated) else cli.INTERRUPTED

@@ -156,7 +156,7 @@ class Study:
             check_this_process()
         prepare()
         target = self.folder if folder is None else Path(folder)
-        sweep(plan(self.spec), target, options, shown=progress, command=("harness.Study.run",))
+        sweep(plan(self.spec), target, options, shown=progress, quiet=not progress, command=("harness.Study.run",))
         return self.results(target)
 
     def results(self, folder: str | Path | None = None) -> Results:

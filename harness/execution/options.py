@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, nearest
 from harness.study.matching import canonical, choices, matches, ordered
 
 if TYPE_CHECKING:
     from harness.study.plan import Plan, Run
-    from harness.study.spec import StudySpec
+    from harness.study.spec import Experiment, StudySpec
 
 ENGINES = ("compiled", "torch")
 MOST_JOBS = 1024  # each is a process
@@ -92,6 +94,12 @@ class SweepOptions:
         """
         rows = [run.columns() for run in plan.runs]
         check_where(self.where, rows, plan.study)
+
+    def notes(self, experiment: Experiment[Any], runs: Sequence[Run]) -> Sequence[str]:
+        """What an experiment says of these runs before they are computed: which cells are not compiled, and why."""
+        if not experiment.notes or self.engine != "compiled" or self.device != "cpu":
+            return ()
+        return experiment.notes([point.sections for point, _ in groupby(runs, key=attrgetter("point"))])
 
     def select(self, plan: Plan, done: frozenset[str], failed: frozenset[str]) -> list[Run]:
         """The runs that a sweep with these options is to compute, in the plan's order.

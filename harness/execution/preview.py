@@ -61,6 +61,7 @@ def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[
         f"results: {folder}",
         *status.damage(),
         *sentences(status.other_versions.values()),
+        *(f"note: {sentence}" for sentence in options.notes(plan.study.experiment, runs)),
         *(f"warning: {sentence}" for sentence in warnings),
     ]
     return "\n".join(lines)

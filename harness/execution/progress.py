@@ -25,7 +25,7 @@ CLEAR = "\r\x1b[K"  # to the start of a terminal's line, and what stands on it g
 
 @dataclass
 class Progress:
-    """A bar on a terminal, a line every ten seconds elsewhere, nothing if not `shown`.
+    """A bar on a terminal, a line every ten seconds elsewhere, nothing of these if not `shown`; notes unless `quiet`.
 
     The time left is estimated from the pace so far, with every unfinished run taken to its full budget: where runs can
     end early it is an upper bound, and is printed as one.
@@ -34,6 +34,7 @@ class Progress:
     cost: Mapping[str, float]
     markers: Path
     shown: bool = True
+    quiet: bool = False
     outcomes: Counter[str] = field(default_factory=Counter)
     left: dict[str, float] = field(init=False)
     spent: float = 0.0
@@ -69,8 +70,8 @@ class Progress:
             self.outcomes[outcome] += 1
 
     def say(self, text: str) -> None:
-        """Print a line above the bar, on stderr."""
-        if self.shown:
+        """Print a line above the bar, on stderr; without a bar too, unless all is to be quiet."""
+        if not self.quiet:
             self._write(f"{CLEAR if self._bar and self._printed else ''}{printable(text)}\n")
 
     def text(self, width: int | None = None) -> str:

@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from time import monotonic
 
@@ -57,7 +55,13 @@ class SweepResult:
 
 
 def sweep(
-    plan: Plan, folder: Path, options: SweepOptions, *, shown: bool = True, command: Sequence[str] = ()
+    plan: Plan,
+    folder: Path,
+    options: SweepOptions,
+    *,
+    shown: bool = True,
+    quiet: bool = False,
+    command: Sequence[str] = (),
 ) -> SweepResult:
     """Compute what is missing of a plan, and write its tables.
 
@@ -66,6 +70,7 @@ def sweep(
         folder: the results folder, created if need be.
         options: how it is run.
         shown: report progress on stderr.
+        quiet: say nothing on stderr besides, such as which cells are not compiled.
         command: as provenance.json notes it.
 
     Raises:
@@ -93,7 +98,7 @@ def sweep(
             clear_markers(job.markers)
             if not options.shard_name:  # otherwise it may be another shard's, which is at work
                 journal.clear_temporaries()
-            result = _sweep_locked(plan, journal, options, job, jobs, shown, command)
+            result = _sweep_locked(plan, journal, options, job, jobs, shown, quiet, command)
             if not options.shard_name:
                 with suppress(OSError):  # files that are not packed are as good as segments; the next sweep tries again
                     compact(journal)
@@ -110,6 +115,7 @@ def _sweep_locked(
     job: JobOptions,
     jobs: int,
     shown: bool,
+    quiet: bool,
     command: Sequence[str],
 ) -> SweepResult:
     """The sweep proper, while no other controller works on the same runs."""
@@ -129,12 +135,11 @@ def _sweep_locked(
     if runs or not (folder / "provenance.json").exists():
         write_provenance(folder, command)
 
-    with Progress(plan.costs(runs), job.markers, shown) as progress:
+    with Progress(plan.costs(runs), job.markers, shown, quiet) as progress:
         for run_id, reason in damaged.items():
             progress.say(f"damaged commit quarantined, its run is missing: {run_id}: {reason}")
-        if experiment.notes and options.engine == "compiled" and options.device == "cpu":
-            for note in experiment.notes([point.sections for point, _ in groupby(runs, key=attrgetter("point"))]):
-                progress.say(note)
+        for note in options.notes(experiment, runs):
+            progress.say(note)
         if jobs > 1 and runs and not options.scheduler:
             jobs = _local_jobs(jobs, len(runs), job, progress)
         supervision = Supervision(

@@ -72,7 +72,7 @@ def maps(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
 
     `measured` is log₁₀ ‖∂L/∂h¹_1‖ for a gradient of length 1 at the last layer's last step.
     """
-    engine = setup.engine_for(RNN(cell="rnn"))
+    engine = setup.engine_for(RNN(cell="rnn"), 1)
     return check_records(runs, setup, DepthSections, partial(_measure, engine), engine=engine)
 
 

@@ -55,12 +55,12 @@ class Setup:
     checkpoints: CheckpointStore | None = None
     listener: Callable[[float, int], None] = _silent
 
-    def engine_for(self, cell: Cell) -> str:
-        """The engine that will compute this cell."""
+    def engine_for(self, cell: Cell, D: int) -> str:
+        """The engine that will compute this cell on rows of D numbers."""
         if self.engine == "compiled" and self.device == "cpu":
             from harness.recurrence.compiler.recurrence import untraceable
 
-            if untraceable(cell) is None:
+            if untraceable(cell, D) is None:
                 return "compiled"
         return "torch"
 

@@ -114,10 +114,14 @@ def immediate_norms(gradient: Scaled, T: int, window: int) -> Array:
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a backward pass with scaled adjoints finds: levels (T, R), and the gradient of each step's drive."""
+    """What a backward pass with scaled adjoints finds.
 
-    log10_adjoint: Array
-    log10_adjoint_cell: Array | None
+    Attributes:
+        levels: log₁₀ mean_b ‖B·∂L/∂·_t‖₂ of each part of the state, (T, R).
+        drive: the gradient of each step's drive, where it is wanted.
+    """
+
+    levels: list[Array]
     drive: Scaled | None
 
 
@@ -172,7 +176,7 @@ def replay(
         # Back through the step, then rescale to entries in [½, 1): only a factor of 2¹²⁶ in one step could underflow.
         carried = [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, previous, strict=False)]
         carried, exponents = rescaled(carried, exponents)
-    return Replayed(written[0], written[1] if parts > 1 else None, driven)
+    return Replayed(written, driven)
 
 
 def _totals(following: State, carried: Sequence[Tensor]) -> list[Tensor]:

@@ -83,7 +83,8 @@ def scan_layers(
     if engine == "compiled":
         from harness.recurrence.compiler import recurrence
 
-        if all(recurrence.untraceable(direction.cell) is None for direction in stack.directions):
+        rows = {direction: parameters[f"U{direction.suffix}"].shape[2] for direction in stack.directions}
+        if all(recurrence.untraceable(direction.cell, D) is None for direction, D in rows.items()):
             run = recurrence.run
     output, last = run(
         stack, parameters, inputs, state, window=K, every_step=every_step, recorder=recorder, masks=masks

@@ -150,8 +150,8 @@ class _Back:
             window=self.window, final=final[1:], inputs=depth > 1,
         )  # fmt: skip
         own = self.recorder.layer(depth, backward=direction.backward)
-        own.log10_adjoint = back.log10_adjoint
-        own.log10_adjoint_cell = back.log10_adjoint_cell if "c" in cell.states else None
+        own.log10_adjoint = back.levels[0]
+        own.log10_adjoint_cell = back.levels[cell.states.index("c")] if "c" in cell.states else None
         own.log10_immediate = immediate_norms(seen, T, self.window)
         if back.drive is None:
             return above

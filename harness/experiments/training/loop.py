@@ -45,7 +45,10 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     # Where the state is carried on, `BatchSource` truncates: its chunks are no longer than the window, which then cuts
     # nothing in the recurrence itself.
     model = MODELS[task.shape](
-        task=task, cell=shared.model, window=training.bptt_window, engine=setup.engine_for(shared.model)
+        task=task,
+        cell=shared.model,
+        window=training.bptt_window,
+        engine=setup.engine_for(shared.model, task.input_size),
     )
     initial = [model.initialise(own.model, run.seed) for own, run in zip(sections, runs, strict=True)]
 
@@ -54,7 +57,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         return replicas, BatchSource(model, training, setup.device, [r.seed for r in runs]), [Trace(r) for r in runs]
 
     schedule = recorded_updates(record.adjoints, training.max_updates)
-    checkpoints = Checkpointing.of(setup, model.cell)
+    checkpoints = Checkpointing.of(setup, model.engine)
     first, (replicas, batches, traces) = checkpoints.resume(begin) if checkpoints else (0, begin())
     # One round more than there are updates: the network after the last one is evaluated and recorded as well.
     for update in range(first, training.max_updates + 1):

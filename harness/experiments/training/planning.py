@@ -70,10 +70,11 @@ def notes(points: Sequence[TrainingSections]) -> list[str]:
 
     Built-in cells can all be compiled (a test); only for others torch is imported here.
     """
-    cells = {point.model: None for point in points if not type(point.model).__module__.startswith("harness.cells.")}
-    if not cells:
+    others = [point for point in points if not type(point.model).__module__.startswith("harness.cells.")]
+    if not others:
         return []
     from harness.recurrence.compiler.recurrence import untraceable
 
-    reasons = {cell.cell: reason for cell in cells if (reason := untraceable(cell)) is not None}
+    cells = {(point.model, point.task.input_size): None for point in others}
+    reasons = {cell.cell: reason for cell, D in cells if (reason := untraceable(cell, D)) is not None}
     return [f"cell {name} is computed step by step in torch, as {reason}" for name, reason in reasons.items()]

@@ -114,6 +114,7 @@ class Lanes:
         return self.b.select(self.b.fcmp_ordered("<=", y, self.const(0)), self.const(0), adjoint)
 
     def sign(self, x: ir.Value) -> ir.Value:
+        """−1, 0 or 1; NaN of a NaN, which torch makes a 0."""
         negative = self.b.select(self.b.fcmp_ordered("<", x, self.const(0)), self.const(-1), x)
         return self.b.select(self.b.fcmp_ordered(">", x, self.const(0)), self.const(1), negative)
 

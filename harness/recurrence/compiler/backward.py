@@ -238,6 +238,9 @@ class BackwardStep:
                 if delta.op == "const":
                     self.emitter.save(zero, self.rows(f"delta{a}", 0), row, tile, 0)
                     self._unscaled(zero, a, row, tile, 0)
+            for v, adjoint in enumerate(p.vectors.values()):
+                if adjoint.op == "const":
+                    self._unscaled(zero, len(p.deltas) + v, row, tile, 0)
 
     def _scales(self) -> None:
         """E_t and the powers of two of this step; sums of squares begin at zero."""

@@ -164,7 +164,10 @@ class BackwardArrays:
                         delta = np.ascontiguousarray(s.view(deltas, H).swapaxes(-1, -2), np.float64)
                         # by torch, whose bits MKL_CBWR holds: numpy's OpenBLAS differs from processor to processor
                         W = torch.from_numpy(flat[:, places]).double()
-                        share += (W.mT @ torch.from_numpy(delta)).numpy().swapaxes(-1, -2)
+                        # one replica at a time: a product of a stack may differ in its last digit
+                        d = torch.from_numpy(delta)
+                        each = [W[r : r + 1].mT @ d[r : r + 1] for r in range(self.R)]
+                        share += torch.cat(each).numpy().swapaxes(-1, -2)
                 with np.errstate(over="ignore", invalid="ignore"):  # an infinite gradient is one
                     total += np.ldexp(share, scale)
             with np.errstate(over="ignore"):
@@ -183,8 +186,8 @@ class BackwardArrays:
             levels = np.log10(sums) + tops * log10(2)
         levels[: T - forward.call.window] = -np.inf
         recorder.log10_adjoint = levels[..., 0]
-        if forward.call.cell_state:
-            recorder.log10_adjoint_cell = levels[..., 1]
+        if forward.call.cell_state is not None:
+            recorder.log10_adjoint_cell = levels[..., forward.call.cell_state]
         if every is not None:
             recorder.log10_immediate = immediate_norms(every, T, forward.call.window)
             if last is not None:

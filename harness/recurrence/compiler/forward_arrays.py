@@ -26,7 +26,7 @@ class CompiledCall:
     window: int
     every_step: bool
     recorder: AdjointRecorder | None
-    cell_state: bool
+    cell_state: int | None  # which of the computed parts is c
     keep: bool
 
 
@@ -106,7 +106,8 @@ class ForwardArrays:
         table = {n: (a.ctypes.data, 0) for n, a in scratch.items()}
         table |= {"from": (start + 1, 0), "to": (stop + 1, 0)}
         table |= {"weights": at(self.weights), "bias": at(self.bias), "vectors": at(self.vectors)}
-        table["U"] = self.flat.ctypes.data + k.first("U") * k.dtype.itemsize, self.flat.strides[0]
+        if "U" in k.places:  # a cell may leave its inputs alone
+            table["U"] = self.flat.ctypes.data + k.first("U") * k.dtype.itemsize, self.flat.strides[0]
         table["tokens"] = table["x"] = at(self.x, 1)
         table |= {f"state{b}": at(a, start - self.depth) for b, a in enumerate(states)}
         if saved is not None:

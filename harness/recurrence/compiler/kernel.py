@@ -111,8 +111,9 @@ class CompiledCell:
         operands = [term.operand for term in program.terms if term.operand is not None]
         results = [*program.totals, *program.deltas, *program.carries.values(), *program.vectors.values()]
         nodes = ordered([*operands, *program.new, *results])
-        numbers = {node: i for i, node in enumerate(nodes)}
-        listed = [(n.op, [numbers[a] if isinstance(a, Node) else a for a in n.args]) for n in nodes]
+        # A node's own number, not its place in this list: arrays are named by it, and the names go with the code.
+        numbers = {node: node.index for node in nodes}
+        listed = [(n.index, n.op, [numbers[a] if isinstance(a, Node) else a for a in n.args]) for n in nodes]
         terms = [(t.accumulator, t.matrix, t.block, t.operand and numbers[t.operand]) for t in program.terms]
         new = [numbers[node] for node in program.new]
         return listed, new, program.base, program.lag, terms, program.biases, self.shapes

@@ -100,7 +100,7 @@ def derive(step: TracedStep) -> Program:
     zero = graph.const(0)
     accumulators = sorted((n for n in nodes if n.op == "accumulator"), key=lambda node: node.args[0])
     carries = {n.args[0]: totals_of[n] for n in nodes if n.op == "state" and n in totals_of}
-    vectors = {n: totals_of[n] for n in nodes if n.op == "vector" and n in totals_of}
+    vectors = {n: totals_of.get(n, zero) for n in nodes if n.op == "vector"}
     totals, deltas = [totals_of.get(node, zero) for node in new], [totals_of.get(node, zero) for node in accumulators]
     operands = [t.operand for t in terms if t.operand is not None and t.operand.op != "state"]
     results = [*totals, *deltas, *carries.values(), *vectors.values()]
@@ -126,6 +126,8 @@ def _delay_lines(new: Sequence[Node]) -> tuple[list[int], list[int], list[int]]:
         lag.append(steps)
         if steps and base[-1] != base[0]:
             raise Untraceable("a delay line of another part of the state than the first")
+        if (base[-1], lag[-1]) in list(zip(base[:-1], lag[:-1], strict=True)):
+            raise Untraceable("two parts of the state that are always the same")
     return bases, base, lag
 
 

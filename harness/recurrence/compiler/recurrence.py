@@ -16,6 +16,7 @@ from harness.recurrence.compiler.native import host
 from harness.recurrence.compiler.program import derive
 from harness.recurrence.compiler.stack import Call, CompiledStack
 from harness.recurrence.compiler.trace import Untraceable, trace
+from harness.recurrence.compiler.verification import contradiction
 from harness.recurrence.drive import check_tokens
 from harness.recurrence.layers import Stack, parameters_of
 
@@ -31,22 +32,28 @@ def compiled(cell: Cell, D: int, B: int, tokens: bool, double: bool) -> Compiled
 
 
 def _example(cell: Cell, D: int) -> Mapping[str, Tensor]:
-    """Parameters as the equations use them, of one replica: only their shapes are read."""
-    start = cell.start(0, input_size=D, output_size=1, length=2)
+    """Parameters as the equations use them, of one replica."""
+    start = cell.start(0, input_size=D, output_size=1, length=100)
     names = cell.shapes(cell.hidden_size, D)
     own = {name: torch.as_tensor(start[name], dtype=torch.float32)[None] for name in names}
     return cell.parametrize(own | {name: torch.ones(1, *shape) for name, shape in cell.gains().items()})
 
 
 @lru_cache(maxsize=256)
-def untraceable(cell: Cell) -> str | None:
-    """Why a cell cannot be compiled; None if it can."""
+def untraceable(cell: Cell, D: int = 2) -> str | None:
+    """Why a cell cannot be compiled on rows of D numbers; None if it can."""
     try:
+        used = _example(cell, D)
         for exact in (False, True):
-            derive(trace(cell, _example(cell, 1), exact=exact))
+            step = trace(cell, used, exact=exact)
+            program = derive(step)
+        if "c" in cell.states and program.lag[cell.states.index("c")]:
+            return "a cell state c that is an earlier h"
+        return contradiction(cell, used, step)
     except Untraceable as reason:
         return str(reason)
-    return None
+    except Exception as error:  # where the torch loop can compute it, it does; where not, it says so with its place
+        return f"{type(error).__name__}: {error}"
 
 
 def run(

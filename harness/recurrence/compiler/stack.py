@@ -37,7 +37,9 @@ class Call:
         kernel, names = self.kernels[i]
         every = self.every_step or self.stack.residual or depth < len(self.stack.layers)
         recorder = None if self.recorder is None else self.recorder.layer(depth, backward=direction.backward)
-        return CompiledCall(kernel, names, self.window, every, recorder, "c" in direction.cell.states, self.keep)
+        states = direction.cell.states
+        cell_state = kernel.program.base[states.index("c")] if "c" in states else None
+        return CompiledCall(kernel, names, self.window, every, recorder, cell_state, self.keep)
 
 
 class CompiledStack(torch.autograd.Function):
@@ -83,12 +85,15 @@ class CompiledStack(torch.autograd.Function):
             output = ends[0].clone() if len(ends) == 1 else torch.cat(ends, -1)
         else:
             output = _tensor(x) if call.every_step else stack.last_step(_tensor(x))
+        if call.keep:
+            ctx.save_for_backward(output)  # the way back reads the same memory: torch notices a change in place
         return output, *last
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, top: Tensor | None, *last: Tensor | None) -> tuple[Tensor | None, ...]:
         call: Call = ctx.call
+        _ = ctx.saved_tensors
         stack, sequences = call.stack, ctx.sequences
         final = stack.split(last)  # type: ignore[arg-type]
         above: Scaled | None = None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.recurrence.compiler.graph import Graph, Node
+from harness.recurrence.compiler.graph import Graph, Node, ordered
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,7 +53,21 @@ def trace(cell: Cell, parameters: Mapping[str, Tensor], *, exact: bool) -> Trace
     ]
     if [len(part) for part in blocks] != [1] * len(cell.states):
         raise Untraceable("the new state is not one tensor of H units for each part of the old")
-    return TracedStep(graph, tuple(part[0] for part in blocks))
+    step = TracedStep(graph, tuple(part[0] for part in blocks))
+    idle = [name for part, name in enumerate(cell.states) if part not in _parts_of_h(step)]
+    if idle:  # its adjoint is nowhere, which is not the same as zero: 0·∞ is no number
+        raise Untraceable(f"the part {idle[0]} of the state, which h never depends on")
+    return step
+
+
+def _parts_of_h(step: TracedStep) -> set[int]:
+    """The parts of the state that some later h depends on."""
+    parts, new = {0}, {0}
+    while new:
+        nodes = ordered(step.new[part] for part in new)
+        new = {node.args[0] for node in nodes if node.op == "state"} - parts
+        parts |= new
+    return parts
 
 
 def _parameter(graph: Graph, name: str, value: Tensor, H: int) -> Any:
@@ -96,7 +110,7 @@ class StandIn:
 
 FUNCTIONS = frozenset(
     {"tanh", "sigmoid", "relu", "exp", "log1p", "sqrt", "rsqrt", "abs", "sign", "square", "neg", "add", "sub", "mul",
-     "div", "chunk", "sum", "mean", "softplus", "logsigmoid", "reciprocal"}
+     "div", "chunk", "sum", "mean", "softplus", "log_sigmoid", "reciprocal"}
 )  # fmt: skip
 
 
@@ -226,14 +240,16 @@ class Block(StandIn):
         return self * self
 
     def sigmoid(self) -> Block:
-        return 0.5 * (0.5 * self).tanh() + 0.5
+        return self._each("sigmoid")
 
     def softplus(self) -> Block:
-        """max(x, 0) + ln(1 + e^−|x|)."""
-        return self.relu() + (-self.abs()).exp().log1p()
+        """max(x, 0) + ln(1 + e^−|x|), and x itself beyond 20, as torch's; its slope at 0 is ½."""
+        near = 1 - (self - 20).relu().sign()
+        return 0.5 * self + 0.5 * self.abs() + near * (-self.abs()).exp().log1p()
 
-    def logsigmoid(self) -> Block:
-        return -(-self).softplus()
+    def log_sigmoid(self) -> Block:
+        """min(x, 0) − ln(1 + e^−|x|)."""
+        return 0.5 * self - 0.5 * self.abs() - (-self.abs()).exp().log1p()
 
     def chunk(self, chunks: int, dim: int = 0) -> tuple[Block, ...]:
         self._whole("chunk")
@@ -259,6 +275,8 @@ class Block(StandIn):
             raise Untraceable("a product with other than the transpose of a parameter (R, k·H, H)")
         if len(self.blocks) != 1:
             raise Untraceable("a product of several blocks with a matrix of H columns")
+        if self.blocks[0].op in ("vector", "const"):
+            raise Untraceable("a product of parameters alone")
         nodes = (self.graph.leaf("product", other.name, k, self.blocks[0]) for k in range(other.blocks))
         return Block(self.graph, self.H, tuple(nodes))
 
@@ -307,6 +325,8 @@ def joined(parts: Any, dim: int = 0) -> Block:
     slices = [part if isinstance(part, Slice) else Slice(part, range(part.H)) for part in parts]
     whole = slices[0].whole
     units = tuple(unit for part in slices for unit in part.units)
+    if whole.blocks[0].op in ("vector", "const"):
+        raise Untraceable("a new order of a parameter's numbers")
     if any(part.whole.blocks != whole.blocks for part in slices) or sorted(units) != list(range(whole.H)):
         raise Untraceable("torch.cat of slices that is not a new order of one block's units")
     return Block(whole.graph, whole.H, (whole.graph.leaf("permute", whole.blocks[0], units),))
