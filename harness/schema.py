@@ -226,12 +226,7 @@ RUN_COLUMNS = (
     ),
     Column("device", pa.string(), "", "torch device"),
     Column("cpu", pa.string(), "", "processor the run was computed on"),
-    Column(
-        "versions",
-        pa.string(),
-        "",
-        "versions of numerics, python, and all that computes; OpenBLAS's kernels",
-    ),
+    Column("versions", pa.string(), "", "versions of numerics, python, and all that computes; OpenBLAS's kernels"),
     Column("seconds", pa.float64(), "s", "the run's share of its pack's training time"),
 )
 
