@@ -15,7 +15,7 @@ from harness.experiments.training.ending import final_record
 from harness.experiments.training.evaluation import evaluate
 from harness.experiments.training.penalties import add_penalties
 from harness.experiments.training.replicas import Replicas
-from harness.experiments.training.schedule import recorded_updates
+from harness.experiments.training.recorded import recorded_updates
 from harness.experiments.training.settings import TrainingSections
 from harness.experiments.training.trace import Trace, timed
 from harness.models import MODELS
