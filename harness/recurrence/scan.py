@@ -7,7 +7,9 @@ engine makes machine code for the whole sequence from the cell's equations (docs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -90,13 +92,15 @@ def _steps(
         constants = [tuple(part.detach() for part in s) for s in states]
         driven = z.detach().requires_grad_()  # autograd refuses a part of a state that hangs on the input alone
         output = output.view_as(output)  # the loss sees this node alone: its gradient is the immediate one
+        arithmetic = _arithmetic(output.device)
 
         def write(gradient: Tensor) -> None:
             def immediate(t: int) -> Tensor | None:
                 return gradient[t - 1] if every_step else gradient if t == T else None
 
             def step(previous: State, t: int) -> State:
-                return cell.step(frozen, previous, driven[t - 1])
+                with arithmetic():  # the hook runs in the backward pass, after the caller's autocast has ended
+                    return cell.step(frozen, previous, driven[t - 1])
 
             recorder.log10_adjoint, second = replay(step, constants, immediate, window=window)
             recorder.log10_adjoint_cell = second if "c" in cell.states else None
@@ -104,6 +108,14 @@ def _steps(
 
         output.register_hook(write)  # type: ignore[no-untyped-call]
     return output, states[-1]
+
+
+def _arithmetic(device: torch.device) -> Callable[[], AbstractContextManager[object]]:
+    """The autocast that is in force, to be entered again."""
+    kind = device.type
+    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
+        return nullcontext
+    return partial(torch.autocast, kind, dtype=torch.get_autocast_dtype(kind))
 
 
 def drive(parameters: Parameters, inputs: Tensor) -> Tensor:
@@ -120,7 +132,9 @@ def drive(parameters: Parameters, inputs: Tensor) -> Tensor:
         inputs = (inputs.unsqueeze(-1) == torch.arange(D, device=inputs.device)).to(U.dtype)
     T, _, B, _ = inputs.shape
     rows = inputs.transpose(0, 1).reshape(R, T * B, D)
-    return torch.baddbmm(parameters["b_x"].unsqueeze(1), rows, U.mT).view(R, T, B, -1).transpose(0, 1)
+    z = torch.baddbmm(parameters["b_x"].unsqueeze(1), rows, U.mT).view(R, T, B, -1).transpose(0, 1)
+    # Under autocast products have fewer digits than parameters; what is computed from them has those of parameters.
+    return z.to(U.dtype)
 
 
 def check_tokens(tokens: Tensor, D: int) -> None:

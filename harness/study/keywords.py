@@ -69,11 +69,11 @@ class Number:
         yield value < self.lt, f"less than {self.lt:g}"
 
     def schema(self) -> dict[str, Any]:
-        limits = {
-            "minimum": self.ge, "exclusiveMinimum": self.gt, "maximum": self.le, "exclusiveMaximum": self.lt,
-        }  # fmt: skip
-        kind: Any = "integer" if self.whole else "number"
-        return {"type": [kind, "null"] if self.null else kind, **{name: limit for name, limit in limits.items() if math.isfinite(limit)}}
+        """The values it takes, in JSON Schema."""
+        kind = "integer" if self.whole else "number"
+        limits = {"minimum": self.ge, "exclusiveMinimum": self.gt, "maximum": self.le, "exclusiveMaximum": self.lt}
+        finite = {name: limit for name, limit in limits.items() if math.isfinite(limit)}
+        return {"type": [kind, "null"] if self.null else kind, **finite}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.cells.cell import Cell
 from harness.experiments.setup import Arrays, CheckpointStore, Setup, processor, versions
 from harness.experiments.training.batches import BatchSource
 from harness.experiments.training.replicas import Replicas
@@ -44,11 +43,11 @@ class Checkpointing:
     last: float = field(default_factory=monotonic)
 
     @classmethod
-    def of(cls, setup: Setup, cell: Cell) -> Checkpointing | None:
-        """What writes and reads the checkpoints of a pack of this cell; None where the setup keeps none."""
+    def of(cls, setup: Setup, engine: str) -> Checkpointing | None:
+        """What writes and reads the checkpoints of a pack that this engine computes; None where the setup has none."""
         if setup.checkpoints is None:
             return None
-        computed_by = f"{setup.engine_for(cell)} {setup.device} {processor()} {versions()} {harness_version()}"
+        computed_by = f"{engine} {setup.device} {processor()} {versions()} {harness_version()}"
         return cls(setup.checkpoints, computed_by)
 
     def resume(self, begin: Callable[[], Beginning]) -> tuple[int, Beginning]:

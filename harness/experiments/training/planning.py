@@ -11,7 +11,6 @@ from harness.cells.cell import Cell
 from harness.experiments.training.recorded import recorded_updates
 from harness.experiments.training.settings import TrainingSections
 
-
 TORCH_LOOP = 20  # times as long as compiled, about
 
 
@@ -65,8 +64,9 @@ def bytes_kept(sections: TrainingSections) -> float:
 def alone(sections: TrainingSections) -> str:
     """Why a run with these sections is not stacked with others; empty where it may be.
 
-    bfloat16: torch computes a batch of products by oneDNN or by its own loops, depending on the size of the whole stack
-    (measured on torch 2.13: of 7200 products of 3 to 16 replicas 2 to 16 differ from those of one replica).
+    bfloat16: torch computes a batch of products by oneDNN or by its own loops, whichever suits the size of the stack,
+    and these add in different orders (torch 2.13, measured for H = 12: 3 of 1,350 products of a replica in a stack of
+    three are not those of the replica alone).
     """
     if sections.training.autocasts:
         return "with dtype: bfloat16 each run is computed alone, step by step in torch: sums of a stack would differ"

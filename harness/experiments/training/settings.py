@@ -20,13 +20,13 @@ class Training(Section):
 
     optimizer: Annotated[str | Named, OPTIMIZER] = setting(
         "rmsprop",
-        "torch.optim's optimizer of that name; in the long form with torch's keywords, others at torch's defaults",
+        "torch.optim's optimizer of that name; in the long form with torch's keywords, the others at torch's defaults",
     )
     learning_rate: float = setting(1e-3, "step size", sequential=True, gt=0, allow_inf_nan=False)
     schedule: Annotated[str | Named, SCHEDULE] = setting(
         "constant",
-        "the learning rate over the updates, as torch.optim.lr_scheduler's of that name; in the long form with torch's "
-        "keywords and a warm_up",
+        "the learning rate over the updates: torch.optim.lr_scheduler's schedule of that name; in the long form with "
+        "torch's keywords, and with warm_up: n, which gives the first n updates 1/n, 2/n, …, 1 of the learning rate",
     )
     batch_size: int = setting(32, "sequences in a training batch", unit="sequences", ge=1)
     max_updates: int = setting(4000, "budget of parameter updates", unit="updates", ge=0)

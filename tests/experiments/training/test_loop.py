@@ -129,7 +129,7 @@ def test_clipping_scales_each_replicas_gradient_alone_to_the_longest_allowed() -
     pack.clip(norms, 1.0)
     torch.testing.assert_close(pack.gradient_norms(), torch.tensor([1.0, 0.3, 0.0], dtype=torch.float64))
     torch.testing.assert_close(pack.parameters["W"].grad[0, 0, 0], torch.tensor(0.6))
-    pack.optimizer.step()
+    pack.optimizer.step(1.0)
     torch.testing.assert_close(pack.parameters["b"].detach()[0], torch.tensor([0.0, -0.8]))
 
 
