@@ -7,6 +7,7 @@ says no more than the word is the word: both have one run id.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
 from harness.errors import nearest
 from harness.study.section import wrong
+
+LARGEST = sys.float_info.max
 
 Problems = Iterator[tuple[str, str]]  # (keyword, what is wrong)
 
@@ -55,8 +58,8 @@ class Number:
         kind = "integer" if self.whole else "number"
         if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
             raise KeywordError(f"input should be a valid {kind}, not {_short(value)}")
-        if not math.isfinite(value):
-            raise KeywordError(f"input should be a finite number, not {value}")
+        if not -LARGEST <= value <= LARGEST:  # NaN is not between them
+            raise KeywordError(f"input should be a finite number, not {_short(value)}")
         for holds, words in self._limits(value):
             if not holds:
                 raise KeywordError(f"input should be {words}, not {value!r}")
