@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -13,10 +16,12 @@ from harness.execution.options import conditions
 from harness.experiments.training.settings import Every, Training
 from harness.statistics.frames import select
 from harness.store import baseline
+from harness.store.other_versions import other_versions
 from harness.study import labels
 from harness.study.canonical_json import canonical_json, collection
 from harness.study.keywords import Named
 from harness.study.matching import canonical, same
+from harness.study.plan import NUMERICS_VERSION
 from harness.study.section import plain
 from harness.verdicts.pairing import pair
 
@@ -109,3 +114,14 @@ def test_a_word_with_keywords_is_a_value_like_any_other() -> None:
     assert named == {"name": "adamw", "weight_decay": 0.1, "betas": (0.9, 0.98)} == pickle.loads(pickle.dumps(named))
     assert hash(named) == hash(pickle.loads(pickle.dumps(named)))
     assert not hasattr(named, "update")
+
+
+def test_a_commit_of_an_earlier_version_is_found_by_its_settings(plan_of) -> None:
+    plan = plan_of(study_text(record={"adjoints": [0, 5000]}, seeds=1))
+    settings = {**plan.runs[0].columns(), "adjoints": "(0, 5000)", "probes": "()"}
+
+    def heads(run_ids: object) -> Iterator[Mapping[str, Any]]:
+        yield {"run_id": "before", "settings": settings, "numerics": NUMERICS_VERSION - 1, "versions": {}}
+
+    reasons = other_versions(plan, cast(Any, SimpleNamespace(heads=heads)), ["before"])
+    assert reasons == {"before": f"numerics of the harness were {NUMERICS_VERSION - 1}, are {NUMERICS_VERSION}"}

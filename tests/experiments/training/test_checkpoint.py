@@ -93,19 +93,19 @@ def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_run(runs_of, store, cell
     ids=str,
 )
 def test_what_an_optimizer_remembers_is_resumed_all_of_it(runs_of, store, optimizer) -> None:
-    runs = runs_of("rnn", optimizer)
+    runs = runs_of("rnn", optimizer)[:2]
     stop(runs, store, 6)
     assert digits(runs, store=store) == digits(runs)
 
 
-@pytest.mark.parametrize("update", [2, 3, 7])
+@pytest.mark.parametrize("update", [2, 7])
 @pytest.mark.parametrize(
     "schedule",
     ["cosine", {"name": "step", "step_size": 4, "warm_up": 3}, {"name": "linear", "end_factor": 0.1}],
     ids=str,
 )
 def test_a_schedule_goes_on_where_it_was_without_a_state(runs_of, store, schedule, update) -> None:
-    runs = runs_of(schedule=schedule)
+    runs = runs_of(schedule=schedule)[:2]
     stop(runs, store, update)
     assert digits(runs, store=store) == digits(runs)
 
