@@ -9,7 +9,11 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+from pydantic.fields import FieldInfo
+
 from harness.registry import load_registry
+from harness.study.keywords import Keyword, NamedChoice, Pair
+from harness.study.labels import number
 from harness.study.spec import Choice, Expectation, FigureSpec, Section
 
 HEAD = """\
@@ -80,10 +84,37 @@ def _entries(model: type[Section], besides: type[Section] | None = None, without
             if "default" in body
             else ("must be given" if key in schema.get("required", ()) else "")
         )
-        facts = (_values(body, schema.get("$defs", {})), body.get("unit", ""), default)
+        named = _named(model.model_fields[key])
+        values = _named_values(named) if named else _values(body, schema.get("$defs", {}))
+        facts = (values, body.get("unit", ""), default)
         yield from _wrapped(
             f"`{key}` ({'; '.join(filter(None, facts))}): {body.get('description', '')}".removesuffix(": "), bullet=True
         )
+        for word, keywords in named.table.items() if named else ():
+            text = f"`{word}`: {', '.join(_keyword(name, each) for name, each in keywords.items())}"
+            yield from (f"  {line}" for line in _wrapped(text, bullet=True, width=WIDTH - 2))
+
+
+def _named(field: FieldInfo) -> NamedChoice | None:
+    """The words and keywords of a setting that is a word with keywords; None for any other."""
+    return next((mark for mark in field.metadata if isinstance(mark, NamedChoice)), None)
+
+
+def _named_values(named: NamedChoice) -> str:
+    return f"a word, or a mapping `{{name: {next(iter(named.table))}, …}}` with keywords of the word"
+
+
+def _keyword(name: str, keyword: Keyword) -> str:
+    """A keyword with its values and its default."""
+    default = keyword.null or "must be given" if keyword.default is None else f"`{_default(keyword.default)}`"
+    parts = [keyword.first, keyword.second] if isinstance(keyword, Pair) else [keyword]
+    return f"`{name}` ({', '.join(_values(part.schema(), {}) for part in parts)}; {default})"
+
+
+def _default(value: bool | float | tuple[float, float]) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(number, value))}]"
+    return dumps(value) if isinstance(value, bool) else number(value)
 
 
 def _content(body: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -102,7 +133,8 @@ def _values(body: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     if "const" in body or "enum" in body:
         return ", ".join(f"`{each}`" for each in body.get("enum", [body.get("const")]))
     limits = " ".join(text.format(f"{body[name]:g}") for name, text in LIMITS.items() if name in body)
-    return f"{body.get('type', 'anything')} {limits}".strip()
+    kind = body.get("type", "anything")
+    return f"{kind if isinstance(kind, str) else kind[0]} {limits}".strip()
 
 
 def _summary(model: type[Section]) -> list[str]:
@@ -110,13 +142,13 @@ def _summary(model: type[Section]) -> list[str]:
     return _wrapped((model.__doc__ or "").strip().split("\n\n")[0])
 
 
-def _wrapped(text: str, *, bullet: bool = False) -> list[str]:
+def _wrapped(text: str, *, bullet: bool = False, width: int = WIDTH) -> list[str]:
     """Lines of a paragraph or of a list item; a code span is not broken."""
     solid = re.sub(r"`[^`]+`", lambda span: span[0].replace(" ", SPACE_IN_CODE), " ".join(text.split()))
     first, further = ("- ", "  ") if bullet else ("", "")
     lines = wrap(
         solid,
-        WIDTH,
+        width,
         initial_indent=first,
         subsequent_indent=further,
         break_long_words=False,

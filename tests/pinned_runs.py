@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.experiments.setup import Setup
+from harness.experiments.training.optimizer_keywords import KEYWORDS as OPTIMIZERS
 from harness.registry import load_registry
 from harness.schema import Record
 from harness.study.plan import plan
@@ -95,6 +96,14 @@ OPTIONS = [
     ("rnn", "dtype: float32", "precision: float64"), ("lstm", "", "states: 2"), ("lstm", "", "examples: 2"),
     ("lstm", "", "weights: true"), ("lstm", "max_updates: 3", "adjoints: {every: 2}"),
     ("lstm", "max_updates: 3", "adjoints: [0, 2]"),
+    *(("rnn", f"max_updates: 3, optimizer: {name}", "") for name in OPTIMIZERS if name not in ("sgd", "adam")),
+    ("rnn", "max_updates: 3, optimizer: {name: adamw,amsgrad: true,weight_decay: 0.5}", ""),
+    ("rnn", "max_updates: 3, optimizer: {name: rmsprop,centered: true,momentum: 0.9}", ""),
+    ("rnn", "max_updates: 3, schedule: cosine", ""), ("rnn", "max_updates: 3, schedule: linear", ""),
+    ("rnn", "max_updates: 3, schedule: {name: constant,warm_up: 3}", ""),
+    ("rnn", "max_updates: 3, schedule: {name: step,step_size: 1}", ""),
+    ("rnn", "max_updates: 3, schedule: {name: exponential,gamma: 0.5}", ""),
+    ("lstm", "dtype: bfloat16", ""),
 ]  # fmt: skip
 OTHERS = {
     "gate_surgery": [

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, nearest
+from harness.study.canonical_json import collection
 from harness.study.matching import canonical, choices, matches, ordered
 
 if TYPE_CHECKING:
@@ -228,8 +229,13 @@ def conditions(texts: Sequence[str], study: StudySpec, option: str = "--filter")
             raise HarnessError(f"{option}: no column '{name}'{nearest(name, study.present_columns(), known)}")
         if name in where:
             raise HarnessError(f"{option}: {name} is there twice; give its values as one list: value,value")
-        where[name] = [WORDS.get(value.strip(), value.strip()) for value in values.split(",")]
+        # a list or a mapping has commas of its own: it is one value
+        where[name] = [WORDS.get(value.strip(), value.strip()) for value in _split(values)]
     return where
+
+
+def _split(values: str) -> Sequence[str]:
+    return values.split(",") if collection(values) is None else [values]
 
 
 def check_where(where: Mapping[str, object], rows: Sequence[Mapping[str, object]], study: StudySpec) -> None:

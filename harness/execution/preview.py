@@ -43,7 +43,10 @@ def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[
     status = Status.of(plan, Journal.open(folder)) if exists else Status(plan, folder)
     runs = options.select(plan, status.done, frozenset(status.failed))
     seconds, jobs = plan.costs(runs), workers(options.jobs)
-    packed = packs(runs, jobs=jobs, cost=seconds, memory=plan.study.experiment.memory, device=options.device)
+    packed = packs(
+        runs, jobs=jobs, cost=seconds, memory=plan.study.experiment.memory, alone=plan.study.experiment.alone,
+        device=options.device,
+    )  # fmt: skip
     counts = status.counts()
     others = f"; {counts['orphaned']} other runs in the folder are left alone" if counts["orphaned"] else ""
     points = {id(run.point): run.point.columns() for run in runs}.values()

@@ -149,8 +149,9 @@ def _sweep_locked(
         try:
             started = Checkpoints(folder / "checkpoints").started()
             todo = packs(
-                runs, jobs=jobs, cost=progress.cost, memory=experiment.memory, started=started, device=options.device
-            )
+                runs, jobs=jobs, cost=progress.cost, memory=experiment.memory, alone=experiment.alone, started=started,
+                device=options.device,
+            )  # fmt: skip
             errors = execute(todo, supervision)
             clear_markers(job.markers)  # killed workers of a cluster leave theirs, and half-written files
             if not options.shard_name:

@@ -49,7 +49,7 @@ def best(runs: Sequence[Run], journal: Journal) -> Trained:
             f"run {chosen.run_id} recorded no parameters; set record: {{weights: true}} in the study and sweep again"
         )
     sections = chosen.sections.typed(TrainingSections)
-    dtype = getattr(torch, sections.training.dtype)
+    dtype = getattr(torch, sections.training.parameter_dtype)
     parameters = {
         row["name"]: torch.as_tensor(np.reshape(row["values"], (1, *row["shape"])), dtype=dtype) for row in rows
     }

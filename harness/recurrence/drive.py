@@ -22,7 +22,9 @@ def drive(parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         inputs = (inputs.unsqueeze(-1) == torch.arange(D, device=inputs.device)).to(U.dtype)
     T, _, B, _ = inputs.shape
     rows = inputs.transpose(0, 1).reshape(R, T * B, D)
-    return torch.baddbmm(parameters["b_x"].unsqueeze(1), rows, U.mT).view(R, T, B, -1).transpose(0, 1)
+    z = torch.baddbmm(parameters["b_x"].unsqueeze(1), rows, U.mT).view(R, T, B, -1).transpose(0, 1)
+    # Under autocast products have fewer digits than parameters; what is computed from them has those of parameters.
+    return z.to(U.dtype)
 
 
 def check_tokens(tokens: Tensor, D: int) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -64,12 +66,14 @@ def run(
         # bit, with and without it.
         frozen = {name: parameter.detach() for name, parameter in parameters.items()}
         back = _Back(stack, frozen, masks, window, trails, outputs, recorder)
+        arithmetic = _arithmetic(output.device)
 
         def listen(gradient: Tensor | None, *parts: Tensor | None) -> None:
             gradient = torch.zeros_like(output) if gradient is None else gradient.detach()
             if not every_step:
                 gradient = stack.at_last_step(gradient, len(x)) if stack.residual else gradient.unsqueeze(0)
-            back(Scaled.plain(gradient), [None if part is None else part.detach() for part in parts])
+            with arithmetic():  # this runs in the backward pass, after the caller's autocast has ended
+                back(Scaled.plain(gradient), [None if part is None else part.detach() for part in parts])
 
         output, *last = _Watched.apply(listen, output, *last)  # type: ignore[no-untyped-call]
     return output, tuple(last)
@@ -87,6 +91,14 @@ def _steps(direction: Direction, parameters: Parameters, x: Tensor, state: State
     for t in range(cut, len(z)):
         states.append(cell.step(own, states[-1], z[t]))
     return Trail(direction, own, states, z)
+
+
+def _arithmetic(device: torch.device) -> Callable[[], AbstractContextManager[object]]:
+    """The autocast that is in force, to be entered again."""
+    kind = device.type
+    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
+        return nullcontext
+    return partial(torch.autocast, kind, dtype=torch.get_autocast_dtype(kind))
 
 
 class _Watched(torch.autograd.Function):

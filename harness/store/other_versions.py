@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.store.journal import Journal
 from harness.study.identity import differing, files_of
+from harness.study.matching import canonical
 from harness.study.plan import NUMERICS_VERSION, Plan, Run
 from harness.study.section import column_name
 
@@ -69,4 +70,4 @@ def _file_columns(run: Run) -> set[str]:
 
 
 def _values(settings: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    return json.dumps([settings.get(name) for name in names])
+    return json.dumps([canonical(settings.get(name)) for name in names])  # lists were once written as Python shows them

@@ -55,8 +55,9 @@ class Grid:
         except PydanticCustomError as error:
             context = error.context or {}
             key, message = str(context.get("key")), str(context.get("message"))
-            _, path = chosen.get(key, (None, tuple(key.split("."))))
-            self.report(self.document.place(*path), f"{key}: {message}")
+            own, inner = key.split(".")[:2], key.split(".")[2:]  # of a setting that is a mapping: the keyword
+            _, path = chosen.get(".".join(own), (None, tuple(own)))
+            self.report(self.document.place(*path, *inner), f"{key}: {message}")
             return None
         return Point(self.experiment.name, completed, versions)
 
@@ -198,13 +199,14 @@ class Grid:
         merged = {**base, **{key: value for key, (value, _) in swept.items()}}
         signature = (section, repr([sorted(merged.items(), key=lambda item: item[0]), sorted(swept)]))
         if signature not in self.validated:
-            places = {key: self.document.place(*path) for key, (_, path) in swept.items()}
-            self.validated[signature] = self._validate(section, merged, places)
+            paths = {key: path for key, (_, path) in swept.items()}
+            self.validated[signature] = self._validate(section, merged, paths)
         return self.validated[signature]
 
-    def _validate(self, section: str, merged: dict[str, Any], swept: Mapping[str, Place]) -> Section | None:
-        def place(key: str) -> Place:
-            return swept.get(key) or self.document.place(section, key)
+    def _validate(self, section: str, merged: dict[str, Any], swept: Mapping[str, KeyPath]) -> Section | None:
+        def place(key: str, *, of_key: bool = False) -> Place:
+            own, *inner = key.split(".")  # of a setting that is a mapping: the keyword
+            return self.document.place(*swept.get(own, (section, own)), *inner, key=of_key)
 
         behind = self.experiment.sections[section]
         model: type[Section]
@@ -223,7 +225,7 @@ class Grid:
             model, chosen = behind, section
         for key in sorted(swept.keys() - model.model_fields.keys()):
             self.report(
-                swept[key],
+                place(key),
                 f"{section}.{key}: has no meaning for '{chosen}', so it cannot be swept there",
             )
         meaningful = {key: value for key, value in merged.items() if key in model.model_fields}
@@ -235,7 +237,7 @@ class Grid:
                 if mistyped and isinstance(merged.get(key), list) and key not in swept:
                     message = _one_value(section, key, merged[key])
                 self.report(
-                    place(key) if key else self.document.place(section),
+                    place(key, of_key="no such" in message) if key else self.document.place(section),
                     f"{section}.{key}: {message}" if key else f"{section}: {message}",
                 )
             return None
@@ -259,7 +261,7 @@ class Grid:
 
 def _identity(value: object) -> object:
     """What tells a value of an axis from the others: 1 and 1.0 are one value, and true another."""
-    return repr(value) if isinstance(value, list | dict) or value != value else canonical(value)
+    return repr(value) if value != value else canonical(value)
 
 
 def _one_value(section: str, key: str, values: Sequence[Any]) -> str:

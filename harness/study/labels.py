@@ -6,11 +6,13 @@ column in `harness/schema.py`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
 from harness.schema import Column, shown_columns
+from harness.study.canonical_json import parsed
 from harness.study.matching import canonical, choices, ordered
 from harness.study.section import DECLARED, NONE_IS_A_WORD
 
@@ -84,12 +86,24 @@ def levels(column: str | None, values: Iterable[object]) -> list[Any]:
 def value(column: str, value: object) -> str:
     """A value of a column: '50', '0.001', 'lstm'; a null is what it means, or 'none' ('not set' where that is a word).
 
-    Two values that differ are written differently.
+    A list is '[64, 32]', a mapping with a name 'adamw (betas=[0.9, 0.98], eps=1e-06)'. Two values that differ are
+    written differently.
     """
     known = canonical(value)
     if known is None:
         return unset(column)
-    return known if isinstance(known, str) else number(known)
+    return _text(known) if isinstance(known, str) else number(known)
+
+
+def _text(known: str) -> str:
+    """A word as it is; a list or a mapping for people."""
+    value = parsed(known)
+    if not isinstance(value, dict):
+        return known if value is None else json.dumps(value, ensure_ascii=False)
+    keywords = ", ".join(
+        f"{key}={json.dumps(each, ensure_ascii=False)}" for key, each in value.items() if key != "name"
+    )
+    return f"{value['name']} ({keywords})" if "name" in value else f"{{{keywords}}}"
 
 
 def number(value: float) -> str:

@@ -8,6 +8,8 @@ from math import isinf
 from numbers import Integral, Real
 from typing import Any
 
+from harness.study.canonical_json import canonical_json, collection
+
 Value = None | int | float | str
 
 WHOLE = re.compile(r"[+-]?\d{1,4000}", re.ASCII)  # Python converts no more digits
@@ -20,18 +22,23 @@ def canonical(value: object) -> Value:
     A whole number stays one: as a float, 2⁵³ + 1 would be 2⁵³, and two seeds one. Python compares and hashes 1 and 1.0
     alike. A column that mixes numbers and words is stored as text (`forget_bias`: '1.0', 'chrono'), so text that spells
     a number is that number; what Python alone reads as one ('1_000') is a word. True is not 1, and NaN, which is how
-    pandas writes a null, is null: no setting can be NaN.
+    pandas writes a null, is null: no setting can be NaN. A list or a mapping, and text that spells one, is canonical
+    JSON.
     """
     if value is None or value != value:
         return None
     if isinstance(value, str) or type(value).__name__ in ("bool", "bool_"):
         text = str(value)
+        if text[:1] in ("[", "{", "("):
+            return collection(text) or text
         if WHOLE.fullmatch(text):
             return int(text)
         number = float(text) if NUMBER.fullmatch(text) else None
         return text if number is None or (isinf(number) and text[-1] not in "fF") else number  # 1e999 is no infinity
     if isinstance(value, Integral):
         return int(value)
+    if isinstance(value, list | tuple | Mapping):
+        return collection(canonical_json(value)) or str(value)  # longer than any setting: as it is
     return float(value) if isinstance(value, Real) else str(value)
 
 

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from harness.study.section import Sections, marked
-from harness.study.spec import Point, Scalar, StudySpec, no_memory
+from harness.study.spec import Point, Scalar, StudySpec, no_memory, stackable
 
 NUMERICS_VERSION = 2  # raised whenever a pinned tiny run changes its numbers
 LARGEST_PACK = 16
@@ -78,6 +78,7 @@ def packs(
     jobs: int = 1,
     cost: Mapping[str, float] | None = None,
     memory: Callable[[Any], float] = no_memory,
+    alone: Callable[[Any], str] = stackable,
     started: Mapping[str, int] | None = None,
     device: str = "cpu",
 ) -> list[Pack]:
@@ -91,6 +92,7 @@ def packs(
     Args:
         cost: predicted cost by run id; without it every run costs the same.
         memory: predicted bytes of a run with these sections.
+        alone: why a run with these sections shares no pack; empty where it may.
         device: that computes them; all but the CPU take many more runs at once.
         started: updates made so far by run id; runs of a pack must stand at the same one to go on from there.
     """
@@ -107,6 +109,7 @@ def packs(
         share = sum(price.get(run.run_id, 1.0) for run in group) / total if total else 0.0
         most, most_bytes = (LARGEST_PACK, PACK_BYTES) if device == "cpu" else (ACCELERATOR_PACK, ACCELERATOR_BYTES)
         largest = max(1, min(most, int(most_bytes / max(memory(group[0].sections), 1.0))))
+        largest = 1 if alone(group[0].sections) else largest
         parts = max(-(-len(group) // largest), min(len(group), round(share * 2 * jobs) if jobs > 1 else 1))
         all_packs += _even(group, parts)
     return sorted(all_packs, key=lambda pack: -sum(price.get(run.run_id, 1.0) for run in pack))

@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from harness.schema import Column
+from harness.study.canonical_json import canonical_json
 
 S = TypeVar("S", bound="Sections")
 
@@ -223,12 +224,14 @@ def value_types(annotation: Any) -> Iterator[type]:
 
 
 def plain(value: object) -> bool | int | float | str | None:
-    """A setting as one cell of a table; what is not a scalar is written as text."""
+    """A setting as one cell of a table; lists and mappings are canonical JSON."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, Path):
-        return str(value)
-    return repr(value.model_dump()) if isinstance(value, Section) else repr(value)
+    if isinstance(value, Section):
+        return canonical_json(value.model_dump(mode="json"))
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        return canonical_json(value)
+    return str(value) if isinstance(value, Path) else repr(value)
 
 
 def columns_of(sections: Mapping[str, Section]) -> dict[str, bool | int | float | str | None]:

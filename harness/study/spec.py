@@ -131,6 +131,11 @@ def no_memory(sections: Sections) -> float:
     return 0.0
 
 
+def stackable(sections: Sections) -> str:
+    """An experiment whose runs may always be stacked."""
+    return ""
+
+
 def as_it_is(sections: S) -> S:
     """An experiment whose sections say all and go together however they are set."""
     return sections
@@ -154,6 +159,8 @@ class Experiment(Generic[S]):
             `wrong("section.key", …)` where they do not go together.
         notes: called once, before any job, with the sections of all points that are to be computed: sentences for the
             terminal, on what will be slower than one may expect.
+        alone: why a run with these sections is computed in a pack of its own; empty where it may share one. It is said
+            when a study is planned.
         choices: the sections whose model is chosen by one of their keys.
         numerics: raised where the numbers of a built-in experiment are mended: the ids of its runs change then.
     """
@@ -165,6 +172,7 @@ class Experiment(Generic[S]):
     memory: Callable[[S], float] = no_memory
     complete: Callable[[S], S] = as_it_is
     notes: Callable[[Sequence[S]], Sequence[str]] | None = None
+    alone: Callable[[S], str] = stackable
     choices: Mapping[str, Choice] = field(default_factory=dict)
     numerics: int = 1
 
@@ -279,8 +287,8 @@ class StudySpec:
         return tuple(c.name for c in self.setting_columns() if c.name in present or not self.points)
 
     def notes(self) -> tuple[str, ...]:
-        """A sentence for each setting that was written and has no use, with what would give it one."""
-        sentences = []
+        """A sentence for each setting that was written and has no use, and for what keeps runs from sharing packs."""
+        sentences = [text for text in {self.experiment.alone(point.sections): None for point in self.points} if text]
         for setting_name in self.unused:
             section, _, key = setting_name.partition(".")
             hints = {type(point.sections.by_name()[section]).use_of(key): None for point in self.points}

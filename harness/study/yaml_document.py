@@ -254,7 +254,7 @@ def override(document: YamlDocument, number: int, text: str, takes_list: frozens
     key, equals, value_text = text.partition("=")
     key = key.strip()
     if not equals or not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?", key):
-        document.problems.append(Problem(place, f"'{text}' is not key=value, such as training.max_updates=500"))
+        document.problems.append(Problem(place, f"'{text}' is not key=value, such as {_example(key, value_text)}"))
         return
     try:
         parsed = parse(value_text, str(place))
@@ -285,6 +285,12 @@ def override(document: YamlDocument, number: int, text: str, takes_list: frozens
         if not isinstance(document.data.get(section), dict):
             document.replace((section,), {}, place)
         document.replace((section, inner), value, place)
+
+
+def _example(key: str, value: str) -> str:
+    """An override as it would be right: of a keyword within a setting, the setting with a mapping."""
+    inner = re.fullmatch(r"([A-Za-z_]\w*\.[A-Za-z_]\w*)\.([A-Za-z_]\w*)", key)
+    return f"{inner[1]}={{name: …, {inner[2]}: {value.strip()}}}" if inner else "training.max_updates=500"
 
 
 def _products(document: YamlDocument) -> list[tuple[KeyPath, dict[str, Any]]]:

@@ -40,6 +40,10 @@ def test_every_shipped_study_is_valid_by_the_schema(path: Path, validator) -> No
         ({"model": {"cell": "rnn", "hiden_size": 3}}, "'hiden_size' was unexpected"),
         ({"training": {"bptt_window": 0}}, "0 is less than the minimum of 1"),
         ({"claim": None}, "'claim' is a required property"),
+        ({"training": {"optimizer": "adm"}}, "'adm' is not one of ['adadelta', "),
+        ({"training": {"optimizer": {"name": "adamw", "weight_decay": -1}}}, "-1 is less than the minimum of 0"),
+        ({"training": {"optimizer": {"name": "sgd", "momentm": 0.9}}}, "'momentm' was unexpected"),
+        ({"training": {"schedule": {"name": "step"}}}, "'step_size' is a required property"),
     ],
     ids=str,
 )
@@ -47,3 +51,13 @@ def test_the_schema_refuses_a_wrong_name_key_or_number(sections: dict[str, Any],
     errors = list(validator.iter_errors(YAML(typ="safe").load(study_text(**sections))))
     messages = [each.message for error in errors for each in (error, *(error.context or ()))]
     assert any(message in text for text in messages)
+
+
+def test_the_schema_takes_a_word_and_a_word_with_keywords(validator) -> None:
+    text = study_text(
+        training={"optimizer": {"name": "adamw", "betas": [0.9, 0.98]}, "schedule": {"name": "cosine", "T_max": None}},
+        sweep={
+            "training.optimizer": ["adam", {"name": "rprop", "etas": [0.4, 1.3]}, {"name": "sgd", "nesterov": True}]
+        },
+    )
+    assert [error.message for error in validator.iter_errors(YAML(typ="safe").load(text))] == []

@@ -55,6 +55,28 @@ def test_ids_differ_where_any_setting_does(planned, change: str) -> None:
     assert not planned(change).ids & base.ids
 
 
+def test_the_short_and_the_long_form_of_an_optimizer_or_a_schedule_have_one_id(planned) -> None:
+    ids = planned().ids
+    assert planned("training.optimizer={name: rmsprop, alpha: 0.99}", "training.schedule={name: constant}").ids == ids
+    for name in ("adam", "sgd"):
+        assert planned(f"training.optimizer={{name: {name}}}").ids == planned(f"training.optimizer={name}").ids != ids
+    long = planned("training.optimizer={name: adamw, weight_decay: 1, betas: [0.9, 0.98]}").ids
+    assert (
+        planned("training.optimizer={betas: [0.9, 0.98], weight_decay: 1.0, name: adamw, amsgrad: false}").ids == long
+    )
+    assert planned("training.schedule=cosine").ids == planned("training.schedule={name: cosine, warm_up: 0}").ids != ids
+
+
+def test_runs_that_cannot_be_stacked_are_packs_of_one_and_the_plan_says_so(planned) -> None:
+    study_plan = planned("training.dtype=bfloat16")
+    alone = study_plan.study.experiment.alone
+    assert {len(pack) for pack in packs(study_plan.runs, alone=alone, device="cuda")} == {1}
+    assert {len(pack) for pack in packs(planned().runs, alone=alone)} == {12}
+    [note] = study_plan.study.notes()
+    assert note.startswith("with dtype: bfloat16 each run is computed alone, step by step in torch")
+    assert planned().study.notes() == ()
+
+
 def test_more_seeds_add_ids_and_change_none(planned) -> None:
     assert planned().ids < planned(seeds=13).ids
 

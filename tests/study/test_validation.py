@@ -85,7 +85,75 @@ def test_a_key_without_meaning_for_a_cell_is_null_if_inherited(study_file) -> No
         ),
         (
             "training: {optimizer: adm}",
-            ["F:1:23: training.optimizer: no choice 'adm'; did you mean 'adam'? (adam, rmsprop, sgd)"],
+            ["F:1:23: training.optimizer: no choice 'adm'; did you mean 'adam'? (adadelta, adagrad, adam, adamax, ad"],
+        ),
+        ("training: {optimizer: AdamW}", ["F:1:23: training.optimizer: no choice 'AdamW'; did you mean 'adamw'?"]),
+        ("training: {optimizer: 3}", ["F:1:23: training.optimizer: no choice 3; there are (adadelta, adagrad, adam,"]),
+        ("training: {optimizer: {eps: 0.1}}", ["F:1:23: training.optimizer: a mapping has a name; there are (adadelt"]),
+        (
+            "training: {optimizer: {name: adamww}}",
+            ["F:1:30: training.optimizer.name: no choice 'adamww'; did you mean 'adamw'?"],
+        ),
+        (
+            "training: {optimizer: {name: adamw, weight_decai: 0.1, betas: [0.9, 1]}}",
+            [
+                "F:1:37: training.optimizer.weight_decai: no such keyword of 'adamw'; did you mean 'weight_decay'? (am",
+                "F:1:63: training.optimizer.betas: number 2 of [0.9, 1]: input should be less than 1, not 1",
+            ],
+        ),
+        (
+            "training: {optimizer: {name: sgd, momentum: -1, nesterov: 1}}",
+            [
+                "F:1:45: training.optimizer.momentum: input should be greater than or equal to 0, not -1",
+                "F:1:59: training.optimizer.nesterov: input should be a valid boolean, not 1",
+            ],
+        ),
+        (
+            "training: {optimizer: {name: sgd, nesterov: true}}",
+            ["F:1:45: training.optimizer.nesterov: needs a momentum above 0"],
+        ),
+        (
+            "training: {optimizer: {name: sgd, lr: 0.1}}",
+            ["F:1:39: training.optimizer.lr: is training.learning_rate, a setting of its own"],
+        ),
+        (
+            "training: {optimizer: {name: adam, fused: true}}",
+            ["F:1:43: training.optimizer.fused: is not for a study: it would compute in another order for a stack"],
+        ),
+        (
+            "training: {optimizer: {name: adam, capturable: true, differentiable: true, foreach: null}}",
+            [
+                "optimizer.capturable: is not for",
+                "optimizer.differentiable: is not for",
+                "optimizer.foreach: is not for",
+            ],
+        ),
+        (
+            "training: {optimizer: Muon}",
+            ["F:1:23: training.optimizer: no choice 'Muon': it is not elementwise (it orth"],
+        ),
+        ("training: {optimizer: adafactor}", ["no choice 'adafactor': it is not elementwise (it divides by means"]),
+        ("training: {optimizer: {name: lbfgs}}", ["F:1:30: training.optimizer.name: no choice 'lbfgs': it is not el"]),
+        ("training: {optimizer: sparseadam}", ["no choice 'sparseadam': it is for sparse gradients"]),
+        (
+            "sweep: {training.optimizer: [adam, {name: sgd, momentm: 0.9}]}",
+            ["F:1:48: training.optimizer.momentm: no such keyword of 'sgd'; did you mean 'momentum'?"],
+        ),
+        ("training: {schedule: cosin}", ["F:1:22: training.schedule: no choice 'cosin'; did you mean 'cosine'?"]),
+        (
+            "training: {schedule: step}",
+            ["F:1:22: training.schedule: 'step' needs step_size: {name: step, step_size: …}"],
+        ),
+        (
+            "training: {schedule: {name: exponential, warm_up: 2.5}}",
+            [
+                "F:1:22: training.schedule.gamma: must be given with 'exponential'",
+                "F:1:51: training.schedule.warm_up: input should be a valid integer, not 2.5",
+            ],
+        ),
+        (
+            "training: {dtype: float16}",
+            ["F:1:19: training.dtype: no choice 'float16'; did you mean 'bfloat16'? (bfloat"],
         ),
         ("training: {learning_rate: .nan}", ["F:1:27: training.learning_rate:"]),
         ("task: {name: temporal_order, sequence_length: 3}", ["too short"]),
@@ -209,6 +277,26 @@ def test_a_list_is_one_value_of_a_key_that_takes_lists(study_file) -> None:
     assert study.points[0].sections.record.adjoints == (3, 5)
 
 
+def test_an_override_may_be_a_mapping_and_a_list_of_words_and_mappings_is_an_axis(study_file) -> None:
+    [point] = read(study_file(study_text()), ["training.optimizer={name: adamw, weight_decay: 0.1}"]).points
+    assert point.columns()["optimizer"] == '{"name":"adamw","weight_decay":0.1}'
+    axis = "training.optimizer=[sgd, {name: sgd, momentum: 0.9}, {name: adam}]"
+    study = read(study_file(study_text()), [axis])
+    assert [point.columns()["optimizer"] for point in study.points] == [
+        "sgd", '{"momentum":0.9,"name":"sgd"}', "adam"
+    ]  # fmt: skip
+    assert study.axes() == ("optimizer",)
+    assert read(study_file(study_text(sweep={"training.optimizer": ["rmsprop"]})), [axis]).axes() == ("optimizer",)
+
+
+def test_an_override_of_a_keyword_says_that_the_mapping_is_written_whole(study_file) -> None:
+    [problem] = problems_of(study_file, study_text(), "training.optimizer.weight_decay=0.1")
+    assert problem == (
+        "-S 1: 'training.optimizer.weight_decay=0.1' is not key=value, such as "
+        "training.optimizer={name: …, weight_decay: 0.1}"
+    )
+
+
 def test_an_override_can_replace_the_whole_sweep_the_seeds_and_a_setting(study_file) -> None:
     study = read(study_file(GOOD), ["sweep=[{model.cell: [gru]}]", "seeds=[7, 9]", "training.max_updates=3"])
     assert lengths(study) == [("gru", 20)]
@@ -238,6 +326,34 @@ def test_errors_in_overrides_name_the_override(study_file) -> None:
         ),
         ("record: {probes: [saturation, saturation]}", "F:1:18: record.probes: names a probe twice"),
         ("record: {probes: [saturatio]}", "F:1:18: record.probes: no probe 'saturatio'; did you mean 'saturation'? (j"),
+        (
+            "training: {max_updates: 50, schedule: {name: constant, warm_up: 51}}",
+            "F:1:65: training.schedule.warm_up: 51 updates are more than the budget of 50 updates",
+        ),
+        (
+            "training: {max_updates: 50, schedule: {name: cosine, T_max: 60}}",
+            "F:1:61: training.schedule.T_max: 60 updates are more than the budget of 50 updates",
+        ),
+        (
+            "training: {max_updates: 50, schedule: {name: linear, warm_up: 20, total_iters: 31}}",
+            "F:1:80: training.schedule.total_iters: 31 updates are more than the 30 that the warm-up leaves of the",
+        ),
+        (
+            "training: {max_updates: 50, schedule: {name: step, step_size: 50}}",
+            "F:1:63: training.schedule.step_size: the first step would come after 50 updates, not within the budget of",
+        ),
+        (
+            "training: {max_updates: 5000, schedule: {name: exponential, gamma: 2}}",
+            "F:1:68: training.schedule.gamma: the learning rate would grow beyond every number within the budget",
+        ),
+        (
+            "sweep: {training.schedule: [constant, {name: cosine, T_max: 9}]}",
+            "F:1:61: training.schedule.T_max: 9 updates are more than the budget of 2 updates",
+        ),
+        (
+            "training: {max_updates: 50, optimizer: rprop, schedule: cosine}",
+            "F:1:57: training.schedule: has no meaning with rprop, which takes the learning rate for its first step",
+        ),
         ("model: {cell: window, match: recurrent_parameters}", "F:1:30: model.match: 'window' has no recurrent"),
     ],
 )

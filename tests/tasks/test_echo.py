@@ -83,7 +83,7 @@ def test_the_accuracy_of_the_lectures_first_epoch_is_reproduced_to_its_digits() 
         right += int(model.right(pack.parameters, inputs, outputs, targets)[0].sum())
         last = backward_pass(batches, pack, (inputs, targets), None)[2]
         batches.carry(pack.parameters, inputs, targets, last, update)
-        pack.optimizer.step()
+        pack.optimizer.step(training.learning_rate)
     assert right / 100_000 == pytest.approx(0.607, abs=5e-4)
 
 

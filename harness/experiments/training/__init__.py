@@ -1,6 +1,8 @@
 """Training: a task, a cell, an optimizer; gradients and probes recorded on the way.
 
 settings     what `training:`, `evaluation:` and `record:` may say
+optimizer_keywords, optimizers  torch.optim's elementwise optimizers: their keywords, and one step
+schedules    the learning rate of each update
 validation   which settings go together
 planning     predicted seconds and bytes of a run; compiling before it starts
 loop         THE training loop
@@ -10,7 +12,7 @@ evaluation   accuracy, loss, ρ and σ₁ on data that a run is not trained on
 penalties    what is added to the gradient: Ω, gradient flossing, orthogonality
 ending       the record that a run leaves
 checkpoint   where a run stands, written now and then, and taken up again
-schedule     at which updates something is recorded
+recorded     at which updates something is recorded
 """
 
 from harness.cells import CELLS
@@ -28,4 +30,5 @@ EXPERIMENT = Experiment(
     memory=planning.bytes_kept,
     complete=validation.complete,
     notes=planning.notes,
+    alone=planning.alone,
 )

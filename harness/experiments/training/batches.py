@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from harness.cells.cell import State
+from harness.experiments.training.arithmetic import arithmetic
 from harness.experiments.training.settings import Training
 from harness.models.model import Model, Parameters
 from harness.rng import generator
@@ -109,7 +110,7 @@ class BatchSource:
         if ahead == start:
             return
         if ahead < stop:  # chunks overlap: go only as far as the next one starts
-            with torch.no_grad():
+            with torch.no_grad(), arithmetic(self.training, self.device):
                 _, last = self.model.outputs(parameters, inputs[: ahead - start], targets[: ahead - start], self.state)
         # Here a carried task's gradient is cut: the value of the state goes on, its history does not.
         self.state = tuple(part.detach() for part in last)

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from harness.experiments.setup import Setup
+from harness.experiments.training.arithmetic import arithmetic
 from harness.experiments.training.evaluation import loss_and_accuracy, trained_recurrent_names
 from harness.experiments.training.replicas import Replicas
-from harness.experiments.training.settings import Recording
+from harness.experiments.training.settings import Recording, TrainingSections
 from harness.experiments.training.trace import Trace
 from harness.models.model import Model
 from harness.probes.artifacts import artifacts
@@ -33,8 +34,21 @@ def final_record(
     Its final accuracy is that of the parameters before the update at which it diverged: the last finite ones.
     """
     alone = Replicas({name: p[i : i + 1] for name, p in replicas.parameters.items()}, replicas.optimizer)
-    task, seed = model.task, trace.run.seed
-    [(loss, accuracy)] = loss_and_accuracy(model, alone, [seed], "final", 0, task.final_sequences, setup.device)
+    task, seed, training = model.task, trace.run.seed, trace.run.sections.typed(TrainingSections).training
+    [(loss, accuracy)] = loss_and_accuracy(
+        model, alone, [seed], "final", 0, task.final_sequences, training, setup.device
+    )
+    with arithmetic(training, setup.device):
+        measures = task_measures(model, alone, seed, record)
+        tables = artifacts(
+            model,
+            alone.parameters,
+            seed,
+            states=record.states,
+            codes=record.codes,
+            examples=record.examples,
+            weights=record.weights,
+        )
     diverged = diverged or not np.isfinite(loss)
     row = {
         "outcome": "solved" if trace.solved_at is not None else "diverged" if diverged else "unsolved",
@@ -57,18 +71,9 @@ def final_record(
         "final_depth_slope": depth_slope(record_of(trace, update)),
         "engine": model.engine,
         "seconds": trace.seconds,
-        **task_measures(model, alone, seed, record),
+        **measures,
         **setup.provenance,
     }
-    tables = artifacts(
-        model,
-        alone.parameters,
-        seed,
-        states=record.states,
-        codes=record.codes,
-        examples=record.examples,
-        weights=record.weights,
-    )
     if record.states and task.switch_keys:
         row["switch_score"] = best_switch(tables["states"], task.switch_keys)
     tables |= {"profiles": trace.profiles} if record.probes else {}

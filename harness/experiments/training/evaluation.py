@@ -11,16 +11,24 @@ from torch import Tensor
 from harness.cells.cell import Cell
 from harness.cells.initialisation import sigma_max, spectral_radius
 from harness.cells.layers import recurrent_names
+from harness.experiments.training.arithmetic import arithmetic
 from harness.experiments.training.batches import draw
 from harness.experiments.training.replicas import Replicas
-from harness.experiments.training.settings import TrainingSections
+from harness.experiments.training.settings import Training, TrainingSections
 from harness.experiments.training.trace import Trace
 from harness.models.model import Model
 from harness.tasks.task import Part
 
 
 def loss_and_accuracy(
-    model: Model, replicas: Replicas, seeds: Sequence[int], part: Part, index: int, size: int, device: str
+    model: Model,
+    replicas: Replicas,
+    seeds: Sequence[int],
+    part: Part,
+    index: int,
+    size: int,
+    training: Training,
+    device: str,
 ) -> list[tuple[float, float]]:
     """Mean loss and accuracy of each replica on `size` sequences of its own seed's data.
 
@@ -31,10 +39,12 @@ def loss_and_accuracy(
         part: "evaluate" or "final".
         index: which draw of that part.
         size: sequences.
+        training: in whose arithmetic.
         device: torch device.
     """
     inputs, targets = draw(model.task, seeds, part, index, size, device)
-    losses, accuracies = model.judge(replicas.parameters, inputs, targets)
+    with arithmetic(training, device):
+        losses, accuracies = model.judge(replicas.parameters, inputs, targets)
     return list(zip(losses.tolist(), accuracies.tolist(), strict=True))
 
 
@@ -52,13 +62,14 @@ def evaluate(
     Args:
         norms: ‖∂L/∂θ‖₂ of the update's batch, (R,), before clipping.
     """
-    longest = sections.training.clip_norm
+    training, size = sections.training, sections.evaluation.sequences
+    longest = training.clip_norm
     seeds = [trace.run.seed for trace in traces]
-    measured = loss_and_accuracy(model, replicas, seeds, "evaluate", update, sections.evaluation.sequences, device)
+    measured = loss_and_accuracy(model, replicas, seeds, "evaluate", update, size, training, device)
     for i, (trace, (loss, accuracy)) in enumerate(zip(traces, measured, strict=True)):
         norm = float(norms[i])
         trace.curves.append({
-            "update": update, "sequences": update * sections.training.batch_size, "loss": loss, "accuracy": accuracy,
+            "update": update, "sequences": update * training.batch_size, "loss": loss, "accuracy": accuracy,
             "gradient_norm": norm, "clipped": longest is not None and norm > longest,
             **matrix_sizes(model, replicas, i),
         })  # fmt: skip

@@ -9,13 +9,15 @@ from torch import Tensor
 
 from harness.cells.cell import State
 from harness.experiments.setup import Setup
+from harness.experiments.training.arithmetic import arithmetic
 from harness.experiments.training.batches import BatchSource
 from harness.experiments.training.checkpoint import Beginning, Checkpointing
 from harness.experiments.training.ending import final_record
 from harness.experiments.training.evaluation import evaluate
 from harness.experiments.training.penalties import add_penalties
+from harness.experiments.training.recorded import recorded_updates
 from harness.experiments.training.replicas import Replicas
-from harness.experiments.training.schedule import recorded_updates
+from harness.experiments.training.schedules import learning_rate
 from harness.experiments.training.settings import TrainingSections
 from harness.experiments.training.trace import Trace, timed
 from harness.models import MODELS
@@ -44,12 +46,8 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     task, training, record = shared.task, shared.training, shared.record
     # Where the state is carried on, `BatchSource` truncates: its chunks are no longer than the window, which then cuts
     # nothing in the recurrence itself.
-    model = MODELS[task.shape](
-        task=task,
-        cell=shared.model,
-        window=training.bptt_window,
-        engine=setup.engine_for(shared.model, task.input_size),
-    )
+    engine = "torch" if training.autocasts else setup.engine_for(shared.model, task.input_size)
+    model = MODELS[task.shape](task=task, cell=shared.model, window=training.bptt_window, engine=engine)
     initial = [model.initialise(own.model, run.seed) for own, run in zip(sections, runs, strict=True)]
 
     def begin() -> Beginning:
@@ -57,6 +55,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         return replicas, BatchSource(model, training, setup.device, [r.seed for r in runs]), [Trace(r) for r in runs]
 
     schedule = recorded_updates(record.adjoints, training.max_updates)
+    rate = learning_rate(training.schedule, training.learning_rate, training.max_updates)
     checkpoints = Checkpointing.of(setup, model.engine)
     first, (replicas, batches, traces) = checkpoints.resume(begin) if checkpoints else (0, begin())
     # One round more than there are updates: the network after the last one is evaluated and recorded as well.
@@ -103,7 +102,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
                 replicas.clip(norms, training.clip_norm)
             if training.clip_value is not None:
                 replicas.clip_value(training.clip_value)
-            replicas.optimizer.step()
+            replicas.optimizer.step(rate(update))
         if checkpoints:
             checkpoints.now_and_then(update + 1, replicas, batches, traces)
         setup.tick((update + 1) / (training.max_updates + 1), len(traces))
@@ -123,10 +122,11 @@ def backward_pass(
     inputs, targets = batch
     model, training = batches.model, batches.training
     replicas.optimizer.zero_grad()
-    outputs, last = model.outputs(replicas.parameters, inputs, targets, batches.state, recorder, masks)
-    if training.omega is not None:
-        last[0].retain_grad()  # Ω starts from ∂L/∂h_T
-    losses = model.losses(outputs, targets)
+    with arithmetic(training, batches.device):
+        outputs, last = model.outputs(replicas.parameters, inputs, targets, batches.state, recorder, masks)
+        if training.omega is not None:
+            last[0].retain_grad()  # Ω starts from ∂L/∂h_T
+        losses = model.losses(outputs, targets)
     losses.sum().backward()  # type: ignore[no-untyped-call]
     if training.penalised:
         add_penalties(training, model, replicas.parameters, inputs, batches.state, last[0])

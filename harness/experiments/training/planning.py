@@ -9,14 +9,17 @@ import numpy as np
 
 from harness.cells.cell import Cell
 from harness.cells.layers import layers_of
-from harness.experiments.training.schedule import recorded_updates
+from harness.experiments.training.recorded import recorded_updates
 from harness.experiments.training.settings import TrainingSections
+
+TORCH_LOOP = 20  # times as long as compiled, about
 
 
 def seconds(sections: TrainingSections) -> float:
     """Predicted seconds of one run at its full budget: measured once, one thread, in packs of four to sixteen.
 
-    A fixed part per update, and one per step and sequence. A pass forward is a third of an update; a window
+    A fixed part per update, and one per step and sequence, which is twenty times as long where torch computes step by
+    step. A pass forward is a third of an update; a window
     shortens the way back alone, unless the state is carried: then it is all there is to an update. With a loss at every
     step torch's readout and softmax are as large a part. Ω and flossing go through the steps one by one. A probe takes
     as long as some fifty updates, singular values of Jacobians hundreds.
@@ -28,7 +31,7 @@ def seconds(sections: TrainingSections) -> float:
     evaluated = task.length * evaluation.sequences / evaluation.every / 3
     penalties = task.length * (1.8e-5 * (training.omega is not None) + 1e-3 * (training.flossing is not None))
     readout = 0.0 if task.shape == "sequence_to_vector" else 1e-7 + 3.5e-8 * task.output_size
-    step = seconds_per_step(cell) + readout
+    step = seconds_per_step(cell) * (TORCH_LOOP if training.autocasts else 1) + readout
     update = 2.5e-4 + penalties + (steps * training.batch_size + evaluated) * step
     final = task.length * task.final_sequences / 3 * step
     record = sections.record
@@ -41,7 +44,7 @@ def seconds(sections: TrainingSections) -> float:
 def seconds_per_step(cell: Cell) -> float:
     """Seconds of an update for one step of one sequence, compiled: matrix products (three passes) and elementwise work.
 
-    What takes the torch loop instead needs some twenty times as long.
+    What takes the torch loop instead needs some `TORCH_LOOP` times as long.
     """
     total = 0.0
     for direction in (direction for layer in layers_of(cell, 1) for direction in layer):
@@ -62,7 +65,19 @@ def bytes_kept(sections: TrainingSections) -> float:
     widths = sum(direction.cell.hidden_size for layer in layers_of(cell, 1) for direction in layer)
     numbers = widths * (len(cell.states) + 5 * len(cell.gates))
     steps = training.window(task.length) if task.carried else task.length
-    return float(steps * training.batch_size * numbers * np.dtype(training.dtype).itemsize)
+    return float(steps * training.batch_size * numbers * np.dtype(training.parameter_dtype).itemsize)
+
+
+def alone(sections: TrainingSections) -> str:
+    """Why a run with these sections is not stacked with others; empty where it may be.
+
+    bfloat16: torch computes a batch of products by oneDNN or by its own loops, whichever suits the size of the stack,
+    and these add in different orders (torch 2.13, measured for H = 12: 3 of 1,350 products of a replica in a stack of
+    three are not those of the replica alone).
+    """
+    if sections.training.autocasts:
+        return "with dtype: bfloat16 each run is computed alone, step by step in torch: sums of a stack would differ"
+    return ""
 
 
 def notes(points: Sequence[TrainingSections]) -> list[str]:

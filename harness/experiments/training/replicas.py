@@ -19,8 +19,7 @@ from harness.experiments.training.settings import Training
 class Replicas:
     """Stacked parameters (R, …) and their optimizer.
 
-    SGD, RMSprop and Adam act on each number alone, so stacking changes nothing for a replica; `fused` and `foreach`
-    variants are off because they are not exact per slice.
+    All optimizers act on each number alone, so stacking changes nothing for a replica.
     """
 
     parameters: dict[str, Tensor]
@@ -31,14 +30,14 @@ class Replicas:
         cls, replicas: Sequence[Mapping[str, npt.NDArray[np.float64]]], training: Training, device: str
     ) -> Replicas:
         """Stack the initial parameters of all replicas."""
-        dtype = getattr(torch, training.dtype)
+        dtype = getattr(torch, training.parameter_dtype)
         parameters = {
             name: torch.as_tensor(
                 np.stack([replica[name] for replica in replicas]), dtype=dtype, device=device
             ).requires_grad_()
             for name in replicas[0]
         }
-        return cls(parameters, Optimizer(training.optimizer, parameters.values(), training.learning_rate))
+        return cls(parameters, Optimizer(training.optimizer, parameters.values()))
 
     @property
     def device(self) -> torch.device:
@@ -96,7 +95,7 @@ class Replicas:
             state = {}
             for key in keys[name]:
                 values = [replica[f"{name} {key}"] for replica in replicas]
-                shared = values[0].ndim == 0  # a step count
+                shared = values[0].ndim == 0  # a step count, a running product
                 state[key] = torch.as_tensor(values[0] if shared else np.stack(values))
                 if not shared and state[key].shape != p.shape:
                     raise ValueError(f"{name} {key}: of another shape")
@@ -111,7 +110,7 @@ class Replicas:
             new = old.detach()[chosen].requires_grad_()
             new.grad = None if old.grad is None else old.grad[chosen]
             state = self.optimizer.state.pop(old, {})
-            # per-number state has the parameter's shape; Adam's step count is shared by all replicas
+            # per-number state has the parameter's shape; numbers such as Adam's step count are all replicas'
             self.optimizer.state[new] = {
                 key: value[chosen] if isinstance(value, Tensor) and value.dim() > 0 else value
                 for key, value in state.items()

@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.cells.cell import Cell
+from harness.experiments.training.optimizer_keywords import OPTIMIZER
+from harness.experiments.training.schedules import SCHEDULE
+from harness.study.keywords import Named
 from harness.study.section import Section, Sections, Unbounded, setting
 from harness.tasks.task import Task
 
@@ -15,10 +18,16 @@ from harness.tasks.task import Task
 class Training(Section):
     """How parameters change (`training:`)."""
 
-    optimizer: Literal["sgd", "rmsprop", "adam"] = setting(
-        "rmsprop", "torch.optim's optimizer of that name, its other settings at torch's defaults"
+    optimizer: Annotated[str | Named, OPTIMIZER] = setting(
+        "rmsprop",
+        "torch.optim's optimizer of that name; in the long form with torch's keywords, the others at torch's defaults",
     )
     learning_rate: float = setting(1e-3, "step size", sequential=True, gt=0, allow_inf_nan=False)
+    schedule: Annotated[str | Named, SCHEDULE] = setting(
+        "constant",
+        "the learning rate over the updates: torch.optim.lr_scheduler's schedule of that name; in the long form with "
+        "torch's keywords, and with warm_up: n, which gives the first n updates 1/n, 2/n, …, 1 of the learning rate",
+    )
     batch_size: int = setting(32, "sequences in a training batch", unit="sequences", ge=1)
     max_updates: int = setting(4000, "budget of parameter updates", unit="updates", ge=0)
     clip_norm: Unbounded | None = setting(
@@ -61,7 +70,11 @@ class Training(Section):
         ge=1,
     )
     stop_when_solved: bool = setting(True, "end a run at the first evaluation that meets the task's rule")
-    dtype: Literal["float32", "float64"] = setting("float32", "arithmetic of training")
+    dtype: Literal["float32", "float64", "bfloat16"] = setting(
+        "float32",
+        "arithmetic of training; bfloat16: torch's autocast, with matrix products in bfloat16 and parameters, states "
+        "and all else in float32",
+    )
 
     def window(self, T: int) -> int:
         """K on a sequence of T steps: all of them without a window, or with one that is longer."""
@@ -70,6 +83,21 @@ class Training(Section):
     def truncates(self, T: int) -> bool:
         """Whether the window cuts a sequence of T steps."""
         return self.window(T) < T
+
+    @property
+    def optimizer_name(self) -> str:
+        """The optimizer's name without its keywords."""
+        return self.optimizer if isinstance(self.optimizer, str) else str(self.optimizer["name"])
+
+    @property
+    def autocasts(self) -> bool:
+        """Whether matrix products are computed with fewer digits than everything else."""
+        return self.dtype == "bfloat16"
+
+    @property
+    def parameter_dtype(self) -> str:
+        """The type of parameters, states and gradients."""
+        return "float32" if self.autocasts else self.dtype
 
     @property
     def penalised(self) -> bool:

@@ -8,6 +8,7 @@ from math import floor, log
 from harness.cells.cell import Cell
 from harness.cells.rnn import RNN
 from harness.cells.sizes import matched_width
+from harness.experiments.training.schedules import check_schedule
 from harness.experiments.training.settings import Recording, Training, TrainingSections
 from harness.study.section import wrong
 from harness.tasks.task import Task
@@ -25,6 +26,7 @@ def complete(sections: TrainingSections) -> TrainingSections:
     cell, task, training, evaluation = sections.model, sections.task, sections.training, sections.evaluation
     task.check_batches(training.batch_size, evaluation.sequences, evaluation.every, training.max_updates)
     check_evaluation(sections.evaluation.sequences, task)
+    check_learning_rate(training)
     check_truncation(training, task)
     check_recording(sections.record, training, task)
     check_start(cell, task)
@@ -59,6 +61,13 @@ def least_sequences(task: Task) -> int:
     if not 0 < task.chance < 1:
         return 2
     return max(2, floor(log(LUCK) / log(task.chance) / task.answers) + 1)
+
+
+def check_learning_rate(training: Training) -> None:
+    """Refuse a schedule that the budget cuts off, or that the optimizer has no use for."""
+    check_schedule(training.schedule, training.learning_rate, training.max_updates)
+    if training.optimizer_name == "rprop" and training.schedule != "constant":
+        raise wrong("training.schedule", "has no meaning with rprop, which takes the learning rate for its first step")
 
 
 def check_truncation(training: Training, task: Task) -> None:

@@ -13,6 +13,7 @@ from trained_runs import bits
 from harness.experiments.setup import Setup
 from harness.experiments.training.checkpoint import Checkpointing
 from harness.experiments.training.loop import train
+from harness.experiments.training.optimizer_keywords import KEYWORDS
 from harness.store.checkpoints import Checkpoints
 from harness.study.plan import Run, packs
 
@@ -28,10 +29,10 @@ class StoppedError(Exception):
 def runs_of(plan_of) -> Callable[..., tuple[Run, ...]]:
     """Two spectral radii and two seeds of a cell, for twelve updates."""
 
-    def runs(cell: str = "rnn", optimizer: str = "adam") -> tuple[Run, ...]:
+    def runs(cell: str = "rnn", optimizer: object = "adam", **training: object) -> tuple[Run, ...]:
         text = study_text(
             model={"cell": cell, "hidden_size": 7, "init": "gaussian"},
-            training=TRAINING | {"clip_norm": 1.0, "optimizer": optimizer, "learning_rate": 0.01},
+            training=TRAINING | {"clip_norm": 1.0, "optimizer": optimizer, "learning_rate": 0.01} | training,
             evaluation={"every": 4, "sequences": 20},
             record={"adjoints": {"every": 3}},
             sweep={"model.spectral_radius": [0.8, 1.3]},
@@ -75,6 +76,36 @@ def always(monkeypatch) -> None:
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_run(runs_of, store, cell, optimizer, update) -> None:
     runs = runs_of(cell, optimizer)
+    stop(runs, store, update)
+    assert digits(runs, store=store) == digits(runs)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        *(name for name in KEYWORDS if name not in ("sgd", "rmsprop", "adam")),
+        {"name": "sgd", "momentum": 0.9},
+        {"name": "rmsprop", "momentum": 0.9, "centered": True},
+        {"name": "adam", "amsgrad": True},
+        {"name": "adagrad", "initial_accumulator_value": 0.1},
+        {"name": "asgd", "t0": 3.0, "lambd": 0.01},
+    ],
+    ids=str,
+)
+def test_what_an_optimizer_remembers_is_resumed_all_of_it(runs_of, store, optimizer) -> None:
+    runs = runs_of("rnn", optimizer)[:2]
+    stop(runs, store, 6)
+    assert digits(runs, store=store) == digits(runs)
+
+
+@pytest.mark.parametrize("update", [2, 7])
+@pytest.mark.parametrize(
+    "schedule",
+    ["cosine", {"name": "step", "step_size": 4, "warm_up": 3}, {"name": "linear", "end_factor": 0.1}],
+    ids=str,
+)
+def test_a_schedule_goes_on_where_it_was_without_a_state(runs_of, store, schedule, update) -> None:
+    runs = runs_of(schedule=schedule)[:2]
     stop(runs, store, update)
     assert digits(runs, store=store) == digits(runs)
 

@@ -13,6 +13,7 @@ from study_texts import study_text
 from trained_runs import assert_packs_change_nothing, trained
 
 from harness.cells import CELLS
+from harness.experiments.training.optimizer_keywords import KEYWORDS
 from harness.experiments.training.replicas import Replicas
 from harness.experiments.training.settings import Training
 from harness.rng import generator
@@ -52,9 +53,22 @@ def test_a_run_alone_is_bit_for_bit_the_run_in_any_pack(runs_of, cell: str, engi
         assert np.isfinite(record.run["final_loss"])
 
 
-@pytest.mark.parametrize("engine", ["torch", "compiled"])
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
-def test_a_replica_that_leaves_its_pack_changes_none_of_the_others(runs_of, optimizer: str, engine: str) -> None:
+@pytest.mark.parametrize("optimizer", KEYWORDS)
+def test_a_run_is_the_same_alone_and_in_any_pack_with_every_optimizer(runs_of, optimizer: str) -> None:
+    training = {"max_updates": 6, "optimizer": optimizer, "learning_rate": 0.01}
+    assert_packs_change_nothing(runs_of(training=training), "compiled")
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "engine"),
+    [
+        *((name, engine) for name in ("sgd", "rmsprop", "adam") for engine in ("torch", "compiled")),
+        ({"name": "nadam", "weight_decay": 0.01}, "compiled"),
+        ({"name": "adam", "amsgrad": True}, "compiled"),
+    ],
+    ids=str,
+)
+def test_a_replica_that_leaves_its_pack_changes_none_of_the_others(runs_of, optimizer: object, engine: str) -> None:
     # T = 6 is soon solved by some replicas and not by others, so packs shrink while they train
     training = {"max_updates": 80, "batch_size": 32, "learning_rate": 0.01, "optimizer": optimizer}
     runs = runs_of(T=6, model={"hidden_size": 10}, training=training)
@@ -129,7 +143,7 @@ def test_clipping_scales_each_replicas_gradient_alone_to_the_longest_allowed() -
     pack.clip(norms, 1.0)
     torch.testing.assert_close(pack.gradient_norms(), torch.tensor([1.0, 0.3, 0.0], dtype=torch.float64))
     torch.testing.assert_close(pack.parameters["W"].grad[0, 0, 0], torch.tensor(0.6))
-    pack.optimizer.step()
+    pack.optimizer.step(1.0)
     torch.testing.assert_close(pack.parameters["b"].detach()[0], torch.tensor([0.0, -0.8]))
 
 
