@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from harness.cells.cell import Cell, State
+from harness.models.affine import affine
 from harness.models.decoder import Decoding
 from harness.models.model import Initial, Parameters, linear
 from harness.recurrence.adjoints import AdjointRecorder
@@ -23,5 +24,5 @@ class VectorToSequence(Decoding):
         }
 
     def encode(self, parameters: Parameters, inputs: Tensor, recorder: AdjointRecorder | None) -> State:
-        s = (inputs[0].to(parameters["A"].dtype) @ parameters["A"].mT + parameters["a"].unsqueeze(1)).tanh()
+        s = affine(inputs[0].to(parameters["A"].dtype), parameters["A"], parameters["a"]).tanh()
         return s, *[s.new_zeros(s.shape) for _ in self.cell.states[1:]]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from harness.cells.cell import Cell, State
 from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, replay
+from harness.recurrence.products import products
 
 Parameters = Mapping[str, Tensor]
 
@@ -121,7 +122,7 @@ def drive(parameters: Parameters, inputs: Tensor) -> Tensor:
         inputs = (inputs.unsqueeze(-1) == torch.arange(D, device=inputs.device)).to(U.dtype)
     T, _, B, _ = inputs.shape
     rows = inputs.transpose(0, 1).reshape(R, T * B, D)
-    return torch.baddbmm(parameters["b_x"].unsqueeze(1), rows, U.mT).view(R, T, B, -1).transpose(0, 1)
+    return products(rows, U.mT, parameters["b_x"].unsqueeze(1)).view(R, T, B, -1).transpose(0, 1)
 
 
 def check_tokens(tokens: Tensor, D: int) -> None:
