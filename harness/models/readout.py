@@ -29,7 +29,9 @@ def losses(kind: Readout, outputs: Tensor, targets: Tensor) -> Tensor:
     if kind == "numbers":
         loss = mse_loss(predicted, truth, reduction="none")
     else:
-        loss = binary_cross_entropy_with_logits(predicted, truth, reduction="none")
+        # torch's logistic rounds an element by its place among all: each replica's are computed by themselves.
+        each = zip(predicted.movedim(-2, 0).contiguous(), truth.movedim(-2, 0).contiguous(), strict=True)
+        loss = torch.stack([binary_cross_entropy_with_logits(x, y, reduction="none") for x, y in each], -2)
     return _mean(loss if given is None else loss * given, given)
 
 

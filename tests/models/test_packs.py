@@ -11,11 +11,13 @@ from pinned_runs import SIZES, TASKS
 from harness.experiments.setup import Setup
 from harness.experiments.training.loop import train
 from harness.models.affine import affine
+from harness.models.readout import losses
 from harness.recurrence.products import products
 from harness.registry import load_registry
 from harness.study.plan import Run, plan
 from harness.study.validation import understand
 from harness.study.yaml_document import parse
+from harness.tasks.task import UNSCORED, Readout
 
 Records = dict[str, tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]]
 SMALL = {  # windows and sizes where a task's own are large
@@ -28,8 +30,10 @@ COMPILED = ("characters", "dates", "digit_names", "echo, draw", "pixels", "progr
 
 def runs(task: str, model: str = "cell: rnn, hidden_size: 20", training: str = "", sequences: int = 32) -> list[Run]:
     """Four replicas of a pack."""
-    options = ", ".join(filter(None, ("max_updates: 3, stop_when_solved: false, learning_rate: 0.01", training)))
-    every = 31 if "draw: lecture" in task else 2
+    every, updates = (31, 31) if "easy, draw: lecture" in task else (2, 3)  # a test set after each 31 updates
+    options = ", ".join(
+        filter(None, (f"max_updates: {updates}, stop_when_solved: false, learning_rate: 0.01", training))
+    )
     text = (
         f"name: a\nclaim: b.\ntask: {{name: {task}}}\nmodel: {{{model}}}\ntraining: {{{options}}}\nseeds: 4\n"
         f"evaluation: {{every: {every}, sequences: {sequences}}}\nrecord: {{weights: true, adjoints: {{every: 2}}}}\n"
@@ -74,6 +78,27 @@ def test_runs_of_every_task(task: str) -> None:
 def test_runs_with_every_option_that_computes(engine: str, option: str, hidden_size: int) -> None:
     order = "temporal_order, sequence_length: 12"
     same_alone_and_in_packs(runs(order, f"cell: rnn, hidden_size: {hidden_size}", option), engine)
+
+
+@pytest.mark.parametrize("kind", ["classes", "bits", "numbers"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("T", "B"), [(1, 1), (10, 5), (13, 11), (200, 20)])
+def test_losses_and_their_gradients(kind: Readout, dtype: torch.dtype, T: int, B: int) -> None:
+    torch.manual_seed(B)
+    R, C = 5, 31 if kind == "classes" else 1
+    outputs, targets = torch.randn(T, R, B, C, dtype=dtype) * 3, torch.randint(2, (T, R, B))
+    unscored = torch.rand(T, R, B) < 0.3
+    targets = torch.where(unscored, torch.nan, targets) if kind == "numbers" else targets.where(~unscored, UNSCORED)
+
+    def answers(first: int, last: int) -> tuple[torch.Tensor, torch.Tensor]:
+        own = outputs[:, first:last].clone().requires_grad_()
+        loss = losses(kind, own, targets[:, first:last])
+        return loss.detach(), torch.autograd.grad(loss.sum(), own)[0].movedim(1, 0)
+
+    pack = answers(0, R)
+    for first, last in ((0, 1), (4, 5), (1, 3), (2, 5)):
+        for ours, theirs in zip(answers(first, last), pack, strict=True):
+            assert torch.equal(ours, theirs[first:last])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
