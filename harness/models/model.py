@@ -15,6 +15,7 @@ from torch import Tensor
 from harness.cells import layers
 from harness.cells.cell import Cell, State
 from harness.models import readout
+from harness.models.affine import affine
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.layers import Stack
 from harness.rng import generator
@@ -117,7 +118,7 @@ class Model:
 
 def read(parameters: Parameters, h: Tensor) -> Tensor:
     """ŷ = V h + b_y, (…, R, B, H) → (…, R, B, C)."""
-    return h @ parameters["V"].mT + parameters["b_y"].unsqueeze(1)
+    return affine(h, parameters["V"], parameters["b_y"])
 
 
 def linear(seed: int, weight: str, bias: str, rows: int, columns: int) -> Initial:

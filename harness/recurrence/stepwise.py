@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -14,8 +12,10 @@ from torch import Tensor
 from harness.cells.cell import State
 from harness.cells.layers import Direction, Layer
 from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, replay
+from harness.recurrence.autocast import autocast_in_force
 from harness.recurrence.drive import drive
 from harness.recurrence.layers import Parameters, Stack, joined, of_direction, of_input, ordered, parameters_of
+from harness.recurrence.products import products
 from harness.recurrence.scaled import Scaled
 
 
@@ -66,7 +66,7 @@ def run(
         # bit, with and without it.
         frozen = {name: parameter.detach() for name, parameter in parameters.items()}
         back = _Back(stack, frozen, masks, window, trails, outputs, recorder)
-        arithmetic = _arithmetic(output.device)
+        arithmetic = autocast_in_force(output.device)
 
         def listen(gradient: Tensor | None, *parts: Tensor | None) -> None:
             gradient = torch.zeros_like(output) if gradient is None else gradient.detach()
@@ -91,14 +91,6 @@ def _steps(direction: Direction, parameters: Parameters, x: Tensor, state: State
     for t in range(cut, len(z)):
         states.append(cell.step(own, states[-1], z[t]))
     return Trail(direction, own, states, z)
-
-
-def _arithmetic(device: torch.device) -> Callable[[], AbstractContextManager[object]]:
-    """The autocast that is in force, to be entered again."""
-    kind = device.type
-    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
-        return nullcontext
-    return partial(torch.autocast, kind, dtype=torch.get_autocast_dtype(kind))
 
 
 class _Watched(torch.autograd.Function):
@@ -167,7 +159,9 @@ class _Back:
         own.log10_immediate = immediate_norms(seen, T, self.window)
         if back.drive is None:
             return above
-        values = back.drive.values @ frozen["U"]
+        T, R, B, n = back.drive.values.shape
+        rows = back.drive.values.transpose(0, 1).reshape(R, T * B, n)
+        values = products(rows, frozen["U"]).view(R, T, B, -1).transpose(0, 1)
         return of_input(direction, Scaled(values, back.drive.exponents))
 
 

@@ -35,6 +35,7 @@ class Echo(Task):
     readout: ClassVar[Readout] = "bits"
     carried: ClassVar[bool] = True
     final_sequences: ClassVar[int] = 64
+    numerics: ClassVar[int] = 2  # the readout of all steps summed in an order of its pack's size
 
     name: Literal["echo"] = setting(..., "which task", column="task")
     lag: int = setting(
