@@ -23,6 +23,7 @@ class Recall(Task):
     """
 
     shape: ClassVar[Shape] = "sequence_to_sequence"
+    length_setting: ClassVar[str] = "delay"
 
     delay: int = setting(
         50,

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import floor, log
+
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from harness.cells.cell import Cell
 from harness.cells.rnn import RNN
 from harness.cells.sizes import matched_width
 from harness.experiments.training.settings import Recording, Training, TrainingSections
+from harness.study.grid import explain
 from harness.study.section import wrong
+from harness.tasks import TASKS
 from harness.tasks.task import Task
 
 LUCK = 0.05  # that guessing passes an evaluation, at most
@@ -24,6 +30,7 @@ def complete(sections: TrainingSections) -> TrainingSections:
     cell, task, training, evaluation = sections.model, sections.task, sections.training, sections.evaluation
     task.check_batches(training.batch_size, evaluation.sequences, evaluation.every, training.max_updates)
     check_evaluation(sections.evaluation.sequences, task)
+    check_lengths(sections.evaluation.lengths, task)
     check_truncation(training, task)
     check_recording(sections.record, training, task)
     check_start(cell, task)
@@ -57,6 +64,31 @@ def least_sequences(task: Task) -> int:
     if not 0 < task.chance < 1:
         return 2
     return max(2, floor(log(LUCK) / log(task.chance) / task.answers) + 1)
+
+
+def check_lengths(lengths: Sequence[int], task: Task) -> None:
+    """Refuse lengths that this task does not have, or at which the trained network could not be used."""
+    for length in lengths:
+        try:
+            other = task.at_length(length)
+        except NotImplementedError:
+            able = ", ".join(sorted(name for name, kind in TASKS.items() if kind.length_setting))
+            raise wrong(
+                "evaluation.lengths", f"'{task.name}' cannot be judged at other lengths; these tasks can: {able}"
+            ) from None
+        except ValidationError as error:
+            reasons = "; ".join(f"task.{key}: {reason}" for key, reason in explain(error, type(task)))
+            raise wrong("evaluation.lengths", f"at {length}, {reasons}") from None
+        except PydanticCustomError as error:
+            context = error.context or {}
+            raise wrong("evaluation.lengths", f"task.{context.get('key')}: {context.get('message')}") from None
+        for name in ("input_size", "output_size", "answers"):
+            own, changed = getattr(task, name), getattr(other, name)
+            if own != changed:
+                raise wrong(
+                    "evaluation.lengths",
+                    f"at {length}, '{task.name}' has {name} {changed}; the network is trained for {own}",
+                )
 
 
 def check_truncation(training: Training, task: Task) -> None:
