@@ -330,27 +330,18 @@ EVALUATIONS = Table(
     (
         RUN_ID,
         Column(
-            "length",
-            pa.int64(),
-            "steps",
-            "length of the sequences, as a value of the task's own setting: sequence_length, delay or series_length",
-            label="length T (steps)",
-            short="length",
-            sequential=True,
+            "length", pa.int64(), "steps",
+            "a value of the task's own setting: sequence_length, delay or series_length",
+            label="length (steps)", sequential=True,
         ),
         Column("trained_length", pa.int64(), "steps", "the value of that setting in training"),
-        Column("sequences", pa.int64(), "sequences", "how many it was judged on, of a stream of their own"),
-        Column("accuracy", pa.float64(), "", "accuracy of the network at the end of the run, at this length"),
+        Column("sequences", pa.int64(), "", "how many were judged, of a stream of their own"),
+        Column("accuracy", pa.float64(), "", "accuracy at this length, at the end of the run"),
         Column("loss", pa.float64(), "nats", "mean loss on the same sequences; of numbers, squared error"),
-        Column("chance", pa.float64(), "", "accuracy of guessing at this length, by the task's own statement"),
-        Column(
-            "memoryless_loss",
-            pa.float64(),
-            "nats",
-            "loss of the best prediction from the present input alone, at this length; null if unknown",
-        ),
+        Column("chance", pa.float64(), "", "accuracy of guessing at this length"),
+        Column("memoryless_loss", pa.float64(), "nats", "as in runs, at this length"),
     ),
-)
+)  # fmt: skip
 
 # What profiles are measured along, where its name alone would not say it; others are settings of their experiment.
 PROFILE_AXES = (
