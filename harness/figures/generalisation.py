@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 OCTAVES = 3  # between the shortest and the longest length, from which on the axis is logarithmic
 TICKS = 0.07  # of the axis' width, at least between two numbers
 MARGIN = 0.06  # of the axis' width, at both ends
-DODGE = 2.2  # points between the series of a length, so that equal ones stay visible
+DODGE, WIDEST = 4.0, 16.0  # points between two series at a length, so that equal ones stay visible, and between all
 
 
 class Generalisation(FigureKind):
@@ -111,6 +111,7 @@ def generalisation(
     hues = panels.levels(evaluations, hue)
     colours, marks = style.colours(hue, hues), [style.MARKERS[i % len(style.MARKERS)] for i in range(len(hues))]
     counts: list[set[int]] = [set() for _ in hues]
+    apart = min(DODGE, WIDEST / max(len(hues) - 1, 1))
     with style.context():
         figure, grid = panels.panels(evaluations, row, col)
         for panel in grid:
@@ -118,7 +119,7 @@ def generalisation(
                 group = panels.part(panel.frame, hue, level)
                 if not group.empty:
                     table = lengths_table(group)
-                    _series(panel.ax, table, colours[i], marks[i], DODGE * (i - (len(hues) - 1) / 2))
+                    _series(panel.ax, table, colours[i], marks[i], apart * (i - (len(hues) - 1) / 2))
                     counts[i].update(int(n) for n in table["runs"])
             _chance(panel.ax, panel.frame)
             _trained(panel.ax, panel.frame, hue, dict(zip(hues, colours, strict=True)))

@@ -93,7 +93,7 @@ def with_lengths(runs: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame:
     """
     wide = evaluations.pivot(index="run_id", columns="length", values=list(QUANTITIES))
     wide.columns = pd.Index([at_length(each[0], int(each[1])) for each in wide.columns.to_list()])
-    return runs.merge(wide, left_on="run_id", right_index=True, how="left", validate="one_to_one")
+    return runs.merge(wide, left_on="run_id", right_index=True, how="left", validate="many_to_one")
 
 
 def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:
