@@ -18,6 +18,7 @@ from harness.store.journal import Journal
 from harness.store.parquet import read_parquet
 from harness.tasks.temporal_order import TemporalOrder
 from harness.verdicts.comparison import compare as compared
+from harness.verdicts.feasibility import judged_lengths
 from harness.verdicts.judging import judge_folder
 from harness.verdicts.pairing import comparable_runs, pair
 
@@ -52,7 +53,7 @@ def test_a_sweep_leaves_a_row_for_each_run_and_length(folder: Path) -> None:
         [seed, length, 12, 80] for seed in (0, 1) for length in (12, 24)
     ]
     assert set(frame["sequence_length"]) == {12}  # the setting of the run
-    assert set(results.runs["evaluation_lengths"]) == {"(12, 24)"}
+    assert {judged_lengths(run) for run in results.runs.to_dict("records")} == {frozenset({12, 24})}
     assert "accuracy_at_length(24)" not in results.runs  # which are those of the file
     assert [verdict.state for verdict in results.verdicts] == ["holds"]
 
