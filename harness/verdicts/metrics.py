@@ -195,7 +195,7 @@ def accuracy_at_length(length: int | str) -> Metric:
     return Metric(
         at_length("accuracy", length),
         f"accuracy at length {length}",
-        f"accuracy on sequences of length {length}, one of `evaluation.lengths` (chance at that length for a run that "
+        f"accuracy on sequences of length {length}, one of evaluation.lengths (chance at that length for a run that "
         f"diverged, or whose loss there is not finite); {IQM}; {COMPLETE}",
         lambda runs, generator: measured_at_length(rows(runs), generator),
         lambda runs: accuracies_at_length(rows(runs)),
