@@ -354,6 +354,25 @@ PROFILES = Table(
     ),
 )
 
+EVALUATIONS = Table(
+    "evaluations",
+    "a length at which a run was judged",
+    (
+        RUN_ID,
+        Column(
+            "length", pa.int64(), "steps",
+            "a value of the task's own setting: sequence_length, delay or series_length",
+            label="length (steps)", sequential=True,
+        ),
+        Column("trained_length", pa.int64(), "steps", "the value of that setting in training"),
+        Column("sequences", pa.int64(), "", "how many were judged, of a stream of their own"),
+        Column("accuracy", pa.float64(), "", "accuracy at this length, at the end of the run"),
+        Column("loss", pa.float64(), "nats", "mean loss on the same sequences; of numbers, squared error"),
+        Column("chance", pa.float64(), "", "accuracy of guessing at this length"),
+        Column("memoryless_loss", pa.float64(), "nats", "as in runs, at this length"),
+    ),
+)  # fmt: skip
+
 # What profiles are measured along, where its name alone would not say it; others are settings of their experiment.
 PROFILE_AXES = (
     Column("lag", pa.float64(), "steps", "steps from t to the loss", label="lag T − t (steps)"),
@@ -362,7 +381,7 @@ PROFILE_AXES = (
     Column("bias", pa.float64(), "", "bias of the unit", label="bias b"),
 )
 
-EXTRA = (STATES, CODES, EXAMPLES, WEIGHTS, PROFILES)  # only where a study asks for them
+EXTRA = (STATES, CODES, EXAMPLES, WEIGHTS, PROFILES, EVALUATIONS)  # only where a study asks for them
 OTHER_TABLES = (CURVES, GRADIENTS, *EXTRA)
 
 

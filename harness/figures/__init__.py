@@ -11,6 +11,7 @@ from harness.figures.codes import Codes
 from harness.figures.composite import Composite
 from harness.figures.decay import Decay
 from harness.figures.examples import Examples
+from harness.figures.generalisation import Generalisation
 from harness.figures.heatmap import Heatmap
 from harness.figures.kind import FigureKind
 from harness.figures.learning import Learning
@@ -25,6 +26,7 @@ from harness.figures.switches import SwitchError, Switches
 FIGURES: Mapping[str, type[FigureKind]] = {
     "success": Success,
     "score": Score,
+    "generalisation": Generalisation,
     "learning": Learning,
     "decay": Decay,
     "heatmap": Heatmap,

@@ -34,6 +34,7 @@ class Marked(Task):
     """Base of the tasks about two marked numbers; an input row is (number, mark), padding is (0, 0)."""
 
     shape: ClassVar[Shape] = "sequence_to_vector"
+    length_setting: ClassVar[str] = "sequence_length"
 
     sequence_length: int = setting(50, "T, numbers in a sequence; where lengths vary, in the shortest", unit="steps")
 

@@ -86,7 +86,8 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
 
         # Runs that have ended leave before the step: their final parameters are those that were just recorded.
         for i in [i for i, end in enumerate(ends) if end]:
-            yield final_record(model, replicas, traces[i], i, update, bool(diverged[i]), record, setup)
+            lengths = shared.evaluation.lengths
+            yield final_record(model, replicas, traces[i], i, update, bool(diverged[i]), record, lengths, setup)
         if any(ends):
             remaining = [i for i, end in enumerate(ends) if not end]
             traces = [traces[i] for i in remaining]

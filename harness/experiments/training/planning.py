@@ -33,7 +33,8 @@ def seconds(sections: TrainingSections) -> float:
     readout = 0.0 if task.shape == "sequence_to_vector" else 1e-7 + 3.5e-8 * task.output_size
     step = seconds_per_step(cell) * (TORCH_LOOP if training.autocasts else 1) + readout
     update = 2.5e-4 + penalties + (steps * training.batch_size + evaluated) * step
-    final = task.length * task.final_sequences / 3 * step
+    judged = task.length + sum(task.at_length(length).length for length in evaluation.lengths)
+    final = judged * task.final_sequences / 3 * step
     record = sections.record
     recorded = sum(at <= training.max_updates for at in recorded_updates(record.adjoints, training.max_updates))
     # of all probes, built in or not; a plug-in's is taken to cost what most of ours do

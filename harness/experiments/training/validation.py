@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import floor, log
+
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from harness.cells.cell import Cell
 from harness.cells.rnn import RNN
 from harness.cells.sizes import matched_width
 from harness.experiments.training.schedules import check_schedule
 from harness.experiments.training.settings import Recording, Training, TrainingSections
+from harness.study.grid import explain
 from harness.study.section import wrong
+from harness.tasks import TASKS
 from harness.tasks.task import Task
 
 OF_LAYERS = frozenset({"parameter_gradients"})  # probes that measure networks of several layers
@@ -27,6 +33,7 @@ def complete(sections: TrainingSections) -> TrainingSections:
     task.check_batches(training.batch_size, evaluation.sequences, evaluation.every, training.max_updates)
     check_evaluation(sections.evaluation.sequences, task)
     check_learning_rate(training)
+    check_lengths(sections.evaluation.lengths, task)
     check_truncation(training, task)
     check_recording(sections.record, training, task)
     check_start(cell, task)
@@ -68,6 +75,31 @@ def check_learning_rate(training: Training) -> None:
     check_schedule(training.schedule, training.learning_rate, training.max_updates)
     if training.optimizer_name == "rprop" and training.schedule != "constant":
         raise wrong("training.schedule", "has no meaning with rprop, which takes the learning rate for its first step")
+
+
+def check_lengths(lengths: Sequence[int], task: Task) -> None:
+    """Refuse lengths that this task does not have, or at which the trained network could not be used."""
+    for length in lengths:
+        try:
+            other = task.at_length(length)
+        except NotImplementedError:
+            able = ", ".join(sorted(name for name, kind in TASKS.items() if kind.length_setting))
+            raise wrong(
+                "evaluation.lengths", f"'{task.name}' cannot be judged at other lengths; these tasks can: {able}"
+            ) from None
+        except ValidationError as error:
+            reasons = "; ".join(f"task.{key}: {reason}" for key, reason in explain(error, type(task)))
+            raise wrong("evaluation.lengths", f"at {length}, {reasons}") from None
+        except PydanticCustomError as error:
+            context = error.context or {}
+            raise wrong("evaluation.lengths", f"task.{context.get('key')}: {context.get('message')}") from None
+        for name in ("input_size", "output_size", "answers"):
+            own, changed = getattr(task, name), getattr(other, name)
+            if own != changed:
+                raise wrong(
+                    "evaluation.lengths",
+                    f"at {length}, '{task.name}' has {name} {changed}; the network is trained for {own}",
+                )
 
 
 def check_truncation(training: Training, task: Task) -> None:
