@@ -25,16 +25,22 @@ class AdjointRecorder:
     """What one backward pass wrote down; arrays are (T, R), entry [t−1, r] is log₁₀ mean_b ‖B·∂L/∂·_t‖₂.
 
     A model of several recurrences (encoder and decoder) gives each a part of the recorder, in the order of time.
+
+    Args:
+        sequences: of how many the adjoint is written unit by unit too, on the torch engine in float64: `log10_units`,
+            (T, R, H), is log₁₀ mean_b |B·∂L/∂h_t,b,i| over the first so many.
     """
 
     log10_adjoint: Array | None = None
     log10_immediate: Array | None = None
     log10_adjoint_cell: Array | None = None
     parts: list[AdjointRecorder] = field(default_factory=list)
+    sequences: int = 0
+    log10_units: Array | None = None
 
     def part(self) -> AdjointRecorder:
         """A recorder for the next recurrence."""
-        self.parts.append(AdjointRecorder())
+        self.parts.append(AdjointRecorder(sequences=self.sequences))
         return self.parts[-1]
 
     def rows(self) -> list[dict[str, Array | None]]:

@@ -8,14 +8,18 @@ engine makes machine code for the whole sequence from the cell's equations (docs
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from math import log10
 
 import torch
 from torch import Tensor
 
 from harness.cells.cell import Cell, State
 from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, replay
+from harness.recurrence.unit_adjoints import replay_units
 
 Parameters = Mapping[str, Tensor]
+ALL = slice(None)  # sequences
 
 
 def scan(
@@ -92,15 +96,20 @@ def _steps(
         output = output.view_as(output)  # the loss sees this node alone: its gradient is the immediate one
 
         def write(gradient: Tensor) -> None:
-            def immediate(t: int) -> Tensor | None:
-                return gradient[t - 1] if every_step else gradient if t == T else None
+            def immediate(t: int, of: slice = ALL) -> Tensor | None:
+                return gradient[t - 1][:, of] if every_step else gradient[:, of] if t == T else None
 
-            def step(previous: State, t: int) -> State:
-                return cell.step(frozen, previous, driven[t - 1])
+            def step(previous: State, t: int, of: slice = ALL) -> State:
+                return cell.step(frozen, previous, driven[t - 1][:, of])
 
             recorder.log10_adjoint, second = replay(step, constants, immediate, window=window)
             recorder.log10_adjoint_cell = second if "c" in cell.states else None
             recorder.log10_immediate = immediate_norms(gradient, T, window)
+            if recorder.sequences:
+                few = slice(recorder.sequences)
+                first = [tuple(part[:, few] for part in s) for s in constants]
+                sums = replay_units(partial(step, of=few), first, partial(immediate, of=few), window=window)
+                recorder.log10_units = sums + log10(inputs.shape[2] / first[0][0].shape[1])  # of B times each, the mean
 
         output.register_hook(write)  # type: ignore[no-untyped-call]
     return output, states[-1]

@@ -6,7 +6,8 @@ torch._dynamo, which takes a second in every process that trains.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from typing import Any
 
 import torch
@@ -47,6 +48,15 @@ class Optimizer:
         names = ("step", *self._remembers) if self._remembers else ()
         remembered = {name: [self.state[p][name] for p in moved] for name in names}
         self._apply(moved, gradients, remembered, self._learning_rate)
+
+    def twin(self, parameters: Mapping[Tensor, Tensor]) -> Optimizer:
+        """The same optimizer at the same point, with memory of its own, over others in the place of its parameters."""
+        other = copy(self)
+        other.parameters = [parameters[p] for p in self.parameters]
+        other.state = {
+            parameters[p]: {name: value.clone() for name, value in state.items()} for p, state in self.state.items()
+        }
+        return other
 
     def zero_grad(self) -> None:
         """Forget all gradients."""

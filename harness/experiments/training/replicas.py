@@ -13,6 +13,7 @@ from torch import Tensor
 
 from harness.experiments.training.optimizers import Optimizer
 from harness.experiments.training.settings import Training
+from harness.probes.contract import Update
 
 
 @dataclass
@@ -68,6 +69,40 @@ class Replicas:
             if p.grad is not None:
                 p.grad.clamp_(-largest, largest)
 
+    def step(self, norms: Tensor, training: Training) -> None:
+        """One update: the gradient clipped, then the optimizer's step.
+
+        Args:
+            norms: of the gradients, (R,).
+        """
+        if training.clip_norm is not None:
+            self.clip(norms, training.clip_norm)
+        if training.clip_value is not None:
+            self.clip_value(training.clip_value)
+        self.optimizer.step()
+
+    def copied(self) -> Replicas:
+        """Parameters, gradients and optimizer as they stand, in memory of their own."""
+        copies = {name: p.detach().clone().requires_grad_() for name, p in self.parameters.items()}
+        for name, p in self.parameters.items():
+            copies[name].grad = None if p.grad is None else p.grad.clone()
+        return Replicas(copies, self.optimizer.twin({p: copies[name] for name, p in self.parameters.items()}))
+
+    def update(self, number: int, norms: Tensor, training: Training) -> Update:
+        """The next update, for probes: made on a copy, so that it is that of `step` to the bit and changes nothing.
+
+        Args:
+            number: updates made before.
+            norms: of the gradients, (R,).
+        """
+        after = self.copied()
+        after.step(norms, training)
+        return Update(
+            number,
+            {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in self.parameters.items()},
+            {name: _exact(after.parameters[name]) - _exact(p) for name, p in self.parameters.items()},
+        )
+
     def standing(self, i: int) -> dict[str, npt.NDArray[Any]]:
         """Parameters and optimizer state of one replica."""
         arrays = {}
@@ -119,3 +154,8 @@ class Replicas:
             own = self.optimizer.parameters
             own[[p is old for p in own].index(True)] = new
             self.parameters[name] = new
+
+
+def _exact(p: Tensor) -> Tensor:
+    """In float64 on the CPU, where differences of float32 do not round."""
+    return p.detach().cpu().double()

@@ -84,8 +84,11 @@ def check_recording(record: Recording, training: Training, task: Task) -> None:
         raise wrong("record.states", f"'{task.name}' has no input sequence to keep states along")
     if len(set(record.probes)) < len(record.probes):
         raise wrong("record.probes", "names a probe twice")
-    if record.probes and task.decodes:
-        raise wrong("record.probes", f"probes follow one recurrence from input to loss; '{task.name}' has a decoder")
+    if task.decodes and set(record.probes) - {"parameter_gradients"}:
+        raise wrong(
+            "record.probes",
+            f"probes follow one recurrence from input to loss, parameter_gradients apart; '{task.name}' has a decoder",
+        )
     if "truncation_bias" in record.probes and task.shape == "sequence_to_sequence":
         if not task.carried:
             raise wrong("record.probes", f"truncation_bias is about bptt_window, which '{task.name}' has no use for")
