@@ -377,6 +377,7 @@ EVALUATIONS = Table(
 PROFILE_AXES = (
     Column("lag", pa.float64(), "steps", "steps from t to the loss", label="lag T − t (steps)"),
     Column("t", pa.float64(), "steps", "time step, from 1", label="time step t"),
+    Column("log10_gradient", pa.float64(), "log10", "size of an entry", label="log10 |∂L/∂pᵢ|"),
     Column("window", pa.float64(), "steps", "truncation window", label="BPTT window K (steps)", sequential=True),
     Column("bias", pa.float64(), "", "bias of the unit", label="bias b"),
 )

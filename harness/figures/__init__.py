@@ -16,12 +16,14 @@ from harness.figures.heatmap import Heatmap
 from harness.figures.kind import FigureKind
 from harness.figures.learning import Learning
 from harness.figures.nodes import Nodes
+from harness.figures.parameters import Parameters
 from harness.figures.phase import Phase
 from harness.figures.profile import ProfileFigure
 from harness.figures.score import Score
 from harness.figures.states import States
 from harness.figures.success import Success
 from harness.figures.switches import SwitchError, Switches
+from harness.figures.units import Units
 
 FIGURES: Mapping[str, type[FigureKind]] = {
     "success": Success,
@@ -32,6 +34,8 @@ FIGURES: Mapping[str, type[FigureKind]] = {
     "heatmap": Heatmap,
     "phase": Phase,
     "profile": ProfileFigure,
+    "parameters": Parameters,
+    "units": Units,
     "examples": Examples,
     "codes": Codes,
     "states": States,

@@ -14,19 +14,11 @@ from harness.cells.layers import Direction, Layer
 from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, replay
 from harness.recurrence.autocast import autocast_in_force
 from harness.recurrence.drive import drive
+from harness.recurrence.layered_units import UnitsBack
 from harness.recurrence.layers import Parameters, Stack, joined, of_direction, of_input, ordered, parameters_of
 from harness.recurrence.products import products
 from harness.recurrence.scaled import Scaled
-
-
-@dataclass(frozen=True)
-class Trail:
-    """What a direction went through: its parameters as the equations use them, T + 1 states, and the drives."""
-
-    direction: Direction
-    parameters: Parameters
-    states: list[State]
-    drive: Tensor
+from harness.recurrence.trail import Trail
 
 
 def run(
@@ -66,6 +58,7 @@ def run(
         # bit, with and without it.
         frozen = {name: parameter.detach() for name, parameter in parameters.items()}
         back = _Back(stack, frozen, masks, window, trails, outputs, recorder)
+        units = UnitsBack(stack, frozen, masks, window, trails, outputs, recorder) if recorder.sequences else None
         arithmetic = autocast_in_force(output.device)
 
         def listen(gradient: Tensor | None, *parts: Tensor | None) -> None:
@@ -73,7 +66,10 @@ def run(
             if not every_step:
                 gradient = stack.at_last_step(gradient, len(x)) if stack.residual else gradient.unsqueeze(0)
             with arithmetic():  # this runs in the backward pass, after the caller's autocast has ended
-                back(Scaled.plain(gradient), [None if part is None else part.detach() for part in parts])
+                ends = [None if part is None else part.detach() for part in parts]
+                back(Scaled.plain(gradient), ends)
+                if units is not None:
+                    units(gradient, ends)
 
         output, *last = _Watched.apply(listen, output, *last)  # type: ignore[no-untyped-call]
     return output, tuple(last)

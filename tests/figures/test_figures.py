@@ -38,6 +38,8 @@ ELSEWHERE = {
     "switch_error",
     "panels",
     "profile",
+    "parameters",
+    "units",
 }  # drawn from tables of their own, with tests of their own
 
 

@@ -19,7 +19,7 @@ from harness.study.section import wrong
 from harness.tasks import TASKS
 from harness.tasks.task import Task
 
-OF_LAYERS = frozenset({"parameter_gradients"})  # probes that measure networks of several layers
+OF_LAYERS = frozenset({"parameter_gradients", "unit_gradients"})  # probes that measure networks of several layers
 LUCK = 0.05  # that guessing passes an evaluation, at most
 
 
@@ -127,8 +127,11 @@ def check_recording(record: Recording, training: Training, task: Task) -> None:
         raise wrong("record.states", f"'{task.name}' has no input sequence to keep states along")
     if len(set(record.probes)) < len(record.probes):
         raise wrong("record.probes", "names a probe twice")
-    if record.probes and task.decodes:
-        raise wrong("record.probes", f"probes follow one recurrence from input to loss; '{task.name}' has a decoder")
+    if task.decodes and set(record.probes) - {"parameter_gradients"}:
+        raise wrong(
+            "record.probes",
+            f"probes follow one recurrence from input to loss, parameter_gradients apart; '{task.name}' has a decoder",
+        )
     if "truncation_bias" in record.probes and task.shape == "sequence_to_sequence":
         if not task.carried:
             raise wrong("record.probes", f"truncation_bias is about bptt_window, which '{task.name}' has no use for")
@@ -164,6 +167,8 @@ def check_layers(sections: TrainingSections) -> None:
         if probe not in OF_LAYERS:
             known = ", ".join(sorted(OF_LAYERS))
             raise wrong("record.probes", f"'{probe}' follows one recurrence; of several layers: {known}")
+    if "unit_gradients" in record.probes and cell.dropout:
+        raise wrong("record.probes", "unit_gradients goes through the network without dropout, which training has")
 
 
 def check_start(cell: Cell, task: Task) -> None:

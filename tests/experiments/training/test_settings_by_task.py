@@ -86,6 +86,10 @@ REFUSED = {
         "carried": "record.probes: truncation_bias cuts a chunk",
         **dict.fromkeys(KINDS.keys() - {"carried"}, "training.bptt_stride: has a"),
     },
+    ("", "parameter_gradients"): {},
+    ("", "parameter_gradients, unit_gradients"): dict.fromkeys(
+        ("decoder", "encoder and decoder"), "record.probes: probes follow one recurrence"
+    ),
     ("", "path_decay"): dict.fromkeys(("decoder", "encoder and decoder"), "record.probes: probes follow"),
 }
 
