@@ -1,4 +1,4 @@
-"""Writes docs/tables.md from the declarations of the columns (harness/schema.py, a task's `measures`)."""
+"""Writes docs/tables.md from the declarations of the columns (harness/schema/, a task's `measures`)."""
 
 from __future__ import annotations
 

@@ -80,9 +80,9 @@ class UnitsBack:
             partial(direction.cell.step, frozen), states, trail.drive[:, :, few], immediate,
             window=self.window, final=ends[1:], inputs=depth > 1,
         )  # fmt: skip
-        whole, kept = trail.states[0][0].shape[1], states[0][0].shape[1]
+        B, b = trail.states[0][0].shape[1], states[0][0].shape[1]
         own = self.recorder.layer(depth, backward=direction.backward)
-        own.log10_units = back.levels + log10(whole / kept)  # of B times each, the mean
+        own.log10_units = back.levels + log10(B / b)  # of B times each, the mean
         if back.drive is None:
             return above
         U = frozen["U"]

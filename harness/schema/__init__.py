@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-SCHEMA_VERSION = 1  # raised when a table's columns change their meaning; a folder of another version is refused
+from harness.schema.column import PER_STEP, RUN_ID, SCHEMA_VERSION, Column, MetricOptions, Table
+from harness.schema.runs import RUN_COLUMNS
+
+__all__ = [
+    "CODES", "CURVES", "EVALUATIONS", "EXAMPLES", "EXTRA", "GRADIENTS", "MACHINE", "OTHER_TABLES", "OUTCOMES",
+    "PER_STEP", "PROFILES", "PROFILE_AXES", "RUN_COLUMNS", "RUN_ID", "SCHEMA_VERSION", "STATES", "WEIGHTS",
+    "Array", "Column", "MetricOptions", "Profile", "Record", "Table", "Values", "shown_columns",
+]  # fmt: skip
 
 MACHINE = ("cpu", "versions", "engine", "device")  # columns of runs that say on what they ran, not what was asked
 
@@ -26,209 +32,6 @@ OUTCOMES = ("solved", "unsolved", "diverged", "failed")
 Array = npt.NDArray[np.floating[Any]]
 Values = npt.NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class MetricOptions:
-    """How expectations and comparisons use a measured column; the column is then a metric by its own name.
-
-    Attributes:
-        statistic: over seeds: "iqm" (interquartile mean, with a bootstrap interval) or "largest" (of all runs; a
-            promise or a closed form has no interval).
-        decimals: that are written.
-        better: 1 where higher is better, −1 where lower is, 0 where a change either way is for the worse.
-        margin: how much worse one cell of a grid may become before a comparison calls it a regression, in the column's
-            unit, chosen by how often chance alone exceeds it (docs/comparing.md); None: only the test over the whole
-            grid decides.
-        untrained: it is measured before training, so that a run that diverges has it as well.
-    """
-
-    statistic: Literal["iqm", "largest"]
-    decimals: int
-    better: Literal[-1, 0, 1]
-    margin: float | None = None
-    untrained: bool = False
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: name, arrow type, unit ("" for a pure number) and meaning, and how it is shown.
-
-    Attributes:
-        label: on an axis, with symbol and unit; "": the name in words, and the unit.
-        short: in a title or a legend; "": the name in words.
-        null: what a null means where it is a value of the column ("full").
-        unset: what a null means otherwise, where it means more than "none" ("drawn").
-        order: words whose order is not that of the alphabet, first to last.
-        sequential: its values lie on a scale: drawn from light to dark.
-        metric: how it is judged, where it is a metric.
-    """
-
-    name: str
-    type: pa.DataType
-    unit: str
-    meaning: str
-    label: str = ""
-    short: str = ""
-    null: str = ""
-    unset: str = ""
-    order: tuple[str, ...] = ()
-    sequential: bool = False
-    metric: MetricOptions | None = None
-
-    @property
-    def labelled(self) -> bool:
-        """Whether something is said of how it is shown."""
-        return bool(self.label or self.short or self.null or self.unset or self.order or self.sequential)
-
-    def field(self) -> pa.Field:
-        return pa.field(self.name, self.type, metadata={"unit": self.unit, "meaning": self.meaning})
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table: a row is one `grain`."""
-
-    name: str
-    grain: str
-    columns: tuple[Column, ...]
-
-    @cached_property
-    def own_schema(self) -> pa.Schema:
-        """The schema without settings."""
-        return self.schema()
-
-    def schema(self, settings: Sequence[Column] = ()) -> pa.Schema:
-        """The arrow schema; `settings` go in after the first column (only the table of runs has them)."""
-        first, *rest = self.columns
-        meta = {"harness_schema": str(SCHEMA_VERSION), "grain": self.grain}
-        return pa.schema([c.field() for c in (first, *settings, *rest)], metadata=meta)
-
-
-PER_STEP = pa.list_(pa.float32())
-
-RUN_ID = Column(
-    "run_id", pa.string(), "", "hash of the settings that differ from their default, the seed and the numerics version"
-)
-
-# Of the table of runs, whatever the task; what a task measures beside them stands in its file (`Task.measures`), and
-# `harness.store.columns` puts the table together.
-RUN_COLUMNS = (
-    RUN_ID,
-    Column(
-        "outcome", pa.string(), "", "solved, unsolved, diverged (loss or gradient not finite) or failed (no result)"
-    ),
-    Column("updates", pa.int64(), "updates", "parameter updates made"),
-    Column("solved_at", pa.int64(), "updates", "first evaluation that met the task's rule; null if none did"),
-    Column(
-        "final_accuracy",
-        pa.float64(),
-        "",
-        "accuracy on a stream of its own after the last update: 2048 sequences unless the task says otherwise",
-    ),
-    Column("final_loss", pa.float64(), "nats", "mean loss on the same sequences; of numbers, squared error"),
-    Column("chance", pa.float64(), "", "accuracy of guessing, by the task's own statement"),
-    Column(
-        "memoryless_loss",
-        pa.float64(),
-        "nats",
-        "loss of the best prediction from the present input alone, by the task's own statement; null if unknown",
-    ),
-    Column("parameters", pa.int64(), "", "trained numbers of the whole model"),
-    Column("recurrent_parameters", pa.int64(), "", "trained numbers of the recurrent weights alone"),
-    Column("initial_spectral_radius", pa.float64(), "", "ρ(W) before training, largest over the gate blocks"),
-    Column(
-        "initial_sigma_max",
-        pa.float64(),
-        "",
-        "largest singular value of W before training, largest over the gate blocks",
-    ),
-    Column(
-        "initial_adjoint_slope",
-        pa.float64(),
-        "log10 per step",
-        "mean change of log10 of the adjoint's norm over one step back in time, before training: (log10_adjoint at "
-        "t = 1 less that at t = T) / (T − 1); −inf where a window cuts it; of several layers the first's",
-        label="adjoint slope before training (log10 per step)",
-        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05, untrained=True),
-    ),
-    Column(
-        "initial_adjoint_cell_slope",
-        pa.float64(),
-        "log10 per step",
-        "the same of log10_adjoint_cell, ‖∂L/∂c_t‖; null for cells without a cell state",
-        label="cell adjoint slope before training (log10 per step)",
-        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05, untrained=True),
-    ),
-    Column(
-        "final_adjoint_slope",
-        pa.float64(),
-        "log10 per step",
-        "the same as initial_adjoint_slope at the run's last record",
-        label="adjoint slope after training (log10 per step)",
-        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05),
-    ),
-    Column(
-        "initial_depth_slope",
-        pa.float64(),
-        "log10 per layer",
-        "mean change of log10 of the adjoint's norm over one layer down, before training, at the last step: "
-        "(log10_adjoint of the first layer at t = T less that of the last) / (L − 1); null for one layer",
-        label="depth slope before training (log10 per layer)",
-        metric=MetricOptions("iqm", decimals=3, better=0, margin=0.1, untrained=True),
-    ),
-    Column(
-        "final_depth_slope",
-        pa.float64(),
-        "log10 per layer",
-        "the same at the run's last record",
-        label="depth slope after training (log10 per layer)",
-        metric=MetricOptions("iqm", decimals=3, better=0, margin=0.1),
-    ),
-    Column(
-        "switch_score",
-        pa.float64(),
-        "",
-        "|2·AUC − 1| of the unit that best tells, before the second X or Y of the kept sequences, that X has been "
-        "seen; null unless states are kept and the task has such symbols",
-        label="best unit's switch score",
-        metric=MetricOptions("iqm", decimals=2, better=1, margin=0.25),
-    ),
-    Column(
-        "switch_error",
-        pa.float64(),
-        "",
-        "largest deviation of a state from what gates set by hand promise; null but in gate surgery",
-        label="deviation from the switch's promise",
-        metric=MetricOptions("largest", decimals=7, better=-1),
-    ),
-    Column(
-        "measured",
-        pa.float64(),
-        "",
-        "the number that an experiment without training is about, in its page's unit; null in training",
-        label="measured",
-        metric=MetricOptions("iqm", decimals=4, better=0),
-    ),
-    Column("predicted", pa.float64(), "", "what theory says that number is; null where it says nothing"),
-    Column(
-        "residual",
-        pa.float64(),
-        "",
-        "largest |measured − theory| over the run's profiles, as its experiment compares them; null without theory",
-        label="largest deviation from theory",
-        metric=MetricOptions("largest", decimals=7, better=-1),
-    ),
-    Column(
-        "engine",
-        pa.string(),
-        "",
-        "what computed the recurrence: compiled (machine code from a cell's equations) or torch",
-    ),
-    Column("device", pa.string(), "", "torch device"),
-    Column("cpu", pa.string(), "", "processor the run was computed on"),
-    Column("versions", pa.string(), "", "versions of numerics, python, and all that computes; OpenBLAS's kernels"),
-    Column("seconds", pa.float64(), "s", "the run's share of its pack's training time"),
-)
 
 CURVES = Table(
     "curves",
