@@ -122,7 +122,10 @@ def drive(parameters: Parameters, inputs: Tensor) -> Tensor:
         inputs = (inputs.unsqueeze(-1) == torch.arange(D, device=inputs.device)).to(U.dtype)
     T, _, B, _ = inputs.shape
     rows = inputs.transpose(0, 1).reshape(R, T * B, D)
-    return products(rows, U.mT, parameters["b_x"].unsqueeze(1)).view(R, T, B, -1).transpose(0, 1)
+    driven = products(rows, U.mT, parameters["b_x"].unsqueeze(1))
+    if driven.requires_grad:  # how torch sums a bias's gradient depends on the strides, and those on R where B = 1
+        driven.register_hook(lambda gradient: gradient.contiguous())  # type: ignore[no-untyped-call]
+    return driven.view(R, T, B, -1).transpose(0, 1)
 
 
 def check_tokens(tokens: Tensor, D: int) -> None:
