@@ -124,8 +124,12 @@ def drive(parameters: Parameters, inputs: Tensor) -> Tensor:
     rows = inputs.transpose(0, 1).reshape(R, T * B, D)
     driven = products(rows, U.mT, parameters["b_x"].unsqueeze(1))
     if driven.requires_grad:  # how torch sums a bias's gradient depends on the strides, and those on R where B = 1
-        driven.register_hook(lambda gradient: gradient.contiguous())  # type: ignore[no-untyped-call]
+        driven.register_hook(_contiguous)  # type: ignore[no-untyped-call]
     return driven.view(R, T, B, -1).transpose(0, 1)
+
+
+def _contiguous(gradient: Tensor | None) -> Tensor | None:
+    return None if gradient is None else gradient.contiguous()
 
 
 def check_tokens(tokens: Tensor, D: int) -> None:
