@@ -44,13 +44,13 @@ def runs(task: str, model: str = "cell: rnn, hidden_size: 20", training: str = "
 
 def records(runs: list[Run], engine: str) -> Records:
     """Every number of each run, timings aside, by run."""
-    kept = {}
+    by_run = {}
     for record in train(runs, Setup(engine)):
         run, rows = ({**record.run}, record.rows)
         for row in (run, *(row for table in rows.values() for row in table)):
             row.pop("seconds", None)
-        kept[record.run_id] = (run, rows)
-    return kept
+        by_run[record.run_id] = (run, rows)
+    return by_run
 
 
 def same_alone_and_in_packs(runs: list[Run], engine: str) -> None:
