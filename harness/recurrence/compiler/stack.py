@@ -85,6 +85,8 @@ class CompiledStack(torch.autograd.Function):
             output = ends[0].clone() if len(ends) == 1 else torch.cat(ends, -1)
         else:
             output = _tensor(x) if call.every_step else stack.last_step(_tensor(x))
+        for sequence in sequences:
+            sequence.last = []  # what is returned has this node: the node must not have it, or neither is ever freed
         if call.keep:
             ctx.save_for_backward(output)  # the way back reads the same memory: torch notices a change in place
         return output, *last
