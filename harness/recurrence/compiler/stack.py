@@ -73,7 +73,8 @@ class CompiledStack(torch.autograd.Function):
                 x = own[0].every()  # as it lies: the next layer's code may read it there
                 continue
             h = joined(layer, [torch.from_numpy(sequence.every().view) for sequence in own])
-            outputs[depth] = h
+            if not stack.passes_all(depth, call.masks[depth - 1]):
+                outputs[depth] = h
             y = stack.passed(depth, between, h, call.masks[depth - 1])
             x = y + _tensor(x) if stack.residual and depth > 1 else y
         if call.keep:
