@@ -80,6 +80,10 @@ def test_runs_with_every_option_that_computes(engine: str, option: str, hidden_s
     same_alone_and_in_packs(runs(order, f"cell: rnn, hidden_size: {hidden_size}", option), engine)
 
 
+def test_a_penalty_of_the_matrices_of_a_decoder() -> None:
+    same_alone_and_in_packs(runs("digit_names", training="orthogonal: 0.5"), "compiled")
+
+
 @pytest.mark.parametrize("kind", ["classes", "bits", "numbers"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("T", "B"), [(1, 1), (10, 5), (13, 11), (200, 1), (200, 20)])
