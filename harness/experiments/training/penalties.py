@@ -42,8 +42,10 @@ def add_penalties(
         last: h_T (R, B, H), with its gradient where Ω was asked for.
     """
     cell = model.cell
-    state = state or model.start(parameters, *inputs.shape[1:3])
+    if state is None and (training.omega is not None or training.flossing is not None):
+        state = model.start(parameters, *inputs.shape[1:3])
     if training.omega is not None:
+        assert state is not None
         with torch.no_grad():
             h, _ = scan(cell, parameters, inputs, state, every_step=True, engine=model.engine)
         assert last.grad is not None
@@ -51,6 +53,7 @@ def add_penalties(
         K = training.window(len(h))
         add(parameters, {"W": training.omega * omega_gradient(parameters["W"], slopes[-K:], last.grad)[1]})
     if training.flossing is not None:
+        assert state is not None
         for r in range(inputs.shape[1]):  # one by one: torch's QR of a stack differs in its last digits
             alone = {name: p.detach()[r : r + 1].requires_grad_() for name, p in parameters.items()}
             first = tuple(part[r : r + 1, :1] for part in state)
