@@ -81,7 +81,6 @@ def test_runs_with_every_option_that_computes(engine: str, option: str, hidden_s
     same_alone_and_in_packs(runs(order, f"cell: rnn, hidden_size: {hidden_size}", option), engine)
 
 
-<<<<<<< HEAD
 LAYERED = [  # model, training
     ("layers: 2", ""), ("layers: 2, bidirectional: true", ""), ("layer_sizes: [1, 5]", ""),
     ("layers: 3, residual: add, dropout: 0.4", ""),
@@ -107,10 +106,10 @@ def test_runs_of_several_layers(engine: str, cell: str, model: str, training: st
 def test_runs_with_every_optimizer_a_schedule_and_rounded_products(option: str) -> None:
     order = "temporal_order, sequence_length: 12"
     same_alone_and_in_packs(runs(order, "cell: rnn, hidden_size: 7", option), "torch")
-=======
+
+
 def test_a_penalty_of_the_matrices_of_a_decoder() -> None:
     same_alone_and_in_packs(runs("digit_names", training="orthogonal: 0.5"), "compiled")
->>>>>>> main
 
 
 @pytest.mark.parametrize("kind", ["classes", "bits", "numbers"])
