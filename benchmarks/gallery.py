@@ -27,6 +27,8 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "papers-cliff": ("papers/cliff", "wall"),
     "papers-copying": ("papers/copying", "ratio"),
     "papers-curse-of-memory": ("papers/curse-of-memory", "sensitivity"),
+    "deep": ("deep", "heatmap"),
+    "papers-depth": ("papers/depth", "heatmap"),
     "papers-decay-by-cell": ("papers/decay-by-cell", "decay"),
     "papers-influence-balancing": ("papers/influence-balancing", "truncated-gradient"),
     "papers-jacobian-bound": ("papers/jacobian-bound", "single-steps"),
