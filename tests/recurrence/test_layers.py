@@ -108,6 +108,21 @@ def test_any_cell_may_stand_in_any_layer(name: str) -> None:
     assert_close(answer(p, "compiled"), answer(p, "torch"), 1e-10)
 
 
+@pytest.mark.parametrize("name", TORCH)
+def test_long_sequences_pass_from_layer_to_layer_without_a_way_back(name: str) -> None:
+    p = problem(name, layers=3)
+    rows = torch.randn(200, R, B, D, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    answers = []
+    for engine in ("compiled", "torch"):
+        for part in range(5):  # wherever the pieces of a sequence lie in memory
+            longer = torch.cat([rows] * (part % 2 + 1))[: 200 + part]
+            with torch.no_grad():
+                y, _ = scan_layers(Stack.of(p.cell), p.parameters, longer, p.state, every_step=True, engine=engine)
+            answers.append(y)
+    for ours, theirs in zip(answers[:5], answers[5:], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("window", [1, 3])
 def test_a_window_cuts_every_layer_at_the_same_step(window: int) -> None:
     p = problem("lstm", False, layers=3, residual="add")

@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.recurrence.compiler.backward_arrays import BackwardArrays
 from harness.recurrence.compiler.forward_arrays import CompiledCall, ForwardArrays
 from harness.recurrence.compiler.layout import LaidOut
-from harness.recurrence.compiler.memory import Array
+from harness.recurrence.compiler.memory import Array, empty
 from harness.recurrence.scaled import Scaled
 
 
@@ -51,7 +51,9 @@ class Sequence:
     def every(self) -> LaidOut:
         """h_1 … h_T."""
         if len(self._seen) > 1:
-            self._seen = [np.concatenate(self._seen, axis=1)]
+            whole = [sum(each.shape[1] for each in self._seen), *self._seen[0].shape[2:]]
+            joined = empty((len(self._seen[0]), *whole), self._seen[0].dtype)  # aligned: the next layer's code reads it
+            self._seen = [np.concatenate(self._seen, axis=1, out=joined)]
         return LaidOut(self._seen[0], self.call.kernel.shapes.H, self.call.kernel.shapes)
 
     def backward(self, every: Scaled | None, final: list[Tensor | None], *, inputs: bool) -> BackwardArrays:
