@@ -16,6 +16,7 @@ from harness.experiments.training.arithmetic import arithmetic
 from harness.experiments.training.settings import Training
 from harness.models.model import Model, Parameters
 from harness.rng import generator
+from harness.tasks.lengths import marked_absent
 from harness.tasks.task import UNSCORED, Batch, Part, Task
 
 
@@ -148,6 +149,8 @@ def draw(task: Task, seeds: Sequence[int], part: Part, index: int, size: int, de
     """A batch for each replica, from its own seed's stream: inputs (T, R, B[, D]), targets (…, R, B)."""
     # Runs of one seed see the same data whatever their settings: comparisons between cells of the grid are paired.
     drawn = {seed: task.batch(seed, part, index, size) for seed in set(seeds)}
+    along = task.shape == "sequence_to_sequence"
+    drawn = {seed: marked_absent(batch, steps=along) for seed, batch in drawn.items()}
     return stack([drawn[seed] for seed in seeds], device)
 
 
