@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import wrap
 
-from harness.verdicts.metrics import METRICS, Metric
+from harness.verdicts.metrics import METRICS, WITH_NUMBER, Metric
 
 HEAD = """\
 # The metrics
@@ -19,6 +19,19 @@ add one is in [extending.md](extending.md#a-metric).
 
 Each entry below gives a metric, its unit, whether higher or lower values are better, its meaning with the statistic
 and its interval, and the margin of a comparison ([comparing.md](comparing.md)).
+
+## At one length
+
+`accuracy_at_length(T)` is a metric for each length T of `evaluation.lengths`, which stands in brackets:
+
+```yaml
+evaluation: {lengths: [100, 200, 400]}
+expect:
+  - {metric: accuracy_at_length(400), where: {cell: lstm}, at_least: 0.9}
+  - {metric: accuracy_at_length(400), contrast: {cell: [lstm, rnn]}}
+```
+
+An expectation at a length that some of its runs are not judged at is refused when the study is read.
 
 ## Success
 
@@ -35,7 +48,8 @@ BETTER = {1: "higher is better", -1: "lower is better", 0: "neither direction is
 
 def page() -> str:
     """The whole page."""
-    return HEAD + "\n".join(line for metric in METRICS.values() for line in entry(metric)) + "\n"
+    metrics = [*METRICS.values(), *(metric("T") for metric in WITH_NUMBER.values())]
+    return HEAD + "\n".join(line for metric in metrics for line in entry(metric)) + "\n"
 
 
 def entry(metric: Metric) -> Iterator[str]:

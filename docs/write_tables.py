@@ -1,4 +1,4 @@
-"""Writes docs/tables.md from the declarations of the columns (harness/schema.py, a task's `measures`)."""
+"""Writes docs/tables.md from the declarations of the columns (harness/schema/, a task's `measures`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ in the metadata of the table. The tables can be read while the sweep still runs;
 lists are float32: seven digits of a logarithm.
 
 `runs` also has every setting of the study as a column. A column is named as in the study, except for `task` (the task's
-name), `evaluation_every` and `evaluation_sequences`. A setting that can be a number or a word (`forget_bias`) is text.
+name), `evaluation_every`, `evaluation_sequences` and `evaluation_lengths`. A setting that can be a number or a word
+(`forget_bias`) is text.
 
 Each entry below gives a column, its type, its unit if it has one, and its meaning.
 """

@@ -47,12 +47,12 @@ def main(arguments: list[str]) -> int:
 def _compare(parsed: argparse.Namespace) -> int:
     from harness.errors import ResultsError
     from harness.report import comparison_text
-    from harness.store import baseline
     from harness.verdicts.comparison import compare
+    from harness.verdicts.pairing import comparable_runs
 
     comparison = compare(
-        baseline.read(parsed.first).to_pandas(),
-        baseline.read(parsed.second).to_pandas(),
+        comparable_runs(parsed.first),
+        comparable_runs(parsed.second),
         metric=parsed.metric,
         margin=parsed.margin,
         level=parsed.level,

@@ -24,7 +24,7 @@ from harness.tasks import TASKS
 from harness.tasks.task import Task
 from harness.verdicts import metrics
 from harness.verdicts.feasibility import expectation_faults
-from harness.verdicts.metrics import METRICS
+from harness.verdicts.metrics import METRICS, WITH_NUMBER
 
 TASK_PLUGINS = SectionGroup("harness.tasks", "task.name", Task, TASKS)
 CELL_PLUGINS = SectionGroup("harness.cells", "model.cell", Cell, CELLS)
@@ -52,7 +52,7 @@ def load_registry(named: Named | None = None) -> Registry:
         StudyError: a plug-in that it names cannot be used.
     """
     if named is None:
-        return Registry(EXPERIMENTS, FIGURES, METRICS, {"probe": frozenset(probes.PROBES)}, faults)
+        return Registry(EXPERIMENTS, FIGURES, {**METRICS, **WITH_NUMBER}, {"probe": frozenset(probes.PROBES)}, faults)
     points = installed()
     choices = {
         group.setting: Choice(group.setting.rpartition(".")[2], group.extended(points, named), group.others(points))
@@ -71,7 +71,7 @@ def load_registry(named: Named | None = None) -> Registry:
     return Registry(
         experiments,
         FIGURE_PLUGINS.extended(points, named),
-        metrics.PLUGINS.extended(points, named),
+        {**metrics.PLUGINS.extended(points, named), **WITH_NUMBER},
         {"probe": frozenset({*probes.PLUGINS.extended(points, named), *probes.PLUGINS.others(points)})},
         faults,
         {group.setting: group.others(points) for group in PLUGINS},

@@ -150,6 +150,9 @@ def studies() -> dict[str, str]:
         )
     for probe in sorted(load_registry().words["probe"]):
         texts[probe] = training("cell: lstm, hidden_size: 3", record=f"probes: [{probe}]")
+    texts["evaluation lengths"] = training("cell: lstm, hidden_size: 4").replace(
+        "sequences: 6", "sequences: 6, lengths: [11, 22]"
+    )
     texts["codes"] = on_task("name: dates", record="codes: 40")
     texts["bptt_stride"] = on_task("name: echo, series_length: 12", options="bptt_window: 6, bptt_stride: 3")
     for experiment, settings in OTHERS.items():

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from harness.experiments.training.settings import Training
 from harness.figures import FIGURES
-from harness.schema import CODES, CURVES, EXAMPLES, GRADIENTS
+from harness.schema import CODES, CURVES, EVALUATIONS, EXAMPLES, GRADIENTS
 from harness.statistics.frames import Frames
 from harness.store.columns import RUNS
 from harness.study.spec import Choice, Experiment, Point, Section, Sections, StudySpec, setting
@@ -61,6 +61,7 @@ EXPERIMENT = Experiment(
 )
 SEEDS = (0, 1, 2, 3)
 BUDGET = 2000
+JUDGED = (20, 50, 100, 400)  # lengths
 
 
 Bias = float | Literal["chrono"] | None
@@ -117,7 +118,7 @@ def simulate(grid: Sequence[Point] = points(), seeds: Sequence[int] = SEEDS, **c
         "",
     )
     study = replace(study, **changes)
-    runs, curves, gradients, examples, codes, planned = [], [], [], [], [], []
+    runs, curves, gradients, examples, codes, judged, planned = [], [], [], [], [], [], []
     for i, (each, seed) in enumerate(itertools.product(grid, seeds)):
         generator = np.random.default_rng([i, seed])
         columns = each.columns() | {"seed": seed}
@@ -129,6 +130,7 @@ def simulate(grid: Sequence[Point] = points(), seeds: Sequence[int] = SEEDS, **c
         gradients += [row | {"run_id": run_id} for row in _adjoints(columns, run["updates"], generator)]
         examples += [row | {"run_id": run_id} for row in _examples(columns["cell"] == "rnn")]
         codes += [row | {"run_id": run_id} for row in _codes(generator)]
+        judged += [row | {"run_id": run_id} for row in _at_lengths(columns, generator)]
     schema = RUNS.schema(study.setting_columns())
     tables = {
         "runs": pa.Table.from_pylist([_typed(row, schema) for row in runs], schema=schema),
@@ -136,6 +138,7 @@ def simulate(grid: Sequence[Point] = points(), seeds: Sequence[int] = SEEDS, **c
         "gradients": pa.Table.from_pylist(gradients, schema=GRADIENTS.schema()),
         "examples": pa.Table.from_pylist(examples, schema=EXAMPLES.schema()),
         "codes": pa.Table.from_pylist(codes, schema=CODES.schema()),
+        "evaluations": pa.Table.from_pylist(judged, schema=EVALUATIONS.schema()),
     }
     return SyntheticResults(study, pd.DataFrame(planned), tables)
 
@@ -192,6 +195,20 @@ def _codes(generator: np.random.Generator) -> list[dict[str, Any]]:
          "code": (generator.normal(size=5) + 9 * (k % 2)).tolist()}
         for k in range(24)
     ]  # fmt: skip
+
+
+def _at_lengths(columns: Mapping[str, Any], generator: np.random.Generator) -> list[dict[str, Any]]:
+    """Accuracies at four lengths: all is known of the one in training, of others an LSTM knows half, an RNN nothing."""
+    T = columns["sequence_length"]
+    rows = []
+    for length in JUDGED:
+        known = 1.0 if length == T else 0.5 if columns["cell"] == "lstm" else 0.0
+        accuracy = np.clip(0.25 + 0.75 * known + generator.normal(0, 0.02), 0, 1)
+        rows.append(
+            {"length": length, "trained_length": T, "sequences": 2048, "accuracy": float(accuracy), "loss": 0.5,
+             "chance": 0.25, "memoryless_loss": 1.4}
+        )  # fmt: skip
+    return rows
 
 
 def _adjoints(columns: Mapping[str, Any], end: int, generator: np.random.Generator) -> list[dict[str, Any]]:

@@ -113,7 +113,7 @@ class Results:
         return frames.long(wide, chosen)
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table that only some studies record: "states", "codes", "examples" or "weights".
+        """A table that only some studies record: "states", "codes", "examples", "weights", "profiles", "evaluations".
 
         Raises:
             HarnessError: this study does not record it.

@@ -11,25 +11,31 @@ from harness.figures.codes import Codes
 from harness.figures.composite import Composite
 from harness.figures.decay import Decay
 from harness.figures.examples import Examples
+from harness.figures.generalisation import Generalisation
 from harness.figures.heatmap import Heatmap
 from harness.figures.kind import FigureKind
 from harness.figures.learning import Learning
 from harness.figures.nodes import Nodes
+from harness.figures.parameters import Parameters
 from harness.figures.phase import Phase
 from harness.figures.profile import ProfileFigure
 from harness.figures.score import Score
 from harness.figures.states import States
 from harness.figures.success import Success
 from harness.figures.switches import SwitchError, Switches
+from harness.figures.units import Units
 
 FIGURES: Mapping[str, type[FigureKind]] = {
     "success": Success,
     "score": Score,
+    "generalisation": Generalisation,
     "learning": Learning,
     "decay": Decay,
     "heatmap": Heatmap,
     "phase": Phase,
     "profile": ProfileFigure,
+    "parameters": Parameters,
+    "units": Units,
     "examples": Examples,
     "codes": Codes,
     "states": States,

@@ -47,6 +47,13 @@ def part(frame: pd.DataFrame, column: str | None, level: object) -> pd.DataFrame
     return frame if column is None else select(frame, {column: level})
 
 
+def named(column: str | None, level: object) -> str:
+    """A level in a title of several parts: 'lstm', 'T = 50'; what a cell's name is of is known."""
+    if column is None:
+        return ""
+    return texts.value(column, level) if column == "cell" else texts.title({column: level})
+
+
 def demand(frame: pd.DataFrame, missing: str) -> None:
     """Raise a HarnessError if the frame is empty.
 

@@ -6,6 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.study.at_length import at_length
+from harness.verdicts.metrics import parts
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -37,6 +40,15 @@ OF_METRIC: Mapping[str, Reference] = {
     "bits_per_symbol": MEMORYLESS._replace(of=lambda runs: _memoryless(runs) / math.log(2)),
     "loss_to_memoryless": MEMORYLESS._replace(of=lambda runs: _memoryless(runs) * 0 + 1),  # NaN where it is unknown
 }
+
+
+def of_metric(name: str) -> Reference | None:
+    """What a metric is compared with; None where there is nothing."""
+    word, length = parts(name)
+    if word != "accuracy_at_length" or length is None:
+        return OF_METRIC.get(name)
+    column = at_length("chance", length)
+    return CHANCE._replace(of=lambda runs: runs[column] if column in runs.columns else runs["chance"] * math.nan)
 
 
 def line_style() -> dict[str, Any]:

@@ -11,11 +11,12 @@ from pydantic import Field
 from harness.errors import HarnessError
 from harness.figures import appearance, panels, texts
 from harness.figures.kind import COL, ROW, SEED, SERIES_HUE, FigureKind
-from harness.figures.reference import OF_METRIC
+from harness.figures.reference import Reference, of_metric
 from harness.study import labels
 from harness.study.matching import canonical
 from harness.study.spec import StudySpec
-from harness.verdicts.metrics import Metric, finished, metric_named
+from harness.verdicts.feasibility import unmeasured
+from harness.verdicts.metrics import Metric, finished, metric_named, parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 DODGE = 0.5  # share of the distance between two values of x over which the hues are spread
 DOT_SHIFT = 0.05  # at most, of a seed's dot, so that it lies neither under its bar nor at the next series
-SHARES = frozenset({"success_rate", "final_accuracy"})  # drawn on the whole of [0, 1]
+SHARES = frozenset({"success_rate", "final_accuracy", "accuracy_at_length"})  # drawn on the whole of [0, 1]
 COUNTED = frozenset({"success_rate", "solved_at"})  # a single seed has no value of these to show as a dot
 
 
@@ -36,20 +37,22 @@ class Score(FigureKind):
     """A metric against a setting, one series per hue."""
 
     kind: Literal["score"]
-    metric: str = Field("final_accuracy", description="what is drawn, by name in METRICS, as in an expectation")
+    metric: str = Field(
+        "final_accuracy", description="what is drawn, by its name in docs/metrics.md, as in an expectation"
+    )
     x: str = Field("sequence_length", description="setting on the x axis, its values at equal distances")
     hue: str | None = Field("cell", description=SERIES_HUE)
     col: str | None = Field(None, description=COL)
     row: str | None = Field(None, description=ROW)
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
-        runs = frames.select(self.where).runs
+        runs = frames.select(self.where).runs_at_lengths
         return score(runs, metric=self.metric, x=self.x, hue=self.hue, col=self.col, row=self.row)
 
     def caption(self, study: StudySpec) -> str:
         metric = metric_named(self.metric)
         dots = "" if self.metric in COUNTED else " Small dots are seeds."
-        reference = OF_METRIC.get(self.metric)
+        reference = of_metric(self.metric)
         about = self.about(study)
         if self.metric in COUNTED:
             about = about.replace("those of a seed are averaged first", "all of them are counted")
@@ -65,7 +68,7 @@ class Score(FigureKind):
             metric_named(self.metric)
         except HarnessError as error:
             return [str(error)]
-        return []
+        return list(unmeasured(self.metric, rows))
 
 
 def scores(runs: pd.DataFrame, *, metric: Metric, by: str) -> pd.DataFrame:
@@ -95,8 +98,8 @@ def score(
     """Draw a metric with its intervals and its seeds; series are set apart sideways so that equal ones stay visible.
 
     Args:
-        runs: rows of the table of runs.
-        metric: a name in METRICS.
+        runs: rows of the table of runs; for the accuracy at a length with its columns (`Frames.runs_at_lengths`).
+        metric: a name in docs/metrics.md.
         x, hue, col, row: columns; each combination of their values is one point.
 
     Raises:
@@ -111,13 +114,13 @@ def score(
     xs, hues = panels.levels(done, x), panels.levels(done, hue)
     panels.demand(scores(done, metric=measured, by=x).dropna(subset=["value"]), f"{measured.label} was recorded")
     colours, marks = style.colours(hue, hues), [style.MARKERS[i % len(style.MARKERS)] for i in range(len(hues))]
-    any_reference = False
+    compared, any_reference = of_metric(metric), False
     counts: list[set[int]] = [set() for _ in hues]
     drawn: list[tuple[Axes, int, pd.DataFrame]] = []
     with style.context():
         figure, grid = panels.panels(done, row, col)
         for panel in grid:
-            any_reference |= _reference(panel, metric, x, xs)
+            any_reference |= compared is not None and _reference(panel, compared, x, xs)
             for i, level in enumerate(hues):
                 rows = panels.part(panel.frame, hue, level)
                 if not rows.empty:
@@ -136,11 +139,11 @@ def score(
             if len(counts[i]) > 1:
                 _numbers(ax, table)
         handles = [
-            Line2D([], [], color=colours[i], marker=marks[i], label=_name(hue, level, counts[i]))
+            Line2D([], [], color=colours[i], marker=marks[i], label=series_name(hue, level, counts[i]))
             for i, level in enumerate(hues)
         ]
-        if any_reference:
-            handles.append(reference.handle(OF_METRIC[metric]))
+        if compared is not None and any_reference:
+            handles.append(reference.handle(compared))
         panels.legend(figure, handles, title=panels.hue_title(hue))
     return figure
 
@@ -149,15 +152,13 @@ def _index(xs: list[Any], value: object) -> int:
     return [canonical(each) for each in xs].index(canonical(value))
 
 
-def _reference(panel: panels.Panel, metric: str, x: str, xs: list[Any]) -> bool:
+def _reference(panel: panels.Panel, compared: Reference, x: str, xs: list[Any]) -> bool:
     """Dotted lines over each value of x, at the reference of the tasks there; whether there are any."""
     from harness.figures.reference import line_style
 
-    if metric not in OF_METRIC:
-        return False
     drawn = False
     for i, level in enumerate(xs):
-        for value in OF_METRIC[metric].of(panels.part(panel.frame, x, level)).dropna().unique():
+        for value in compared.of(panels.part(panel.frame, x, level)).dropna().unique():
             panel.ax.plot([i - 0.5, i + 0.5], [value] * 2, zorder=1, **line_style())
             drawn = True
     return drawn
@@ -232,7 +233,7 @@ def _axes(panel: panels.Panel, metric: Metric, x: str, xs: list[Any]) -> None:
     style.guide(panel.ax)
     panel.ax.set_xticks(range(len(xs)), [texts.value(x, value) for value in xs])
     panel.ax.set_xlim(-0.5, len(xs) - 0.5)
-    if metric.name in SHARES:
+    if parts(metric.name)[0] in SHARES:
         panel.ax.set_ylim(-0.03, 1.03)
         panel.ax.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
     if panel.bottom:
@@ -241,6 +242,7 @@ def _axes(panel: panels.Panel, metric: Metric, x: str, xs: list[Any]) -> None:
         panel.ax.set_ylabel(texts.literal(texts.loss_named(metric.label)))
 
 
-def _name(hue: str | None, level: object, counts: set[int]) -> str:
+def series_name(hue: str | None, level: object, counts: set[int]) -> str:
+    """A series in the legend: its hue and how many runs are behind each of its points."""
     n = "n = " + "–".join(map(str, sorted({min(counts), max(counts)}))) if counts else "no runs"
     return f"{n} per point" if hue is None else f"{texts.value(hue, level)} ({n})"

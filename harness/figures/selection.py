@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from harness.study.spec import StudySpec
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -24,3 +26,10 @@ def one_run(frame: pd.DataFrame) -> pd.DataFrame:
     run_id = frame.sort_values("seed", kind="stable")["run_id"].iloc[0]
     rows: pd.DataFrame = frame[frame["run_id"] == run_id]
     return rows
+
+
+def unprobed(study: StudySpec, probe: str) -> list[str]:
+    """A sentence where a study trains, and has none of its runs measured by this probe."""
+    records = [section for point in study.points if (section := point.sections.by_name().get("record")) is not None]
+    measured = any(probe in getattr(section, "probes", ()) for section in records)
+    return [] if measured or not records else [f"shows what {probe} measures; add it to record.probes"]

@@ -245,6 +245,11 @@ def diagram_size(columns: int, rows: int, steps: int) -> tuple[float, float]:
     return chosen().double, rows * 2.8 * step + scaled(0.3 + 0.35 * rows)
 
 
+def strips_size(columns: int, rows: int, height: float = 0.85) -> tuple[float, float]:
+    """Inches of low panels: one paper column for up to two side by side, both columns for more."""
+    return chosen().single if columns <= 2 else chosen().double, scaled(0.8 + height * rows)
+
+
 def size(columns: int, rows: int) -> tuple[float, float]:
     """Inches of a figure of so many panels: one paper column for a single panel, both columns for more."""
     width = chosen().single if columns == 1 else chosen().double

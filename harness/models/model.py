@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
@@ -15,6 +15,7 @@ from torch import Tensor
 from harness.cells import layers
 from harness.cells.cell import Cell, State
 from harness.models import readout
+from harness.models.affine import affine
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.layers import Stack
 from harness.rng import generator
@@ -114,20 +115,30 @@ class Model:
     @torch.no_grad()
     def judge(self, parameters: Parameters, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Loss and accuracy of each replica on a whole batch, (R,) each."""
-        B = inputs.shape[2]
-        chunks = []
-        for first in range(0, B, AT_ONCE):
-            x, y = inputs[:, :, first : first + AT_ONCE], targets[..., first : first + AT_ONCE]
-            outputs, _ = self.outputs(parameters, x, y)
-            chunks.append((outputs, *self.right(parameters, x, outputs, y)))
-        outputs = torch.cat([each[0] for each in chunks], dim=-2)
-        hit, scored = (torch.cat([each[i] for each in chunks], dim=-1) for i in (1, 2))
+        firsts = range(0, inputs.shape[2], AT_ONCE)
+        return self.judge_parts(
+            parameters, ((inputs[:, :, i : i + AT_ONCE], targets[..., i : i + AT_ONCE]) for i in firsts)
+        )
+
+    @torch.no_grad()
+    def judge_parts(self, parameters: Parameters, parts: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """`judge` on a batch that comes in parts, one in memory at a time, of at most `AT_ONCE` sequences each.
+
+        Args:
+            parts: inputs and targets of each.
+        """
+        judged = []
+        for inputs, targets in parts:
+            outputs, _ = self.outputs(parameters, inputs, targets)
+            judged.append((outputs, targets, *self.right(parameters, inputs, outputs, targets)))
+        outputs = torch.cat([each[0] for each in judged], dim=-2)
+        targets, hit, scored = (torch.cat([each[i] for each in judged], dim=-1) for i in (1, 2, 3))
         return self.losses(outputs, targets), readout.share_right(hit, scored)
 
 
 def read(parameters: Parameters, h: Tensor) -> Tensor:
     """ŷ = V h + b_y, (…, R, B, H) → (…, R, B, C)."""
-    return h @ parameters["V"].mT + parameters["b_y"].unsqueeze(1)
+    return affine(h, parameters["V"], parameters["b_y"])
 
 
 def linear(seed: int, weight: str, bias: str, rows: int, columns: int) -> Initial:

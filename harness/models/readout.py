@@ -20,16 +20,18 @@ def losses(kind: Readout, outputs: Tensor, targets: Tensor) -> Tensor:
     """
     given = scored(targets)
     if kind == "classes":
-        flat = cross_entropy(
-            outputs.flatten(0, -2), targets.flatten().long(), reduction="none", ignore_index=UNSCORED
-        ).view(targets.shape)
-        return _mean(flat, given)
+        # Replica by replica, as a readout lays out its answers: no copy of them is made.
+        own, truth = outputs.movedim(-3, 0), targets.movedim(-2, 0)
+        flat = cross_entropy(own.flatten(0, -2), truth.flatten().long(), reduction="none", ignore_index=UNSCORED)
+        return _mean(flat.view(truth.shape).movedim(0, -2), given)
     predicted = outputs.squeeze(-1)
     truth = targets.to(predicted.dtype) if given is None else torch.where(given, targets, 0).to(predicted.dtype)
     if kind == "numbers":
         loss = mse_loss(predicted, truth, reduction="none")
     else:
-        loss = binary_cross_entropy_with_logits(predicted, truth, reduction="none")
+        # torch's logistic rounds an element by its place among all: each replica's are computed by themselves.
+        each = zip(predicted.movedim(-2, 0).contiguous(), truth.movedim(-2, 0).contiguous(), strict=True)
+        loss = torch.stack([binary_cross_entropy_with_logits(x, y, reduction="none") for x, y in each], -2)
     return _mean(loss if given is None else loss * given, given)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from harness.cells import layers
 from harness.cells.cell import Cell, State
+from harness.models.affine import affine
 from harness.models.decoder import Decoding
 from harness.models.model import Initial, Parameters, linear
 from harness.recurrence.adjoints import AdjointRecorder
@@ -34,7 +35,7 @@ class VectorToSequence(Decoding):
         recorder: AdjointRecorder | None = None,
         masks: Sequence[Tensor | None] = (),
     ) -> State:
-        s = (inputs[0].to(parameters["A"].dtype) @ parameters["A"].mT + parameters["a"].unsqueeze(1)).tanh()
+        s = affine(inputs[0].to(parameters["A"].dtype), parameters["A"], parameters["a"]).tanh()
         cells = [direction.cell for direction in self.stack.directions]
         own = torch.split(s, [cell.hidden_size for cell in cells], -1) if len(cells) > 1 else (s,)
         parts = zip(cells, own, strict=True)

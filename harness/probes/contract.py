@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
@@ -44,3 +46,42 @@ class Probe(Protocol):
         The module of a plug-in is imported when a study that names it is planned, which is done without torch: import
         torch inside the function.
         """
+
+
+@dataclass(frozen=True)
+class Update:
+    """The recorded update itself, as training makes it.
+
+    Attributes:
+        number: updates made before it.
+        gradients: ∂L/∂p by parameter, (R, …) each, in the training's dtype on its device: of the training batch, with
+            penalties, before clipping; zeros where the loss does not depend on a parameter. They share memory with
+            training's own: change none in place.
+        steps: Δp by parameter, p after the update less p before it, (R, …) each in float64 on the CPU: with clipping,
+            what the optimizer remembers, and the rounding of p. At a run's last record no update follows: the one that
+            training would have made.
+    """
+
+    number: int
+    gradients: Mapping[str, Tensor]
+    steps: Mapping[str, Tensor]
+
+
+class UpdateProbe(Protocol):
+    """A probe that measures the update too: any probe that has a parameter named `update`."""
+
+    def __call__(
+        self,
+        model: Model,
+        parameters: Mapping[str, Tensor],
+        batch: tuple[Tensor, Tensor],
+        state: State | None,
+        *,
+        update: Update,
+    ) -> list[list[Profile]]:
+        """As `Probe`, with the update whose batch it is given."""
+
+
+def measures_update(probe: Callable[..., list[list[Profile]]]) -> bool:
+    """Whether a probe has a parameter named `update`."""
+    return "update" in inspect.signature(probe).parameters

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 from torch import Tensor
@@ -12,9 +13,10 @@ from harness.cells.cell import State
 from harness.errors import HarnessError
 from harness.models.model import Model
 from harness.probes import probe_named
+from harness.probes.contract import Update, measures_update
 from harness.schema import Profile
 
-NAME = re.compile(r"[^\W\d][\w .,()/+−∂‖-]{0,99}")  # of quantities and axes: what tables and figures can show
+NAME = re.compile(r"[^\W\d][\w .,()/+−∂‖′-]{0,99}")  # of quantities and axes: what tables and figures can show
 
 
 def profiles_of(
@@ -23,6 +25,7 @@ def profiles_of(
     parameters: Mapping[str, Tensor],
     batch: tuple[Tensor, Tensor],
     state: State | None,
+    update: Callable[[], Update],
 ) -> list[list[Profile]]:
     """What the probes measure of the network as it is, one list a replica; parameters and gradients are left alone.
 
@@ -30,11 +33,14 @@ def profiles_of(
         parameters: stacked over replicas, detached for the probes.
         batch: inputs (T, R, B) or (T, R, B, D) and targets, those of the recorded update.
         state: before the first step, where it was carried.
+        update: what training makes of this batch; called only if a probe measures it.
     """
     profiles: list[list[Profile]] = [[] for _ in range(batch[0].shape[1])]
+    coming = cache(update)
     detached = {name: p.detach() for name, p in parameters.items()}  # the same memory, outside of the graph
     for name in probes:
-        measured = probe_named(name)(model, detached, batch, state)
+        probe: Callable[..., list[list[Profile]]] = probe_named(name)
+        measured = probe(model, detached, batch, state, **({"update": coming()} if measures_update(probe) else {}))
         fault = _fault(measured, len(profiles))
         if fault:
             raise HarnessError(f"probe '{name}' {fault}")

@@ -30,6 +30,10 @@ class AdjointRecorder:
 
     Its own arrays are those of the first layer's forward direction; `layer` has those of others. A model of several
     recurrences in turn (encoder and decoder) gives each a part of the recorder, in the order of time.
+
+    Args:
+        sequences: of how many the adjoint is written unit by unit too, on the torch engine in float64: `log10_units`,
+            (T, R, H), is log₁₀ mean_b |B·∂L/∂h_t,b,i| over the first so many.
     """
 
     log10_adjoint: Array | None = None
@@ -38,15 +42,19 @@ class AdjointRecorder:
     parts: list[AdjointRecorder] = field(default_factory=list)
     others: dict[tuple[int, bool], AdjointRecorder] = field(default_factory=dict)
     present: Array | None = None
+    sequences: int = 0
+    log10_units: Array | None = None
 
     def part(self) -> AdjointRecorder:
         """A recorder for the next recurrence."""
-        self.parts.append(AdjointRecorder())
+        self.parts.append(AdjointRecorder(sequences=self.sequences))
         return self.parts[-1]
 
     def layer(self, depth: int, *, backward: bool = False) -> AdjointRecorder:
         """A recorder for one direction of layer ℓ, counted from 1."""
-        return self if (depth, backward) == (1, False) else self.others.setdefault((depth, backward), AdjointRecorder())
+        if (depth, backward) == (1, False):
+            return self
+        return self.others.setdefault((depth, backward), AdjointRecorder(sequences=self.sequences))
 
     def rows(self) -> list[list[dict[str, Any]]]:
         """What was written: for each replica a mapping a layer and direction, parts joined in the order of time.

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from harness.recurrence.products import products
+
 
 def drive(parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
     """U x_t + b_x for all t at once, (T, R, B, G·H); a token is a one-hot row, −1 a row of zeros.
@@ -22,7 +24,7 @@ def drive(parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         inputs = (inputs.unsqueeze(-1) == torch.arange(D, device=inputs.device)).to(U.dtype)
     T, _, B, _ = inputs.shape
     rows = inputs.transpose(0, 1).reshape(R, T * B, D)
-    z = torch.baddbmm(parameters["b_x"].unsqueeze(1), rows, U.mT).view(R, T, B, -1).transpose(0, 1)
+    z = products(rows, U.mT, parameters["b_x"].unsqueeze(1)).view(R, T, B, -1).transpose(0, 1)
     # Under autocast products have fewer digits than parameters; what is computed from them has those of parameters.
     return z.to(U.dtype)
 

@@ -135,7 +135,7 @@ def parameters_of(direction: Direction, parameters: Parameters) -> Parameters:
     return direction.cell.parametrize(parameters)
 
 
-def ordered(direction: Direction, x: Tensor, order: Tensor | None) -> Tensor:
+def ordered(direction: Direction, x: Tensor, order: Tensor | None = None) -> Tensor:
     """A sequence in the order in which a direction goes through it; the same again undoes it.
 
     One row alone is that of its own last step.
@@ -160,13 +160,13 @@ def units(layer: Layer, direction: Direction) -> slice:
     return slice(start, start + direction.cell.hidden_size)
 
 
-def joined(layer: Layer, outputs: Sequence[Tensor], order: Tensor | None) -> Tensor:
+def joined(layer: Layer, outputs: Sequence[Tensor], order: Tensor | None = None) -> Tensor:
     """What the directions of a layer give, each in its own order of time, side by side."""
     own = [ordered(direction, output, order) for direction, output in zip(layer, outputs, strict=True)]
     return own[0] if len(own) == 1 else torch.cat(own, -1)
 
 
-def of_direction(layer: Layer, direction: Direction, gradient: Scaled, order: Tensor | None) -> Scaled:
+def of_direction(layer: Layer, direction: Direction, gradient: Scaled, order: Tensor | None = None) -> Scaled:
     """The gradient of a direction's own units, in its own order of time."""
     if len(layer) == 1 and not direction.backward:
         return gradient
@@ -174,7 +174,7 @@ def of_direction(layer: Layer, direction: Direction, gradient: Scaled, order: Te
     return Scaled(ordered(direction, values, order), ordered(direction, gradient.exponents, order))
 
 
-def of_input(direction: Direction, gradient: Scaled, order: Tensor | None) -> Scaled:
+def of_input(direction: Direction, gradient: Scaled, order: Tensor | None = None) -> Scaled:
     """The gradient of what a direction has read, in the order of the sequence."""
     if not direction.backward:
         return gradient

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -14,19 +12,13 @@ from torch import Tensor
 from harness.cells.cell import State
 from harness.cells.layers import Direction, Layer
 from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, replay
+from harness.recurrence.autocast import autocast_in_force
 from harness.recurrence.drive import drive
+from harness.recurrence.layered_units import UnitsBack
 from harness.recurrence.layers import Parameters, Stack, joined, of_direction, of_input, ordered, parameters_of
+from harness.recurrence.products import products
 from harness.recurrence.scaled import Scaled
-
-
-@dataclass(frozen=True)
-class Trail:
-    """What a direction went through: its parameters as the equations use them, T + 1 states, and the drives."""
-
-    direction: Direction
-    parameters: Parameters
-    states: list[State]
-    drive: Tensor
+from harness.recurrence.trail import Trail
 
 
 def run(
@@ -73,14 +65,18 @@ def run(
         # bit, with and without it.
         frozen = {name: parameter.detach() for name, parameter in parameters.items()}
         back = _Back(stack, frozen, masks, window, trails, outputs, recorder)
-        arithmetic = _arithmetic(output.device)
+        units = UnitsBack(stack, frozen, masks, window, trails, outputs, recorder) if recorder.sequences else None
+        arithmetic = autocast_in_force(output.device)
 
         def listen(gradient: Tensor | None, *parts: Tensor | None) -> None:
             gradient = torch.zeros_like(output) if gradient is None else gradient.detach()
             if not every_step:
                 gradient = stack.at_last_step(gradient, len(x)) if stack.residual else gradient.unsqueeze(0)
             with arithmetic():  # this runs in the backward pass, after the caller's autocast has ended
-                back(Scaled.plain(gradient), [None if part is None else part.detach() for part in parts])
+                ends = [None if part is None else part.detach() for part in parts]
+                back(Scaled.plain(gradient), ends)
+                if units is not None:
+                    units(gradient, ends)
 
         output, *last = _Watched.apply(listen, output, *last)  # type: ignore[no-untyped-call]
     return output, tuple(last)
@@ -96,14 +92,6 @@ def _steps(direction: Direction, own: Parameters, z: Tensor, state: State, windo
     for t in range(cut, len(z)):
         states.append(cell.step(own, states[-1], z[t]))
     return Trail(direction, own, states, z)
-
-
-def _arithmetic(device: torch.device) -> Callable[[], AbstractContextManager[object]]:
-    """The autocast that is in force, to be entered again."""
-    kind = device.type
-    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
-        return nullcontext
-    return partial(torch.autocast, kind, dtype=torch.get_autocast_dtype(kind))
 
 
 class _Watched(torch.autograd.Function):
@@ -172,7 +160,10 @@ class _Back:
         own.log10_immediate = immediate_norms(seen, T, self.window)
         if back.drive is None:
             return above
-        values = back.drive.values[..., : frozen["U"].shape[1]] @ frozen["U"]
+        driven = back.drive.values[..., : frozen["U"].shape[1]]  # what is given beside the input has no gradient
+        T, R, B, n = driven.shape
+        rows = driven.transpose(0, 1).reshape(R, T * B, n)
+        values = products(rows, frozen["U"]).view(R, T, B, -1).transpose(0, 1)
         return of_input(direction, Scaled(values, back.drive.exponents), self.stack.order)
 
 

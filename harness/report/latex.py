@@ -63,7 +63,7 @@ def latex(study: StudySpec, frames: Frames, verdicts: Sequence[Verdict], measure
 
 
 def _grid(study: StudySpec, frames: Frames, measures: Sequence[Metric]) -> str:
-    rows = grid_rows(study, frames.runs, measures=measures)
+    rows = grid_rows(study, frames.runs_at_lengths, measures=measures)
     head = [labels.short(name) for name in study.axes()] + [metric.label for metric in measures] + ["n"]
     body = [
         [cell.text for cell in (*row.point, *row.cells)]

@@ -91,7 +91,7 @@ def html(
     if len(study.points) > MOST_POINTS:
         cut = f"The grid shows the first {MOST_POINTS:,} of {len(study.points):,} points; runs.parquet has them all."
         notes = [*notes, cut]
-    grid = grid_rows(study, frames.runs, MOST_POINTS, measures)
+    grid = grid_rows(study, frames.runs_at_lengths, MOST_POINTS, measures)
     context = {
         "study": study,
         "seeds": len(study.seeds),

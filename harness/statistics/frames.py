@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 
 from harness.errors import HarnessError, nearest
-from harness.schema import EXTRA, PROFILES, Values
+from harness.schema import EVALUATIONS, EXTRA, PROFILES, Values
 from harness.store.columns import RUNS, TABLES
+from harness.study.at_length import QUANTITIES, at_length
 from harness.study.matching import canonical, choices
 
 STEP_COLUMNS = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")  # of gradients: a list with an entry a step
@@ -23,8 +24,8 @@ STEP_COLUMNS = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")  # of 
 class Frames:
     """What a study measured: `runs` (a row a run), `curves` (an evaluation), `gradients` (a recorded update).
 
-    `extra` has the tables that a study must ask for: states, codes, examples, weights, profiles. All but `runs` carry
-    the columns of their run too, settings and results alike.
+    `extra` has the tables that a study must ask for: states, codes, examples, weights, profiles, evaluations. All but
+    `runs` carry the columns of their run too, settings and results alike.
     """
 
     runs: pd.DataFrame
@@ -57,9 +58,20 @@ class Frames:
             HarnessError: this study did not.
         """
         if name not in self.extra or self.extra[name].empty:
-            setting = "probes" if name == PROFILES.name else name
-            raise HarnessError(f"no table of {name} was recorded; the study asks for it with record.{setting}")
+            others = {PROFILES.name: "record.probes", EVALUATIONS.name: "evaluation.lengths"}
+            setting = others.get(name, f"record.{name}")
+            raise HarnessError(f"no table of {name} was recorded; the study asks for it with {setting}")
         return self.extra[name]
+
+    @property
+    def runs_at_lengths(self) -> pd.DataFrame:
+        """`runs` with accuracy, loss and chance at each length that some run was judged at, a column each.
+
+        A run that was not judged at a length is null there. Metrics are measured on this frame.
+        """
+        if EVALUATIONS.name not in self.extra:
+            return self.runs
+        return with_lengths(self.runs, self.extra[EVALUATIONS.name])
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -73,6 +85,18 @@ class Frames:
         run_ids = set(runs["run_id"])
         extra = {name: _of_runs(frame, run_ids) for name, frame in self.extra.items()}
         return Frames(runs, _of_runs(self.curves, run_ids), _of_runs(self.gradients, run_ids), extra)
+
+
+def with_lengths(runs: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame:
+    """Runs with accuracy, loss and chance at each length as columns, named by `at_length`.
+
+    Args:
+        runs: rows of the table of runs.
+        evaluations: rows of the table of evaluations, of these and perhaps other runs.
+    """
+    wide = evaluations.pivot(index="run_id", columns="length", values=list(QUANTITIES))
+    wide.columns = pd.Index([at_length(each[0], int(each[1])) for each in wide.columns.to_list()])
+    return runs.merge(wide, left_on="run_id", right_index=True, how="left", validate="many_to_one")
 
 
 def select(frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.DataFrame:

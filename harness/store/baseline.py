@@ -1,4 +1,7 @@
-"""The table of runs alone, read from a results folder, and made small enough to be put under version control."""
+"""What a comparison reads of a results folder, and keeps small enough to be put under version control.
+
+That is the table of runs and, where a study has one, the table of evaluations at other lengths.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from harness.errors import ResultsError
-from harness.schema import SCHEMA_VERSION
+from harness.schema import EVALUATIONS, RUN_ID, SCHEMA_VERSION, Table
 from harness.store.columns import RUNS
 from harness.store.ownership import MARK
 from harness.store.parquet import read_parquet, write_parquet
 
 FILE = f"{RUNS.name}.parquet"
+AT_LENGTHS = f"{EVALUATIONS.name}.parquet"
 EXCLUDED = ("seconds",)  # a timing of one machine
 
 
@@ -22,13 +26,28 @@ def read(folder: Path) -> pa.Table:
     Raises:
         ResultsError: it does not exist, cannot be read, or is of another schema version.
     """
-    path = folder / FILE
+    table = _read(folder / FILE, {RUN_ID.name, "outcome", "seed"}, RUNS)
+    if table is None:
+        raise ResultsError(
+            f"{folder}: no {FILE} here; python -m harness.sweep makes a results folder, and --save a baseline"
+        )
+    return table
+
+
+def read_evaluations(folder: Path) -> pa.Table | None:
+    """The table of evaluations at other lengths; None where the study has none.
+
+    Raises:
+        ResultsError: it cannot be read, or is of another schema version.
+    """
+    return _read(folder / AT_LENGTHS, set(EVALUATIONS.own_schema.names), EVALUATIONS)
+
+
+def _read(path: Path, needed: set[str], declared: Table) -> pa.Table | None:
     try:
         table = read_parquet(path)
     except FileNotFoundError:
-        raise ResultsError(
-            f"{folder}: no {FILE} here; python -m harness.sweep makes a results folder, and --save a baseline"
-        ) from None
+        return None
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read: {error.strerror or error}") from None
     except pa.ArrowException as error:
@@ -38,23 +57,24 @@ def read(folder: Path) -> pa.Table:
     version = (table.schema.metadata or {}).get(b"harness_schema", b"unknown").decode()
     if version != str(SCHEMA_VERSION):
         raise ResultsError(f"{path}: schema version {version}, this harness compares {SCHEMA_VERSION}")
-    missing = {"run_id", "outcome", "seed"} - set(table.column_names)
+    missing = needed - set(table.column_names)
     if missing:
-        raise ResultsError(f"{path}: no column {', '.join(sorted(missing))}; this is no table of runs")
+        raise ResultsError(f"{path}: no column {', '.join(sorted(missing))}; this is no table of {declared.name}")
     return table
 
 
 def save(folder: Path, target: Path) -> Path:
     """Save what a comparison needs of a results folder: settings and measurements, no timings, no gradients.
 
-    The meanings of columns are left out (they are in docs/tables.md), and measurements that no run has.
+    The meanings of columns are left out (they are in docs/tables.md), and measurements that no run has. The accuracies
+    at other lengths are a table of their own, as they are in the results folder.
 
     Args:
         folder: a results folder.
-        target: the baseline's folder, created if need be; its table is replaced whole.
+        target: the baseline's folder, created if need be; its tables are replaced whole.
 
     Returns:
-        the file written.
+        the table of runs that was written.
 
     Raises:
         ResultsError: as `read`, or the target cannot be written.
@@ -63,15 +83,23 @@ def save(folder: Path, target: Path) -> Path:
     measured = {column.name for column in RUNS.columns}
     empty = {name for name in measured & set(table.column_names) if table[name].null_count == len(table)}
     table = table.drop_columns([name for name in table.column_names if name in {*EXCLUDED, *empty}])
-    without_meanings = [pa.field(field.name, field.type) for field in table.schema]
-    table = table.cast(pa.schema(without_meanings))
-    smallest = {"use_dictionary": False, "write_statistics": False, "store_schema": False}
+    evaluations = read_evaluations(folder)
     path = target / FILE
     if (target / MARK).exists():
         raise ResultsError(f"{target}: is a results folder, whose tables a sweep writes; save the baseline elsewhere")
     try:
         target.mkdir(parents=True, exist_ok=True)
-        write_parquet(path, table, {"harness_schema": str(SCHEMA_VERSION)}, **smallest)
+        _write(path, table)
+        if evaluations is not None:
+            _write(target / AT_LENGTHS, evaluations)
+        else:
+            (target / AT_LENGTHS).unlink(missing_ok=True)
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
     return path
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    without_meanings = pa.schema([pa.field(field.name, field.type) for field in table.schema])
+    smallest = {"use_dictionary": False, "write_statistics": False, "store_schema": False}
+    write_parquet(path, table.cast(without_meanings), {"harness_schema": str(SCHEMA_VERSION)}, **smallest)

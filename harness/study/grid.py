@@ -234,7 +234,8 @@ class Grid:
         except ValidationError as error:
             for key, message in explain(error, model):
                 mistyped = message.startswith(("input should be", "no choice"))
-                if mistyped and isinstance(merged.get(key), list) and key not in swept:
+                one_value = key in model.model_fields and not marked(model.model_fields[key], "takes_list")
+                if mistyped and one_value and isinstance(merged.get(key), list) and key not in swept:
                     message = _one_value(section, key, merged[key])
                 self.report(
                     place(key, of_key="no such" in message) if key else self.document.place(section),
@@ -286,6 +287,9 @@ def explain(error: ValidationError, model: type[Section]) -> Iterator[tuple[str,
         elif item["type"] == "literal_error" and len(item["loc"]) == 1:
             choices = [word.strip(" '") for word in context["expected"].replace(" or ", ",").split(",")]
             yield key, f"no choice '{item['input']}'{nearest(item['input'], choices)}"
+        elif item["type"] == "tuple_type" and len(item["loc"]) == 1:
+            one = item["input"]
+            yield key, f"must be a list, {f'such as [{one}]' if type(one) in (int, float, str) else f'not {one!r}'}"
         elif key not in seen:  # of a union's branches the first says enough
             text = item["msg"][0].lower() + item["msg"][1:]
             shown = repr(item["input"])

@@ -38,12 +38,14 @@ class Group(Generic[T]):
         setting: where a study names one: "record.probes".
         kind: what each must be an instance of.
         table: what is built in.
+        further: names that are built in and no entry of the table, for messages.
     """
 
     name: str
     setting: str
     kind: type[Any]
     table: Mapping[str, T]
+    further: tuple[str, ...] = ()
 
     @property
     def noun(self) -> str:
@@ -100,7 +102,8 @@ class Group(Generic[T]):
         every = installed()
         points = self._points(every, word)
         if not points:
-            raise HarnessError(f"no {self.noun} '{word}'{nearest(word, {*self.table, *self.others(every)})}")
+            known = {*self.table, *self.further, *self.others(every)}
+            raise HarnessError(f"no {self.noun} '{word}'{nearest(word, known)}")
         return self._load(word, points)
 
     def problem(self, word: str, loaded: Any) -> str:

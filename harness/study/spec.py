@@ -104,7 +104,7 @@ class Expectation(Section):
     with `apart: true` their intervals do not touch.
     """
 
-    metric: str = Field(description="what is judged, by name in METRICS")
+    metric: str = Field(description="what is judged, by its name in docs/metrics.md")
     where: Condition = Field(default_factory=dict, description="column: value, or a list of values")
     per: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         (), description="judge once for each combination of values of these columns"
@@ -193,7 +193,8 @@ class Registry:
     """The tables that give names in a study their meaning; `study` itself knows no name.
 
     Attributes:
-        experiments, figures, metrics: what is built in and what the study names of installed packages.
+        experiments, figures, metrics: what is built in and what the study names of installed packages; a metric with a
+            number in brackets by its name without them.
         words: names of further open tables, for settings that hold such names (`setting(names=…)`): {"probe": …}.
         faults: what else is wrong with a study whose settings are right: ("figures" or "expect", index, sentence).
         others: by setting, names of installed plug-ins, which a study may name as well.

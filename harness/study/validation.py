@@ -185,7 +185,7 @@ class _Reader:
             if not isinstance(item.get("metric", ""), str):
                 self.report(self.document.place("expect", index, "metric"), "expect: metric: must be a name")
                 continue
-            if "metric" in item and item["metric"] not in self.registry.metrics:
+            if "metric" in item and item["metric"].partition("(")[0] not in self.registry.metrics:
                 where = self.document.place("expect", index, "metric")
                 known = self.registry.known("expect.metric", self.registry.metrics)
                 self.report(where, f"expect: no metric '{item['metric']}'{nearest(item['metric'], known)}")

@@ -51,6 +51,7 @@ class Adding(Marked):
     """
 
     readout: ClassVar[Readout] = "numbers"
+    numerics: ClassVar[int] = 2  # one replica's readout summed in another order than that of several
 
     name: Literal["adding"] = setting(..., "which task", column="task")
     variant: Literal["sum", "halved", "original"] = setting("sum", "which of the published forms")

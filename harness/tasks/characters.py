@@ -40,6 +40,7 @@ class Characters(Task):
     shape: ClassVar[Shape] = "sequence_to_sequence"
     carried: ClassVar[bool] = True
     final_sequences: ClassVar[int] = 32
+    numerics: ClassVar[int] = 2  # the readout of all steps summed in an order of its pack's size
 
     name: Literal["characters"] = setting(..., "which task", column="task")
 

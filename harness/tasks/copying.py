@@ -23,6 +23,8 @@ class Recall(Task):
     """
 
     shape: ClassVar[Shape] = "sequence_to_sequence"
+    length_setting: ClassVar[str] = "delay"
+    numerics: ClassVar[int] = 2  # the readout of all steps summed in an order of its pack's size
 
     delay: int = setting(
         50,

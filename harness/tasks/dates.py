@@ -91,6 +91,7 @@ class Dates(Task):
     code_measures: ClassVar[str] = "harness.probes.date_codes:code_measures"
     label_names: ClassVar[tuple[str, ...]] = ("month", "weekday", "day")
     label_orders: ClassVar[Mapping[str, tuple[str, ...]]] = {"month": MONTHS, "weekday": WEEKDAYS}
+    numerics: ClassVar[int] = 2  # the readout of all steps summed in an order of its pack's size
 
     name: Literal["dates"] = setting(..., "which task", column="task")
 

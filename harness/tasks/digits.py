@@ -109,6 +109,7 @@ class DigitNames(Task):
 
     shape: ClassVar[Shape] = "vector_to_sequence"
     final_sequences: ClassVar[int] = FINAL
+    numerics: ClassVar[int] = 2  # the readout of all steps summed in an order of its pack's size
 
     name: Literal["digit_names"] = setting(..., "which task", column="task")
 

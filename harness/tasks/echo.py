@@ -7,7 +7,7 @@ state is carried from chunk to chunk.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,8 @@ class Echo(Task):
     readout: ClassVar[Readout] = "bits"
     carried: ClassVar[bool] = True
     final_sequences: ClassVar[int] = 64
+    length_setting: ClassVar[str] = "series_length"
+    numerics: ClassVar[int] = 2  # the readout of all steps summed in an order of its pack's size
 
     name: Literal["echo"] = setting(..., "which task", column="task")
     lag: int = setting(
@@ -87,6 +89,11 @@ class Echo(Task):
     @property
     def chance(self) -> float:
         return 0.5
+
+    def at_length(self, length: int) -> Self:
+        if self.draw == "lecture":
+            raise wrong("draw", f"the lecture's columns have {STEPS} steps; leave draw out for others")
+        return super().at_length(length)
 
     def check_batches(self, batch_size: int, sequences: int, every: int, max_updates: int) -> None:
         if self.draw == "lecture" and batch_size != COLUMNS:

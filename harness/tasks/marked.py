@@ -35,6 +35,7 @@ class Marked(Varying):
     """Base of the tasks about two marked numbers; an input row is (number, mark), padding is (0, 0)."""
 
     shape: ClassVar[Shape] = "sequence_to_vector"
+    length_setting: ClassVar[str] = "sequence_length"
 
     sequence_length: Length = setting(50, "T, numbers in a sequence; where lengths vary, in the shortest", unit="steps")
 

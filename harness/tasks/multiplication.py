@@ -27,7 +27,9 @@ class Multiplication(Marked):
     """
 
     readout: ClassVar[Readout] = "numbers"
-    numerics: ClassVar[int] = 2  # the chance level was that of saying the mean, which the best constant beats
+    # 2: the chance level was that of saying the mean, which the best constant beats; 3: one replica's readout summed in
+    # another order than that of several.
+    numerics: ClassVar[int] = 3
 
     name: Literal["multiplication"] = setting(..., "which task", column="task")
     variant: Literal["scaled", "original"] = setting("scaled", "which of the published forms")

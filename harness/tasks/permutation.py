@@ -25,6 +25,7 @@ class Permutation(Task):
     """
 
     shape: ClassVar[Shape] = "sequence_to_vector"
+    length_setting: ClassVar[str] = "sequence_length"
 
     name: Literal["permutation"] = setting(..., "which task", column="task")
     sequence_length: int = setting(50, "T, symbols that are read", unit="steps", ge=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from harness.schema import Column
 from harness.study.section import Section, wrong
 
 Shape = Literal["sequence_to_vector", "sequence_to_sequence", "vector_to_sequence", "sequence_to_vector_to_sequence"]
-Part = Literal["train", "evaluate", "final"]
+Part = Literal["train", "evaluate", "final", "length"]
 Readout = Literal["classes", "bits", "numbers"]  # softmax, sigmoid or linear; see models/readout.py
 
 PADDING = -1  # a token that stands for an all-zero input row
@@ -51,6 +51,8 @@ class Task(Section):
         readout: what an output is: one of C classes, a bit, or a real number.
         carried: a batch is one long series; it is trained in chunks, and the state is carried from chunk to chunk.
         final_sequences: how many sequences `final_accuracy` is measured on.
+        length_setting: the setting that says how long a sequence is, if a trained network can be judged at other
+            values of it (`evaluation.lengths`): neither inputs nor answers change in kind with it. Empty: it cannot.
         label_names: of `labels`, in their order.
         label_orders: the values of a label in reading order, by its name; a label without an entry is sorted.
         measures: columns of the table of runs that this task adds: what it measures of a trained network.
@@ -62,6 +64,7 @@ class Task(Section):
     readout: ClassVar[Readout] = "classes"
     carried: ClassVar[bool] = False
     final_sequences: ClassVar[int] = 2048
+    length_setting: ClassVar[str] = ""
     label_names: ClassVar[tuple[str, ...]] = ()
     label_orders: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     measures: ClassVar[tuple[Column, ...]] = ()
@@ -125,6 +128,26 @@ class Task(Section):
         return log(1 / self.chance)
 
     @property
+    def trained_length(self) -> int | None:
+        """The value of `length_setting`; None where there is none."""
+        return getattr(self, self.length_setting) if self.length_setting else None
+
+    def at_length(self, length: int) -> Self:
+        """This task with sequences of another length and all else as it is, within the task's own limits.
+
+        Args:
+            length: a value of the setting that `length_setting` names.
+
+        Raises:
+            NotImplementedError: a network trained on this task cannot be judged at another length.
+            ValidationError, or PydanticCustomError (`wrong`): the task does not have that length.
+        """
+        if not self.length_setting:
+            raise NotImplementedError(f"'{self.name}' cannot be judged at other lengths")
+        settings = {key: getattr(self, key) for key in type(self).model_fields}
+        return type(self).model_validate({**settings, self.length_setting: length})
+
+    @property
     def tolerance(self) -> float:
         """Of a number: |ŷ − y| below it is right."""
         return TOLERANCE
@@ -148,7 +171,8 @@ class Task(Section):
         """The data of one update (or one episode of a carried task): fresh ones unless the task says otherwise.
 
         Args:
-            part: "train", "evaluate" (the curve) or "final"; a task with a fixed body of data keeps them apart.
+            part: "train", "evaluate" (the curve), "final", or "length" (judged at another length); a task with a fixed
+                body of data keeps them apart.
             index: the update, or the episode.
             size: sequences.
         """

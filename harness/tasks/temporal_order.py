@@ -6,7 +6,7 @@ is that of Martens & Sutskever 2011 and Pascanu, Mikolov & Bengio 2013; the five
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,7 @@ class TemporalOrder(Varying):
     """
 
     shape: ClassVar[Shape] = "sequence_to_vector"
+    length_setting: ClassVar[str] = "sequence_length"
     switch_keys: ClassVar[tuple[str, ...]] = ("X", "Y")
 
     name: Literal["temporal_order"] = setting(..., "which task", column="task")
@@ -130,6 +131,11 @@ class TemporalOrder(Varying):
     def layout(self) -> Layout:
         """The ranges of lengths and positions that are drawn from."""
         return LEVELS[self.level] if self.level else scaled(self.length, self.symbols)
+
+    def at_length(self, length: int) -> Self:
+        if self.level is not None:
+            raise wrong("level", f"'{self.level}' has lengths of its own; give a sequence_length and no level")
+        return super().at_length(length)
 
     def spelled(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
         return ["" if token == PADDING else SYMBOLS[token] for token in inputs.tolist()]

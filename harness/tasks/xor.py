@@ -20,6 +20,7 @@ class Xor(Marked):
     """y = x₁ ⊕ x₂ of the two marked bits x ~ Bernoulli(½); neither of them alone tells anything."""
 
     readout: ClassVar[Readout] = "bits"
+    numerics: ClassVar[int] = 2  # one replica's readout summed in another order than that of several
 
     name: Literal["xor"] = setting(..., "which task", column="task")
 

@@ -153,7 +153,7 @@ def compare(
             before.append(a[known])
             after.append(b[known])
     if not valued:
-        raise HarnessError(f"no pair of runs has a {measure.name}; choose another --metric")
+        raise HarnessError(f"no pair of runs has a value of {measure.name}; choose another --metric")
     differences = [_differences(a, b, measure) for a, b in zip(before, after, strict=True)]
     # One test a cell, corrected for their number; the order of the draws from the generator is part of the result.
     ps = [stratified_permutation([each], generator) for each in differences]

@@ -5,7 +5,8 @@ Read whenever a study is read: neither pandas nor scipy is imported.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.errors import HarnessError, nearest
@@ -13,7 +14,7 @@ from harness.study import labels
 from harness.study.matching import matches
 from harness.study.pooling import of_settings
 from harness.study.spec import Expectation, StudySpec
-from harness.verdicts.metrics import metric_named
+from harness.verdicts.metrics import WITH_NUMBER, metric_named, parts
 
 Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
@@ -109,10 +110,34 @@ def _faults(expectation: Expectation, study: StudySpec, rows: list[Mapping[str, 
     if not selected:
         yield f"no point of the grid has {labels.condition(expectation.where)}"
         return
+    yield from unmeasured(expectation.metric, selected)
     for column, pair in contrast.items():
         for value in pair:
             if not any(matches(row, of_settings({column: value})) for row in selected):
                 yield f"no point of the grid has {labels.condition({**expectation.where, column: value})}"
+
+
+def unmeasured(metric: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A sentence if some of these points of the grid (their settings as columns) will have no value of a metric.
+
+    That is known of the accuracy at a length alone, which is measured where `evaluation.lengths` names the length.
+    """
+    word, length = parts(metric)
+    if word not in WITH_NUMBER or length is None:
+        return
+    lengths = [judged_lengths(row) for row in rows]
+    without = sum(length not in each for each in lengths)
+    if without:
+        every = sorted(set[int]().union(*lengths))
+        known = f"evaluation.lengths has {', '.join(map(str, every))}" if every else "set evaluation.lengths"
+        some = f"{without} of {len(rows)} points are" if without < len(rows) else "no point of the grid is"
+        end = " not" if without < len(rows) else ""
+        yield f"{metric}: {some}{end} judged at length {length}; {known}"
+
+
+def judged_lengths(row: Mapping[str, Any]) -> frozenset[int]:
+    """The lengths at which the runs of a point of the grid are judged, from its settings as columns."""
+    return frozenset(map(int, re.findall(r"\d+", str(row.get("evaluation_lengths") or ""))))
 
 
 def _malformed(expectation: Expectation) -> Iterator[str]:

@@ -81,8 +81,8 @@ def judge_folder(plan: Plan, folder: Path) -> JudgedStudy:
     """
     journal = Journal.open(folder)
     frames = Frames.from_tables(tables.derive(journal, plan))
-    planned = planned_runs(plan)
-    verdicts = [verdict for each in plan.study.expect for verdict in _judged(each, frames.runs, planned)]
+    runs, planned = frames.runs_at_lengths, planned_runs(plan)
+    verdicts = [verdict for each in plan.study.expect for verdict in _judged(each, runs, planned)]
     return JudgedStudy(plan, frames, verdicts)
 
 

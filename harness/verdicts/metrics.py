@@ -10,7 +10,8 @@ Read whenever a study is read: pandas and scipy are imported where something is 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -19,6 +20,7 @@ from harness.errors import HarnessError
 from harness.schema import Column
 from harness.store.columns import RUNS
 from harness.study import labels
+from harness.study.at_length import QUANTITIES, at_length
 from harness.study.plugins import Group
 
 if TYPE_CHECKING:
@@ -159,6 +161,48 @@ def _interquartile(per_seed: pd.Series[float], runs: pd.DataFrame, generator: np
 
     values = per_seed.to_numpy()
     return Measured(iqm(values), *iqm_interval(values, generator), len(runs), len(values))
+
+
+def accuracies_at_length(rows: pd.DataFrame) -> pd.Series[float]:
+    """The accuracy of each seed at one length.
+
+    A run without a network counts at chance, and so does one whose network is finite at the length of its training and
+    not at this one: what argmax makes of NaNs is no accuracy.
+
+    Args:
+        rows: of the table of evaluations, all of one length, with the columns of their runs.
+    """
+    import numpy as np
+
+    accuracy, loss, chance = (rows[name].astype("float64") for name in ("accuracy", "loss", "chance"))
+    overflowed = accuracy.notna() & ~np.isfinite(loss)
+    return seed_means(accuracy.mask(lost(rows) | overflowed, chance), rows["seed"])
+
+
+def measured_at_length(rows: pd.DataFrame, generator: np.random.Generator) -> Measured:
+    """Interquartile mean of the accuracy at one length, and its interval; `accuracies_at_length` has the arguments."""
+    return _interquartile(accuracies_at_length(rows), rows, generator)
+
+
+def accuracy_at_length(length: int | str) -> Metric:
+    """The metric of the accuracy at one length of `evaluation.lengths`; in its description the length may be "T"."""
+
+    def rows(runs: pd.DataFrame) -> pd.DataFrame:
+        columns = {name: at_length(name, length) for name in QUANTITIES}
+        known = {name: runs[column] if column in runs.columns else math.nan for name, column in columns.items()}
+        return runs.assign(**known)
+
+    return Metric(
+        at_length("accuracy", length),
+        f"accuracy at length {length}",
+        f"accuracy on sequences of length {length}, one of evaluation.lengths (chance at that length for a run that "
+        f"diverged, or whose loss there is not finite); {IQM}; {COMPLETE}",
+        lambda runs, generator: measured_at_length(rows(runs), generator),
+        lambda runs: accuracies_at_length(rows(runs)),
+        FINAL_ACCURACY.decimals,
+        better=1,
+        unit=FINAL_ACCURACY.unit,
+    )
 
 
 def _losses(runs: pd.DataFrame) -> pd.Series[float]:
@@ -307,7 +351,10 @@ METRICS: Mapping[str, Metric] = {
         *(of_column(column) for column in RUNS.columns if column.metric is not None),
     )
 }
-PLUGINS = Group("harness.metrics", "expect.metric", Metric, METRICS)
+# Metrics that differ in a whole number, which stands in brackets: accuracy_at_length(200).
+WITH_NUMBER: Mapping[str, Callable[[int | str], Metric]] = {"accuracy_at_length": accuracy_at_length}
+NUMBER = re.compile(r"[1-9]\d{0,17}", re.ASCII)
+PLUGINS = Group("harness.metrics", "expect.metric", Metric, METRICS, tuple(WITH_NUMBER))
 
 
 @cache
@@ -315,6 +362,20 @@ def metric_named(name: str) -> Metric:
     """A metric by its name, built in or brought by an installed package.
 
     Raises:
-        HarnessError: there is none of that name, or it cannot be loaded.
+        HarnessError: there is none of that name, it cannot be loaded, or it lacks its number.
     """
-    return PLUGINS.named(name)
+    word, number = parts(name)
+    if word not in WITH_NUMBER:
+        return PLUGINS.named(name)
+    if number is None:
+        raise HarnessError(f"metric '{name}' is that of one length, which stands in brackets: {word}(200)")
+    return WITH_NUMBER[word](number)
+
+
+def parts(name: str) -> tuple[str, int | None]:
+    """A metric's name without its number, and the number: ("accuracy_at_length", 200); None where it has none."""
+    word, bracket, rest = name.partition("(")
+    if not bracket:
+        return name, None
+    digits = rest.removesuffix(")")
+    return word, int(digits) if rest.endswith(")") and NUMBER.fullmatch(digits) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,11 @@ import pandas as pd
 
 from harness.errors import HarnessError
 from harness.schema import MACHINE
+from harness.statistics.frames import with_lengths
+from harness.store import baseline
 from harness.store.columns import RUNS
 from harness.study import labels
+from harness.study.at_length import is_at_length
 from harness.study.matching import Value, canonical
 from harness.verdicts.metrics import finished
 
@@ -48,6 +52,16 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.first)
+
+
+def comparable_runs(folder: Path) -> pd.DataFrame:
+    """The runs of a results folder or of a baseline, with their accuracies at other lengths as columns.
+
+    Raises:
+        ResultsError: there are none, or they cannot be read.
+    """
+    runs, evaluations = baseline.read(folder).to_pandas(), baseline.read_evaluations(folder)
+    return runs if evaluations is None else with_lengths(runs, evaluations.to_pandas())
 
 
 def pair(first: pd.DataFrame, second: pd.DataFrame) -> Pairs:
@@ -101,7 +115,8 @@ def label(point: Mapping[str, Value]) -> str:
 
 
 def _settings(runs: pd.DataFrame) -> list[str]:
-    return [str(name) for name in runs.columns if name not in MEASUREMENTS and name != "seed"]
+    names = [str(name) for name in runs.columns if name not in MEASUREMENTS and name != "seed"]
+    return [name for name in names if not is_at_length(name)]
 
 
 def _rows(name: str, runs: pd.DataFrame, columns: Sequence[str]) -> dict[Key, int]:
@@ -149,9 +164,10 @@ def _some(name: str, values: set[Value]) -> str:
 
 def _same(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
     """Rows in which a measurement is the same, bit for bit, for each measurement that both tables have."""
+    names = [*COMPARED, *filter(is_at_length, map(str, a.columns))]
     return {
         name: ((a[name] == b[name]) | (a[name].isna() & b[name].isna())).to_numpy(dtype=bool)
-        for name in COMPARED
+        for name in names
         if name in a.columns and name in b.columns
     }
 

@@ -27,6 +27,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "heatmap": {"col": "sequence_length", "row": "cell"},
     "phase": {},
     "score": {},
+    "generalisation": {},
     "examples": {},
     "codes": {},
 }
@@ -37,6 +38,8 @@ ELSEWHERE = {
     "switch_error",
     "panels",
     "profile",
+    "parameters",
+    "units",
 }  # drawn from tables of their own, with tests of their own
 
 
@@ -91,6 +94,7 @@ DIVERGED = diverged(simulate([point("rnn", 20, 1.0), point("rnn", 50, 1.0)]))
         ("heatmap", ["rnn, T = 20"], ["rnn, T = 20", "lstm, T = 20", "lstm, T = 50"], ["rnn, T = 20", "rnn, T = 50"]),
         ("phase", ["cell = rnn"], ["cell = rnn", "cell = lstm"], ["cell = rnn"]),
         ("score", [""], [""], [""]),
+        ("generalisation", [""], [""], [""]),
         ("examples", [""], [""], [""]),
         ("codes", ["month", "weekday"], ["month", "weekday"], ["month", "weekday"]),
     ],

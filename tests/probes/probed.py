@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from networks import Parameters, stacked
+from networks import Parameters, leaves, stacked
 from torch import Tensor
 
 from harness.cells import CELLS
 from harness.experiments.training.batches import draw
 from harness.models import MODELS
 from harness.models.model import Model
+from harness.probes.contract import Update
 from harness.probes.profiles import profiles_of
-from harness.probes.trajectory import Trajectory, trajectories
+from harness.probes.trajectory import Trajectory, each_replica, trajectories
+from harness.schema import Profile
 from harness.tasks import TASKS
 
 
@@ -42,10 +44,29 @@ def probed(
     probe: str, model: Model, parameters: Mapping[str, Tensor], data: tuple[Tensor, Tensor], state: Any = None
 ) -> list[dict[str, tuple[Any, Any]]]:
     """For each replica: quantity → (at, measured), as arrays."""
-    return [
-        {row.quantity: (row.at, row.measured) for row in rows}
-        for rows in profiles_of([probe], model, parameters, data, state)
-    ]
+    replicas = profiles(probe, model, parameters, data, state)
+    return [{row.quantity: (row.at, row.measured) for row in rows} for rows in replicas]
+
+
+def profiles(
+    probe: str, model: Model, parameters: Mapping[str, Tensor], data: tuple[Tensor, Tensor], state: Any = None
+) -> list[list[Profile]]:
+    """The profiles of each replica, as training has them measured."""
+    return profiles_of([probe], model, parameters, data, state, lambda: update(model, parameters, data, state))
+
+
+def update(
+    model: Model, parameters: Mapping[str, Tensor], data: tuple[Tensor, Tensor], state: Any = None, rate: float = 0.1
+) -> Update:
+    """The first update by gradient descent in float64: Δp = −rate · ∂L/∂p."""
+    gradients: dict[str, list[Tensor]] = {name: [] for name in parameters}
+    for own, (inputs, targets), before in each_replica(parameters, data, state):
+        trained = leaves(own)
+        model.losses(model.outputs(trained, inputs, targets, before)[0], targets).sum().backward()
+        for name, p in trained.items():
+            gradients[name].append(torch.zeros_like(p) if p.grad is None else p.grad)
+    stacks = {name: torch.cat(replicas) for name, replicas in gradients.items()}
+    return Update(0, stacks, {name: -rate * gradient for name, gradient in stacks.items()})
 
 
 def trajectory(model: Model, parameters: Parameters, data: tuple[Tensor, Tensor]) -> Trajectory:

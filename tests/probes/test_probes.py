@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import torch
 from networks import normal
-from probed import batch, network, probed
+from probed import batch, network, probed, profiles
 from study_texts import study_text
 from torch import Tensor
 
 from harness.cells import CELLS
 from harness.errors import StudyError
 from harness.probes import PROBES
-from harness.probes.profiles import profiles_of
 from harness.registry import read
 from harness.schema import PROFILES
 
@@ -72,7 +71,7 @@ def test_measurements_are_in_float64_whatever_the_type_of_training(probe: str, d
 @pytest.mark.parametrize("probe", PROBES)
 def test_rows_fit_the_table_and_quantities_are_documented(probe: str) -> None:
     model, parameters = network("lstm", task_sequence_length=6, hidden_size=3)
-    [rows] = profiles_of([probe], model, parameters, batch(model, 3), None)
+    [rows] = profiles(probe, model, parameters, batch(model, 3))
     columns = {column.name for column in PROFILES.columns} - {"run_id"}
     text = PAGE.read_text()
     for row in [profile.row(0) for profile in rows]:
@@ -83,6 +82,10 @@ def test_rows_fit_the_table_and_quantities_are_documented(probe: str) -> None:
             quantity = quantity.removesuffix("_h_path").removesuffix("_c_path")
         if probe == "saturation":
             quantity = f"{quantity.rpartition('_')[0]}_·"
+        if probe == "parameter_gradients":
+            quantity = f"{quantity.partition(' of ')[0]} of ·"
+        if probe == "unit_gradients":
+            quantity = f"{quantity.rpartition(' ')[0]} ·"
         assert f"`{quantity}`" in text
 
 

@@ -166,6 +166,36 @@ def test_a_step_that_does_more_than_its_operations_is_refused_with_a_reason(kind
     assert REFUSED[kind] in (untraceable(kind(cell="own", hidden_size=5)) or "")
 
 
+class Ends(Base):
+    def f(self, x, h, q, parameters):
+        raise SystemExit(0)
+
+
+class WithoutTextError(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+class RaisesWithoutText(Base):
+    def f(self, x, h, q, parameters):
+        raise WithoutTextError
+
+
+class RaisesControls(Base):
+    def f(self, x, h, q, parameters):
+        raise ValueError("a\x1b[2Jb\udcff")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(Ends, "SystemExit"), (RaisesWithoutText, "WithoutTextError"), (RaisesControls, "ValueError")]
+)
+def test_what_a_step_raises_is_a_reason_that_can_be_printed(kind: type[Cell], name: str) -> None:
+    """A plan and a sweep ask before any run: a plug-in that exits there would end them as if all were done."""
+    reason = untraceable(kind(cell="own", hidden_size=5)) or ""
+    assert name in reason
+    assert reason.isprintable()
+
+
 @pytest.mark.parametrize("kind", [kind for kind in REFUSED if kind not in (Drawn, Counting)])
 def test_and_gives_the_numbers_of_its_steps(kind: type[Cell]) -> None:
     p = problem(kind(cell="own", hidden_size=5), T=4, R=2, B=3, D=2, loss="every")

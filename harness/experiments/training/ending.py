@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.experiments.setup import Setup
 from harness.experiments.training.arithmetic import arithmetic
-from harness.experiments.training.evaluation import loss_and_accuracy, trained_recurrent_names
+from harness.experiments.training.evaluation import at_lengths, loss_and_accuracy, trained_recurrent_names
 from harness.experiments.training.replicas import Replicas
 from harness.experiments.training.settings import Recording, TrainingSections
 from harness.experiments.training.trace import Trace
@@ -27,11 +27,13 @@ def final_record(
     update: int,
     diverged: bool,
     record: Recording,
+    lengths: Sequence[int],
     setup: Setup,
 ) -> Record:
     """The record of replica i, which ends after `update` updates.
 
-    Its final accuracy is that of the parameters before the update at which it diverged: the last finite ones.
+    Its final accuracy, and that at each of `lengths`, is that of the parameters before the update at which it diverged:
+    the last finite ones.
     """
     alone = Replicas({name: p[i : i + 1] for name, p in replicas.parameters.items()}, replicas.optimizer)
     task, seed, training = model.task, trace.run.seed, trace.run.sections.typed(TrainingSections).training
@@ -77,6 +79,7 @@ def final_record(
     if record.states and task.switch_keys:
         row["switch_score"] = best_switch(tables["states"], task.switch_keys)
     tables |= {"profiles": trace.profiles} if record.probes else {}
+    tables |= {"evaluations": at_lengths(model, alone, seed, lengths, training, setup.device)} if lengths else {}
     return Record(trace.run.run_id, row, {"curves": trace.curves, "gradients": trace.gradients, **tables})
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,8 @@ from harness.experiments.training.batches import draw
 from harness.experiments.training.replicas import Replicas
 from harness.experiments.training.settings import Training, TrainingSections
 from harness.experiments.training.trace import Trace
-from harness.models.model import Model
-from harness.tasks.task import Part
+from harness.models.model import AT_ONCE, Model
+from harness.tasks.task import Part, Task
 
 
 def loss_and_accuracy(
@@ -46,6 +47,49 @@ def loss_and_accuracy(
     with arithmetic(training, device):
         losses, accuracies = model.judge(replicas.parameters, inputs, targets)
     return list(zip(losses.tolist(), accuracies.tolist(), strict=True))
+
+
+def at_lengths(
+    model: Model, alone: Replicas, seed: int, lengths: Sequence[int], training: Training, device: str
+) -> list[dict[str, float | int | None]]:
+    """Rows of the table of evaluations: how one replica does at other lengths of its task.
+
+    Each length is judged on `final_sequences` sequences of a stream of its own: neither that of training nor that of
+    the final accuracy, nor another length's.
+
+    Args:
+        model: of the replica.
+        alone: the replica (R = 1).
+        seed: of its data.
+        lengths: values of the task's own setting, `Task.length_setting`.
+        training: in whose arithmetic.
+        device: torch device.
+    """
+    rows: list[dict[str, float | int | None]] = []
+    for length in lengths:
+        task = model.task.at_length(length)
+        with arithmetic(training, device):
+            losses, accuracies = replace(model, task=task).judge_parts(
+                alone.parameters, parts_at_length(task, seed, length, device)
+            )
+        rows.append({
+            "length": length, "trained_length": model.task.trained_length, "sequences": task.final_sequences,
+            "accuracy": accuracies.item(), "loss": losses.item(), "chance": task.chance,
+            "memoryless_loss": task.memoryless_loss,
+        })  # fmt: skip
+    return rows
+
+
+def parts_at_length(task: Task, seed: int, length: int, device: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """The sequences on which a length is judged, drawn a part at a time: whole, a long batch would fill the memory.
+
+    Args:
+        task: at that length.
+        length: part k of it is draw length·2³² + k of the stream "length", so that no two lengths share a draw.
+    """
+    for part, first in enumerate(range(0, task.final_sequences, AT_ONCE)):
+        size = min(AT_ONCE, task.final_sequences - first)
+        yield draw(task, [seed], "length", length * 2**32 + part, size, device)
 
 
 def evaluate(

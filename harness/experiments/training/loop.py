@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -76,7 +77,8 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
                 backward_pass(batches, replicas, batch, recorder := AdjointRecorder(), masks)
             if recorder is not None:
                 rows = adjoint_rows(model, replicas.parameters, batch, batches.state, recorder, record.precision, masks)
-                profiles = profiles_of(record.probes, model, replicas.parameters, batch, batches.state)
+                coming = partial(replicas.update, update, norms, training, rate(update))
+                profiles = profiles_of(record.probes, model, replicas.parameters, batch, batches.state, coming)
                 # Outside the schedule only those that end are recorded; measured are all, since they share one pass.
                 for trace, layers, profile, end in zip(traces, rows, profiles, ends, strict=True):
                     if end or update in schedule:
@@ -86,7 +88,8 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
 
         # Runs that have ended leave before the step: their final parameters are those that were just recorded.
         for i in [i for i, end in enumerate(ends) if end]:
-            yield final_record(model, replicas, traces[i], i, update, bool(diverged[i]), record, setup)
+            lengths = shared.evaluation.lengths
+            yield final_record(model, replicas, traces[i], i, update, bool(diverged[i]), record, lengths, setup)
         if any(ends):
             remaining = [i for i, end in enumerate(ends) if not end]
             traces = [traces[i] for i in remaining]
@@ -98,11 +101,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
 
         # Clipping comes after the backward pass and after the record: what is recorded is the gradient itself.
         with timed(traces):
-            if training.clip_norm is not None:
-                replicas.clip(norms, training.clip_norm)
-            if training.clip_value is not None:
-                replicas.clip_value(training.clip_value)
-            replicas.optimizer.step(rate(update))
+            replicas.step(norms, training, rate(update))
         if checkpoints:
             checkpoints.now_and_then(update + 1, replicas, batches, traces)
         setup.tick((update + 1) / (training.max_updates + 1), len(traces))

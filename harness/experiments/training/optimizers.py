@@ -7,6 +7,7 @@ torch._dynamo, which takes a second in every process that trains.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from importlib import import_module
 from typing import Any
 
@@ -91,6 +92,15 @@ class Optimizer:
             name: torch.tensor(first.get(name, 0.0)) if name in SCALARS else torch.full_like(p, first.get(name, 0.0))
             for name in self._remembers
         }
+
+    def twin(self, parameters: Mapping[Tensor, Tensor]) -> Optimizer:
+        """The same optimizer at the same point, with memory of its own, over others in the place of its parameters."""
+        other = copy(self)
+        other.parameters = [parameters[p] for p in self.parameters]
+        other.state = {
+            parameters[p]: {name: value.clone() for name, value in state.items()} for p, state in self.state.items()
+        }
+        return other
 
     def zero_grad(self) -> None:
         """Forget all gradients."""

@@ -15,6 +15,7 @@ from harness.cells.cell import Cell, State
 from harness.cells.layers import recurrent_names
 from harness.models.model import Model, Parameters
 from harness.recurrence.drive import drive
+from harness.recurrence.products import products
 from harness.recurrence.scan import scan
 from harness.rng import generator
 
@@ -110,7 +111,7 @@ def omega_gradient(W: Tensor, slopes: Tensor, adjoint: Tensor) -> tuple[Tensor, 
     if not left:
         return total.sum(1), torch.zeros_like(W)
     pairs = counted.sum(1).clamp(min=1)
-    gradient = torch.cat(left, dim=1).mT @ torch.cat(right, dim=1)
+    gradient = products(torch.cat(left, dim=1).mT, torch.cat(right, dim=1))
     return total.sum(1) / pairs, gradient / pairs.view(-1, 1, 1)
 
 

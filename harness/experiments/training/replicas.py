@@ -13,6 +13,7 @@ from torch import Tensor
 
 from harness.experiments.training.optimizers import Optimizer
 from harness.experiments.training.settings import Training
+from harness.probes.contract import Update
 
 
 @dataclass
@@ -67,6 +68,42 @@ class Replicas:
             if p.grad is not None:
                 p.grad.clamp_(-largest, largest)
 
+    def step(self, norms: Tensor, training: Training, learning_rate: float) -> None:
+        """One update: the gradient clipped, then the optimizer's step.
+
+        Args:
+            norms: of the gradients, (R,).
+            learning_rate: of this update.
+        """
+        if training.clip_norm is not None:
+            self.clip(norms, training.clip_norm)
+        if training.clip_value is not None:
+            self.clip_value(training.clip_value)
+        self.optimizer.step(learning_rate)
+
+    def copied(self) -> Replicas:
+        """Parameters, gradients and optimizer as they stand, in memory of their own."""
+        copies = {name: p.detach().clone().requires_grad_() for name, p in self.parameters.items()}
+        for name, p in self.parameters.items():
+            copies[name].grad = None if p.grad is None else p.grad.clone()
+        return Replicas(copies, self.optimizer.twin({p: copies[name] for name, p in self.parameters.items()}))
+
+    def update(self, number: int, norms: Tensor, training: Training, learning_rate: float) -> Update:
+        """The next update, for probes: made on a copy, so that it is that of `step` to the bit and changes nothing.
+
+        Args:
+            number: updates made before.
+            norms: of the gradients, (R,).
+            learning_rate: of this update.
+        """
+        after = self.copied()
+        after.step(norms, training, learning_rate)
+        return Update(
+            number,
+            {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in self.parameters.items()},
+            {name: _exact(after.parameters[name]) - _exact(p) for name, p in self.parameters.items()},
+        )
+
     def standing(self, i: int) -> dict[str, npt.NDArray[Any]]:
         """Parameters and optimizer state of one replica."""
         arrays = {}
@@ -118,3 +155,8 @@ class Replicas:
             own = self.optimizer.parameters
             own[[p is old for p in own].index(True)] = new
             self.parameters[name] = new
+
+
+def _exact(p: Tensor) -> Tensor:
+    """In float64 on the CPU, where differences of float32 do not round."""
+    return p.detach().cpu().double()

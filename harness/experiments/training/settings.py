@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from harness.cells.cell import Cell
 from harness.experiments.training.optimizer_keywords import OPTIMIZER
 from harness.experiments.training.schedules import SCHEDULE
 from harness.study.keywords import Named
-from harness.study.section import Section, Sections, Unbounded, setting
+from harness.study.section import Section, Sections, Unbounded, setting, wrong
 from harness.tasks.task import Task
 
 
@@ -105,6 +105,17 @@ class Training(Section):
         return any(weight is not None for weight in (self.omega, self.flossing, self.orthogonal))
 
 
+def _each_once(lengths: tuple[int, ...]) -> tuple[int, ...]:
+    """Lengths in ascending order, so that the order in which they are written makes no other run."""
+    twice = sorted({length for length in lengths if lengths.count(length) > 1})
+    if twice:
+        raise wrong("lengths", f"names {', '.join(map(str, twice))} twice")
+    return tuple(sorted(lengths))
+
+
+Lengths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False), AfterValidator(_each_once)]
+
+
 class Evaluation(Section):
     """When and on how much fresh data a run is judged (`evaluation:`)."""
 
@@ -117,6 +128,14 @@ class Evaluation(Section):
     )
     sequences: int = setting(
         512, "fresh sequences per evaluation", unit="sequences", column="evaluation_sequences", ge=1
+    )
+    lengths: Lengths = setting(
+        (),
+        "lengths at which the network is judged once more at the end of a run: values of the task's own setting "
+        "(sequence_length, delay, series_length)",
+        unit="steps",
+        column="evaluation_lengths",
+        takes_list=True,
     )
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import floor, log
+
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from harness.cells.cell import Cell
 from harness.cells.rnn import RNN
 from harness.cells.sizes import matched_width
 from harness.experiments.training.schedules import check_schedule
 from harness.experiments.training.settings import Recording, Training, TrainingSections
+from harness.study.grid import explain
 from harness.study.section import wrong
+from harness.tasks import TASKS
 from harness.tasks.task import Task
 
-OF_LAYERS = frozenset({"parameter_gradients"})  # probes that measure networks of several layers
+OF_LAYERS = frozenset({"parameter_gradients", "unit_gradients"})  # probes that measure networks of several layers
 LUCK = 0.05  # that guessing passes an evaluation, at most
 
 
@@ -27,6 +33,7 @@ def complete(sections: TrainingSections) -> TrainingSections:
     task.check_batches(training.batch_size, evaluation.sequences, evaluation.every, training.max_updates)
     check_evaluation(sections.evaluation.sequences, task)
     check_learning_rate(training)
+    check_lengths(sections.evaluation.lengths, task)
     check_truncation(training, task)
     check_recording(sections.record, training, task)
     check_start(cell, task)
@@ -70,6 +77,31 @@ def check_learning_rate(training: Training) -> None:
         raise wrong("training.schedule", "has no meaning with rprop, which takes the learning rate for its first step")
 
 
+def check_lengths(lengths: Sequence[int], task: Task) -> None:
+    """Refuse lengths that this task does not have, or at which the trained network could not be used."""
+    for length in lengths:
+        try:
+            other = task.at_length(length)
+        except NotImplementedError:
+            able = ", ".join(sorted(name for name, kind in TASKS.items() if kind.length_setting))
+            raise wrong(
+                "evaluation.lengths", f"'{task.name}' cannot be judged at other lengths; these tasks can: {able}"
+            ) from None
+        except ValidationError as error:
+            reasons = "; ".join(f"task.{key}: {reason}" for key, reason in explain(error, type(task)))
+            raise wrong("evaluation.lengths", f"at {length}, {reasons}") from None
+        except PydanticCustomError as error:
+            context = error.context or {}
+            raise wrong("evaluation.lengths", f"task.{context.get('key')}: {context.get('message')}") from None
+        for name in ("input_size", "output_size", "answers"):
+            own, changed = getattr(task, name), getattr(other, name)
+            if own != changed:
+                raise wrong(
+                    "evaluation.lengths",
+                    f"at {length}, '{task.name}' has {name} {changed}; the network is trained for {own}",
+                )
+
+
 def check_truncation(training: Training, task: Task) -> None:
     """Refuse a window or a stride that this task has no use for."""
     if training.bptt_stride is not None and not task.carried:
@@ -95,8 +127,11 @@ def check_recording(record: Recording, training: Training, task: Task) -> None:
         raise wrong("record.states", f"'{task.name}' has no input sequence to keep states along")
     if len(set(record.probes)) < len(record.probes):
         raise wrong("record.probes", "names a probe twice")
-    if record.probes and task.decodes:
-        raise wrong("record.probes", f"probes follow one recurrence from input to loss; '{task.name}' has a decoder")
+    if task.decodes and set(record.probes) - {"parameter_gradients"}:
+        raise wrong(
+            "record.probes",
+            f"probes follow one recurrence from input to loss, parameter_gradients apart; '{task.name}' has a decoder",
+        )
     if "truncation_bias" in record.probes and task.shape == "sequence_to_sequence":
         if not task.carried:
             raise wrong("record.probes", f"truncation_bias is about bptt_window, which '{task.name}' has no use for")
@@ -132,6 +167,8 @@ def check_layers(sections: TrainingSections) -> None:
         if probe not in OF_LAYERS:
             known = ", ".join(sorted(OF_LAYERS))
             raise wrong("record.probes", f"'{probe}' follows one recurrence; of several layers: {known}")
+    if "unit_gradients" in record.probes and cell.dropout:
+        raise wrong("record.probes", "unit_gradients goes through the network without dropout, which training has")
 
 
 def check_start(cell: Cell, task: Task) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.cells.cell import Cell, State
+from harness.errors.guarding import Missing, attempt
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.compiler.kernel import CompiledCell
 from harness.recurrence.compiler.layout import Shapes
@@ -41,19 +42,26 @@ def _example(cell: Cell, D: int) -> Mapping[str, Tensor]:
 
 @lru_cache(maxsize=256)
 def untraceable(cell: Cell, D: int = 2) -> str | None:
-    """Why a cell cannot be compiled on rows of D numbers; None if it can."""
+    """Why a cell cannot be compiled on rows of D numbers; None if it can.
+
+    Whatever its equations raise is a reason: where the torch loop can compute them it does, and where it cannot, the
+    run fails with the place.
+    """
+    checked = attempt(lambda: _obstacle(cell, D))
+    return checked.reason if isinstance(checked, Missing) else checked.value
+
+
+def _obstacle(cell: Cell, D: int) -> str | None:
+    used = _example(cell, D)
     try:
-        used = _example(cell, D)
         for exact in (False, True):
             step = trace(cell, used, exact=exact)
             program = derive(step)
-        if "c" in cell.states and program.lag[cell.states.index("c")]:
-            return "a cell state c that is an earlier h"
-        return contradiction(cell, used, step)
-    except Untraceable as reason:
-        return str(reason)
-    except Exception as error:  # where the torch loop can compute it, it does; where not, it says so with its place
-        return f"{type(error).__name__}: {error}"
+    except Untraceable as obstacle:
+        return str(obstacle)
+    if "c" in cell.states and program.lag[cell.states.index("c")]:
+        return "a cell state c that is an earlier h"
+    return contradiction(cell, used, step)
 
 
 def run(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.errors.guarding import reason
 from harness.recurrence.compiler.graph import Graph, Node, ordered
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def trace(cell: Cell, parameters: Mapping[str, Tensor], *, exact: bool) -> Trace
     except Untraceable:
         raise
     except Exception as error:  # whatever a stand-in cannot do, a tensor may
-        raise Untraceable(f"{type(error).__name__}: {error}") from error
+        raise Untraceable(reason(error)) from error
     blocks: list[tuple[Node, ...]] = [
         part.blocks if isinstance(part, Block) and not part.is_narrow else () for part in new
     ]

@@ -43,11 +43,11 @@ def contradiction(cell: Cell, parameters: Mapping[str, Tensor], step: TracedStep
         return torch.randn(*shape, generator=random, dtype=torch.float64)
 
     H, gates = cell.hidden_size, parameters["U"].shape[1] + given_blocks(cell) * cell.hidden_size
+    used = {
+        name: torch.cat([value.detach().double(), normal(REPLICAS - 1, *value.shape[1:])])
+        for name, value in parameters.items()
+    }
     for scale in SCALES:
-        used = {
-            name: torch.cat([value.detach().double(), normal(REPLICAS - 1, *value.shape[1:])])
-            for name, value in parameters.items()
-        }
         state = [scale * normal(REPLICAS, SEQUENCES, H) for _ in cell.states]
         z = scale * normal(REPLICAS, SEQUENCES, gates)
         weights = [normal(REPLICAS, SEQUENCES, H) for _ in cell.states]

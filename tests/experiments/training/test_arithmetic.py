@@ -21,7 +21,8 @@ from harness.experiments.training.checkpoint import Checkpointing
 from harness.experiments.training.loop import train
 from harness.experiments.training.settings import Training
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.scan import drive, scan
+from harness.recurrence.drive import drive
+from harness.recurrence.scan import scan
 from harness.schema import Record
 from harness.store.checkpoints import Checkpoints
 from harness.study.plan import Run

@@ -125,6 +125,21 @@ def test_a_carried_state_is_resumed_too_also_where_a_series_ends(plan_of, store,
     assert digits(runs, store=store) == digits(runs)
 
 
+@pytest.mark.parametrize("update", [5, 11])
+def test_a_resumed_run_is_judged_at_other_lengths_as_the_uninterrupted_run_is(plan_of, store, update) -> None:
+    text = study_text(
+        model={"cell": "lstm", "hidden_size": 7},
+        training=TRAINING,
+        evaluation={"every": 4, "sequences": 20, "lengths": [12, 30]},
+        seeds=[3, 11],
+    )
+    runs = plan_of(text).runs
+    stop(runs, store, update)
+    resumed = [record.rows["evaluations"] for record in train(runs, Setup("compiled", checkpoints=store))]
+    assert resumed == [record.rows["evaluations"] for record in train(runs, Setup("compiled"))]
+    assert [[row["length"] for row in rows] for rows in resumed] == [[12, 30]] * 2
+
+
 def test_a_resumed_run_does_not_repeat_the_updates_before_its_checkpoint(runs_of, store) -> None:
     runs = runs_of()
     stop(runs, store, 7)

@@ -34,7 +34,7 @@ claim: b.
 task: {task}
 model: {{cell: {cell}, hidden_size: 4}}
 training: {{max_updates: 2, batch_size: 3{training}}}
-evaluation: {{every: 1, sequences: 4}}
+evaluation: {{every: 1, sequences: 4, lengths: [{lengths}]}}
 record: {{probes: [{probes}]}}
 """
 KINDS = {
@@ -46,9 +46,10 @@ KINDS = {
 }
 
 
-def refusal(study_file, kind: str, training: str = "", probes: str = "", cell: str = "rnn") -> str:
+def refusal(study_file, kind: str, training: str = "", probes: str = "", cell: str = "rnn", lengths: str = "") -> str:
     """What a study of one kind of task is refused for; nothing if it is planned."""
-    text = TINY.format(task=KINDS[kind], cell=cell, training=training and f", {training}", probes=probes)
+    training = training and f", {training}"
+    text = TINY.format(task=KINDS[kind], cell=cell, training=training, probes=probes, lengths=lengths)
     try:
         plan(read(study_file(text)))
     except StudyError as error:
@@ -85,6 +86,10 @@ REFUSED = {
         "carried": "record.probes: truncation_bias cuts a chunk",
         **dict.fromkeys(KINDS.keys() - {"carried"}, "training.bptt_stride: has a"),
     },
+    ("", "parameter_gradients"): {},
+    ("", "parameter_gradients, unit_gradients"): dict.fromkeys(
+        ("decoder", "encoder and decoder"), "record.probes: probes follow one recurrence"
+    ),
     ("", "path_decay"): dict.fromkeys(("decoder", "encoder and decoder"), "record.probes: probes follow"),
 }
 
@@ -95,6 +100,12 @@ def test_a_setting_is_defined_for_a_kind_of_task_or_refused(study_file, settings
     expected = REFUSED[settings].get(kind)
     answer = refusal(study_file, kind, *settings)
     assert answer.startswith(expected) if expected else answer == ""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_is_judged_at_other_lengths_of_its_task_where_there_are_any(study_file, kind: str) -> None:
+    answer = refusal(study_file, kind, lengths="20, 40")
+    assert answer.startswith("evaluation.lengths: 'd") if "decoder" in kind else answer == ""
 
 
 def test_every_shape_of_task_is_among_the_kinds() -> None:

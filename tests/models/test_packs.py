@@ -1,0 +1,141 @@
+"""A run's rows are the same bits alone and in any pack: recurrence, readout, loss, penalties, updates and records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from pinned_runs import SIZES, TASKS
+
+from harness.experiments.setup import Setup
+from harness.experiments.training.loop import train
+from harness.models.affine import affine
+from harness.models.readout import losses
+from harness.recurrence.products import products
+from harness.registry import load_registry
+from harness.study.plan import Run, plan
+from harness.study.validation import understand
+from harness.study.yaml_document import parse
+from harness.tasks.task import UNSCORED, Readout
+
+Records = dict[str, tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]]
+SMALL = {  # windows and sizes where a task's own are large
+    "characters": "bptt_window: 10, batch_size: 8", "echo, draw: lecture": "bptt_window: 10, batch_size: 5",
+    "echo, lag: 2, series_length: 12": "bptt_window: 6, bptt_stride: 3",
+    "temporal_order, level: easy, draw: lecture": "batch_size: 32",
+}  # fmt: skip
+COMPILED = ("characters", "dates", "digit_names", "echo, draw", "pixels", "programs", "temporal_order, level")  # long
+
+
+def runs(task: str, model: str = "cell: rnn, hidden_size: 20", training: str = "", sequences: int = 32) -> list[Run]:
+    """Four replicas of a pack."""
+    every, updates = (31, 31) if "easy, draw: lecture" in task else (2, 3)  # a test set after each 31 updates
+    options = ", ".join(
+        filter(None, (f"max_updates: {updates}, stop_when_solved: false, learning_rate: 0.01", training))
+    )
+    text = (
+        f"name: a\nclaim: b.\ntask: {{name: {task}}}\nmodel: {{{model}}}\ntraining: {{{options}}}\nseeds: 4\n"
+        f"evaluation: {{every: {every}, sequences: {sequences}}}\nrecord: {{weights: true, adjoints: {{every: 2}}}}\n"
+    )
+    return plan(understand(parse(text, "a.yaml"), load_names=load_registry)).runs
+
+
+def records(runs: list[Run], engine: str) -> Records:
+    """Every number of each run, timings aside, by run."""
+    kept = {}
+    for record in train(runs, Setup(engine)):
+        run, rows = ({**record.run}, record.rows)
+        for row in (run, *(row for table in rows.values() for row in table)):
+            row.pop("seconds", None)
+        kept[record.run_id] = (run, rows)
+    return kept
+
+
+def same_alone_and_in_packs(runs: list[Run], engine: str) -> None:
+    packs = [records(runs[:R], engine) for R in (2, 3, 4)]
+    packs.append(records(runs[::-1], engine))
+    for run in runs:
+        [(name, alone)] = records([run], engine).items()
+        assert {"curves", "gradients", "weights"} <= set(alone[1])
+        for pack in packs:
+            if name in pack:
+                assert repr(pack[name]) == repr(alone)
+
+
+@pytest.mark.parametrize("task", [f"{name}, {setting}".rstrip(", ") for name in TASKS for setting in TASKS[name]])
+def test_runs_of_every_task(task: str) -> None:
+    sequences = SIZES[f"name: {task}"][1] if f"name: {task}" in SIZES else 32
+    for engine in ("compiled",) if task.startswith(COMPILED) else ("compiled", "torch"):
+        same_alone_and_in_packs(runs(task, training=SMALL.get(task, ""), sequences=sequences), engine)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "torch"])
+@pytest.mark.parametrize(
+    "option", ["omega: 0.5", "orthogonal: 0.5", "flossing: 0.5", "clip_norm: 0.1", "optimizer: adam"]
+)
+@pytest.mark.parametrize("hidden_size", [1, 7])
+def test_runs_with_every_option_that_computes(engine: str, option: str, hidden_size: int) -> None:
+    order = "temporal_order, sequence_length: 12"
+    same_alone_and_in_packs(runs(order, f"cell: rnn, hidden_size: {hidden_size}", option), engine)
+
+
+@pytest.mark.parametrize("kind", ["classes", "bits", "numbers"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("T", "B"), [(1, 1), (10, 5), (13, 11), (200, 20)])
+def test_losses_and_their_gradients(kind: Readout, dtype: torch.dtype, T: int, B: int) -> None:
+    torch.manual_seed(B)
+    R, C = 5, 31 if kind == "classes" else 1
+    outputs, targets = torch.randn(T, R, B, C, dtype=dtype) * 3, torch.randint(2, (T, R, B))
+    unscored = torch.rand(T, R, B) < 0.3
+    targets = torch.where(unscored, torch.nan, targets) if kind == "numbers" else targets.where(~unscored, UNSCORED)
+
+    def answers(first: int, last: int) -> tuple[torch.Tensor, torch.Tensor]:
+        own = outputs[:, first:last].clone().requires_grad_()
+        loss = losses(kind, own, targets[:, first:last])
+        return loss.detach(), torch.autograd.grad(loss.sum(), own)[0].movedim(1, 0)
+
+    pack = answers(0, R)
+    for first, last in ((0, 1), (4, 5), (1, 3), (2, 5)):
+        for ours, theirs in zip(answers(first, last), pack, strict=True):
+            assert torch.equal(ours, theirs[first:last])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("lead", [(), (1,), (7,), (40,)])
+@pytest.mark.parametrize(("B", "inputs", "outputs"), [(1, 1, 1), (10, 64, 1), (20, 1, 31), (64, 33, 4), (20, 128, 10)])
+def test_an_affine_map_and_its_gradients(
+    dtype: torch.dtype, lead: tuple[int, ...], B: int, inputs: int, outputs: int
+) -> None:
+    torch.manual_seed(B)
+    R = 5
+    x, W = torch.randn(*lead, R, B, inputs, dtype=dtype), torch.randn(R, outputs, inputs, dtype=dtype)
+    b, g = torch.randn(R, outputs, dtype=dtype), torch.randn(*lead, R, B, outputs, dtype=dtype)
+
+    def answers(first: int, last: int) -> list[torch.Tensor]:
+        """y, ∂x, ∂W and ∂b, the replica axis first."""
+        own, w, c = (part.clone().requires_grad_() for part in (x[..., first:last, :, :], W[first:last], b[first:last]))
+        y = affine(own, w, c)
+        gradients = torch.autograd.grad(y, (own, w, c), g[..., first:last, :, :])
+        return [y.movedim(-3, 0), gradients[0].movedim(-3, 0), *gradients[1:]]
+
+    pack = answers(0, R)
+    X, G, V = (part.double() for part in (x, g, W))
+    twins = (
+        torch.einsum("...rbi,roi->...rbo", X, V) + b.unsqueeze(1),
+        torch.einsum("...rbo,...rbi->roi", G, X),
+        torch.einsum("...rbo->ro", G),
+    )
+    for ours, twin in zip((pack[0].movedim(0, -3), *pack[2:]), twins, strict=True):
+        error = (ours - twin).abs().max()
+        assert error < 100 * torch.finfo(dtype).eps * twin.abs().max()
+    for first, last in ((0, 1), (4, 5), (1, 3), (2, 5)):
+        for ours, theirs in zip(answers(first, last), pack, strict=True):
+            assert torch.equal(ours, theirs[first:last])
+
+
+def test_a_product_of_one_replica_and_one_column_is_that_of_a_pack() -> None:
+    a, b, start = torch.randn(3, 40, 64), torch.randn(3, 64, 1), torch.randn(3, 1, 1)
+    for r in range(3):
+        assert torch.equal(products(a[r : r + 1], b[r : r + 1])[0], products(a, b)[r])
+        assert torch.equal(products(a[r : r + 1], b[r : r + 1], start[r : r + 1])[0], products(a, b, start)[r])
