@@ -71,7 +71,7 @@ def states_and_gates(model: Model, parameters: Mapping[str, Tensor], inputs: Ten
     parameters = model.cell.parametrize(parameters)
     for z in drive(parameters, inputs):
         a = model.cell.activations(parameters, state, z)
-        state = model.cell.combine(state, a)
+        state = model.cell.expected(state, model.cell.combine(state, a))
         now = {name: part for name, part in zip(model.cell.states, state, strict=True) if name in ("h", "c")}
         for name, value in {**a, **now}.items():
             seen.setdefault(name, []).append(value)

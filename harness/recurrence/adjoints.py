@@ -66,7 +66,8 @@ class AdjointRecorder:
         keys = sorted({(1, False), *(key for recorder in read for key in recorder.others)})
         present = [recorder.present for recorder in read]
         layers = [
-            _joined([recorder.layer(depth, backward=backward) for recorder in read], present) for depth, backward in keys
+            _joined([recorder.layer(depth, backward=backward) for recorder in read], present)
+            for depth, backward in keys
         ]
         replicas = layers[0]["log10_adjoint"].shape[1]
         return [

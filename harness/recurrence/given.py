@@ -74,7 +74,7 @@ def with_given(stack: Stack, T: int, lengths: Tensor | None, zoneout: Sequence[T
             parts = [] if mask is None else [mask]
             if reset is not None:
                 shape = (*reset.shape, direction.cell.hidden_size)
-                dtype = torch.get_default_dtype() if mask is None else mask.dtype
+                dtype = torch.float32 if mask is None else mask.dtype  # 0 and 1 are exact in any
                 parts.insert(0, reset.unsqueeze(-1).to(dtype).expand(shape))
             given.append(torch.cat(parts, -1) if len(parts) > 1 else parts[0])
         layers.append(tuple(own))

@@ -39,7 +39,7 @@ def run(
     x = inputs
     only_last = not every_step and not stack.residual
     for depth, layer in enumerate(stack.layers, start=1):
-        own = []
+        own: list[Trail] = []
         for direction in layer:
             i = len(trails) + len(own)
             used = parameters_of(direction, parameters)

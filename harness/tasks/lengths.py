@@ -65,6 +65,11 @@ class Varying(Task):
             raise wrong("shortest_length", f"is {self.shortest_length}, more than sequence_length, which is {longest}")
         return self
 
+    def at_length(self, length: int) -> Self:
+        """All sequences of that one length."""
+        one = self.model_copy(update={"shortest_length": None}) if self.varies else self
+        return super(Varying, one).at_length(length)
+
     @property
     def varies(self) -> bool:
         return self.shortest_length is not None
@@ -95,7 +100,9 @@ def marked_absent(batch: Batch, *, steps: bool) -> Batch:
     outside = np.flatnonzero((lengths < 1) | (lengths > T))
     if outside.size:
         b = int(outside[0])
-        raise HarnessError(f"sequence {b} of a batch has length {lengths[b]}, expected 1 … {T}: the batch has {T} steps")
+        raise HarnessError(
+            f"sequence {b} of a batch has length {lengths[b]}, expected 1 … {T}: the batch has {T} steps"
+        )
     absent = np.arange(T)[:, None] < T - lengths
     inputs, targets = (_at_end(part, lengths, batch) for part in (batch.inputs, batch.targets if steps else None))
     assert inputs is not None

@@ -105,9 +105,7 @@ class TemporalOrder(Varying):
         short = [T for T in every if not _fits(T, self.symbols)]
         if self.level is None and short:
             shortest = next(T for T in range(1, 100) if all(_fits(t, self.symbols) for t in range(T, T + 20)))
-            raise wrong(
-                "sequence_length", f"{short[0]} is too short for {self.symbols} symbols; at least {shortest}"
-            )
+            raise wrong("sequence_length", f"{short[0]} is too short for {self.symbols} symbols; at least {shortest}")
         return self
 
     @property

@@ -105,7 +105,7 @@ def slope(log10_adjoint: object, *, varies: bool = False) -> float | None:
     """Mean change of log₁₀‖∂L/∂h_t‖ over one step back in time; None for a sequence of one step, or for none.
 
     Args:
-        varies: whether the first steps may be those of no sequence: the mean is then from the first level that there is.
+        varies: whether the first steps may be those of no sequence: the mean is then from the first level there is.
     """
     levels = np.asarray([] if log10_adjoint is None else log10_adjoint)
     if varies and levels.size:

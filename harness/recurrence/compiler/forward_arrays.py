@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from harness.recurrence.adjoints import AdjointRecorder
@@ -55,7 +56,7 @@ class ForwardArrays:
             s.view(self.x, s.D)[...] = given.transpose(1, 0, 2, 3)
         self.given: list[Array] = []
         if call.given is not None:
-            for block in call.given.detach().split(s.H, -1):
+            for block in torch.split(call.given.detach(), s.H, -1):
                 self.given.append(zeros((self.R, self.T, *s.rows(s.H)), k.dtype))
                 s.view(self.given[-1], s.H)[...] = block.numpy().transpose(1, 0, 2, 3)
         sums = sum(node.op == "sum" for node in k.program.saved)

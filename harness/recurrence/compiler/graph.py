@@ -20,9 +20,10 @@ class Node:
     """An operation and its arguments: nodes, and for leaves numbers and names.
 
     The leaves are `const` (value), `state` (part, at t−1), `z` (gate block of U x_t + b_x), `given` (block of what a
-    step is given besides), `vector` (parameter, block), `product` (matrix, block, operand), `accumulator` (index, operands that are not states), `adjoint` (of the
-    state part with that index, what comes from the steps after) and `back` (node: what comes through the matrices that
-    multiply it). `index` is the order in which nodes were made, arguments first.
+    step is given besides), `vector` (parameter, block), `product` (matrix, block, operand), `accumulator` (index,
+    operands that are not states), `adjoint` (of the state part with that index, what comes from the steps after) and
+    `back` (node: what comes through the matrices that multiply it). `index` is the order in which nodes were made,
+    arguments first.
     """
 
     op: str
