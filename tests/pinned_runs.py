@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.cells import CELLS
 from harness.experiments.setup import Setup
 from harness.experiments.training.optimizer_keywords import KEYWORDS as OPTIMIZERS
 from harness.registry import load_registry
@@ -63,6 +64,13 @@ MODELS = {
     "gated_skip": [GATED + ", skip: 3", "init: orthogonal, skip: 3", "init: identity, skip: 3"],
     "window": ["inputs: 3", "match: parameters"],
 }  # fmt: skip
+# Of networks of layers, for every cell; what acts on W h, for those that have one; and for two cells all that there is.
+EVERY_CELL = ["layers: 2, bidirectional: true"]
+NORMALISED = ["normalisation: layer", "normalisation: rms"]
+LAYERED = [
+    "layer_sizes: [5, 3]", "layers: 3, residual: add", "layers: 2, dropout: 0.4",
+    "layers: 2, normalisation: layer, normalised: between", "layers: 2, normalisation: rms, normalised: between",
+]  # fmt: skip
 TASKS = {
     "adding": ["sequence_length: 24, variant: halved", "sequence_length: 24, variant: original", "sequence_length: 10"],
     "characters": [""],
@@ -115,6 +123,10 @@ OTHERS = {
         ),
     ],
     "influence_balancing": ["balancing: {size: 9, positive: 4, longest: 20}"],
+    "depth_time": [
+        "depth: {layers: 3, horizontal: 0.9, vertical: 1.1, hidden_size: 4, sequence_length: 9}",
+        "depth: {init: identity, residual: add, hidden_size: 4, sequence_length: 9}",
+    ],
     "linear_decay": [
         "linear: {spectral_radius: 0.9, hidden_size: 5, longest: 20}",
         "linear: {init: orthogonal, hidden_size: 5, longest: 20}",
@@ -138,7 +150,8 @@ def studies() -> dict[str, str]:
     """The text of every study, by a name that says what is pinned."""
     texts = {}
     for cell, settings in MODELS.items():
-        for setting in ["", *settings]:
+        layered = EVERY_CELL + NORMALISED * CELLS[cell].normalises + LAYERED * (cell in ("rnn", "lstm"))
+        for setting in ["", *settings, *layered]:
             small = "" if "hidden_size" in setting else ", hidden_size: 6"
             texts[f"{cell} {setting}".strip()] = training(f"cell: {cell}{small}" + (setting and f", {setting}"))
     for task, settings in TASKS.items():

@@ -24,9 +24,16 @@ def drive(parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         inputs = (inputs.unsqueeze(-1) == torch.arange(D, device=inputs.device)).to(U.dtype)
     T, _, B, _ = inputs.shape
     rows = inputs.transpose(0, 1).reshape(R, T * B, D)
-    z = products(rows, U.mT, parameters["b_x"].unsqueeze(1)).view(R, T, B, -1).transpose(0, 1)
+    driven = products(rows, U.mT, parameters["b_x"].unsqueeze(1))
+    if driven.requires_grad:  # how torch sums a bias's gradient depends on the strides, and those on R where B = 1
+        driven.register_hook(_contiguous)  # type: ignore[no-untyped-call]
+    z = driven.view(R, T, B, -1).transpose(0, 1)
     # Under autocast products have fewer digits than parameters; what is computed from them has those of parameters.
     return z.to(U.dtype)
+
+
+def _contiguous(gradient: Tensor | None) -> Tensor | None:
+    return None if gradient is None else gradient.contiguous()
 
 
 def check_tokens(tokens: Tensor, D: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import Parameters, normal
+from networks import Parameters, leaves, normal
 from probed import batch, linear_rnn, network, probed
 from torch import Tensor
 
@@ -18,6 +18,7 @@ from harness.probes.adjoints import adjoint_rows
 from harness.probes.trajectory import SEQUENCES
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.drive import drive
+from harness.recurrence.layers import joined, ordered, parameters_of
 
 
 def measured(model: Model, parameters: Parameters, data: tuple[Tensor, Tensor], state: Any = None) -> np.ndarray:
@@ -120,9 +121,76 @@ def test_of_one_sequence_their_norm_is_the_recorded_adjoint(cell: str, settings:
     levels = measured(model, parameters, data)
     largest = levels.max(1, keepdims=True)
     norms = largest[:, 0] + np.log10(np.sqrt((10 ** (2 * (levels - largest))).sum(1)))
-    [row] = adjoint_rows(model, parameters, data, None, AdjointRecorder(), "float64")
+    [[row]] = adjoint_rows(model, parameters, data, None, AdjointRecorder(), "float64")
     np.testing.assert_allclose(norms, row["log10_adjoint"], rtol=0, atol=1e-10)
     assert norms.min() < -330
+
+
+LAYERED = [
+    {"layers": 3}, {"layer_sizes": (3, 5)}, {"layers": 2, "bidirectional": True},
+    {"layers": 3, "residual": "add", "bidirectional": True}, {"layers": 3, "residual": "add"},
+    {"layers": 2, "normalisation": "rms"},
+    {"layers": 3, "normalisation": "layer", "normalised": "between", "residual": "add"},
+]  # fmt: skip
+
+
+def of_layers(model: Model, parameters: Parameters, data: tuple[Tensor, Tensor]) -> dict[str, np.ndarray]:
+    """(T, H) by the name of a layer and direction."""
+    [profiles] = probed("unit_gradients", model, parameters, data)
+    names = dict.fromkeys(quantity.rpartition(", unit ")[0] for quantity in profiles)
+    every = {name: [v for q, (_, v) in profiles.items() if q.rpartition(", unit ")[0] == name] for name in names}
+    return {name.removeprefix("log10_gradient of "): np.stack(values, axis=1) for name, values in every.items()}
+
+
+@pytest.mark.parametrize("settings", LAYERED)
+@pytest.mark.parametrize("task", [{"task_sequence_length": 7}, {"task": "copying", "task_delay": 3}])
+def test_the_units_of_every_layer_and_direction_are_those_of_autograd(task: Any, settings: Any) -> None:
+    model, parameters = network("lstm", hidden_size=4, **task, **settings)
+    inputs, targets = batch(model, 6)
+    trained, stack = leaves(parameters), model.stack
+    x, hidden = inputs, dict[str, list[Tensor]]()
+    for depth, layer in enumerate(stack.layers, start=1):
+        for direction in layer:
+            known = parameters_of(direction, trained)
+            state = tuple(torch.zeros(1, 6, direction.cell.hidden_size).double() for _ in direction.cell.states)
+            steps = hidden[f"h{direction.suffix}"] = []
+            for z in drive(known, ordered(direction, x)):
+                state = direction.cell.step(known, state, z)
+                steps.append(state[0])
+        h = joined(layer, [torch.stack(hidden[f"h{direction.suffix}"]) for direction in layer])
+        y = stack.passed(depth, trained, h, None)
+        x = y + x if stack.residual and depth > 1 else y
+    last = x if model.task.shape == "sequence_to_sequence" else stack.last_step(x)
+    loss = model.losses(read(trained, last), targets).sum()
+    levels = of_layers(model, parameters, (inputs, targets))
+    assert levels.keys() == hidden.keys()
+    for name, steps in hidden.items():
+        gradients = torch.autograd.grad(loss, steps, materialize_grads=True, retain_graph=True)
+        magnitudes = torch.stack(gradients)[:, 0, :SEQUENCES].abs() * inputs.shape[2]
+        with np.errstate(divide="ignore"):
+            expected = np.log10(magnitudes.mean(1).numpy())
+        np.testing.assert_allclose(levels[name], expected, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("settings", LAYERED)
+def test_of_one_sequence_the_norm_of_each_layer_is_its_recorded_adjoint(settings: Any) -> None:
+    start = {"init": "gaussian", "spectral_radius": 0.1}
+    model, parameters = network("rnn", task_sequence_length=400, hidden_size=4, **start, **settings)
+    data = batch(model, 1)
+    levels = of_layers(model, parameters, data)
+    [rows] = adjoint_rows(model, parameters, data, None, AdjointRecorder(), "float64")
+    assert [(d.layer, "backward" if d.backward else "forward") for d in model.stack.directions] == [
+        (row["layer"], row["direction"]) for row in rows
+    ]
+    for (name, own), row in zip(levels.items(), rows, strict=True):
+        largest = np.where(np.isfinite(own), own, -1e9).max(1, keepdims=True)
+        with np.errstate(divide="ignore"):
+            norms = largest[:, 0] + np.log10(np.sqrt((10 ** (2 * (own - largest))).sum(1)))
+        recorded = np.asarray(row["log10_adjoint"])
+        seen = np.isfinite(recorded)
+        np.testing.assert_allclose(norms[seen], recorded[seen], rtol=0, atol=1e-9, err_msg=name)
+        assert (own[~seen] == -np.inf).all()
+        assert norms[seen].min() < -130
 
 
 def test_sequences_beyond_the_fourth_change_nothing() -> None:

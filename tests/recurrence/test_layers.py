@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from math import log10
 
@@ -14,6 +15,7 @@ from harness.cells import CELLS
 from harness.cells.cell import Cell
 from harness.cells.layers import shapes, start
 from harness.recurrence.adjoints import AdjointRecorder
+from harness.recurrence.compiler.sequence import Sequence
 from harness.recurrence.layers import Stack, normalised
 from harness.recurrence.scan import scan_layers
 from harness.theory.depth import log10_level
@@ -217,6 +219,15 @@ def test_a_network_of_layers_has_the_same_bits_alone_as_in_a_pack(network: str) 
             else:
                 expected = whole[name][:, own] if name in ("y", "dx") else whole[name][own]
             np.testing.assert_array_equal(value, expected, err_msg=name)
+
+
+@pytest.mark.parametrize("every_step", [True, False])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_what_the_way_back_holds_is_free_once_it_is_done(network: str, every_step: bool) -> None:
+    p = problem("lstm", every_step, dropout="layers" in NETWORKS[network], **NETWORKS[network])
+    answer(p, "compiled")
+    gc.collect()
+    assert [each for each in gc.get_objects() if type(each) is Sequence] == []
 
 
 @pytest.mark.parametrize("kind", ["layer", "rms"])

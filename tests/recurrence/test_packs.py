@@ -38,6 +38,18 @@ def test_a_replica_alone_is_itself_in_a_pack_of_any_size(name: str, dtype, H: in
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("H", "B", "D", "real"), [(1, 1, 3, False), (7, 5, 3, True), (19, 16, 3, False), (50, 1, 20, True)]
+)
+def test_so_is_one_in_the_torch_loop(name: str, dtype, H: int, B: int, D: int, real: bool) -> None:
+    p = problem(name, T=6, R=5, B=B, H=H, D=D, dtype=dtype, real=real, loss="both", radius=0.9, seed=2)
+    pack = answer(p, "torch")
+    for r in (0, 4):
+        same_bits(replica(answer(p.replicas([r]), "torch"), 0), replica(pack, r))
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("loss", ["last", "every"])
 def test_recording_changes_no_bit(name: str, dtype, loss: str) -> None:
     p = problem(name, T=300, R=2, B=5, H=7, D=3, dtype=dtype, real=True, loss=loss, radius=0.3)

@@ -74,7 +74,8 @@ class CompiledStack(torch.autograd.Function):
                 x = own[0].every()  # as it lies: the next layer's code may read it there
                 continue
             h = joined(layer, [torch.from_numpy(sequence.every().view) for sequence in own], stack.order)
-            outputs[depth] = h
+            if not stack.passes_all(depth, call.masks[depth - 1]):
+                outputs[depth] = h
             y = stack.passed(depth, between, h, call.masks[depth - 1])
             x = y + _tensor(x) if stack.residual and depth > 1 else y
         if call.keep:
@@ -86,6 +87,8 @@ class CompiledStack(torch.autograd.Function):
             output = ends[0].clone() if len(ends) == 1 else torch.cat(ends, -1)
         else:
             output = _tensor(x) if call.every_step else stack.last_step(_tensor(x))
+        for sequence in sequences:
+            sequence.last = []  # what is returned has this node: the node must not have it, or neither is ever freed
         if call.keep:
             ctx.save_for_backward(output)  # the way back reads the same memory: torch notices a change in place
         return output, *last

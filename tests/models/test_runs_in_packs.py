@@ -10,6 +10,7 @@ from pinned_runs import SIZES, TASKS
 
 from harness.experiments.setup import Setup
 from harness.experiments.training.loop import train
+from harness.experiments.training.optimizer_keywords import KEYWORDS as OPTIMIZERS
 from harness.models.affine import affine
 from harness.models.readout import losses
 from harness.recurrence.products import products
@@ -43,13 +44,13 @@ def runs(task: str, model: str = "cell: rnn, hidden_size: 20", training: str = "
 
 def records(runs: list[Run], engine: str) -> Records:
     """Every number of each run, timings aside, by run."""
-    kept = {}
+    by_run = {}
     for record in train(runs, Setup(engine)):
         run, rows = ({**record.run}, record.rows)
         for row in (run, *(row for table in rows.values() for row in table)):
             row.pop("seconds", None)
-        kept[record.run_id] = (run, rows)
-    return kept
+        by_run[record.run_id] = (run, rows)
+    return by_run
 
 
 def same_alone_and_in_packs(runs: list[Run], engine: str) -> None:
@@ -78,6 +79,33 @@ def test_runs_of_every_task(task: str) -> None:
 def test_runs_with_every_option_that_computes(engine: str, option: str, hidden_size: int) -> None:
     order = "temporal_order, sequence_length: 12"
     same_alone_and_in_packs(runs(order, f"cell: rnn, hidden_size: {hidden_size}", option), engine)
+
+
+LAYERED = [  # model, training
+    ("layers: 2", ""), ("layers: 2, bidirectional: true", ""), ("layer_sizes: [1, 5]", ""),
+    ("layers: 3, residual: add, dropout: 0.4", ""),
+    *((f"layers: 2, normalisation: {kind}", "") for kind in ("layer", "rms")),
+    *((f"layers: 2, normalisation: {kind}, normalised: between", "clip_norm: 0.1") for kind in ("layer", "rms")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["compiled", "torch"])
+@pytest.mark.parametrize(("model", "training"), LAYERED)
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_runs_of_several_layers(engine: str, cell: str, model: str, training: str) -> None:
+    size = "" if "layer_sizes" in model else ", hidden_size: 7"
+    same_alone_and_in_packs(
+        runs("temporal_order, sequence_length: 12", f"cell: {cell}{size}, {model}", training), engine
+    )
+
+
+@pytest.mark.parametrize(
+    "option",
+    [*(f"optimizer: {name}" for name in OPTIMIZERS), "schedule: {name: cosine, warm_up: 2}", "dtype: bfloat16"],
+)
+def test_runs_with_every_optimizer_a_schedule_and_rounded_products(option: str) -> None:
+    order = "temporal_order, sequence_length: 12"
+    same_alone_and_in_packs(runs(order, "cell: rnn, hidden_size: 7", option), "torch")
 
 
 @pytest.mark.parametrize("kind", ["classes", "bits", "numbers"])
