@@ -27,7 +27,7 @@ from harness.experiments.training.replicas import Replicas
 from harness.models.sequence_to_vector import SequenceToVector
 from harness.recurrence.compiler import recurrence
 from harness.recurrence.compiler.kernel import CompiledCell
-from harness.recurrence.compiler.recurrence import _CompiledRecurrence
+from harness.recurrence.compiler.stack import CompiledStack
 
 PARTS = (
     "sampling",
@@ -80,7 +80,7 @@ class Stopwatches:
             (Optimizer, "step", "optimizer"),
             (loop, "adjoint_rows", "recording"),
         ]
-        call, backward = CompiledCell.call, _CompiledRecurrence.backward
+        call, backward = CompiledCell.call, CompiledStack.backward
         directions = {name: self.around(f"kernel {name}", call) for name in ("forward", "backward")}
 
         def kernel(compiled: CompiledCell, name: str, *arguments: Any) -> None:
@@ -89,7 +89,7 @@ class Stopwatches:
         with ExitStack() as stack:
             stack.enter_context(patch.object(CompiledCell, "call", kernel))
             around = staticmethod(self.around("around the kernel", backward))
-            stack.enter_context(patch.object(_CompiledRecurrence, "backward", around))
+            stack.enter_context(patch.object(CompiledStack, "backward", around))
             for place, name, part in places:
                 stack.enter_context(patch.object(place, name, self.around(part, getattr(place, name))))
             yield

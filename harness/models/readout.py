@@ -75,5 +75,5 @@ def scored(targets: Tensor) -> Tensor | None:
 
 def _mean(values: Tensor, given: Tensor | None) -> Tensor:
     """Over all but the replica axis (the last but one), each replica's numbers in a row of their own."""
-    rows = values.movedim(-2, 0).flatten(1)
+    rows = values.movedim(-2, 0).flatten(1).contiguous()  # of B = 1 a view, which torch sums in another order
     return rows.mean(1) if given is None else rows.sum(1) / given.movedim(-2, 0).flatten(1).sum(1).clamp(min=1)

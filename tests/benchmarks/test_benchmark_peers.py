@@ -42,7 +42,7 @@ def of_harness(problem: Problem, monkeypatch) -> tuple[np.ndarray, np.ndarray]:
 
     def recorded_rows(*arguments):
         result = rows(*arguments)
-        adjoints.append(np.stack([row["log10_adjoint"] for row in result], axis=1))
+        adjoints.append(np.stack([row["log10_adjoint"] for [row] in result], axis=1))
         return result
 
     monkeypatch.setattr(loop, "backward_pass", recorded_gradient)

@@ -110,18 +110,21 @@ def test_runs_with_every_optimizer_a_schedule_and_rounded_products(option: str) 
 
 @pytest.mark.parametrize("kind", ["classes", "bits", "numbers"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize(("T", "B"), [(1, 1), (10, 5), (13, 11), (200, 20)])
+@pytest.mark.parametrize(("T", "B"), [(1, 1), (10, 5), (13, 11), (200, 1), (200, 20)])
 def test_losses_and_their_gradients(kind: Readout, dtype: torch.dtype, T: int, B: int) -> None:
     torch.manual_seed(B)
     R, C = 5, 31 if kind == "classes" else 1
-    outputs, targets = torch.randn(T, R, B, C, dtype=dtype) * 3, torch.randint(2, (T, R, B))
+    outputs, targets = torch.randn(R, T, B, C, dtype=dtype).movedim(0, 1) * 3, torch.randint(2, (T, R, B))
     unscored = torch.rand(T, R, B) < 0.3
     targets = torch.where(unscored, torch.nan, targets) if kind == "numbers" else targets.where(~unscored, UNSCORED)
 
-    def answers(first: int, last: int) -> tuple[torch.Tensor, torch.Tensor]:
-        own = outputs[:, first:last].clone().requires_grad_()
-        loss = losses(kind, own, targets[:, first:last])
-        return loss.detach(), torch.autograd.grad(loss.sum(), own)[0].movedim(1, 0)
+    def answers(first: int, last: int) -> list[torch.Tensor]:
+        """Losses and gradients of outputs as a readout lays them out, and as the parts of an evaluation are joined."""
+        both = []
+        for own in (outputs[:, first:last].movedim(1, 0).clone().movedim(0, 1), outputs[:, first:last].contiguous()):
+            loss = losses(kind, own.requires_grad_(), targets[:, first:last])
+            both += [loss.detach(), torch.autograd.grad(loss.sum(), own)[0].movedim(1, 0)]
+        return both
 
     pack = answers(0, R)
     for first, last in ((0, 1), (4, 5), (1, 3), (2, 5)):
