@@ -70,24 +70,30 @@ NORMALISED = ["normalisation: layer", "normalisation: rms"]
 LAYERED = [
     "layer_sizes: [5, 3]", "layers: 3, residual: add", "layers: 2, dropout: 0.4",
     "layers: 2, normalisation: layer, normalised: between", "layers: 2, normalisation: rms, normalised: between",
+    "zoneout: 0.3", "layers: 2, bidirectional: true, zoneout: 0.3",
 ]  # fmt: skip
 TASKS = {
-    "adding": ["sequence_length: 24, variant: halved", "sequence_length: 24, variant: original", "sequence_length: 10"],
+    "adding": [
+        "sequence_length: 24, variant: halved", "sequence_length: 24, variant: original", "sequence_length: 10",
+        "sequence_length: 14, shortest_length: 8",
+    ],
     "characters": [""],
     "copying": ["delay: 3"],
     "dates": [""],
     "digit_names": [""],
     "echo": ["lag: 2, series_length: 12", "draw: lecture"],
     "memorisation": ["delay: 3", "delay: 3, bits: 20"],
-    "multiplication": ["sequence_length: 12", "sequence_length: 24, variant: original"],
+    "multiplication": [
+        "sequence_length: 12", "sequence_length: 24, variant: original", "sequence_length: 14, shortest_length: 11",
+    ],
     "permutation": ["sequence_length: 9"],
     "pixels": ["", "permuted: true"],
     "programs": ["digits: 2, operations: 2", "curriculum: mix"],
     "temporal_order": [
         "sequence_length: 30, symbols: 3", *(f"level: {level}" for level in ("easy", "normal", "moderate", "hard")),
-        "level: nightmare", "level: easy, draw: lecture",
+        "level: nightmare", "level: easy, draw: lecture", "sequence_length: 14, shortest_length: 11",
     ],
-    "xor": ["sequence_length: 10"],
+    "xor": ["sequence_length: 10", "sequence_length: 14, shortest_length: 11"],
 }  # fmt: skip
 SIZES = {  # of training and evaluation, where a task has sizes of its own
     "name: echo, draw: lecture": ("batch_size: 5, bptt_window: 10", 5),

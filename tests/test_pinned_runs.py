@@ -46,7 +46,9 @@ def words(annotation: Any, metadata: Sequence[object] = ()) -> Iterator[object]:
 
 
 # Declared once, of the network and not of a cell: each word is pinned for some cell.
-OF_LAYERS = {"layers", "layer_sizes", "bidirectional", "residual", "dropout", "normalisation", "normalised"}
+OF_LAYERS = {
+    "layers", "layer_sizes", "bidirectional", "residual", "dropout", "zoneout", "normalisation", "normalised",
+}  # fmt: skip
 
 
 def test_every_cell_task_experiment_option_and_word_is_in_a_pinned_run() -> None:

@@ -38,6 +38,7 @@ class Cell(Section):
         radius_inits: the values of `init` that have a spectral radius.
         recurs: whether a state depends on the one before it.
         normalises: whether the equations take W h from `recurrent`, which normalises it where that is asked for.
+        keeps: whether a unit may keep its value from step to step (zoneout); not where the state holds earlier steps.
     """
 
     gates: ClassVar[tuple[str, ...]]
@@ -46,6 +47,7 @@ class Cell(Section):
     radius_inits: ClassVar[tuple[str, ...]] = ("gaussian", "orthogonal", "identity")
     recurs: ClassVar[bool] = True
     normalises: ClassVar[bool] = False
+    keeps: ClassVar[bool] = True
 
     cell: str = setting(..., "which cell", order=("rnn", "lstm", "gru"))
     hidden_size: int = setting(
@@ -89,6 +91,13 @@ class Cell(Section):
     )
     dropout: float = setting(
         0.0, "probability that an entry of what goes from layer to layer is dropped in training", ge=0, lt=1
+    )
+    zoneout: float = setting(
+        0.0,
+        "probability that a unit of h, and of c, keeps its previous value in a training step; where the network is "
+        "judged, the expected value is taken",
+        ge=0,
+        lt=1,
     )
     normalisation: Literal["none", "layer", "rms"] = setting(
         "none", "layer (Ba et al. 2016) or rms (Zhang & Sennrich 2019) normalisation over units, with gains"
@@ -235,8 +244,17 @@ class Cell(Section):
         raise NotImplementedError
 
     def step(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> State:
-        """One time step: state at t−1 and the input's share of the pre-activations → state at t."""
-        return self.combine(state, self.activations(parameters, state, z))
+        """One time step: state at t−1 and the input's share of the pre-activations → state at t.
+
+        With zoneout it is the expected one, p s_{t−1} + (1 − p) s_t, in which the network is judged and probed; in
+        training which units keep their values is drawn (recurrence/given.py).
+        """
+        return self.expected(state, self.combine(state, self.activations(parameters, state, z)))
+
+    def expected(self, state: State, new: State) -> State:
+        """The mean over which units zoneout keeps, of a step from `state` to `new`."""
+        p = self.zoneout
+        return tuple(p * old + (1 - p) * part for old, part in zip(state, new, strict=True)) if p else new
 
 
 class PaperCell(Cell):

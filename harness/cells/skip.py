@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class Skip(Cell):
     """h_t = tanh(W h_{t−1} + S h_{t−d} + U x_t + b), h_t = 0 for t ≤ 0. The state is (h_t, h_{t−1}, …, h_{t−d+1})."""
 
+    keeps = False
     gates = ("h",)
     recurrent_weights = ("W", "S")
 
@@ -40,6 +41,7 @@ class Skip(Cell):
 class GatedSkip(Cell):
     """n_t = tanh(W_n h_{t−1} + U_n x_t + b), g_t = σ(the same form); h_t = (1 − g_t) ⊙ n_t + g_t ⊙ h_{t−d}."""
 
+    keeps = False
     gates = ("n", "g")
 
     cell: Literal["gated_skip"] = setting(..., "which cell")

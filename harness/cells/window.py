@@ -23,6 +23,7 @@ class Window(Cell):
     """
 
     recurrent_weights = ()
+    keeps = False
     recurs = False
 
     cell: Literal["window"] = setting(..., "which cell")

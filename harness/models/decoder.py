@@ -44,7 +44,7 @@ class Decoding(Model):
         masks: Sequence[Tensor | None] = (),
     ) -> tuple[Tensor, State]:
         """Logits (T′, R, B, C), each step told the right symbol before it."""
-        n = len(self.stack.layers) - 1  # masks of the encoder come first
+        n = len(masks) // 2  # masks of the encoder come first
         first = self.encode(parameters, inputs, recorder, masks[:n])
         begin = torch.full_like(targets[:1], self.task.output_size)
         previous = torch.cat([begin, targets[:-1]])  # UNSCORED is PADDING: a row of zeros
@@ -52,7 +52,7 @@ class Decoding(Model):
         # The whole of both recurrences: a window is refused for tasks with a decoder (training/validation.py).
         s, last = scan_layers(
             self.stack, decoder(parameters), previous, first,
-            every_step=True, engine=self.engine, recorder=own, masks=masks[-n:] if n else (),
+            every_step=True, engine=self.engine, recorder=own, masks=masks[n:],
         )  # fmt: skip
         return read(parameters, s), last
 

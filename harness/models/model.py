@@ -19,7 +19,7 @@ from harness.models.affine import affine
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.layers import Stack
 from harness.rng import generator
-from harness.tasks.task import Task
+from harness.tasks.task import ABSENT, PADDING, Task
 
 Parameters = Mapping[str, Tensor]
 Initial = dict[str, npt.NDArray[np.float64]]
@@ -59,6 +59,15 @@ class Model:
             **{n: p for n, p in linear(seed, "V", "b_y", C, layers.output_width(cell)).items() if n not in weights},
         }
 
+    def present(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Inputs, and the lengths (R, B) of sequences that do not have all their steps; None where all have."""
+        if not self.task.varies:
+            return inputs, None
+        rows = inputs.is_floating_point()
+        absent = inputs[..., 0].isnan() if rows else inputs == ABSENT
+        inputs = inputs.masked_fill(absent.unsqueeze(-1), 0.0) if rows else inputs.masked_fill(absent, PADDING)
+        return inputs, (~absent).sum(0)
+
     def start(self, parameters: Parameters, R: int, B: int) -> State:
         """The state before the first step: zeros."""
         return tuple(
@@ -79,10 +88,11 @@ class Model:
         """What the loss compares with the targets, (…, R, B, C), and the state after the last step.
 
         Args:
-            inputs: tokens (T, R, B) or rows (T, R, B, D).
+            inputs: tokens (T, R, B) or rows (T, R, B, D); steps that a sequence does not have come before its own, as
+                ABSENT tokens or rows of NaN.
             targets: (…, R, B); only models that are fed their own answers while they learn look at them.
             state: before the first step; None: zeros.
-            masks: of dropout between the layers; none where the network is judged.
+            masks: of dropout and zoneout, see `scan_layers`; none where the network is judged.
         """
         raise NotImplementedError
 

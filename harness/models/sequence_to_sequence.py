@@ -25,9 +25,10 @@ class SequenceToSequence(Model):
         masks: Sequence[Tensor | None] = (),
     ) -> tuple[Tensor, State]:
         """Logits (T, R, B, C)."""
+        inputs, lengths = self.present(inputs)
         state = state or self.start(parameters, *inputs.shape[1:3])
         h, last = scan_layers(
             self.stack, parameters, inputs, state,
-            window=self.window, every_step=True, engine=self.engine, recorder=recorder, masks=masks,
+            window=self.window, every_step=True, engine=self.engine, recorder=recorder, masks=masks, lengths=lengths,
         )  # fmt: skip
         return read(parameters, h), last

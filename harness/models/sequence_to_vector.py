@@ -25,10 +25,11 @@ class SequenceToVector(Model):
         masks: Sequence[Tensor | None] = (),
     ) -> tuple[Tensor, State]:
         """Logits (R, B, C), or (N, R, B, C) where a vector holds N > 1 answers."""
+        inputs, lengths = self.present(inputs)
         state = state or self.start(parameters, *inputs.shape[1:3])
         h, last = scan_layers(
             self.stack, parameters, inputs, state,
-            window=self.window, engine=self.engine, recorder=recorder, masks=masks,
+            window=self.window, engine=self.engine, recorder=recorder, masks=masks, lengths=lengths,
         )  # fmt: skip
         ŷ = read(parameters, h)
         if self.task.answers > 1:

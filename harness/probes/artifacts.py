@@ -11,6 +11,7 @@ from harness.cells.cell import State
 from harness.models.decoder import Decoding
 from harness.models.model import Model
 from harness.recurrence.drive import drive
+from harness.tasks.lengths import marked_absent
 from harness.tasks.task import Batch
 
 Rows = Sequence[Mapping[str, object]]
@@ -70,7 +71,7 @@ def states_and_gates(model: Model, parameters: Mapping[str, Tensor], inputs: Ten
     parameters = model.cell.parametrize(parameters)
     for z in drive(parameters, inputs):
         a = model.cell.activations(parameters, state, z)
-        state = model.cell.combine(state, a)
+        state = model.cell.expected(state, model.cell.combine(state, a))
         now = {name: part for name, part in zip(model.cell.states, state, strict=True) if name in ("h", "c")}
         for name, value in {**a, **now}.items():
             seen.setdefault(name, []).append(value)
@@ -95,7 +96,7 @@ def code_rows(model: Model, parameters: Mapping[str, Tensor], batch: Batch) -> R
 
 def example_rows(model: Model, parameters: Mapping[str, Tensor], batch: Batch) -> Rows:
     """Inputs, right answers and the network's own, as text."""
-    inputs, targets = tensors(batch, parameters)
+    inputs, targets = tensors(marked_absent(batch, steps=model.task.shape == "sequence_to_sequence"), parameters)
     answers, hit = model.answers(parameters, inputs, targets)
     task = model.task
     return [

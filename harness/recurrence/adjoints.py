@@ -25,6 +25,9 @@ State = tuple[Tensor, ...]
 class AdjointRecorder:
     """What one backward pass wrote down; arrays are (T, R), entry [t−1, r] is log₁₀ mean_b ‖B·∂L/∂·_t‖₂.
 
+    `present` (T, R) is the share of sequences that have a step, where they have lengths of their own: the mean is over
+    those, and −∞ where there is none.
+
     Its own arrays are those of the first layer's forward direction; `layer` has those of others. A model of several
     recurrences in turn (encoder and decoder) gives each a part of the recorder, in the order of time.
 
@@ -38,6 +41,7 @@ class AdjointRecorder:
     log10_adjoint_cell: Array | None = None
     parts: list[AdjointRecorder] = field(default_factory=list)
     others: dict[tuple[int, bool], AdjointRecorder] = field(default_factory=dict)
+    present: Array | None = None
     sequences: int = 0
     log10_units: Array | None = None
 
@@ -60,7 +64,11 @@ class AdjointRecorder:
         """
         read = self.parts or [self]
         keys = sorted({(1, False), *(key for recorder in read for key in recorder.others)})
-        layers = [_joined([recorder.layer(depth, backward=backward) for recorder in read]) for depth, backward in keys]
+        present = [recorder.present for recorder in read]
+        layers = [
+            _joined([recorder.layer(depth, backward=backward) for recorder in read], present)
+            for depth, backward in keys
+        ]
         replicas = layers[0]["log10_adjoint"].shape[1]
         return [
             [
@@ -74,14 +82,25 @@ class AdjointRecorder:
 PER_STEP = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")
 
 
-def _joined(recorders: list[AdjointRecorder]) -> dict[str, Any]:
+def _joined(recorders: list[AdjointRecorder], present: list[Array | None]) -> dict[str, Any]:
     written: dict[str, Any] = {}
     for name in PER_STEP:
-        arrays = [array for recorder in recorders if (array := getattr(recorder, name)) is not None]
+        arrays = [
+            _of_present(array, share)
+            for recorder, share in zip(recorders, present, strict=True)
+            if (array := getattr(recorder, name)) is not None
+        ]
         if name == PER_STEP[0] and len(arrays) < len(recorders):
             raise ValueError("no backward pass has filled this recorder")
         written[name] = np.concatenate(arrays) if arrays else None
     return written
+
+
+def _of_present(levels: Array, share: Array | None) -> Array:
+    """The mean over all sequences as one over those that have the step."""
+    if share is None:
+        return levels
+    return np.asarray(np.where(share > 0, levels - np.log10(np.where(share > 0, share, 1)), -np.inf))
 
 
 def _of(written: dict[str, Any], r: int) -> dict[str, Any]:

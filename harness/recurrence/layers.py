@@ -32,11 +32,16 @@ class Stack:
     Attributes:
         residual: whether what goes into a layer is added to what it passes on, from the second layer on.
         normalisation: of what goes from layer to layer, over the units of a step; gain g.ℓ, for `layer` shift b.ℓ.
+        given: numbers of each direction's steps beside its input, (T, R, B, n); see given.py.
+        order: which step a backward direction reads at each of its own, (T, R, B), where sequences have lengths of
+            their own; None: all steps in reverse.
     """
 
     layers: tuple[Layer, ...]
     residual: bool = False
     normalisation: Literal["none", "layer", "rms"] = "none"
+    given: tuple[Tensor, ...] = ()
+    order: Tensor | None = None
 
     @classmethod
     def of(cls, cell: Cell) -> Stack:
@@ -101,7 +106,7 @@ class Stack:
 
     def last_step(self, y: Tensor) -> Tensor:
         """Of the last layer's output (T, R, B, H) each direction's own last step, (R, B, H)."""
-        own = [y[0 if d.backward else -1, ..., units(self.layers[-1], d)] for d in self.layers[-1]]
+        own = [self._own_last(d, y[..., units(self.layers[-1], d)]) for d in self.layers[-1]]
         return own[0] if len(own) == 1 else torch.cat(own, -1)
 
     def at_last_step(self, gradient: Tensor, T: int) -> Tensor:
@@ -109,8 +114,17 @@ class Stack:
         y = gradient.new_zeros(T, *gradient.shape)
         for d in self.layers[-1]:
             own = units(self.layers[-1], d)
-            y[0 if d.backward else -1, ..., own] = gradient[..., own]
+            if self.order is None or not d.backward:
+                y[0 if d.backward else -1, ..., own] = gradient[..., own]
+            else:
+                end = self.order[-1:].unsqueeze(-1).expand(1, *gradient[..., own].shape)
+                y[..., own] = y[..., own].scatter(0, end, gradient[..., own].unsqueeze(0))
         return y
+
+    def _own_last(self, direction: Direction, y: Tensor) -> Tensor:
+        if self.order is None or not direction.backward:
+            return y[0 if direction.backward else -1]
+        return y.gather(0, self.order[-1:].unsqueeze(-1).expand(1, *y.shape[1:]))[0]
 
 
 def parameters_of(direction: Direction, parameters: Parameters) -> Parameters:
@@ -121,9 +135,14 @@ def parameters_of(direction: Direction, parameters: Parameters) -> Parameters:
     return direction.cell.parametrize(parameters)
 
 
-def ordered(direction: Direction, x: Tensor) -> Tensor:
-    """A sequence in the order in which a direction goes through it; the same again undoes it."""
-    return x.flip(0) if direction.backward else x
+def ordered(direction: Direction, x: Tensor, order: Tensor | None = None) -> Tensor:
+    """A sequence in the order in which a direction goes through it; the same again undoes it.
+
+    One row alone is that of its own last step.
+    """
+    if order is None or not direction.backward or len(x) == 1:
+        return x.flip(0) if direction.backward else x
+    return x.gather(0, order if x.dim() == 3 else order.unsqueeze(-1).expand_as(x))
 
 
 def normalised(kind: Literal["layer", "rms"], h: Tensor) -> Tensor:
@@ -141,22 +160,22 @@ def units(layer: Layer, direction: Direction) -> slice:
     return slice(start, start + direction.cell.hidden_size)
 
 
-def joined(layer: Layer, outputs: Sequence[Tensor]) -> Tensor:
+def joined(layer: Layer, outputs: Sequence[Tensor], order: Tensor | None = None) -> Tensor:
     """What the directions of a layer give, each in its own order of time, side by side."""
-    own = [ordered(direction, output) for direction, output in zip(layer, outputs, strict=True)]
+    own = [ordered(direction, output, order) for direction, output in zip(layer, outputs, strict=True)]
     return own[0] if len(own) == 1 else torch.cat(own, -1)
 
 
-def of_direction(layer: Layer, direction: Direction, gradient: Scaled) -> Scaled:
+def of_direction(layer: Layer, direction: Direction, gradient: Scaled, order: Tensor | None = None) -> Scaled:
     """The gradient of a direction's own units, in its own order of time."""
     if len(layer) == 1 and not direction.backward:
         return gradient
     values = gradient.values[..., units(layer, direction)]
-    return Scaled(ordered(direction, values), ordered(direction, gradient.exponents))
+    return Scaled(ordered(direction, values, order), ordered(direction, gradient.exponents, order))
 
 
-def of_input(direction: Direction, gradient: Scaled) -> Scaled:
+def of_input(direction: Direction, gradient: Scaled, order: Tensor | None = None) -> Scaled:
     """The gradient of what a direction has read, in the order of the sequence."""
     if not direction.backward:
         return gradient
-    return Scaled(ordered(direction, gradient.values), ordered(direction, gradient.exponents))
+    return Scaled(ordered(direction, gradient.values, order), ordered(direction, gradient.exponents, order))

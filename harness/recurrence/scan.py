@@ -14,6 +14,7 @@ from torch import Tensor
 from harness.cells.cell import Cell, State
 from harness.recurrence import stepwise
 from harness.recurrence.adjoints import AdjointRecorder
+from harness.recurrence.given import check_lengths, share_present, with_given
 from harness.recurrence.layers import Stack
 
 Parameters = Mapping[str, Tensor]
@@ -64,6 +65,7 @@ def scan_layers(
     engine: str = "torch",
     recorder: AdjointRecorder | None = None,
     masks: Sequence[Tensor | None] = (),
+    lengths: Tensor | None = None,
 ) -> tuple[Tensor, State]:
     """Run layers of cells over a sequence; what is not said here is as in `scan`.
 
@@ -71,14 +73,28 @@ def scan_layers(
         parameters: of all directions, each name with its direction's suffix, and those between the layers.
         state: the state before the first step, as `Stack.split` takes it apart.
         masks: of dropout after each layer but the last, (T, R, B, H), with entries 0 and 1/(1 − p); None: no dropout.
+            Then those of zoneout, if there is any: of each direction in its own order of time, (T, R, B, H for each
+            part of the state), 1 where a unit keeps its value.
+        lengths: (R, B), 1 … T, of sequences that all end at step T: a state is zero before a sequence's own first
+            step, and what is returned for earlier steps means nothing. None: all have T steps.
 
     Returns:
         the last layer's output at every step (T, R, B, H), or without `every_step` at its last (R, B, H), which of a
         backward direction is the first step of the sequence; and the state after the last step.
+
+    Raises:
+        ValueError: a length is not in 1 … T, or a sequence that has one does not start from zeros.
     """
     inputs = inputs.to(parameters["U"].dtype) if inputs.is_floating_point() else inputs.long()
     K = min(window or len(inputs), len(inputs))
+    own, masks = masks[len(stack.layers) - 1 :], masks[: len(stack.layers) - 1]
     masks = [*masks, *[None] * (len(stack.layers) - len(masks))]
+    if lengths is not None:
+        check_lengths(lengths, state, len(inputs))
+        if recorder is not None:
+            recorder.present = share_present(lengths, len(inputs))
+    if lengths is not None or own:
+        stack = with_given(stack, len(inputs), lengths, own)
     run = stepwise.run
     if engine == "compiled":
         from harness.recurrence.compiler import recurrence

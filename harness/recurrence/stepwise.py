@@ -39,11 +39,18 @@ def run(
     x = inputs
     only_last = not every_step and not stack.residual
     for depth, layer in enumerate(stack.layers, start=1):
-        own = [_steps(direction, parameters, x, starts[len(trails) + i], window) for i, direction in enumerate(layer)]
+        own: list[Trail] = []
+        for direction in layer:
+            i = len(trails) + len(own)
+            used = parameters_of(direction, parameters)
+            z = drive(used, ordered(direction, x, stack.order))
+            if stack.given:
+                z = torch.cat([z, stack.given[i].to(z.dtype)], -1)
+            own.append(_steps(direction, used, z, starts[i], window))
         trails += own
         if depth == len(stack.layers) and only_last:
             break
-        h = joined(layer, [torch.stack([s[0] for s in trail.states[1:]]) for trail in own])
+        h = joined(layer, [torch.stack([s[0] for s in trail.states[1:]]) for trail in own], stack.order)
         outputs[depth] = h
         y = stack.passed(depth, parameters, h, masks[depth - 1])
         x = y + x if stack.residual and depth > 1 else y
@@ -75,9 +82,7 @@ def run(
     return output, tuple(last)
 
 
-def _steps(direction: Direction, parameters: Parameters, x: Tensor, state: State, window: int) -> Trail:
-    own = parameters_of(direction, parameters)
-    z = drive(own, ordered(direction, x))
+def _steps(direction: Direction, own: Parameters, z: Tensor, state: State, window: int) -> Trail:
     cell, cut = direction.cell, len(z) - window
     states = [tuple(part.detach() for part in state) if cut else state]
     # Before the window no graph is made: truncated BPTT then costs what its window costs, in time and in memory.
@@ -137,7 +142,7 @@ class _Back:
         direction, cell, T = trail.direction, trail.direction.cell, len(trail.drive)
         frozen = {name: value.detach() for name, value in trail.parameters.items()}
         states = [tuple(part.detach() for part in s) for s in trail.states]
-        seen = of_direction(layer, direction, above)
+        seen = of_direction(layer, direction, above, self.stack.order)
         if final[0] is not None:
             seen = seen + Scaled.plain(_only_last(final[0], len(seen.values)))
         first = T - len(seen.values)
@@ -155,10 +160,11 @@ class _Back:
         own.log10_immediate = immediate_norms(seen, T, self.window)
         if back.drive is None:
             return above
-        T, R, B, n = back.drive.values.shape
-        rows = back.drive.values.transpose(0, 1).reshape(R, T * B, n)
+        driven = back.drive.values[..., : frozen["U"].shape[1]]  # what is given beside the input has no gradient
+        T, R, B, n = driven.shape
+        rows = driven.transpose(0, 1).reshape(R, T * B, n)
         values = products(rows, frozen["U"]).view(R, T, B, -1).transpose(0, 1)
-        return of_input(direction, Scaled(values, back.drive.exponents))
+        return of_input(direction, Scaled(values, back.drive.exponents), self.stack.order)
 
 
 def _only_last(gradient: Tensor, steps: int) -> Tensor:

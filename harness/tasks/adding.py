@@ -6,12 +6,13 @@ and so in what a guess scores.
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
 from harness.study.spec import setting
-from harness.tasks.marked import Layout, Marked, chosen, draw_marks, first_pair_marked, rows
+from harness.tasks.marked import Layout, Marked, chosen, first_pair_marked, rows
 from harness.tasks.task import Batch, Readout
 from harness.theory.chance import adding_chance
 
@@ -82,22 +83,22 @@ class Adding(Marked):
         number is 0 (`original`), or where the last pair is itself marked and so one number seen (`sum`).
         """
         variance = adding_chance() * (self.form.scale * (self.form.high - self.form.low)) ** 2
-        seen = 1 / (self.length - self.length // 2) if self.layout == "halves" else self._single
+        seen = fmean(1 / (n - n // 2) for n in self.lengths) if self.layout == "halves" else self._single
         return variance * (1 - seen / 2)
 
     @property
     def _single(self) -> float:
         """Probability that one of the two numbers is 0."""
-        return first_pair_marked(self.sequence_length) if self.layout == "original" else 0.0
+        return fmean(map(first_pair_marked, self.lengths)) if self.layout == "original" else 0.0
 
     def solved(self, accuracy: float) -> bool:
         return accuracy >= self.form.share
 
     def sample(self, generator: np.random.Generator, batch: int) -> Batch:
         form = self.form
-        marks = draw_marks(generator, self.sequence_length, form.layout, batch)
+        marks = self.draw_marks(generator, batch)
         numbers = generator.uniform(form.low, form.high, (self.length, batch))
         if form.layout == "original":
             numbers[marks.starts, np.arange(batch)] *= ~(marks.steps == marks.starts).any(0)
         target = form.centre + form.scale * chosen(numbers, marks).sum(0)
-        return Batch(rows(numbers, marks, ends=form.layout == "original"), target.astype(np.float32))
+        return self.batch_of(rows(numbers, marks, ends=form.layout == "original"), target.astype(np.float32), marks)

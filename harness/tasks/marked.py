@@ -14,7 +14,8 @@ import numpy.typing as npt
 from pydantic import model_validator
 
 from harness.study.spec import setting, wrong
-from harness.tasks.task import Shape, Task
+from harness.tasks.lengths import Length, Varying
+from harness.tasks.task import Batch, Shape
 
 Numbers = npt.NDArray[np.floating[Any]]
 Layout = Literal["halves", "scaled", "original"]
@@ -30,13 +31,13 @@ class Marks(NamedTuple):
     steps: npt.NDArray[np.int64]
 
 
-class Marked(Task):
+class Marked(Varying):
     """Base of the tasks about two marked numbers; an input row is (number, mark), padding is (0, 0)."""
 
     shape: ClassVar[Shape] = "sequence_to_vector"
     length_setting: ClassVar[str] = "sequence_length"
 
-    sequence_length: int = setting(50, "T, numbers in a sequence; where lengths vary, in the shortest", unit="steps")
+    sequence_length: Length = setting(50, "T, numbers in a sequence; where lengths vary, in the shortest", unit="steps")
 
     @property
     def layout(self) -> Layout:
@@ -45,13 +46,30 @@ class Marked(Task):
 
     @model_validator(mode="after")
     def _holds_two_marks(self) -> Marked:
-        if self.sequence_length < SHORTEST[self.layout]:
+        if (self.shortest_length or self.sequence_length) < SHORTEST[self.layout]:
             raise wrong("sequence_length", f"is too short for two marks here; at least {SHORTEST[self.layout]}")
         return self
 
     @property
     def length(self) -> int:
-        return padded(self.sequence_length, self.layout)
+        return self.sequence_length if self.varies else padded(self.sequence_length, self.layout)
+
+    @property
+    def lengths(self) -> range:
+        """The numbers of numbers by which marks are drawn: T, or with a range of lengths each of them."""
+        return range(self.shortest_length or self.sequence_length, self.sequence_length + 1)
+
+    def draw_marks(self, generator: np.random.Generator, batch: int) -> Marks:
+        """As `draw_marks`; with a range of lengths those of each sequence's own length T."""
+        if not self.varies:
+            return draw_marks(generator, self.sequence_length, self.layout, batch)
+        lengths = self.draw_lengths(generator, batch)
+        starts = self.length - lengths
+        return Marks(starts, starts + steps_of_marks(generator, lengths, self.layout))
+
+    def batch_of(self, inputs: npt.NDArray[np.float32], targets: npt.NDArray[Any], marks: Marks) -> Batch:
+        """A batch, with lengths where they vary."""
+        return Batch(inputs, targets, self.length - marks.starts if self.varies else None)
 
     @property
     def input_size(self) -> int:
@@ -93,6 +111,19 @@ def draw_marks(generator: np.random.Generator, T: int, layout: Layout, batch: in
         second += second >= first
     starts = longest - lengths
     return Marks(starts, starts + np.stack([first, second]))
+
+
+def steps_of_marks(
+    generator: np.random.Generator, lengths: npt.NDArray[np.int64], layout: Layout
+) -> npt.NDArray[np.int64]:
+    """p₁ and p₂ (2, B) as in `draw_marks`, of sequences with T′ = T = a length of their own."""
+    if layout == "halves":
+        return np.stack([generator.integers(0, lengths // 2), generator.integers(lengths // 2, lengths)])
+    if layout == "scaled":
+        return np.stack([generator.integers(0, lengths // 10), generator.integers(lengths // 10, lengths // 2)])
+    first = generator.integers(0, FIRST, size=len(lengths))
+    second = generator.integers(0, lengths // 2 - 1)
+    return np.stack([first, second + (second >= first)])
 
 
 def first_pair_marked(T: int) -> float:

@@ -6,12 +6,13 @@ Hochreiter & Schmidhuber 1997, "Long short-term memory", section 5.5; scaled by 
 from __future__ import annotations
 
 from math import log
+from statistics import fmean
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from harness.study.spec import setting
-from harness.tasks.marked import Layout, Marked, chosen, draw_marks, first_pair_marked, rows
+from harness.tasks.marked import Layout, Marked, chosen, first_pair_marked, rows
 from harness.tasks.task import Batch, Readout
 
 FEWER_WRONG = 13 / 2000  # the stricter of the two stopping rules of Hochreiter & Schmidhuber 1997, table 8
@@ -60,16 +61,16 @@ class Multiplication(Marked):
     @property
     def _single(self) -> float:
         """Probability that one of the two numbers is 1."""
-        return first_pair_marked(self.sequence_length) if self.layout == "original" else 0.0
+        return fmean(map(first_pair_marked, self.lengths)) if self.layout == "original" else 0.0
 
     def solved(self, accuracy: float) -> bool:
         return 1 - accuracy < FEWER_WRONG if self.layout == "original" else accuracy >= 0.99
 
     def sample(self, generator: np.random.Generator, batch: int) -> Batch:
-        marks = draw_marks(generator, self.sequence_length, self.layout, batch)
+        marks = self.draw_marks(generator, batch)
         numbers = generator.uniform(0, 1, (self.length, batch))
         if self.layout == "original":
             columns = np.flatnonzero((marks.steps == marks.starts).any(0))
             numbers[marks.starts[columns], columns] = 1
         target = chosen(numbers, marks).prod(0)
-        return Batch(rows(numbers, marks, ends=self.layout == "original"), target.astype(np.float32))
+        return self.batch_of(rows(numbers, marks, ends=self.layout == "original"), target.astype(np.float32), marks)

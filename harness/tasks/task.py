@@ -9,16 +9,18 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import model_validator
 
 from harness.rng import generator
 from harness.schema import Column
-from harness.study.section import Section
+from harness.study.section import Section, wrong
 
 Shape = Literal["sequence_to_vector", "sequence_to_sequence", "vector_to_sequence", "sequence_to_vector_to_sequence"]
 Part = Literal["train", "evaluate", "final", "length"]
 Readout = Literal["classes", "bits", "numbers"]  # softmax, sigmoid or linear; see models/readout.py
 
 PADDING = -1  # a token that stands for an all-zero input row
+ABSENT = -2  # a token that stands for a step which a sequence does not have; of real rows NaN
 UNSCORED = -1  # a target that neither the loss nor the accuracy sees
 TOLERANCE = 0.04  # of a number: |ŷ − y| below it is right (Hochreiter & Schmidhuber 1997, section 5.4)
 
@@ -30,10 +32,15 @@ class Batch:
     Inputs are tokens (T, B), indices of one-hot rows with `PADDING` for a row of zeros, or real rows (T, B, D); a
     vector is a sequence of one row. Targets are (B,); (N, B) where a vector has N answers, as the digits of a number;
     or a sequence (T′, B). Numbers are floats; of these NaN is unscored.
+
+    With `lengths` (B,), 1 … T, a sequence has so many steps, the last of the batch's with `padding` "pre", the first
+    with "post"; all other steps change no state and have no loss. Padding without lengths is input as any other.
     """
 
     inputs: npt.NDArray[np.number[Any]]
     targets: npt.NDArray[np.number[Any]]
+    lengths: npt.NDArray[np.integer[Any]] | None = None
+    padding: Literal["pre", "post"] = "pre"
 
 
 class Task(Section):
@@ -64,6 +71,21 @@ class Task(Section):
     code_measures: ClassVar[str] = ""
     switch_keys: ClassVar[tuple[str, ...]] = ()  # a unit may tell that the first has been seen; probes/switches.py
     name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_length(cls, data: object) -> object:
+        """A range of lengths is refused where all sequences have one."""
+        given = data.get("sequence_length") if isinstance(data, dict) else None
+        if isinstance(given, Mapping) and "shortest_length" not in cls.model_fields:
+            name = data.get("name") if isinstance(data, dict) else None
+            raise wrong("sequence_length", f"'{name}' has sequences of one length; give a number")
+        return data
+
+    @property
+    def varies(self) -> bool:
+        """Whether its batches carry lengths; `harness.tasks.lengths.Varying` has the setting."""
+        return False
 
     @property
     def decodes(self) -> bool:

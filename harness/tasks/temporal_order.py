@@ -15,7 +15,8 @@ from pydantic import model_validator
 from harness.errors import HarnessError
 from harness.study.spec import setting, wrong
 from harness.tasks import lecture_stream
-from harness.tasks.task import PADDING, Batch, Part, Shape, Task
+from harness.tasks.lengths import Length, Varying
+from harness.tasks.task import PADDING, Batch, Part, Shape
 
 SYMBOLS = "XYabcdBE"  # a token is an index into this
 X, Y, FIRST_DISTRACTOR, B, E = 0, 1, 2, 6, 7
@@ -43,13 +44,13 @@ LEVELS = {
 TENTHS = {2: ((1, 2), (5, 6)), 3: ((1, 2), (3, 4), (6, 7))}  # position t with low·T ≤ 10·t < high·T
 
 
-class TemporalOrder(Task):
+class TemporalOrder(Varying):
     """Classify a sequence by the order of its two (or three) X/Y symbols.
 
     A sequence starts with B, ends with E, has X or Y (each with probability ½) at the positions t₁ < t₂ (< t₃), and
     one of a, b, c, d everywhere else. The class is the binary number that the symbols spell with X = 0, Y = 1: for
     two symbols XX → 0 (Q), XY → 1 (R), YX → 2 (S), YY → 3 (U). Sequences shorter than T are padded with zero rows
-    *before* B.
+    *before* B. With a range of lengths each sequence is that of its own length, from B to E.
     """
 
     shape: ClassVar[Shape] = "sequence_to_vector"
@@ -64,7 +65,7 @@ class TemporalOrder(Task):
         order=("easy", "normal", "moderate", "hard", "nightmare"),
     )
     symbols: Literal[2, 3] = setting(2, "X/Y symbols in a sequence: 2 (four classes) or 3 (eight)")
-    sequence_length: int | None = setting(
+    sequence_length: Length | None = setting(
         None,
         "T, padding included; a level sets its own",
         unit="steps",
@@ -98,12 +99,13 @@ class TemporalOrder(Task):
             raise wrong("symbols", "the levels have two symbols; for three give a sequence_length and no level")
         if self.draw == "lecture" and self.level is None:
             raise wrong("draw", "the lecture drew its levels only; give a level")
-        if self.level is None and not _fits(self.sequence_length, self.symbols):
+        if self.level is not None and self.varies:
+            raise wrong("shortest_length", f"level '{self.level}' has lengths of its own; leave it out")
+        every = range(self.shortest_length or self.sequence_length, self.sequence_length + 1)
+        short = [T for T in every if not _fits(T, self.symbols)]
+        if self.level is None and short:
             shortest = next(T for T in range(1, 100) if all(_fits(t, self.symbols) for t in range(T, T + 20)))
-            raise wrong(
-                "sequence_length",
-                f"{self.sequence_length} is too short for {self.symbols} symbols; at least {shortest}",
-            )
+            raise wrong("sequence_length", f"{short[0]} is too short for {self.symbols} symbols; at least {shortest}")
         return self
 
     @property
@@ -181,15 +183,22 @@ class TemporalOrder(Task):
         T, layout = self.length, self.layout
         tokens = distractors(generator, T, batch)
         symbols = generator.integers(X, Y + 1, size=(self.symbols, batch))
-        low, high = np.array(layout.positions).T[:, :, None]
-        positions = generator.integers(low, high + 1, size=(self.symbols, batch))
-        start = T - generator.integers(layout.lengths[0], layout.lengths[1] + 1, size=batch)  # of B, after the padding
+        lengths = None
+        if self.varies:
+            lengths = self.draw_lengths(generator, batch)
+            spans = [scaled(n, self.symbols).positions for n in lengths.tolist()]
+            low, high = np.array(spans).transpose(2, 1, 0)  # each (symbols, B)
+            positions, start = generator.integers(low, high + 1), T - lengths
+        else:
+            low, high = np.array(layout.positions).T[:, :, None]
+            positions = generator.integers(low, high + 1, size=(self.symbols, batch))
+            start = T - generator.integers(layout.lengths[0], layout.lengths[1] + 1, size=batch)  # of B, after padding
         columns = np.arange(batch)
         tokens[start + positions, columns] = symbols
         tokens[start, columns] = B
         tokens[T - 1] = E
         tokens[np.arange(T)[:, None] < start] = PADDING
-        return Batch(tokens, spelled(symbols))
+        return Batch(tokens, spelled(symbols), lengths)
 
 
 def distractors(generator: np.random.Generator, T: int, batch: int) -> npt.NDArray[np.int8]:

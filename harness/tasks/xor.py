@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.study.spec import setting
-from harness.tasks.marked import Marked, chosen, draw_marks, rows
+from harness.tasks.marked import Marked, chosen, rows
 from harness.tasks.task import Batch, Readout
 
 
@@ -36,7 +36,7 @@ class Xor(Marked):
         return str(int(answer))
 
     def sample(self, generator: np.random.Generator, batch: int) -> Batch:
-        marks = draw_marks(generator, self.sequence_length, self.layout, batch)
+        marks = self.draw_marks(generator, batch)
         bits = generator.integers(2, size=(self.length, batch)).astype(np.float32)
         first, second = chosen(bits, marks)
-        return Batch(rows(bits, marks, ends=False), (first != second).astype(np.int64))
+        return self.batch_of(rows(bits, marks, ends=False), (first != second).astype(np.int64), marks)

@@ -16,6 +16,7 @@ from harness.experiments.training.arithmetic import arithmetic
 from harness.experiments.training.settings import Training
 from harness.models.model import Model, Parameters
 from harness.rng import generator
+from harness.tasks.lengths import marked_absent
 from harness.tasks.task import UNSCORED, Batch, Part, Task
 
 
@@ -79,25 +80,39 @@ class BatchSource:
         return stack([cut[seed] for seed in self.seeds], self.device)
 
     def masks(self, update: int, batch: tuple[Tensor, Tensor]) -> list[Tensor | None]:
-        """Masks of dropout after each layer but the last, (T, R, B, H) each; of a decoder's layers too.
+        """Masks of dropout after each layer but the last, (T, R, B, H) each, then of zoneout; a decoder's after those.
 
         Each replica's is from a stream of its own seed, update and layer: the same in any pack.
         """
         cell, (inputs, targets) = self.model.cell, batch
-        if not cell.dropout:
+        if not cell.dropout and not cell.zoneout:
             return []
         lengths = [len(inputs), len(targets)] if self.model.task.decodes else [len(inputs)]
         widths = [sum(direction.cell.hidden_size for direction in layer) for layer in self.model.stack.layers[:-1]]
         dtype = getattr(torch, self.training.dtype)
         masks: list[Tensor | None] = []
         for half, T in enumerate(lengths):
-            for layer, H in enumerate(widths, start=1):
+            if not cell.dropout:
+                masks += [None] * len(widths)
+            for layer, H in enumerate(widths, start=1) if cell.dropout else ():
                 purpose = f"dropout{half or ''}.{layer}"
                 shape = (T, inputs.shape[2], H)
                 drawn = [generator(seed, purpose, update).random(shape, np.float32) for seed in self.seeds]
                 alive = [numbers >= cell.dropout for numbers in drawn]
                 stacked = torch.as_tensor(np.stack(alive, axis=1), device=self.device)
                 masks.append(stacked.to(dtype) / (1 - cell.dropout))
+            masks += self._zoneout(update, T, inputs.shape[2], "′" * half) if cell.zoneout else []
+        return masks
+
+    def _zoneout(self, update: int, T: int, B: int, mark: str) -> list[Tensor | None]:
+        """Of each direction which units keep their values, 1 or 0, (T, R, B, H for each part of the state)."""
+        masks: list[Tensor | None] = []
+        for direction in self.model.stack.directions:
+            cell, purpose = direction.cell, f"zoneout{direction.suffix}{mark}"
+            shape = (T, B, len(cell.states) * cell.hidden_size)
+            drawn = [generator(seed, purpose, update).random(shape, np.float32) < cell.zoneout for seed in self.seeds]
+            kept = torch.as_tensor(np.stack(drawn, axis=1), device=self.device)
+            masks.append(kept.to(getattr(torch, self.training.parameter_dtype)))
         return masks
 
     def carry(self, parameters: Parameters, inputs: Tensor, targets: Tensor, last: State, update: int) -> None:
@@ -148,6 +163,8 @@ def draw(task: Task, seeds: Sequence[int], part: Part, index: int, size: int, de
     """A batch for each replica, from its own seed's stream: inputs (T, R, B[, D]), targets (…, R, B)."""
     # Runs of one seed see the same data whatever their settings: comparisons between cells of the grid are paired.
     drawn = {seed: task.batch(seed, part, index, size) for seed in set(seeds)}
+    along = task.shape == "sequence_to_sequence"
+    drawn = {seed: marked_absent(batch, steps=along) for seed, batch in drawn.items()}
     return stack([drawn[seed] for seed in seeds], device)
 
 

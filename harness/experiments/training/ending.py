@@ -66,9 +66,9 @@ def final_record(
         ),
         "initial_spectral_radius": trace.curves[0]["spectral_radius_now"],
         "initial_sigma_max": trace.curves[0]["sigma_max"],
-        "initial_adjoint_slope": slope(trace.gradients[0]["log10_adjoint"]),
-        "initial_adjoint_cell_slope": slope(trace.gradients[0]["log10_adjoint_cell"]),
-        "final_adjoint_slope": slope(record_of(trace, update)[0]["log10_adjoint"]),
+        "initial_adjoint_slope": slope(trace.gradients[0]["log10_adjoint"], varies=task.varies),
+        "initial_adjoint_cell_slope": slope(trace.gradients[0]["log10_adjoint_cell"], varies=task.varies),
+        "final_adjoint_slope": slope(record_of(trace, update)[0]["log10_adjoint"], varies=task.varies),
         "initial_depth_slope": depth_slope(record_of(trace, 0)),
         "final_depth_slope": depth_slope(record_of(trace, update)),
         "engine": model.engine,
@@ -101,7 +101,13 @@ def depth_slope(rows: Sequence[Mapping[str, object]]) -> float | None:
     return float((levels[0] - levels[-1]) / (len(levels) - 1)) if len(levels) > 1 else None
 
 
-def slope(log10_adjoint: object) -> float | None:
-    """Mean change of log₁₀‖∂L/∂h_t‖ over one step back in time; None for a sequence of one step, or for none."""
+def slope(log10_adjoint: object, *, varies: bool = False) -> float | None:
+    """Mean change of log₁₀‖∂L/∂h_t‖ over one step back in time; None for a sequence of one step, or for none.
+
+    Args:
+        varies: whether the first steps may be those of no sequence: the mean is then from the first level there is.
+    """
     levels = np.asarray([] if log10_adjoint is None else log10_adjoint)
+    if varies and levels.size:
+        levels = levels[int(np.argmax(levels > -np.inf)) :]
     return float((levels[0] - levels[-1]) / (len(levels) - 1)) if len(levels) > 1 else None

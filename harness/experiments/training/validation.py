@@ -39,6 +39,8 @@ def complete(sections: TrainingSections) -> TrainingSections:
     check_start(cell, task)
     check_options(training, cell, task)
     check_layers(sections)
+    check_zoneout(sections)
+    check_varying(sections)
     if cell.match == "recurrent_parameters" and not cell.recurrent_weights:
         raise wrong("model.match", f"'{cell.cell}' has no recurrent weights; match: parameters")
     if cell.match is None:
@@ -169,6 +171,38 @@ def check_layers(sections: TrainingSections) -> None:
             raise wrong("record.probes", f"'{probe}' follows one recurrence; of several layers: {known}")
     if "unit_gradients" in record.probes and cell.dropout:
         raise wrong("record.probes", "unit_gradients goes through the network without dropout, which training has")
+
+
+def check_zoneout(sections: TrainingSections) -> None:
+    """Refuse zoneout for a cell whose units cannot keep their values, and beside what is written without it."""
+    cell, task, training = sections.model, sections.task, sections.training
+    if not cell.zoneout:
+        return
+    if not cell.keeps:
+        raise wrong("model.zoneout", f"'{cell.cell}' has earlier steps in its state, which cannot keep their values")
+    for key in ("omega", "flossing"):
+        if getattr(training, key) is not None:
+            raise wrong(f"training.{key}", "is written for a network without zoneout")
+    if training.bptt_stride is not None and training.bptt_stride < training.window(task.length):
+        raise wrong("training.bptt_stride", "has chunks that overlap, whose steps zoneout would draw twice")
+
+
+def check_varying(sections: TrainingSections) -> None:
+    """Refuse what is written for sequences of one length, where a task's have lengths of their own."""
+    task, training, record = sections.task, sections.training, sections.record
+    if not task.varies:
+        return
+    if task.decodes or task.carried:
+        reason = "its state is carried on" if task.carried else "it has a decoder"
+        raise wrong("task.name", f"'{task.name}' has batches with lengths, which have no meaning here: {reason}")
+    for key in ("omega", "flossing"):
+        if getattr(training, key) is not None:
+            raise wrong(f"training.{key}", "is written for sequences of one length")
+    if record.states:
+        raise wrong("record.states", "is written for sequences of one length")
+    for probe in record.probes:
+        if probe != "parameter_gradients":
+            raise wrong("record.probes", f"'{probe}' is written for sequences of one length")
 
 
 def check_start(cell: Cell, task: Task) -> None:

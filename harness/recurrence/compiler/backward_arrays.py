@@ -114,6 +114,7 @@ class BackwardArrays:
         table |= {"from": (first + 1, 0), "to": (stop + 1, 0)}
         table |= {"weights": at(self.weights), "vectors": at(forward.vectors)}
         table["tokens"] = table["x"] = at(forward.x, 1)
+        table |= {f"given{i}": at(a, 1) for i, a in enumerate(forward.given)}
         table |= {f"state{b}": at(a, start - forward.depth) for b, a in enumerate(states)}
         table |= {saved_name(k, i): at(a, start + 1) for i, a in enumerate(saved)}
         table |= {f"carry{b}_{reach}": at(a) for (b, reach), a in self.carries.items()}

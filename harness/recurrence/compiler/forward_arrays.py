@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from harness.recurrence.adjoints import AdjointRecorder
@@ -28,6 +29,7 @@ class CompiledCall:
     recorder: AdjointRecorder | None
     cell_state: int | None  # which of the computed parts is c
     keep: bool
+    given: Tensor | None = None  # (T, R, B, blocks of H), in the order in which the cell goes through its steps
 
 
 class ForwardArrays:
@@ -52,6 +54,11 @@ class ForwardArrays:
         else:
             self.x = zeros((self.R, self.T, *s.rows(s.D)), dtype)
             s.view(self.x, s.D)[...] = given.transpose(1, 0, 2, 3)
+        self.given: list[Array] = []
+        if call.given is not None:
+            for block in torch.split(call.given.detach(), s.H, -1):
+                self.given.append(zeros((self.R, self.T, *s.rows(s.H)), k.dtype))
+                s.view(self.given[-1], s.H)[...] = block.numpy().transpose(1, 0, 2, 3)
         sums = sum(node.op == "sum" for node in k.program.saved)
         saved = (len(k.program.saved) - sums + len(k.program.bases)) * s.H + sums
         self.segment = (
@@ -109,6 +116,7 @@ class ForwardArrays:
         if "U" in k.places:  # a cell may leave its inputs alone
             table["U"] = self.flat.ctypes.data + k.first("U") * k.dtype.itemsize, self.flat.strides[0]
         table["tokens"] = table["x"] = at(self.x, 1)
+        table |= {f"given{i}": at(a, 1) for i, a in enumerate(self.given)}
         table |= {f"state{b}": at(a, start - self.depth) for b, a in enumerate(states)}
         if saved is not None:
             table |= {saved_name(k, i): at(a, start + 1) for i, a in enumerate(saved)}

@@ -152,10 +152,13 @@ class Function(Scope):
         return f"state{self.program.base[part]}", -self.program.reach(part)
 
     def memory(self, node: Node, emitter: PassEmitter, tile: Tile, unit: int, vector: int) -> ir.Value | None:
-        """What both directions read alike: states, parameters, sums over units."""
+        """What both directions read alike: states, what is given, parameters, sums over units."""
         if node.op == "state":
             array, offset = self.order_of_parts(node.args[0])
             return emitter.load(emitter.rows(array, offset), emitter.unit(tile, unit), tile, vector)
+        if node.op == "given":
+            rows = self.rows(f"given{node.args[0]}", self.t, count=self.shapes.H)
+            return emitter.load(rows, emitter.unit(tile, unit), tile, vector)
         if node.op == "vector":
             place = list(self.program.vectors).index(node) if node in self.program.vectors else -1
             return self.axis.of_unit(self.pointer("vectors"), place, emitter.unit(tile, unit))

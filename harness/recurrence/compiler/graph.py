@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import frexp
 from typing import Any
 
-LEAVES = frozenset({"const", "state", "z", "vector", "product", "accumulator", "adjoint", "back"})
+LEAVES = frozenset({"const", "state", "z", "given", "vector", "product", "accumulator", "adjoint", "back"})
 CHEAP = frozenset({"add", "sub", "mul", "neg", "relu", "abs", "sign", "where_positive"})  # no division, no series
 
 
@@ -19,10 +19,11 @@ CHEAP = frozenset({"add", "sub", "mul", "neg", "relu", "abs", "sign", "where_pos
 class Node:
     """An operation and its arguments: nodes, and for leaves numbers and names.
 
-    The leaves are `const` (value), `state` (part, at t−1), `z` (gate block of U x_t + b_x), `vector` (parameter,
-    block), `product` (matrix, block, operand), `accumulator` (index, operands that are not states), `adjoint` (of the
-    state part with that index, what comes from the steps after) and `back` (node: what comes through the matrices that
-    multiply it). `index` is the order in which nodes were made, arguments first.
+    The leaves are `const` (value), `state` (part, at t−1), `z` (gate block of U x_t + b_x), `given` (block of what a
+    step is given besides), `vector` (parameter, block), `product` (matrix, block, operand), `accumulator` (index,
+    operands that are not states), `adjoint` (of the state part with that index, what comes from the steps after) and
+    `back` (node: what comes through the matrices that multiply it). `index` is the order in which nodes were made,
+    arguments first.
     """
 
     op: str

@@ -153,6 +153,8 @@ def forward_layout(program: Program, shapes: Shapes) -> list[PassLayout]:
                 elif term.operand.op == "state":
                     part = term.operand.args[0]
                     array, offset, n = f"state{program.base[part]}", -program.reach(part), shapes.H
+                elif term.operand in program.new:  # a part of the new state, which an earlier pass has written
+                    array, offset, n = f"state{program.new.index(term.operand)}", 0, shapes.H
                 else:
                     array, offset, n = f"saved{program.saved.index(term.operand)}", 0, shapes.H
                 _add_target(sources, array, offset, n, (term.accumulator, term.matrix, term.block))

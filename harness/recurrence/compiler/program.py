@@ -213,7 +213,7 @@ def _to_save(results: list[Node], new: Collection[Node], operands: Iterable[Node
     def atoms(node: Node) -> dict[Node, None]:
         if node not in memory:
             inner = {atom: None for argument in node.inputs for atom in atoms(argument)}
-            if node in new or node.op in ("const", "vector", "state"):
+            if node in new or node.op in FREE:
                 memory[node] = {}
             elif node.op in ("accumulator", "sum") or (node.op == "permute" and node.inputs[0].op != "state"):
                 memory[node] = {node: None}
@@ -281,7 +281,7 @@ def schedule(stores: Sequence[Node], *, known: Collection[Node]) -> list[Pass]:
     return passes
 
 
-FREE = ("const", "state", "vector")
+FREE = ("const", "state", "given", "vector")
 SUMMED = ("accumulator", "back", "adjoint")
 
 

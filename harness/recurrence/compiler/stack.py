@@ -39,7 +39,8 @@ class Call:
         recorder = None if self.recorder is None else self.recorder.layer(depth, backward=direction.backward)
         states = direction.cell.states
         cell_state = kernel.program.base[states.index("c")] if "c" in states else None
-        return CompiledCall(kernel, names, self.window, every, recorder, cell_state, self.keep)
+        given = self.stack.given[i] if self.stack.given else None
+        return CompiledCall(kernel, names, self.window, every, recorder, cell_state, self.keep, given)
 
 
 class CompiledStack(torch.autograd.Function):
@@ -64,7 +65,7 @@ class CompiledStack(torch.autograd.Function):
                 i = len(sequences)
                 one = call.of(i, depth, direction)
                 parameters, rest = rest[: len(one.names)], rest[len(one.names) :]
-                read = ordered(direction, _tensor(x)) if direction.backward else x
+                read = ordered(direction, _tensor(x), stack.order) if direction.backward else x
                 own.append(Sequence(one, read, starts[i], parameters))
                 sequences.append(own[-1])
             if not own[0].call.every_step:
@@ -72,7 +73,7 @@ class CompiledStack(torch.autograd.Function):
             if len(layer) == 1 and stack.passes_all(depth, call.masks[depth - 1]) and not stack.residual:
                 x = own[0].every()  # as it lies: the next layer's code may read it there
                 continue
-            h = joined(layer, [torch.from_numpy(sequence.every().view) for sequence in own])
+            h = joined(layer, [torch.from_numpy(sequence.every().view) for sequence in own], stack.order)
             if not stack.passes_all(depth, call.masks[depth - 1]):
                 outputs[depth] = h
             y = stack.passed(depth, between, h, call.masks[depth - 1])
@@ -123,7 +124,7 @@ class CompiledStack(torch.autograd.Function):
                 if not sequence.call.every_step and top is not None:
                     end = top[..., units(layer, direction)]
                     ends[0] = end if ends[0] is None else ends[0] + end
-                seen = None if above is None else of_direction(layer, direction, above)
+                seen = None if above is None else of_direction(layer, direction, above, stack.order)
                 back = sequence.backward(seen, ends, inputs=needed)
                 parameters = back.parameters()
                 gradients[i] = [torch.from_numpy(parameters[name]) for name in sequence.call.names]
@@ -134,7 +135,7 @@ class CompiledStack(torch.autograd.Function):
                     starts[i] = [None] * len(final[i])
                 read = back.inputs()
                 if read is not None:
-                    below.append(of_input(direction, read))
+                    below.append(of_input(direction, read, stack.order))
             if below:
                 dx = below[0] if len(below) == 1 else below[0] + below[1]
                 above = dx if skipped is None else dx + skipped

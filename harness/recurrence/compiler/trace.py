@@ -40,7 +40,8 @@ def trace(cell: Cell, parameters: Mapping[str, Tensor], *, exact: bool) -> Trace
     graph, H = Graph(exact=exact), cell.hidden_size
     known = {name: _parameter(graph, name, value, H) for name, value in parameters.items()}
     gates = parameters["U"].shape[1] // H
-    z = Block(graph, H, tuple(graph.leaf("z", k) for k in range(gates)))
+    given = tuple(graph.leaf("given", k) for k in range(given_blocks(cell)))
+    z = Block(graph, H, (*(graph.leaf("z", k) for k in range(gates)), *given))
     state: Any = tuple(Block(graph, H, (graph.leaf("state", part),)) for part in range(len(cell.states)))
     known_too: Any = known
     try:
@@ -59,6 +60,11 @@ def trace(cell: Cell, parameters: Mapping[str, Tensor], *, exact: bool) -> Trace
     if idle:  # its adjoint is nowhere, which is not the same as zero: 0·∞ is no number
         raise Untraceable(f"the part {idle[0]} of the state, which h never depends on")
     return step
+
+
+def given_blocks(cell: Cell) -> int:
+    """How many blocks of H numbers a step is given at the end of its drive; see recurrence/given.py."""
+    return int(getattr(cell, "given", 0))
 
 
 def _parts_of_h(step: TracedStep) -> set[int]:
@@ -259,10 +265,22 @@ class Block(StandIn):
         k = len(self.blocks) // chunks
         return tuple(Block(self.graph, self.H, self.blocks[i * k : (i + 1) * k]) for i in range(chunks))
 
-    def split(self, size: int, dim: int = 0) -> tuple[Block, ...]:
+    def split(self, size: int | list[int], dim: int = 0) -> tuple[Block, ...]:
+        if isinstance(size, list):
+            return self._split_at(size, dim)
         if size % self.H or len(self.blocks) * self.H % size:
             raise Untraceable(f"split({size})")
         return self.chunk(len(self.blocks) * self.H // size, dim)
+
+    def _split_at(self, sizes: list[int], dim: int) -> tuple[Block, ...]:
+        self._whole("split")
+        if dim not in (-1, 2) or sum(sizes) != self.H * len(self.blocks) or any(size % self.H for size in sizes):
+            raise Untraceable(f"split({sizes}, dim={dim}) of {len(self.blocks)} blocks")
+        parts, start = [], 0
+        for size in sizes:
+            parts.append(Block(self.graph, self.H, self.blocks[start : start + size // self.H]))
+            start += size // self.H
+        return tuple(parts)
 
     def repeat(self, *times: int) -> Block:
         self._whole("repeat")

@@ -1,0 +1,117 @@
+"""Steps that depend on numbers given beside the input: where a sequence begins, and which units keep their value.
+
+    s̃ = r_t ⊙ s_{t−1},    s_t = k_t ⊙ s̃ + (1 − k_t) ⊙ step(s̃, x_t)
+
+r_t is 0 up to a sequence's own first step and 1 after it, so that this step starts from zeros whatever was computed
+before, and no gradient passes further back; the later steps are the cell's own, bit for bit. k_t is 1 where zoneout
+keeps a unit (Krueger et al. 2017, "Zoneout: regularizing RNNs by randomly preserving hidden activations").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.cells.cell import Cell, State
+from harness.recurrence.layers import Stack
+from harness.schema import Array
+
+
+@dataclass(frozen=True)
+class GivenSteps:
+    """A cell whose drive z ends with the numbers that are given: r, then k of each part of the state; blocks of H.
+
+    All else is the cell's own.
+    """
+
+    cell: Cell
+    resets: bool
+    zoneout: bool
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.cell, name)
+
+    @property
+    def given(self) -> int:
+        """How many blocks of H numbers are given."""
+        return self.resets + self.zoneout * len(self.cell.states)
+
+    def step(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> State:
+        """As `Cell.step`, with z (R, B, (G + given)·H)."""
+        H = self.cell.hidden_size
+        own, *given = z.split([z.shape[-1] - self.given * H, *[H] * self.given], dim=-1)  # type: ignore[no-untyped-call]
+        if self.resets:
+            state = tuple(part * given[0] for part in state)
+        if not self.zoneout:
+            return self.cell.step(parameters, state, own)
+        new = self.cell.combine(state, self.cell.activations(parameters, state, own))
+        kept = given[-len(state) :]
+        return tuple(k * old + (1 - k) * part for k, old, part in zip(kept, state, new, strict=True))
+
+
+def with_given(stack: Stack, T: int, lengths: Tensor | None, zoneout: Sequence[Tensor | None]) -> Stack:
+    """The layers with sequences of their own lengths, and with units that keep their values.
+
+    Args:
+        lengths: (R, B), of sequences that all end at T; None: all have T steps.
+        zoneout: k of each direction in its own order of time, (T, R, B, H for each part of the state); or none.
+    """
+    reset = None if lengths is None else resets(lengths, T)
+    zoneout = zoneout or [None] * len(stack.directions)
+    layers, given = [], []
+    masks = iter(zoneout)
+    for layer in stack.layers:
+        own = []
+        for direction in layer:
+            mask = next(masks)
+            cell = GivenSteps(direction.cell, reset is not None, mask is not None)
+            own.append(replace(direction, cell=cast(Cell, cell)))
+            parts = [] if mask is None else [mask]
+            if reset is not None:
+                shape = (*reset.shape, direction.cell.hidden_size)
+                dtype = torch.float32 if mask is None else mask.dtype  # 0 and 1 are exact in any
+                parts.insert(0, reset.unsqueeze(-1).to(dtype).expand(shape))
+            given.append(torch.cat(parts, -1) if len(parts) > 1 else parts[0])
+        layers.append(tuple(own))
+    order = None if lengths is None or not any(d.backward for d in stack.directions) else reversal(lengths, T)
+    return replace(stack, layers=tuple(layers), given=tuple(given), order=order)
+
+
+def resets(lengths: Tensor, T: int) -> Tensor:
+    """r (T, R, B): whether a sequence goes on from the state before; not at its first step, nor before it."""
+    steps = torch.arange(T, device=lengths.device).view(T, 1, 1)
+    return steps > T - lengths
+
+
+def reversal(lengths: Tensor, T: int) -> Tensor:
+    """Which step of the sequence a backward direction reads at each of its own, (T, R, B).
+
+    Its own steps are the last ones too, so that lags count from its own end; those before it are left in place. The
+    same again undoes it.
+    """
+    steps = torch.arange(T, device=lengths.device).view(T, 1, 1)
+    return torch.where(steps >= T - lengths, 2 * T - 1 - lengths - steps, steps)
+
+
+def share_present(lengths: Tensor, T: int) -> Array:
+    """The share of sequences that have each step, (T, R)."""
+    steps = torch.arange(T, device=lengths.device).view(T, 1, 1)
+    return np.asarray((steps >= T - lengths).double().mean(-1).cpu().numpy())
+
+
+def check_lengths(lengths: Tensor, state: State, T: int) -> None:
+    """Refuse lengths that a batch of T steps has no room for, and a start that resets would not give again.
+
+    Raises:
+        ValueError: a length is not in 1 … T, or a state before the first step is not zero.
+    """
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    if shortest < 1 or longest > T:
+        raise ValueError(f"lengths {shortest} … {longest} of sequences in a batch of {T} steps, expected 1 … {T}")
+    if any(bool(part.any()) for part in state):
+        raise ValueError("sequences of their own lengths start from zeros, and a state before the first step is given")
