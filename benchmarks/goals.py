@@ -151,6 +151,14 @@ GOALS: tuple[Goal, ...] = (
         "a FLOP against the LSTM's", 1.5, at_least=False, cells=OTHERS, named="cell",
     ),
     *by_cell(
+        "two layers", "two layers recorded, torch.nn module of two recording nothing", "depth", "module, two layers",
+        (None, 1, None),
+    ),
+    *by_cell(
+        "stack", "two layers against the same layers one by one", "depth", "stack against its layers", (1.1,) * 3,
+        at_least=False,
+    ),
+    *by_cell(
         "best", "share of the machine's best product rate, H = 50", "step", "limit, best rate", (0.45,) * 3,
         shown=percent, where=at_centre,
     ),

@@ -36,6 +36,7 @@ def text(results: Results) -> str:
         factors={factor: tables.factor(results, factor).markdown() for factor in FACTORS},
         compiled=tables.compiled(results).markdown(),
         cells=tables.cells(results).markdown(),
+        depth=tables.depth(results).markdown(),
         memory=tables.memory(results).markdown(),
         parts=tables.parts(results).markdown(),
         growth=tables.growth(results).markdown(),

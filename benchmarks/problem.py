@@ -28,10 +28,12 @@ class Problem:
     Attributes:
         sizes: of the network and the data.
         record: an override of `record.adjoints`: "{every: 1}" records every update, "[0]" none that is timed.
+        layers: recurrent layers, each of H units.
     """
 
     sizes: Sizes
     record: str = "{every: 1}"
+    layers: int = 1
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -39,6 +41,7 @@ class Problem:
         overrides = {
             "model.cell": self.sizes.cell,
             "model.hidden_size": self.sizes.H,
+            "model.layers": self.layers,
             "task.sequence_length": self.sizes.T,
             "training.batch_size": self.sizes.B,
             "seeds": self.sizes.R,
@@ -63,7 +66,7 @@ class Problem:
         return MODELS[self.task.shape](self.task, self.sections.model, None, "compiled")
 
     def initial(self, seed: int) -> dict[str, npt.NDArray[np.float32]]:
-        """W, U, b_x, b_h, V and b_y of one replica before training."""
+        """W, U, b_x, b_h, of a second layer W.2, U.2, …, V and b_y of one replica before training."""
         return {name: value.astype(np.float32) for name, value in self.model.initialise(self.model.cell, seed).items()}
 
     def batch(self, seed: int, update: int) -> Batch:

@@ -11,7 +11,7 @@ from time import monotonic
 
 import torch
 
-from benchmarks import cells, fixed, growth, parts, step, sweeps
+from benchmarks import cells, depth, fixed, growth, parts, step, sweeps
 from benchmarks.measurement import Effort, Measurement, Say, Section
 from harness.execution.provenance import harness_commit
 from harness.experiments.setup import processor, versions
@@ -22,6 +22,7 @@ Measure = Callable[[Effort, Say], tuple[list[Measurement], list[str]]]
 SECTIONS: Mapping[str, Measure] = {
     "step": step.measure,
     "cells": cells.measure,
+    "depth": depth.measure,
     "parts": parts.measure,
     "sweeps": sweeps.measure,
     "fixed": fixed.measure,

@@ -42,6 +42,12 @@ CELL_COLUMNS: Mapping[str, tuple[str, Shown]] = {
     "harness, time": ("harness", milliseconds),
     "gradient, time": ("its gradient", milliseconds),
 }
+DEPTH_COLUMNS: Mapping[str, tuple[str, Shown]] = {
+    "module, two layers": ("module", times),
+    "stack against its layers": ("against its layers one by one", times),
+    "harness, time": ("harness", milliseconds),
+    "module, two layers, time": ("module", milliseconds),
+}
 MEMORY_COLUMNS: Mapping[str, str] = {
     "peak memory of a whole run": "peak of a whole run",
     "beyond the imports": "of these beyond the imports",
@@ -113,6 +119,16 @@ def cells(results: Results) -> Table:
         for cell in BUILT_IN
     ]
     return Table(("cell", *(head for head, _ in CELL_COLUMNS.values())), tuple(rows))
+
+
+def depth(results: Results) -> Table:
+    """Two layers at the centre."""
+    measured = {(row.quantity, row.cell): row for row in _rows(results, "depth")}
+    rows = [
+        (cell, *(spread(measured.get((key, cell)), shown) for key, (_, shown) in DEPTH_COLUMNS.items()))
+        for cell in CELLS
+    ]
+    return Table(("cell", *(head for head, _ in DEPTH_COLUMNS.values())), tuple(rows))
 
 
 def memory(results: Results) -> Table:

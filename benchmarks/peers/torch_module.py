@@ -12,7 +12,7 @@ from benchmarks.peers import Taken
 from benchmarks.problem import Problem
 from benchmarks.sizes import C, D
 
-MODULES: dict[str, Callable[[int, int], nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+MODULES: dict[str, Callable[[int, int, int], nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class TorchModule:
@@ -22,10 +22,14 @@ class TorchModule:
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.update = problem, 0
-        self.recurrent = MODULES[problem.sizes.cell](D, problem.sizes.H)
+        self.recurrent = MODULES[problem.sizes.cell](D, problem.sizes.H, problem.layers)
         self.readout = nn.Linear(problem.sizes.H, C)
         given = problem.initial(0)
-        names = {"weight_hh_l0": "W", "weight_ih_l0": "U", "bias_ih_l0": "b_x", "bias_hh_l0": "b_h"}
+        own = {"weight_hh": "W", "weight_ih": "U", "bias_ih": "b_x", "bias_hh": "b_h"}
+        suffixes = ["", *(f".{layer}" for layer in range(2, problem.layers + 1))]
+        names = {
+            f"{theirs}_l{i}": f"{ours}{suffix}" for i, suffix in enumerate(suffixes) for theirs, ours in own.items()
+        }
         self.recurrent.load_state_dict({theirs: torch.from_numpy(given[ours]) for theirs, ours in names.items()})
         self.readout.load_state_dict({"weight": torch.from_numpy(given["V"]), "bias": torch.from_numpy(given["b_y"])})
         self.parameters = [*self.recurrent.parameters(), *self.readout.parameters()]

@@ -43,8 +43,14 @@ def results() -> dict[str, Section]:
     growth += [Measurement.at(single("rnn", 20_000), "peak memory", "MB", (650.0,))]
     shares = [Measurement.at(replace(CENTRE, cell=cell), part, "", (0.1,)) for cell in CELLS for part in PARTS]
     fixed = [Measurement("x", "s", (0.05, 0.06)), Measurement("x / y", "", (2.0, 3.0))]
+    two = [
+        Measurement.at(replace(CENTRE, cell=cell), name, unit, (1.05, 1.0, 1.2))
+        for cell in CELLS
+        for name, unit in [("module, two layers", ""), ("stack against its layers", ""), ("harness, time", "ms")]
+    ]
     rows_of = {
         "step": rows,
+        "depth": two,
         "cells": cells,
         "parts": shares,
         "growth": growth,
@@ -129,6 +135,7 @@ def test_the_page_shows_every_point_and_every_note(results, tmp_path) -> None:
 
 def test_cells_and_their_memory_have_tables_of_their_own(results) -> None:
     assert [row[:2] for row in tables.cells(results).rows[:2]] == [("rnn", "20×"), ("lstm", "20×")]
+    assert tables.depth(results).rows[0][:3] == ("rnn", "1.05× (1×–1.2×)", "1.05× (1×–1.2×)")
     assert tables.memory(results).rows[0] == ("rnn", "750 MB", "250 MB")
     assert [row[0] for row in tables.growth(results).rows] == ["peak memory"]
     assert [row[1] for row in tables.compiled(results).rows] == ["4.25×", tables.NOTHING, "8.00 s (7.00 s–9.00 s)"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import cells, flops, step, sweeps
+from benchmarks import cells, depth, flops, step, sweeps, tables
 from benchmarks import peer as script
 from benchmarks.measurement import Effort
 from benchmarks.own import Enough, Ticks
@@ -42,7 +42,7 @@ def of_harness(problem: Problem, monkeypatch) -> tuple[np.ndarray, np.ndarray]:
 
     def recorded_rows(*arguments):
         result = rows(*arguments)
-        adjoints.append(np.stack([row["log10_adjoint"] for [row] in result], axis=1))
+        adjoints.append(np.stack([row["log10_adjoint"] for row, *_ in result], axis=1))
         return result
 
     monkeypatch.setattr(loop, "backward_pass", recorded_gradient)
@@ -84,6 +84,12 @@ def same(peer: Peer, problem: Problem, monkeypatch) -> None:
 def test_a_peer_trains_the_same_networks(cell, make, monkeypatch) -> None:
     problem = Problem(Sizes(cell, H=9, T=14, B=5, R=2))
     same(make(problem), problem, monkeypatch)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_module_trains_the_same_networks_of_two_layers(cell, monkeypatch) -> None:
+    problem = Problem(Sizes(cell, H=9, T=14, B=5, R=2), layers=2)
+    same(TorchModule(problem), problem, monkeypatch)
 
 
 @pytest.mark.parametrize("cell", BUILT_IN)
@@ -133,6 +139,13 @@ def test_a_cell_has_its_ratios_and_its_arithmetic() -> None:
     rows = {row.quantity: row for row in cells.point(sizes, quick, print)}
     assert {"loop", "loop, all replicas", "torch engine", "a FLOP against the LSTM's", "harness, time"} <= set(rows)
     assert rows["arithmetic"].values == (flops.step(sizes) / 1e6,)
+
+
+def test_two_layers_are_compared_with_the_module_and_with_their_layers() -> None:
+    effort = Effort(repeats=1, seconds=0.001)
+    rows = depth.point(Sizes("lstm", H=8, T=6, B=4, R=2), effort, lambda text: None)
+    assert {row.quantity for row in rows} == {*tables.DEPTH_COLUMNS}
+    assert all(value > 0 for row in rows for value in row.values)
 
 
 def test_the_silent_problem_differs_in_recording_alone(monkeypatch) -> None:
