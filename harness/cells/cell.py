@@ -39,6 +39,7 @@ class Cell(Section):
         recurs: whether a state depends on the one before it.
         normalises: whether the equations take W h from `recurrent`, which normalises it where that is asked for.
         keeps: whether a unit may keep its value from step to step (zoneout); not where the state holds earlier steps.
+        given: blocks of H numbers at the end of z that come from beside the input; recurrence/given.py has some.
     """
 
     gates: ClassVar[tuple[str, ...]]
@@ -48,6 +49,7 @@ class Cell(Section):
     recurs: ClassVar[bool] = True
     normalises: ClassVar[bool] = False
     keeps: ClassVar[bool] = True
+    given: ClassVar[int] = 0
 
     cell: str = setting(..., "which cell", order=("rnn", "lstm", "gru"))
     hidden_size: int = setting(

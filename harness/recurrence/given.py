@@ -50,8 +50,8 @@ class GivenSteps:
         if not self.zoneout:
             return self.cell.step(parameters, state, own)
         new = self.cell.combine(state, self.cell.activations(parameters, state, own))
-        kept = given[-len(state) :]
-        return tuple(k * old + (1 - k) * part for k, old, part in zip(kept, state, new, strict=True))
+        k = given[-len(state) :]
+        return tuple(hold * old + (1 - hold) * part for hold, old, part in zip(k, state, new, strict=True))
 
 
 def with_given(stack: Stack, T: int, lengths: Tensor | None, zoneout: Sequence[Tensor | None]) -> Stack:

@@ -192,12 +192,12 @@ def test_a_window_counts_from_each_own_end() -> None:
     cell, parameters = network("lstm")
     x, seen = normal(T, R, B, D), weights(cell, every_step=False)
     zeros = (torch.zeros(R, B, H, dtype=torch.float64),) * 2
-    found = []
+    gradients = []
     for engine in ("torch", "compiled"):
         leaves = {name: value.detach().clone().requires_grad_() for name, value in parameters.items()}
         y, _ = scan_layers(Stack.of(cell), leaves, x, zeros, window=4, engine=engine, lengths=LENGTHS)
         (y * seen).sum().backward()
-        found.append({name: leaf.grad for name, leaf in leaves.items()})
+        gradients.append({name: leaf.grad for name, leaf in leaves.items()})
     total = torch.zeros_like(parameters["W"][0])
     for b, length in enumerate(LENGTHS[0].tolist()):
         leaves = {name: value[:1].detach().clone().requires_grad_() for name, value in parameters.items()}
@@ -205,7 +205,7 @@ def test_a_window_counts_from_each_own_end() -> None:
         y, _ = scan_layers(Stack.of(cell), leaves, x[T - length :, :1, b : b + 1], start, window=4)
         (y * seen[:1, b : b + 1]).sum().backward()
         total += leaves["W"].grad[0]  # type: ignore[index]
-    for own in found:
+    for own in gradients:
         assert torch.allclose(own["W"][0], total, rtol=0, atol=1e-12)  # type: ignore[index]
 
 
@@ -235,7 +235,7 @@ def test_a_given_state_is_refused_beside_lengths() -> None:
 # zoneout
 
 
-def kept(cell: Cell, p: float) -> list[Tensor | None]:
+def zoneout(cell: Cell, p: float) -> list[Tensor | None]:
     draw = torch.Generator().manual_seed(7)
     stack = Stack.of(cell)
     masks: list[Tensor | None] = [None] * (len(stack.layers) - 1)
@@ -249,7 +249,7 @@ def kept(cell: Cell, p: float) -> list[Tensor | None]:
 def test_compiled_zoneout_is_that_of_the_steps(name: str, layers: str) -> None:
     cell, parameters = network(name, zoneout=0.3, **NETWORKS[layers])
     x, seen = normal(T, R, B, D), weights(cell, every_step=True)
-    for masks, lengths in ((kept(cell, 0.3), None), (kept(cell, 0.3), LENGTHS), ([], None)):
+    for masks, lengths in ((zoneout(cell, 0.3), None), (zoneout(cell, 0.3), LENGTHS), ([], None)):
         (ours, rows), (theirs, others) = (
             answer(cell, parameters, x, seen, lengths, engine, masks)  # type: ignore[arg-type]
             for engine in ("compiled", "torch")
@@ -265,7 +265,7 @@ def test_units_that_are_kept_have_the_bits_of_the_step_before_and_the_others_tho
     cell, parameters = network(name)
     state = tuple(normal(R, B, H) for _ in cell.states)
     z = normal(R, B, len(cell.gates) * H)
-    k = kept(cell, 0.5)[0][0]  # type: ignore[index]
+    k = zoneout(cell, 0.5)[0][0]  # type: ignore[index]
     new = GivenSteps(cell, False, True).step(parameters, state, torch.cat([z, k], -1))
     for own, old, free, mask in zip(new, state, cell.step(parameters, state, z), k.split(H, -1), strict=True):
         assert torch.equal(own, torch.where(mask.bool(), old, free))

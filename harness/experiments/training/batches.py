@@ -111,8 +111,8 @@ class BatchSource:
             cell, purpose = direction.cell, f"zoneout{direction.suffix}{mark}"
             shape = (T, B, len(cell.states) * cell.hidden_size)
             drawn = [generator(seed, purpose, update).random(shape, np.float32) < cell.zoneout for seed in self.seeds]
-            kept = torch.as_tensor(np.stack(drawn, axis=1), device=self.device)
-            masks.append(kept.to(getattr(torch, self.training.parameter_dtype)))
+            k = torch.as_tensor(np.stack(drawn, axis=1), device=self.device)
+            masks.append(k.to(getattr(torch, self.training.parameter_dtype)))
         return masks
 
     def carry(self, parameters: Parameters, inputs: Tensor, targets: Tensor, last: State, update: int) -> None:

@@ -40,7 +40,7 @@ def trace(cell: Cell, parameters: Mapping[str, Tensor], *, exact: bool) -> Trace
     graph, H = Graph(exact=exact), cell.hidden_size
     known = {name: _parameter(graph, name, value, H) for name, value in parameters.items()}
     gates = parameters["U"].shape[1] // H
-    given = tuple(graph.leaf("given", k) for k in range(given_blocks(cell)))
+    given = tuple(graph.leaf("given", k) for k in range(cell.given))
     z = Block(graph, H, (*(graph.leaf("z", k) for k in range(gates)), *given))
     state: Any = tuple(Block(graph, H, (graph.leaf("state", part),)) for part in range(len(cell.states)))
     known_too: Any = known
@@ -60,11 +60,6 @@ def trace(cell: Cell, parameters: Mapping[str, Tensor], *, exact: bool) -> Trace
     if idle:  # its adjoint is nowhere, which is not the same as zero: 0·∞ is no number
         raise Untraceable(f"the part {idle[0]} of the state, which h never depends on")
     return step
-
-
-def given_blocks(cell: Cell) -> int:
-    """How many blocks of H numbers a step is given at the end of its drive; see recurrence/given.py."""
-    return int(getattr(cell, "given", 0))
 
 
 def _parts_of_h(step: TracedStep) -> set[int]:

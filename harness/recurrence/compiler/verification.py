@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from harness.recurrence.compiler.graph import Node, ordered
-from harness.recurrence.compiler.trace import TracedStep, given_blocks
+from harness.recurrence.compiler.trace import TracedStep
 
 if TYPE_CHECKING:
     from harness.cells.cell import Cell
@@ -42,7 +42,7 @@ def contradiction(cell: Cell, parameters: Mapping[str, Tensor], step: TracedStep
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=random, dtype=torch.float64)
 
-    H, gates = cell.hidden_size, parameters["U"].shape[1] + given_blocks(cell) * cell.hidden_size
+    H, gates = cell.hidden_size, parameters["U"].shape[1] + cell.given * cell.hidden_size
     used = {
         name: torch.cat([value.detach().double(), normal(REPLICAS - 1, *value.shape[1:])])
         for name, value in parameters.items()
