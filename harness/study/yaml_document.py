@@ -290,7 +290,11 @@ def override(document: YamlDocument, number: int, text: str, takes_list: frozens
 def _example(key: str, value: str) -> str:
     """An override as it would be right: of a keyword within a setting, the setting with a mapping."""
     inner = re.fullmatch(r"([A-Za-z_]\w*\.[A-Za-z_]\w*)\.([A-Za-z_]\w*)", key)
-    return f"{inner[1]}={{name: …, {inner[2]}: {value.strip()}}}" if inner else "training.max_updates=500"
+    if inner is None:
+        return "training.max_updates=500"
+    if inner[2] == "name":
+        return f"{inner[1]}={value.strip()}"
+    return f"{inner[1]}={{name: …, {inner[2]}: {value.strip()}}}"
 
 
 def _products(document: YamlDocument) -> list[tuple[KeyPath, dict[str, Any]]]:

@@ -295,6 +295,8 @@ def test_an_override_of_a_keyword_says_that_the_mapping_is_written_whole(study_f
         "-S 1: 'training.optimizer.weight_decay=0.1' is not key=value, such as "
         "training.optimizer={name: …, weight_decay: 0.1}"
     )
+    [problem] = problems_of(study_file, study_text(), "training.optimizer.name=adamw")
+    assert problem.endswith("is not key=value, such as training.optimizer=adamw")
 
 
 def test_an_override_can_replace_the_whole_sweep_the_seeds_and_a_setting(study_file) -> None:
