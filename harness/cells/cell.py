@@ -6,8 +6,8 @@ equations as `activations` and `combine`. Whatever it does differently before tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, get_args
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -49,11 +49,17 @@ class Cell(Section):
     recurs: ClassVar[bool] = True
     normalises: ClassVar[bool] = False
     keeps: ClassVar[bool] = True
+    rewritten = frozenset({"layer_sizes"})
     given: ClassVar[int] = 0
 
     cell: str = setting(..., "which cell", order=("rnn", "lstm", "gru"))
     hidden_size: int = setting(
-        50, "H, the number of hidden units", label="hidden units H", short="H", sequential=True, ge=1
+        50,
+        "H, the number of hidden units; of layers of several widths, the last one's",
+        label="hidden units H",
+        short="H",
+        sequential=True,
+        ge=1,
     )
     match: Literal["parameters", "recurrent_parameters"] | None = setting(
         None,
@@ -110,26 +116,48 @@ class Cell(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _layers(cls, data: object) -> object:
+    def _layers(cls, data: object, info: object) -> object:
         """Of several ways to write one network, one: equal widths are a width and a number of layers, and what lies
-        between layers is nothing where there is one.
+        between layers is nothing where there is one. A value that is wrong in itself stays, to be reported.
         """
         if not isinstance(data, dict):
             return data
+        values = cls._widths(data, (getattr(info, "context", None) or {}).get("swept", ()))
+        own = ("dropout", "residual", "normalisation", "normalised")
+        proper = {key for key in own if key in values and cls._proper(key, values[key])}
+        if values.get("layers", 1) == 1:  # nothing lies between layers
+            values = {**values, **{key: cls.model_fields[key].default for key in proper & {"dropout", "residual"}}}
+            if values.get("normalised") == "between" and "normalisation" in proper:
+                values["normalisation"] = "none"
+        if values.get("normalisation", "none") == "none":
+            dropped = proper & {"normalisation", "normalised"}
+            values = {key: value for key, value in values.items() if key not in dropped}
+        return values
+
+    @classmethod
+    def _widths(cls, data: dict[str, Any], swept: Collection[str]) -> dict[str, Any]:
+        """The number of layers from their widths, and hidden_size as the last layer's."""
         sizes, given = data.get("layer_sizes"), data.get("layers")
-        if isinstance(sizes, list | tuple) and sizes:
-            if isinstance(given, int) and given != len(sizes):
-                raise wrong("layer_sizes", f"has {len(sizes)} widths, and layers is {given}; leave layers out")
-            data = {**data, "layers": len(sizes)}
-            if len(set(map(repr, sizes))) == 1:
-                data |= {"layer_sizes": None, "hidden_size": sizes[0]}
-        if data.get("layers", 1) == 1:  # nothing lies between layers
-            data = {**data, **{key: cls.model_fields[key].default for key in ("dropout", "residual") if key in data}}
-            if data.get("normalised") == "between":
-                data |= {"normalisation": "none"}
-        if data.get("normalisation", "none") == "none":
-            data = {key: value for key, value in data.items() if key not in ("normalisation", "normalised")}
-        return data
+        if not isinstance(sizes, list | tuple):
+            return data
+        if not sizes:
+            raise wrong("layer_sizes", "is empty; give each layer's width, such as [64, 32]")
+        if isinstance(given, int) and given != len(sizes):
+            raise wrong("layer_sizes", f"has {len(sizes)} widths, and layers is {given}; leave layers out")
+        data = {**data, "layers": len(sizes)}
+        if any(type(size) is not int or size < 1 for size in sizes):
+            return data
+        if "hidden_size" in swept:
+            raise wrong("hidden_size", "layer_sizes stands in its place, so it cannot be swept there")
+        return {**data, "hidden_size": sizes[-1], **({"layer_sizes": None} if len(set(sizes)) == 1 else {})}
+
+    @classmethod
+    def _proper(cls, key: str, value: object) -> bool:
+        """Whether a value of what lies between layers is one of those that it may have."""
+        words = get_args(cls.model_fields[key].annotation)
+        if words:
+            return isinstance(value, str) and value in words
+        return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1
 
     @model_validator(mode="before")
     @classmethod

@@ -1,7 +1,7 @@
 """Layers of cells on top of one another, by their settings alone: which recurrences there are, and their parameters.
 
 A parameter of the first layer has the name that its cell gives it; those of layer ℓ end with .ℓ, those of a backward
-direction with .ℓr. What is between layer ℓ and the next ends with .ℓ as well: gain g.ℓ, shift b.ℓ of a normalisation.
+direction with .ℓr. What is between layer ℓ and the next ends with .ℓ as well: gain.ℓ and shift.ℓ of a normalisation.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.cells.cell import Cell
 from harness.cells.initialisation import Weights
+from harness.errors import HarnessError
 from harness.rng import generator
 
 
@@ -63,7 +64,7 @@ def between_shapes(cell: Cell) -> dict[str, tuple[int, ...]]:
     """Shapes of the parameters between the layers."""
     if cell.normalisation == "none" or cell.normalised != "between":
         return {}
-    kinds = ("g", "b") if cell.normalisation == "layer" else ("g",)
+    kinds = ("gain", "shift") if cell.normalisation == "layer" else ("gain",)
     widths = (cell.layer_sizes or (cell.hidden_size,) * cell.layers)[:-1]
     return {
         f"{kind}.{depth}": (H * (1 + cell.bidirectional),) for depth, H in enumerate(widths, start=1) for kind in kinds
@@ -71,9 +72,17 @@ def between_shapes(cell: Cell) -> dict[str, tuple[int, ...]]:
 
 
 def shapes(cell: Cell, input_size: int) -> dict[str, tuple[int, ...]]:
-    """Shapes of all trained parameters of the recurrent layers of one replica."""
+    """Shapes of all trained parameters of the recurrent layers of one replica.
+
+    Raises:
+        HarnessError: a cell calls a parameter as the network calls one of its own, and they would be trained as one.
+    """
     own = {n: s for layer in layers_of(cell, input_size) for direction in layer for n, s in direction.shapes().items()}
-    return own | between_shapes(cell)
+    between = between_shapes(cell)
+    if both := own.keys() & between.keys():
+        names = ", ".join(sorted({name.partition(".")[0] for name in both}))
+        raise HarnessError(f"cell '{cell.cell}' has parameters called {names}, as those between layers; rename them")
+    return own | between
 
 
 def recurrent_names(cell: Cell) -> list[str]:
@@ -97,6 +106,6 @@ def start(cell: Cell, seed: int, *, input_size: int, output_size: int, length: i
         drawn |= {name: np.ones(shape) for name, shape in direction.cell.gains().items()}
         weights |= {name + direction.suffix: value for name, value in drawn.items()}
     return weights | {
-        name: np.ones(shape) if name.startswith("g") else np.zeros(shape)
+        name: np.ones(shape) if name.startswith("gain") else np.zeros(shape)
         for name, shape in between_shapes(cell).items()
     }

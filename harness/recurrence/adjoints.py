@@ -97,10 +97,10 @@ def _joined(recorders: list[AdjointRecorder], present: list[Array | None]) -> di
 
 
 def _of_present(levels: Array, share: Array | None) -> Array:
-    """The mean over all sequences as one over those that have the step."""
+    """The mean over all sequences as one over those that have the step; NaN where none has, which is no zero."""
     if share is None:
         return levels
-    return np.asarray(np.where(share > 0, levels - np.log10(np.where(share > 0, share, 1)), -np.inf))
+    return np.asarray(np.where(share > 0, levels - np.log10(np.where(share > 0, share, 1)), np.nan))
 
 
 def _of(written: dict[str, Any], r: int) -> dict[str, Any]:

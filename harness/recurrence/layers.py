@@ -65,7 +65,7 @@ class Stack:
 
     def between_names(self, depth: int) -> list[str]:
         """The parameters between layer ℓ, counted from 1, and the next."""
-        kinds = {"none": (), "layer": ("g", "b"), "rms": ("g",)}[self.normalisation]
+        kinds = {"none": (), "layer": ("gain", "shift"), "rms": ("gain",)}[self.normalisation]
         return [f"{kind}.{depth}" for kind in kinds]
 
     @cached_property
@@ -81,9 +81,9 @@ class Stack:
         if depth == len(self.layers):
             return h
         if self.normalisation != "none":
-            h = normalised(self.normalisation, h) * parameters[f"g.{depth}"].unsqueeze(1)
+            h = normalised(self.normalisation, h) * parameters[f"gain.{depth}"].unsqueeze(1)
         if self.normalisation == "layer":
-            h = h + parameters[f"b.{depth}"].unsqueeze(1)
+            h = h + parameters[f"shift.{depth}"].unsqueeze(1)
         return h if mask is None else h * mask
 
     def passed_back(

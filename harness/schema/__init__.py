@@ -87,7 +87,8 @@ GRADIENTS = Table(
             "log10_adjoint",
             PER_STEP,
             "log10",
-            "entry t−1 is log10 mean_b ‖B·∂L/∂h_t‖₂: the total adjoint; −inf is a true zero",
+            "entry t−1 is log10 mean_b ‖B·∂L/∂h_t‖₂: the total adjoint; −inf is a true zero, "
+            "NaN a step that no sequence has",
         ),
         Column("log10_immediate", PER_STEP, "log10", "the same of the immediate gradient ∂⁺L/∂h_t, h_{t+1} held fixed"),
         Column("log10_adjoint_cell", PER_STEP, "log10", "the same of ∂L/∂c_t; null for cells without a cell state"),

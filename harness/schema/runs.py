@@ -43,7 +43,8 @@ RUN_COLUMNS = (
         pa.float64(),
         "log10 per step",
         "mean change of log10 of the adjoint's norm over one step back in time, before training: (log10_adjoint at "
-        "t = 1 less that at t = T) / (T − 1); −inf where a window cuts it; of several layers the first's",
+        "t = 1 less that at t = T) / (T − 1); −inf where a window cuts it; null without a gradient "
+        "at T; of several layers the first's",
         label="adjoint slope before training (log10 per step)",
         metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05, untrained=True),
     ),
@@ -51,7 +52,8 @@ RUN_COLUMNS = (
         "initial_adjoint_cell_slope",
         pa.float64(),
         "log10 per step",
-        "the same of log10_adjoint_cell, ‖∂L/∂c_t‖; null for cells without a cell state",
+        "the same of log10_adjoint_cell, ‖∂L/∂c_t‖; null for cells without a cell state, and with zoneout, where "
+        "nothing reads c_T",
         label="cell adjoint slope before training (log10 per step)",
         metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05, untrained=True),
     ),
@@ -68,7 +70,8 @@ RUN_COLUMNS = (
         pa.float64(),
         "log10 per layer",
         "mean change of log10 of the adjoint's norm over one layer down, before training, at the last step: "
-        "(log10_adjoint of the first layer at t = T less that of the last) / (L − 1); null for one layer",
+        "(log10_adjoint of the first layer at t = T less that of the last) / (L − 1); null for one layer, and without "
+        "a gradient at T",
         label="depth slope before training (log10 per layer)",
         metric=MetricOptions("iqm", decimals=3, better=0, margin=0.1, untrained=True),
     ),

@@ -62,18 +62,38 @@ class Grid:
         return Point(self.experiment.name, completed, versions)
 
     def unused(self, points: Sequence[Point]) -> tuple[str, ...]:
-        """Settings of the base that are null or absent at every point: `forget_bias` where there is no LSTM."""
-        written = [
-            (section, key)
-            for section in self.experiment.sections
-            for key, value in self._base(section).items()
-            if value is not None
-        ]
-        return tuple(
-            f"{section}.{key}"
-            for section, key in written
-            if points and all(getattr(point.sections.by_name()[section], key, None) is None for point in points)
-        )
+        """Settings that are written and have no use at any point.
+
+        Of the base, those that are null or absent at every point: `forget_bias` where there is no LSTM. Of base and
+        sweep, those written as another value than the default that they have at every point: `dropout` of one layer.
+        """
+        unused = []
+        for section in self.experiment.sections:
+            base = {key: value for key, value in self._base(section).items() if value is not None}
+            written = {key: [value] for key, value in base.items()}
+            for key, values in self._swept(section):
+                written.setdefault(key, []).extend(values)
+            own = [point.sections.by_name()[section] for point in points]
+            unused += [
+                f"{section}.{key}"
+                for key, values in written.items()
+                if own
+                and not any(key in each.rewritten for each in own)
+                and (
+                    (key in base and all(getattr(each, key, None) is None for each in own))
+                    or all(_without_effect(each, key, values) for each in own)
+                )
+            ]
+        return tuple(unused)
+
+    def _swept(self, section: str) -> Iterator[tuple[str, list[Any]]]:
+        """The axes of a section's settings, of all products."""
+        sweep = self.document.data.get("sweep")
+        for axes in sweep if isinstance(sweep, list) else [sweep]:
+            for name, values in axes.items() if isinstance(axes, dict) else ():
+                own, _, key = name.partition(".")
+                if own == section and isinstance(values, list):
+                    yield key, values
 
     def _base(self, section: str) -> dict[str, Any]:
         """The section as written outside the sweep; keys that no model of it knows are reported here, once."""
@@ -258,6 +278,14 @@ class Grid:
                     self.report(place(key), f"{section}.{key}: no {table} '{word}'{nearest(word, names)}")
                     known = False
         return known
+
+
+def _without_effect(section: Section, key: str, written: Sequence[Any]) -> bool:
+    """Whether a setting has its default here though another number or word was written for it."""
+    info = type(section).model_fields.get(key)
+    if info is None or getattr(section, key) != info.default:
+        return False
+    return any(isinstance(value, bool | int | float | str) and value != info.default for value in written)
 
 
 def _identity(value: object) -> object:

@@ -45,6 +45,8 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    # Settings that are read as others, so that a null does not say that they have no use.
+    rewritten: ClassVar[frozenset[str]] = frozenset()
     numerics: ClassVar[int] = 1  # raised where the numbers of this section's code are mended: its run ids change then
 
     @classmethod

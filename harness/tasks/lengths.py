@@ -49,6 +49,8 @@ class Varying(Task):
             if set(given) != {"low", "high"} or any(type(end) is not int for end in given.values()):
                 raise wrong("sequence_length", "expected a whole number, or {low: …, high: …} with two of them")
             low, high = given["low"], given["high"]
+            if low < 1:
+                raise wrong("sequence_length", f"low: {low} is less than one step")
             if data.get("shortest_length") not in (None, low):
                 raise wrong("shortest_length", f"sequence_length has low: {low}; leave shortest_length out")
             if low > high:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from harness.cells import CELLS
 from harness.cells.cell import Cell
-from harness.cells.layers import shapes, start
+from harness.cells.layers import between_shapes, layers_of, shapes, start
+from harness.errors import HarnessError
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.compiler import memory
 from harness.recurrence.compiler.layout import LaidOut, Shapes
@@ -60,13 +61,32 @@ def problem(name: str, every_step: bool = True, *, dropout: bool = False, dtype=
 
     drawn = [start(cell, seed, input_size=D, output_size=1, length=T) for seed in range(R)]
     parameters = {n: torch.as_tensor(np.stack([each[n] for each in drawn]), dtype=dtype) for n in shapes(cell, D)}
-    parameters |= {n: p + 0.1 * normal(*p.shape) for n, p in parameters.items() if n.startswith(("g", "b."))}
+    parameters |= {n: p + 0.1 * normal(*p.shape) for n, p in parameters.items() if n.startswith(("g", "shift."))}
     stack = Stack.of(cell)
     widths = [sum(d.cell.hidden_size for d in layer) for layer in stack.layers]
     state = tuple(0.3 * normal(R, B, d.cell.hidden_size) for d in stack.directions for _ in d.cell.states)
     masks = [(normal(T, R, B, width) > 0).to(dtype) * 2 for width in widths[:-1]] if dropout else []
     seen = normal(*(T,) * every_step, R, B, widths[-1])
     return Problem(cell, parameters, normal(T, R, B, D), state, masks, seen, [normal(*part.shape) for part in state])
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_parameter_has_a_name_of_its_own(name: str) -> None:
+    """modReLU has a b too: under one name with the shift between layers they would be trained as one."""
+    settings = {"cell": name, "hidden_size": 6, "bidirectional": True, "normalisation": "layer"}
+    cell = CELLS[name].model_validate({**settings, "layers": 4, "normalised": "between"}, strict=False)
+    own = [n for layer in layers_of(cell, 3) for direction in layer for n in direction.shapes()]
+    assert len(shapes(cell, 3)) == len(own) + len(between_shapes(cell)) == len({*own, *between_shapes(cell)})
+
+
+def test_a_cell_with_a_parameter_called_as_one_between_layers_is_refused() -> None:
+    class Gain(CELLS["rnn"]):  # type: ignore[misc]
+        def shapes(self, H: int, D: int) -> dict[str, tuple[int, ...]]:
+            return {**super().shapes(H, D), "gain": (H,)}
+
+    cell = Gain(cell="rnn", layers=3, normalisation="layer", normalised="between")
+    with pytest.raises(HarnessError, match="cell 'rnn' has parameters called gain, as those between layers"):
+        shapes(cell, 3)
 
 
 def answer(p: Problem, engine: str, window: int | None = None) -> dict[str, np.ndarray]:

@@ -20,7 +20,28 @@ MODEL = "model: {cell: rnn}\n"
             f"{ORDER}model: {{cell: rnn, layers: 3, layer_sizes: [8, 4]}}",
             "F:5:44: model.layer_sizes: has 2 widths, and layers is 3; leave layers out",
         ),
-        (f"{ORDER}model: {{cell: rnn, layer_sizes: []}}", "F:5:33: model.layer_sizes: "),
+        (
+            f"{ORDER}model: {{cell: rnn, layer_sizes: []}}",
+            "F:5:33: model.layer_sizes: is empty; give each layer's width, such as [64, 32]",
+        ),
+        (f"{ORDER}model: {{cell: rnn, layer_sizes: [0, 0]}}", "F:5:33: model.layer_sizes: "),
+        (f"{ORDER}model: {{cell: rnn, layer_sizes: [a]}}", "F:5:33: model.layer_sizes: "),
+        (
+            f"{ORDER}model: {{cell: rnn, layer_sizes: [8, 6]}}\nsweep: {{model.hidden_size: [4]}}",
+            "F:6:29: model.hidden_size: layer_sizes stands in its place, so it cannot be swept there",
+        ),
+        (f"{ORDER}model: {{cell: rnn, dropout: 1.0}}", "F:5:29: model.dropout: input should be less than 1, not 1.0"),
+        (f"{ORDER}model: {{cell: rnn, residual: ad}}", "F:5:30: model.residual: no choice 'ad'"),
+        (f"{ORDER}model: {{cell: rnn, residual: true}}", "F:5:30: model.residual: "),
+        (f"{ORDER}model: {{cell: rnn, normalised: foo}}", "F:5:32: model.normalised: no choice 'foo'"),
+        (
+            f"{ORDER}model: {{cell: rnn, normalisation: foo, normalised: between}}",
+            "F:5:35: model.normalisation: no choice 'foo'",
+        ),
+        (
+            "task: {name: adding, sequence_length: {low: 0, high: 20}}\nmodel: {cell: rnn}",
+            "F:4:39: task.sequence_length: low: 0 is less than one step",
+        ),
         (f"{ORDER}model: {{cell: rnn, layer_sizes: 8}}", "F:5:33: model.layer_sizes: must be a list, such as [8]"),
         (
             f"{ORDER}model: {{cell: rnn, layers: 2, dropout: 1.0}}",
@@ -70,3 +91,27 @@ def test_what_makes_no_sense_is_refused_with_its_place(study_file, sections: str
         read(path, ())
     [problem] = caught.value.problems
     assert str(problem).replace(str(path), "F").startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("sections", "note"),
+    [
+        (f"{ORDER}model: {{cell: rnn, dropout: 0.3}}", "model.dropout"),
+        (f"{ORDER}model: {{cell: rnn, residual: add}}", "model.residual"),
+        (f"{ORDER}{MODEL}sweep: {{model.dropout: [0.0, 0.1]}}", "model.dropout"),
+        (f"{ORDER}model: {{cell: rnn, layers: 2, dropout: 0.3}}", ""),
+        (f"{ORDER}{MODEL}sweep: {{model.dropout: [0.0, 0.1], model.layers: [1, 2]}}", ""),
+        (f"{ORDER}model: {{cell: rnn, layer_sizes: [8, 8]}}", ""),
+        (f"{ORDER}model: {{cell: rnn, dropout: 0.0}}", ""),
+    ],
+)
+def test_what_lies_between_layers_and_has_no_use_is_noted(study_file, sections: str, note: str) -> None:
+    expected = f"{note} is set, but no point of this study has a use for it; it acts between layers: set model.layers"
+    assert read(study_file(f"{HEAD}{sections}\n"), ()).notes() == ((expected,) if note else ())
+
+
+def test_the_width_of_unequal_layers_is_the_last_ones_whatever_else_is_written(study_file) -> None:
+    texts = [f"{HEAD}{ORDER}model: {{cell: rnn, layer_sizes: [8, 6]{more}}}\n" for more in ("", ", hidden_size: 50")]
+    (one,), (other,) = (read(study_file(text), ()).points for text in texts)
+    assert one.key == other.key
+    assert one.columns()["hidden_size"] == 6

@@ -89,7 +89,7 @@ class BatchSource:
             return []
         lengths = [len(inputs), len(targets)] if self.model.task.decodes else [len(inputs)]
         widths = [sum(direction.cell.hidden_size for direction in layer) for layer in self.model.stack.layers[:-1]]
-        dtype = getattr(torch, self.training.dtype)
+        dtype = getattr(torch, self.training.parameter_dtype)  # under bfloat16 too: elementwise work is in float32
         masks: list[Tensor | None] = []
         for half, T in enumerate(lengths):
             if not cell.dropout:

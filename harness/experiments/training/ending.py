@@ -15,7 +15,7 @@ from harness.experiments.training.trace import Trace
 from harness.models.model import Model
 from harness.probes.artifacts import artifacts
 from harness.probes.switches import best_switch
-from harness.schema import Record
+from harness.schema import Array, Record
 from harness.study.plugins import load_object
 
 
@@ -96,18 +96,29 @@ def record_of(trace: Trace, update: int) -> list[dict[str, object]]:
 
 
 def depth_slope(rows: Sequence[Mapping[str, object]]) -> float | None:
-    """Mean change of log₁₀‖∂L/∂h^ℓ_T‖ over one layer down, of the forward directions; None for one layer."""
-    levels = [np.asarray(row["log10_adjoint"])[-1] for row in rows if row["direction"] == "forward"]
-    return float((levels[0] - levels[-1]) / (len(levels) - 1)) if len(levels) > 1 else None
+    """Mean change of log₁₀‖∂L/∂h^ℓ_T‖ over one layer down, of the forward directions.
+
+    None for one layer, and where the last layer's has no gradient at the last step.
+    """
+    return _mean_change([np.asarray(row["log10_adjoint"])[-1] for row in rows if row["direction"] == "forward"])
 
 
 def slope(log10_adjoint: object, *, varies: bool = False) -> float | None:
-    """Mean change of log₁₀‖∂L/∂h_t‖ over one step back in time; None for a sequence of one step, or for none.
+    """Mean change of log₁₀‖∂L/∂h_t‖ over one step back in time.
+
+    None for a sequence of one step, and where there is no gradient at the last step, from which it would be counted.
 
     Args:
-        varies: whether the first steps may be those of no sequence: the mean is then from the first level there is.
+        varies: whether the first steps may be those of no sequence (NaN): the mean is then from the first there is.
     """
     levels = np.asarray([] if log10_adjoint is None else log10_adjoint)
     if varies and levels.size:
-        levels = levels[int(np.argmax(levels > -np.inf)) :]
-    return float((levels[0] - levels[-1]) / (len(levels) - 1)) if len(levels) > 1 else None
+        levels = levels[int(np.argmin(np.isnan(levels))) :]
+    return _mean_change(levels)
+
+
+def _mean_change(levels: Sequence[float] | Array) -> float | None:
+    """(first − last)/(n − 1) of n levels; −∞ where the first is an exact zero."""
+    if len(levels) < 2 or levels[-1] == -np.inf:
+        return None
+    return float((levels[0] - levels[-1]) / (len(levels) - 1))

@@ -21,11 +21,11 @@ PROBE_SECONDS = {"jacobian_singular_values": 4e-6, "parameter_gradients": 8e-9}
 def seconds(sections: TrainingSections) -> float:
     """Predicted seconds of one run at its full budget: measured once, one thread, in packs of four to sixteen.
 
-    A fixed part per update, and one per step and sequence, which is twenty times as long where torch computes step by
-    step. A pass forward is a third of an update; a window
-    shortens the way back alone, unless the state is carried: then it is all there is to an update. With a loss at every
-    step torch's readout and softmax are as large a part. Ω and flossing go through the steps one by one. A probe takes
-    as long as some fifty updates, singular values of Jacobians hundreds, the gradients of parameters one.
+    A fixed part per update and recurrence, and one per step and sequence, which is twenty times as long where torch
+    computes step by step. A pass forward is a third of an update; a window shortens the way back alone, unless the
+    state is carried: then it is all there is to an update. With a loss at every step torch's readout and softmax are
+    as large a part. Ω and flossing go through the steps one by one. A probe takes as long as some fifty updates,
+    singular values of Jacobians hundreds, the gradients of parameters one.
     """
     cell, task, training, evaluation = sections.model, sections.task, sections.training, sections.evaluation
     width = sum(len(d.cell.gates) * d.cell.hidden_size for layer in layers_of(cell, 1) for d in layer)
@@ -35,7 +35,8 @@ def seconds(sections: TrainingSections) -> float:
     penalties = task.length * (1.8e-5 * (training.omega is not None) + 1e-3 * (training.flossing is not None))
     readout = 0.0 if task.shape == "sequence_to_vector" else 1e-7 + 3.5e-8 * task.output_size
     step = seconds_per_step(cell) * (TORCH_LOOP if training.autocasts else 1) + readout
-    update = 2.5e-4 + penalties + (steps * training.batch_size + evaluated) * step
+    recurrences = sum(map(len, layers_of(cell, 1)))
+    update = 2.5e-4 * recurrences + penalties + (steps * training.batch_size + evaluated) * step
     judged = task.length + sum(task.at_length(length).length for length in evaluation.lengths)
     final = judged * task.final_sequences / 3 * step
     record = sections.record

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.study.keywords import Keyword, NamedChoice, Number, Table, split
+from harness.study.keywords import Keyword, Named, NamedChoice, Number, Table, split
 from harness.study.section import wrong
 
 REST = "all updates that remain after the warm-up"
@@ -83,6 +83,21 @@ def learning_rate(schedule: Schedule, rate: float, max_updates: int) -> Callable
         return float(rate * keywords["gamma"] ** t) if name == "exponential" else rate
 
     return lambda u: rate * (u + 1) / n if u < n else after(u - n)
+
+
+def shortest(schedule: Schedule, max_updates: int) -> Schedule:
+    """The same schedule without the keywords that say what holds without them, so that one schedule has one run id.
+
+    A length that is all that remains of the budget is the default; a warm-up of one update takes the full rate.
+    """
+    name, keywords = split(schedule, KEYWORDS)
+    if isinstance(schedule, str):
+        return schedule
+    rest = max_updates - keywords["warm_up"]
+    own = {key: value for key, value in schedule.items() if not (key in LENGTHS and value == rest)}
+    if name == "constant" and own.get("warm_up") == 1:
+        del own["warm_up"]
+    return name if own == {"name": name} else Named(own)
 
 
 def check_schedule(schedule: Schedule, rate: float, max_updates: int) -> None:

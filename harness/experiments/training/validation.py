@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from harness.cells.cell import Cell
 from harness.cells.rnn import RNN
 from harness.cells.sizes import matched_width
-from harness.experiments.training.schedules import check_schedule
+from harness.experiments.training.schedules import check_schedule, shortest
 from harness.experiments.training.settings import Recording, Training, TrainingSections
 from harness.study.grid import explain
 from harness.study.section import wrong
@@ -24,7 +24,7 @@ LUCK = 0.05  # that guessing passes an evaluation, at most
 
 
 def complete(sections: TrainingSections) -> TrainingSections:
-    """The sections, with the width that `match` asks for.
+    """The sections, with the width that `match` asks for, and a schedule's keywords where they say what holds without.
 
     Raises:
         PydanticCustomError: a setting has no meaning for this task, or this cell.
@@ -43,6 +43,9 @@ def complete(sections: TrainingSections) -> TrainingSections:
     check_varying(sections)
     if cell.match == "recurrent_parameters" and not cell.recurrent_weights:
         raise wrong("model.match", f"'{cell.cell}' has no recurrent weights; match: parameters")
+    schedule = shortest(training.schedule, training.max_updates)
+    if schedule != training.schedule:
+        sections = replace(sections, training=training.model_copy(update={"schedule": schedule}))
     if cell.match is None:
         return sections
     return replace(sections, model=cell.model_copy(update={"hidden_size": matched_width(cell, task)}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from trained_runs import assert_packs_change_nothing, trained
 from harness.cells.lstm import LSTM
 from harness.errors import StudyError
 from harness.experiments.training.batches import BatchSource, draw
+from harness.experiments.training.ending import depth_slope, slope
 from harness.experiments.training.settings import Training, TrainingSections
 from harness.models import MODELS
 from harness.recurrence.adjoints import AdjointRecorder
@@ -76,7 +79,21 @@ def test_loss_accuracy_and_gradient_of_a_batch_are_the_means_of_its_sequences(na
     for r, [row] in enumerate(recorder.rows()):
         there = counts[:, r] > 0
         np.testing.assert_allclose(10 ** row["log10_adjoint"][there], norms[there, r] / counts[there, r], rtol=1e-12)
-        assert (row["log10_adjoint"][~there] == -np.inf).all()
+        assert np.isnan(row["log10_adjoint"][~there]).all()
+
+
+def test_slopes_of_what_is_not_there_or_zero() -> None:
+    nan, inf = math.nan, math.inf
+    assert slope([-3.0, -2.0, -1.0]) == depth_slope(layers([-3.0, -2.0, -1.0])) == -1.0
+    assert slope([nan, nan, -3.0, -1.0], varies=True) == -2.0  # steps of no sequence
+    assert slope([nan, -inf, -3.0, -1.0], varies=True) == -inf  # cut by a window
+    assert slope([-3.0, -2.0, -inf]) is None  # nothing reads the last state: c_T with zoneout
+    assert depth_slope(layers([-inf, -inf])) is None  # an answer that has no last symbol
+    assert slope([-1.0]) is slope(None) is depth_slope(layers([-1.0])) is None
+
+
+def layers(levels: Sequence[float]) -> list[dict[str, object]]:
+    return [{"direction": "forward", "log10_adjoint": [0.0, level]} for level in levels]
 
 
 def test_zoneout_keeps_a_share_p_of_the_units_by_seed_and_update() -> None:

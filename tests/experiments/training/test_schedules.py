@@ -97,6 +97,17 @@ def test_the_long_form_that_says_no_more_than_the_word_is_the_word() -> None:
     assert SCHEDULE.read({"name": "step", "step_size": 10, "gamma": 0.1}) == {"name": "step", "step_size": 10}
 
 
+def test_a_schedule_that_says_what_holds_without_has_one_id(plan_of) -> None:
+    def ids(schedule: Any) -> list[str]:
+        text = study_text(training={"max_updates": 20, "schedule": schedule}, seeds=1)
+        return [run.run_id for run in plan_of(text).runs]
+
+    assert ids({"name": "cosine", "T_max": 20}) == ids("cosine")
+    assert ids({"name": "linear", "warm_up": 5, "total_iters": 15}) == ids({"name": "linear", "warm_up": 5})
+    assert ids({"name": "constant", "warm_up": 1}) == ids("constant")
+    assert len({*ids("cosine"), *ids({"name": "cosine", "T_max": 19}), *ids({"name": "cosine", "warm_up": 1})}) == 3
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_schedule_is_that_of_the_run(plan_of, optimizer: str) -> None:
     """Ten times smaller steps from the third update on: to there the run is that with a constant learning rate."""
