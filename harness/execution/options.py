@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, nearest
-from harness.study.canonical_json import collection
+from harness.errors import HarnessError, StudyError, nearest
+from harness.study.canonical_json import canonical_json, collection
 from harness.study.matching import canonical, choices, matches, ordered
+from harness.study.yaml_document import parse
 
 if TYPE_CHECKING:
     from harness.study.plan import Plan, Run
@@ -235,7 +237,13 @@ def conditions(texts: Sequence[str], study: StudySpec, option: str = "--filter")
 
 
 def _split(values: str) -> Sequence[str]:
-    return values.split(",") if collection(values) is None else [values]
+    if (spelled := collection(values)) is not None:
+        return [spelled]
+    with suppress(StudyError):  # as a study writes it, with words that are not quoted
+        data = parse(values, "value").data if values.startswith(("{", "[")) else None
+        if isinstance(data, dict | list):
+            return [canonical_json(data)]
+    return values.split(",")
 
 
 def check_where(where: Mapping[str, object], rows: Sequence[Mapping[str, object]], study: StudySpec) -> None:

@@ -57,6 +57,8 @@ class Frames:
         Raises:
             HarnessError: this study did not.
         """
+        if name in ("runs", "curves", "gradients"):
+            raise HarnessError(f"every study has {name}: it is an attribute, .{name}; .table is for what some ask for")
         if name not in self.extra or self.extra[name].empty:
             others = {PROFILES.name: "record.probes", EVALUATIONS.name: "evaluation.lengths"}
             setting = others.get(name, f"record.{name}")

@@ -6,6 +6,7 @@ import pytest
 from study_texts import study_text
 
 from harness.errors import HarnessError, StudyError
+from harness.execution.options import conditions
 from harness.registry import read
 
 GOOD = """\
@@ -287,6 +288,13 @@ def test_an_override_may_be_a_mapping_and_a_list_of_words_and_mappings_is_an_axi
     ]  # fmt: skip
     assert study.axes() == ("optimizer",)
     assert read(study_file(study_text(sweep={"training.optimizer": ["rmsprop"]})), [axis]).axes() == ("optimizer",)
+
+
+def test_a_filter_reads_a_mapping_as_a_study_writes_it(study_file) -> None:
+    study = read(study_file(study_text()), ())
+    for text in ("optimizer={name: sgd, momentum: 0.9}", 'optimizer={"name":"sgd","momentum":0.9}'):
+        assert conditions([text], study) == {"optimizer": ['{"momentum":0.9,"name":"sgd"}']}, text
+    assert conditions(["optimizer=sgd,adam"], study) == {"optimizer": ["sgd", "adam"]}
 
 
 def test_an_override_of_a_keyword_says_that_the_mapping_is_written_whole(study_file) -> None:

@@ -101,6 +101,8 @@ def test_runs_without_such_a_table_are_as_they_were(synthetic: SyntheticResults)
     pd.testing.assert_frame_equal(own.runs_at_lengths[own.runs.columns], own.runs)
     with pytest.raises(HarnessError, match=r"no table of evaluations was recorded; .* with evaluation\.lengths"):
         frames.table("evaluations")
+    with pytest.raises(HarnessError, match=r"every study has runs: it is an attribute, \.runs"):
+        frames.table("runs")
 
 
 @pytest.mark.parametrize(
