@@ -277,10 +277,12 @@ def legend_entry(text: str) -> float:
 
 def powers_of_ten(axis: Any) -> None:
     """Label an axis that holds log10 values as powers of ten."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter
 
-    axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    axis.set_major_formatter(FuncFormatter(lambda exponent, _: f"$10^{{{exponent:.0f}}}$"))
+    from harness.figures.powers import PowerLocator, power
+
+    axis.set_major_locator(PowerLocator())
+    axis.set_major_formatter(FuncFormatter(lambda exponent, _: power(exponent)))
 
 
 def guide(ax: Axes, *, x: bool = False, y: bool = True) -> None:
