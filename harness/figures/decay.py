@@ -324,8 +324,7 @@ def _axes(panel: panels.Panel, paths: list[str]) -> None:
     style.powers_of_ten(panel.ax.yaxis)
     style.whole_numbers(panel.ax.xaxis)
     panel.ax.margins(x=0.02)
-    if panel.bottom:
-        panel.ax.set_xlabel(texts.axis("lag"))
+    panel.label_x(texts.axis("lag"))
     if panel.left:
         panel.ax.set_ylabel("batch mean of " + ", ".join(NORM[path] for path in paths))
 

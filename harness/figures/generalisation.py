@@ -217,8 +217,7 @@ def _axes(panel: panels.Panel, evaluations: pd.DataFrame, label: str) -> None:
     panel.ax.xaxis.set_major_formatter(lambda length, _: labels.number(float(length)))
     panel.ax.set_ylim(-0.03, 1.03)
     panel.ax.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
-    if panel.bottom:
-        panel.ax.set_xlabel(texts.literal(label))
+    panel.label_x(texts.literal(label))
     if panel.left:
         panel.ax.set_ylabel("accuracy")
 

@@ -59,10 +59,10 @@ class Heatmap(FigureKind):
             return self._of_layers(study)
         return (
             f"Batch mean of ‖{SYMBOL[self.path]}‖ at each time step t (the last at the right) and each recorded "
-            "update, one row a record, not to scale between them; panels side by side have the same rows, empty (n = –) where no run was recorded. Colour is the mean of the logarithm "
-            "over the n runs still training at that update (a run's own last record is shown only if it is on the "
-            "schedule); grey is an exact zero in all of them, a white dot one in some, which the mean leaves out; "
-            "a cross is where the gradient of one of them is not a finite number, so that there is no mean."
+            "update, one row a record, not to scale between them; panels side by side have the same rows, empty "
+            "(n = –) where no run was recorded. Colour is the mean of the logarithm over the n runs still training at "
+            "that update (a run's own last record is shown only if it is on the schedule); grey is an exact zero in all of "
+            "them, a white dot one in some, which the mean leaves out; a cross is where the gradient of one of them is not a finite number, so that there is no mean."
             f"{self._about_steps(study)}{self.about(study)}"
         )
 
@@ -178,7 +178,7 @@ def heatmap(
     known = gradients[gradients[COLUMN[path]].notna()]
     panels.demand(known, f"gradient of the {path} state was recorded")
     with style.context():
-        figure, grid = panels.panels(known, row, col, share_x=False, share_y=False)
+        figure, grid = panels.panels(known, row, col, share_x=False, share_y=False, room=style.BAR)
         maps = _aligned([(panel, gradient_map(panel.frame, COLUMN[path], y)) for panel in grid if len(panel.frame)])
         # One colour scale over all panels, so that they can be compared.
         norm = style.log_norm([each.mean for _, each in maps])
@@ -244,7 +244,7 @@ def _image(panel: panels.Panel, each: GradientMap, norm: Any, y: str, time: str)
 
 
 def _axes(panel: panels.Panel, each: GradientMap, y: str, time: str) -> None:
-    from harness.figures import style
+    from harness.figures import fitting, style
 
     step = -(-len(each.updates) // MOST_LABELS)
     shown = range(0, len(each.updates), step)
@@ -253,7 +253,7 @@ def _axes(panel: panels.Panel, each: GradientMap, y: str, time: str) -> None:
     for side in ("top", "right", "left", "bottom"):
         panel.ax.spines[side].set_visible(False)
     T = each.mean.shape[1]
-    panel.ax.set_xticks(sorted({1, *(round(T * k / 4) for k in (1, 2, 3)), T}))
+    panel.ax.set_xticks(fitting.steps(T, panel.points))
     # How many runs are behind each row, in a column headed n.
     text: dict[str, Any] = {"fontsize": style.small(), "color": style.faint(), "ha": "left"}
     for i in shown:
@@ -266,8 +266,7 @@ def _axes(panel: panels.Panel, each: GradientMap, y: str, time: str) -> None:
             **text,
         )
     panel.ax.text(1.015, 1.0, "n", transform=panel.ax.transAxes, va="bottom", **text)
-    if panel.bottom:
-        panel.ax.set_xlabel(time)
+    panel.label_x(time)
     if panel.left:
         panel.ax.set_ylabel(texts.axis("layer") if y == "layer" else "parameter updates (one row a record)")
 

@@ -44,3 +44,16 @@ def power(exponent: float) -> str:
     if math.isclose(multiple, m, rel_tol=1e-6):
         return f"${m}\\cdot10^{{{k}}}$"
     return f"$10^{{{exponent:.6g}}}$"
+
+
+class StepLocator(MaxNLocator):
+    """Whole numbers, at most seven, and fewer where the axis is too short for their labels."""
+
+    def __init__(self) -> None:
+        super().__init__(nbins=MOST, integer=True, steps=[1, 2, 5, 10])
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        if self.axis is not None:
+            # matplotlib's space is for labels three times as wide as high; these have up to three letters
+            self.set_params(nbins=max(1, min(MOST, round(1.4 * self.axis.get_tick_space()))))
+        return super().tick_values(vmin, vmax)

@@ -123,12 +123,15 @@ def units(
     """
     import numpy as np
 
-    from harness.figures import style
+    from harness.figures import fitting, style
+    from harness.figures.canvas import across as canvas_across
     from harness.figures.canvas import canvas, is_stacked
 
     known = by_unit(profiles)
     panels.demand(known, f"gradient of a unit was recorded (record.probes: [{PROBE}])")
     levels, states = panels.levels(known, col), list(dict.fromkeys(known["state"]))
+    across = 1 if is_stacked() else len(levels)
+    points = fitting.panel_points(canvas_across(style.strips_size(across, 1)), across, style.BAR)
     maps = []
     for update in updates:
         for state in states:
@@ -139,16 +142,16 @@ def units(
                 if state in set(run["state"]):
                     panels.demand(rows, f"gradient of the units of {state} was recorded at update {number}")
                 setting = panels.named(col, level) if len(levels) > 1 else ""
-                title = ", ".join(filter(None, (setting, state * (len(states) > 1), f"update {number}")))
-                title = texts.literal(title)
+                title = fitting.title([setting, state * (len(states) > 1), f"update {number}"], points)
                 maps.append(UnitMap(title, np.empty((0, 0)), []) if rows.empty else unit_map(rows, title))
-    across = 1 if is_stacked() else len(levels)
     with style.context():
-        figure = canvas(style.strips_size(across, len(maps) // across, height=1.4))
+        width, height = style.strips_size(across, len(maps) // across, height=1.4)
+        rows = [[each.title for each in maps[i : i + across]] for i in range(0, len(maps), across)]
+        figure = canvas((width, height + sum(map(fitting.more_height, rows))))
         axes = figure.subplots(len(maps) // across, across, squeeze=False)
         norm = style.log_norm([each.levels for each in maps])
         places = list(zip(axes.flat, maps, strict=True))
-        images = [_image(ax, each, norm) for ax, each in places if not each.empty]
+        images = [_image(ax, each, norm, points) for ax, each in places if not each.empty]
         for ax in (ax for ax, each in places if each.empty):
             _no_layer(ax)
         size = style.scaled(style.LENGTHS["axes.labelsize"] * style.letters())
@@ -174,11 +177,11 @@ def _no_layer(ax: Axes) -> None:
         ax.spines[side].set_visible(False)
 
 
-def _image(ax: Axes, each: UnitMap, norm: Any) -> ScalarMappable:
+def _image(ax: Axes, each: UnitMap, norm: Any, points: float) -> ScalarMappable:
     import numpy as np
     from matplotlib.colors import ListedColormap
 
-    from harness.figures import style
+    from harness.figures import fitting, style
 
     H, T = each.levels.shape
     layout: dict[str, Any] = {"aspect": "auto", "interpolation": "none", "extent": (0.5, T + 0.5, H + 0.5, 0.5)}
@@ -191,7 +194,7 @@ def _image(ax: Axes, each: UnitMap, norm: Any) -> ScalarMappable:
     ax.tick_params(length=0)
     for side in ("top", "right", "left", "bottom"):
         ax.spines[side].set_visible(False)
-    ax.set_xticks(sorted({1, *(round(T * k / 4) for k in (1, 2, 3)), T} - {0}))
+    ax.set_xticks(fitting.steps(T, points))
     ax.set_yticks(sorted({1, H}))
     return image
 

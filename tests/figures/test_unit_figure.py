@@ -100,9 +100,9 @@ def test_an_update_that_was_not_recorded_is_named() -> None:
 def test_several_settings_in_a_panel_are_refused_before_they_run() -> None:
     kind = FIGURES["units"](kind="units")
     rows = [{"cell": "rnn", "hidden_size": 5}, {"cell": "rnn", "hidden_size": 6}, {"cell": "lstm", "hidden_size": 5}]
-    assert kind.faults(rows) == ["a panel shows one run, here are several settings in one: name one in where"]
-    assert kind.faults(rows[1:]) == []
-    assert FIGURES["units"](kind="units", col=None).faults(rows[1:]) != []
+    assert kind.crowded(rows) == ["a panel shows one run, here are several settings in one: name one in where"]
+    assert kind.crowded(rows[1:]) == []
+    assert FIGURES["units"](kind="units", col=None).crowded(rows[1:]) != []
 
 
 def test_the_same_rows_give_the_same_bytes() -> None:
