@@ -20,7 +20,6 @@ EDGE = 42.0  # points on paper at the left of all panels, for the labels of thei
 GAP = 8.0  # points on paper between two panels
 FEWEST = 5  # letters in a line, however narrow its panel
 MOST_LINES = 5  # of a tick's label that is not turned
-LONGEST_TURNED = 26  # letters in a line of a tick's label that is
 
 
 def panel_points(inches: float, columns: int, room: float = 0.0) -> float:
@@ -65,10 +64,17 @@ def label(text: str, points: float) -> str:
 
 
 def title(parts: Sequence[str], points: float) -> str:
-    """A panel's title of several parts: in one line if it fits, else each part in lines of its own."""
+    """A panel's title of several parts: a line has as many of them as fit, one that does not has lines of its own."""
     most = letters(points, size_of("axes.titlesize"))
-    whole = ", ".join(filter(None, parts))
-    return whole if len(whole) <= most else "\n".join(line for part in parts if part for line in lines(part, most))
+    rows: list[str] = []
+    whole = False  # whether the last row has whole parts alone
+    for part in filter(None, parts):
+        if whole and len(f"{rows[-1]}, {part}") <= most:
+            rows[-1] = f"{rows[-1]}, {part}"
+            continue
+        broken = lines(part, most)
+        rows, whole = [*rows, *broken], len(broken) == 1
+    return "\n".join(rows)
 
 
 def more_height(titles: Sequence[str]) -> float:
@@ -109,9 +115,15 @@ def ticks(words: Sequence[str], points: float) -> Ticks:
         if high <= MOST_LINES:
             return Ticks(["\n".join(each) for each in broken], 0.0, high * LINE * size)
     beside = max(1, int(points / (LINE * size)))  # lines of a turned label
-    turned = [lines(word, max(-(-len(word) // beside) + 2, LONGEST_TURNED // beside)) for word in words]
+    turned = [_in_lines(word, beside) for word in words]
     broad = max(len(line) for each in turned for line in each)
     return Ticks(["\n".join(each) for each in turned], 90.0, WIDTH * size * broad)
+
+
+def _in_lines(word: str, count: int) -> list[str]:
+    """A text in at most so many lines, as short as they can be without breaking a word."""
+    longest = max((len(part) for part in word.split()), default=1)
+    return next(broken for most in range(longest, len(word) + 1) if len(broken := lines(word, most)) <= count)
 
 
 def steps(T: int, points: float) -> list[int]:

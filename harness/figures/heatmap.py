@@ -61,8 +61,9 @@ class Heatmap(FigureKind):
             f"Batch mean of ‖{SYMBOL[self.path]}‖ at each time step t (the last at the right) and each recorded "
             "update, one row a record, not to scale between them; panels side by side have the same rows, empty "
             "(n = –) where no run was recorded. Colour is the mean of the logarithm over the n runs still training at "
-            "that update (a run's own last record is shown only if it is on the schedule); grey is an exact zero in all of "
-            "them, a white dot one in some, which the mean leaves out; a cross is where the gradient of one of them is not a finite number, so that there is no mean."
+            "that update (a run's own last record is shown only if it is on the schedule); grey is an exact zero in "
+            "all of them, a white dot one in some, which the mean leaves out; a cross is where the gradient of one of "
+            "them is not a finite number, so that there is no mean."
             f"{self._about_steps(study)}{self.about(study)}"
         )
 
