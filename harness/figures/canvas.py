@@ -73,7 +73,15 @@ def own_size() -> tuple[float, float] | None:
     return None if own is None else (own[0] * scale, own[1] * scale)
 
 
-def width(figure: Figure) -> float:
+def across(size: tuple[float, float]) -> float:
+    """Inches across what `canvas` gives for a figure of so many inches."""
+    target = _current.get()
+    if target is not None:
+        return width(target.panel)
+    return (size if is_stacked() else own_size() or size)[0]
+
+
+def width(figure: Figure | SubFigure) -> float:
     """Inches across a figure, or a panel of one."""
     return float(figure.bbox.width / figure.dpi)
 

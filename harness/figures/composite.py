@@ -151,7 +151,7 @@ def _share_legend(figure: Figure, parts: Sequence[SubFigure]) -> float:
     handles = list(legends[0].legend_handles)
     for handle, text in zip(handles, texts, strict=True):
         if handle is not None:
-            handle.set_label(text)
+            handle.set_label(text.replace("\n", " "))  # a panel is narrower than the figure
     for legend in legends:
         legend.remove()
     panels.legend(figure, [handle for handle in handles if handle is not None], title or None)

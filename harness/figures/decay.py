@@ -6,6 +6,7 @@ that ρ^100 of the smallest ρ does not press all measured lines into a tenth of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,10 +15,11 @@ from pydantic import Field
 from harness.figures import line_ends, panels, texts
 from harness.figures.adjoint import COLUMN, NORM, SYMBOL
 from harness.figures.kind import COL, HUE, ROW, SEED, FigureKind
-from harness.figures.layered import LAYERS, about_layers, one_layer
+from harness.figures.layered import LAYERS, LINEAR, about_directions, about_layers, linear, one_layer
 from harness.figures.line_ends import LineEnd
 from harness.figures.selection import RecordedUpdate, at_update
-from harness.study.matching import matches
+from harness.figures.steps import about_lengths, by_lag, levels
+from harness.study.matching import Value, canonical, matches
 from harness.study.pooling import of_settings
 from harness.study.spec import StudySpec
 from harness.theory.linear import GAMMA, log10_rate
@@ -53,7 +55,9 @@ class Decay(FigureKind):
         "hidden", description="gradient of the hidden state, of the cell state (gated cells), or both"
     )
     theory: Annotated[tuple[str, ...], Field(strict=False)] = Field(
-        ("rnn",), description="cells in whose panels the linear theory ρ^lag is drawn, at initialisation; [] for none"
+        ("rnn",),
+        description="cells in whose panels the linear theory ρ^lag is drawn, at initialisation; [] for none; "
+        "never of a stack, a normalised recurrence or with zoneout",
     )
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
@@ -65,28 +69,33 @@ class Decay(FigureKind):
     def caption(self, study: StudySpec) -> str:
         when = {"first": "at initialisation", "last": "at each run's last record"}.get(str(self.update))
         norms = " and ".join(f"‖{SYMBOL[path]}‖" for path in _paths(self.path))
+        shown = (self.hue, self.col, self.row)
+        lengths = "Sequences differ in length: at a lag that only some of a batch reach the mean is over those."
         return (
             f"Batch mean of {norms} against the lag T − t, {when or f'at update {self.update}'}. Lines are means of "
             f"the logarithm over seeds, bands their bootstrap 95 % intervals.{self._theory(study)} An exact zero has "
             f"no logarithm: it is left out of the mean and marked by a tick below the lines."
-            f"{about_layers(study, self.where, self.hue, self.col, self.row)}{self.about(study)}"
+            f"{about_layers(study, self.where, *shown)}{about_directions(study, self.where, *shown)}"
+            f"{about_lengths(study, self.where, lengths)}{self.about(study)}"
         )
 
     def _theory(self, study: StudySpec) -> str:
         """The sentence about the dashed lines; empty where none is drawn of any point of the grid."""
         rows = [row for point in study.points if matches(row := point.columns(), of_settings(self.where))]
-        slopes = {
-            GAMMA.get(str(row.get("nonlinearity")), 1.0)
-            for row in rows
-            if self.update == "first" and self.path != "cell" and row.get("cell") in self.theory
-        }
+        lines: dict[tuple[Value, ...], list[Mapping[str, Any]]] = {}
+        for row in rows:
+            if self.update == "first" and self.path != "cell" and row.get("cell") in self.theory:
+                lines.setdefault(tuple(canonical(row.get(name)) for name in self.columns()), []).append(row)
+        single = [row for line in lines.values() if linear(line) for row in line]
+        slopes = {GAMMA.get(str(row.get("nonlinearity")), 1.0) for row in single}
         powers = {1.0: "ρ^lag", 0.25: "(ρ/4)^lag with sigmoids"}
         if not slopes:
             return ""
         drawn = " or ".join(powers[slope] for slope in sorted(slopes, reverse=True))
+        some = " of one layer, not normalised, without zoneout" if len(single) < sum(map(len, lines.values())) else ""
         return (
-            f" Dashed: the linear recurrence's slope {drawn} from the value at lag 0, for {' and '.join(self.theory)}; "
-            "an arrow at the edge says where it goes on beyond what was measured."
+            f" Dashed: the linear recurrence's slope {drawn} from the value at lag 0, for {' and '.join(self.theory)}"
+            f"{some}; an arrow at the edge says where it goes on beyond what was measured."
         )
 
 
@@ -134,11 +143,10 @@ def line(gradients: pd.DataFrame, column: str) -> Line | None:
     """
     import numpy as np
 
-    from harness.statistics.frames import by_lag
     from harness.statistics.intervals import mean_band, seed_means
 
     measured = gradients[gradients[column].notna()]
-    matrix = by_lag(list(measured[column]))
+    matrix = by_lag(levels(measured, column))
     if not matrix.size:
         return None
     band = mean_band(seed_means(matrix, measured["seed"]), np.random.default_rng(SEED))
@@ -224,10 +232,15 @@ def _when(update: RecordedUpdate) -> str:
 def _radii(group: pd.DataFrame, theory: tuple[str, ...]) -> list[float]:
     """ρ of a group for which the theory holds: the setting, or the measured radius before training where it is null.
 
+    None of a group with a network for which it does not: a stack, a normalised recurrence, zoneout.
+
     Times φ′(0), which is the largest slope γ of each of these nonlinearities: 1 of tanh and relu, ¼ of a sigmoid.
     """
     if "cell" in group.columns:
         group = group[group["cell"].isin(theory)]
+    settings = group[[name for name in LINEAR if name in group.columns]].drop_duplicates()
+    if not linear([dict(zip(settings.columns, row, strict=True)) for row in settings.itertuples(index=False)]):
+        return []
     slopes = set(group["nonlinearity"].dropna()) & set(GAMMA) if "nonlinearity" in group.columns else set()
     slope = GAMMA[slopes.pop()] if len(slopes) == 1 else 1.0
     measured = group["initial_spectral_radius"]
@@ -311,8 +324,7 @@ def _axes(panel: panels.Panel, paths: list[str]) -> None:
     style.powers_of_ten(panel.ax.yaxis)
     style.whole_numbers(panel.ax.xaxis)
     panel.ax.margins(x=0.02)
-    if panel.bottom:
-        panel.ax.set_xlabel(texts.axis("lag"))
+    panel.label_x(texts.axis("lag"))
     if panel.left:
         panel.ax.set_ylabel("batch mean of " + ", ".join(NORM[path] for path in paths))
 

@@ -17,8 +17,8 @@ from harness.verdicts.feasibility import grid_settings, unknown_columns
 def figure_faults(study: StudySpec) -> list[tuple[int, str]]:
     """What is wrong with each figure: its index in `study.figures`, and a sentence.
 
-    Unknown columns, a condition that no point of the grid meets (no fault under overrides, which shrink the grid), and
-    what a kind itself cannot draw.
+    Unknown columns, several settings in a panel that has room for one, a condition that no point of the grid meets,
+    and what else a kind itself cannot draw; the last two are no faults under overrides, which shrink the grid.
     """
     rows = grid_settings(study)
     return [(index, fault) for index, figure in enumerate(study.figures) for fault in _faults(figure, study, rows)]
@@ -30,9 +30,13 @@ def _faults(figure: FigureSpec, study: StudySpec, rows: list[Mapping[str, Any]])
     # `outcome` is no setting, but a figure may select by it
     unknown = list(unknown_columns(study, [*(name for name in figure.where if name != "outcome"), *columns]))
     yield from unknown
-    if unknown or study.overrides:
+    if unknown:
         return
     selected = [row for row in rows if matches(row, of_settings(figure.where))]
+    if isinstance(figure, FigureKind) and selected:
+        yield from figure.crowded(selected)
+    if study.overrides:  # they shrink the grid: what is missing in it is no fault of the study
+        return
     if not selected:
         yield f"no point of the grid has {labels.condition(figure.where)}"
         return

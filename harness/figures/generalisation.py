@@ -11,6 +11,7 @@ from harness.figures import panels, texts
 from harness.figures.kind import COL, ROW, SEED, SERIES_HUE, FigureKind
 from harness.figures.reference import CHANCE
 from harness.figures.score import series_name
+from harness.figures.steps import SHORTEST, about_lengths
 from harness.schema import EVALUATIONS
 from harness.study import labels
 from harness.study.matching import matches
@@ -50,9 +51,13 @@ class Generalisation(FigureKind):
         return (
             f"Accuracy of the trained network on fresh sequences against {self.axis(study)}: interquartile mean over "
             "seeds (a seed's mean where several settings are pooled; chance for a run that diverged, or whose loss at "
-            "that length is not finite), bars are bootstrap 95 % intervals. Dashed: the length in training."
-            f"{CHANCE.caption} n counts the runs behind each point.{self.about(study)}"
+            "that length is not finite), bars are bootstrap 95 % intervals. Dashed: the length in training"
+            f"{self._range(study)}.{CHANCE.caption} n counts the runs behind each point.{self.about(study)}"
         )
+
+    def _range(self, study: StudySpec) -> str:
+        """What the caption says of training on a range of lengths; empty where there is one."""
+        return about_lengths(study, self.where, "or its range, shaded, where sequences differ in length")
 
     def axis(self, study: StudySpec) -> str:
         """What the lengths are: the setting that they are values of, where all tasks that are shown have the same."""
@@ -166,14 +171,24 @@ def _chance(ax: Axes, frame: pd.DataFrame) -> None:
 
 
 def _trained(ax: Axes, frame: pd.DataFrame, hue: str | None, colours: Mapping[Any, str]) -> None:
-    """Vertical lines at the lengths in training, in the colour of the series that alone was trained there."""
+    """Vertical lines at the lengths in training, in the colour of the series that alone was trained there.
+
+    A range of them is shaded between lines at its ends.
+    """
     from harness.figures import style
 
-    lengths = frame["trained_length"].dropna().unique()
-    for length in sorted(lengths):
-        there = panels.levels(frame[frame["trained_length"] == length], hue)
-        own = len(lengths) > 1 and len(there) == 1 and hue is not None
-        ax.axvline(length, zorder=1, **_dashes(colours[there[0]] if own else style.faint()))
+    trained = frame[frame["trained_length"].notna()]
+    longest = trained["trained_length"].astype("float64")
+    shortest = trained[SHORTEST].astype("float64").fillna(longest) if SHORTEST in trained.columns else longest
+    ranges = sorted(set(zip(shortest, longest, strict=True)))
+    for low, high in ranges:
+        there = panels.levels(trained[(shortest == low) & (longest == high)], hue)
+        own = len(ranges) > 1 and len(there) == 1 and hue is not None
+        colour = colours[there[0]] if own else style.faint()
+        for length in sorted({low, high}):
+            ax.axvline(length, zorder=1, **_dashes(colour))
+        if low < high:
+            ax.axvspan(low, high, color=colour, alpha=0.12, linewidth=0, zorder=0)
 
 
 def _dashes(colour: str) -> dict[str, Any]:
@@ -188,7 +203,8 @@ def _axes(panel: panels.Panel, evaluations: pd.DataFrame, label: str) -> None:
     from harness.figures import style
 
     style.guide(panel.ax)
-    lengths = sorted({int(each) for name in ("length", "trained_length") for each in evaluations[name].dropna()})
+    named = [name for name in ("length", "trained_length", SHORTEST) if name in evaluations.columns]
+    lengths = sorted({int(each) for name in named for each in evaluations[name].dropna()})
     low, high = float(lengths[0]), float(lengths[-1])
     logarithmic = high >= 2**OCTAVES * low
     if logarithmic:
@@ -201,8 +217,7 @@ def _axes(panel: panels.Panel, evaluations: pd.DataFrame, label: str) -> None:
     panel.ax.xaxis.set_major_formatter(lambda length, _: labels.number(float(length)))
     panel.ax.set_ylim(-0.03, 1.03)
     panel.ax.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
-    if panel.bottom:
-        panel.ax.set_xlabel(texts.literal(label))
+    panel.label_x(texts.literal(label))
     if panel.left:
         panel.ax.set_ylabel("accuracy")
 

@@ -12,8 +12,9 @@ from harness.errors import HarnessError
 from harness.figures import panels, texts
 from harness.figures.adjoint import COLUMN, NORM, SYMBOL, GradientPath
 from harness.figures.kind import COL, ROW, FigureKind
-from harness.figures.layered import LAYERS, about_layers, one_layer
+from harness.figures.layered import LAYERS, about_directions, about_layers, one_layer
 from harness.figures.selection import RecordedUpdate, at_update
+from harness.figures.steps import about_lengths, levels
 from harness.study.matching import Value, canonical, ordered
 from harness.study.spec import StudySpec
 
@@ -57,13 +58,22 @@ class Heatmap(FigureKind):
         if self.y == "layer":
             return self._of_layers(study)
         return (
-            f"Batch mean of ‖{SYMBOL[self.path]}‖ at each time step t (the first input at the left, the end of the "
-            "sequence at the right) and each recorded update, one row a record, not to scale between them; panels side "
-            "by side have the same rows, empty (n = –) where no run was recorded. Colour is the mean of the logarithm "
-            "over the n runs still training at that update (a run's own last record is shown only if it is on the "
-            "schedule); grey is an exact zero in all of them, a white dot one in some, which the mean leaves out; "
-            "a cross is where the gradient of one of them is not a finite number, so that there is no mean."
-            f"{about_layers(study, self.where, self.y, self.col, self.row)}{self.about(study)}"
+            f"Batch mean of ‖{SYMBOL[self.path]}‖ at each time step t (the last at the right) and each recorded "
+            "update, one row a record, not to scale between them; panels side by side have the same rows, empty "
+            "(n = –) where no run was recorded. Colour is the mean of the logarithm over the n runs still training at "
+            "that update (a run's own last record is shown only if it is on the schedule); grey is an exact zero in "
+            "all of them, a white dot one in some, which the mean leaves out; a cross is where the gradient of one of "
+            "them is not a finite number, so that there is no mean."
+            f"{self._about_steps(study)}{self.about(study)}"
+        )
+
+    def _about_steps(self, study: StudySpec) -> str:
+        """The sentences about layers, directions and steps that not every sequence has."""
+        shown = (self.y, self.col, self.row)
+        lengths = "Sequences differ in length and end at the right; a step that none of the batch has is left empty."
+        return (
+            f"{about_layers(study, self.where, *shown)}{about_directions(study, self.where, *shown)}"
+            f"{about_lengths(study, self.where, lengths)}"
         )
 
     def _of_layers(self, study: StudySpec) -> str:
@@ -73,10 +83,10 @@ class Heatmap(FigureKind):
             f"{when or f'at update {self.update}'}. All panels share the colours: the mean of the logarithm over n "
             "runs; grey is an exact zero in all of them, a white dot one in some, which the mean leaves out; a cross "
             "is where the gradient of one of them is not a finite number, so that there is no mean."
-            f"{about_layers(study, self.where, self.y, self.col, self.row)}{self.about(study)}"
+            f"{self._about_steps(study)}{self.about(study)}"
         )
 
-    def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    def crowded(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         lengths: dict[tuple[Value, ...], list[Any]] = {}
         for row in rows:
             panel = tuple(canonical(row.get(name)) for name in self.columns())
@@ -87,21 +97,21 @@ class Heatmap(FigureKind):
 
 @dataclass(frozen=True)
 class GradientMap:
-    """One panel's data: rows are updates or layers, columns steps 1 … T; `n` runs behind each row, `zero` zeros."""
+    """One panel's data: rows are updates or layers, columns steps 1 … T.
+
+    Args:
+        updates: of the rows; layers, where those are the rows.
+        n: runs behind each row.
+        mean: of the logarithm; NaN where there is none.
+        zero: share of the runs that have the step with an exact zero there.
+        broken: where one of the runs has no finite number.
+    """
 
     updates: list[int]
     n: list[int]
     mean: Values
-    zero: Values  # share of the runs with an exact zero there
-
-    @property
-    def broken(self) -> npt.NDArray[np.bool_]:
-        """Where runs were recorded and one of them has no finite number."""
-        import numpy as np
-
-        recorded = np.asarray(self.n)[:, None] > 0
-        broken: npt.NDArray[np.bool_] = np.isnan(self.mean) & (self.zero < 1) & recorded
-        return broken
+    zero: Values
+    broken: npt.NDArray[np.bool_]
 
 
 def scheduled(gradients: pd.DataFrame) -> pd.DataFrame:
@@ -126,22 +136,23 @@ def gradient_map(gradients: pd.DataFrame, column: str, y: str = "update") -> Gra
     """
     import numpy as np
 
-    from harness.statistics.frames import overflow
     from harness.statistics.intervals import finite_mean
 
     measured = gradients[gradients[column].notna()]
     lengths = ordered(len(entries) for entries in measured[column])
     if len(lengths) > 1:
         raise HarnessError(_mixed(lengths))
-    updates, n, means, zeros = [], [], [], []
+    updates, n, means, zeros, broken = [], [], [], [], []
     for update, rows in (scheduled(measured) if y == "update" else measured).groupby(y, sort=True):
-        stack = overflow(np.stack([np.asarray(entries, dtype=np.float64) for entries in rows[column]]))
+        stack = np.stack(levels(rows, column))
         updates.append(int(str(update)))
         n.append(len(rows))
         mean = finite_mean(stack)
         means.append(np.where(np.isinf(mean), np.nan, mean))  # where a run diverged, no mean of the others
-        zeros.append((stack == -np.inf).mean(axis=0))
-    return GradientMap(updates, n, np.stack(means), np.stack(zeros))
+        there = np.maximum((~np.isnan(stack)).sum(axis=0), 1)
+        zeros.append((stack == -np.inf).sum(axis=0) / there)
+        broken.append((stack == np.inf).any(axis=0))
+    return GradientMap(updates, n, np.stack(means), np.stack(zeros), np.stack(broken))
 
 
 def heatmap(
@@ -168,11 +179,12 @@ def heatmap(
     known = gradients[gradients[COLUMN[path]].notna()]
     panels.demand(known, f"gradient of the {path} state was recorded")
     with style.context():
-        figure, grid = panels.panels(known, row, col, share_x=False, share_y=False)
+        figure, grid = panels.panels(known, row, col, share_x=False, share_y=False, room=style.BAR)
         maps = _aligned([(panel, gradient_map(panel.frame, COLUMN[path], y)) for panel in grid if len(panel.frame)])
         # One colour scale over all panels, so that they can be compared.
         norm = style.log_norm([each.mean for _, each in maps])
-        images = [_image(panel, each, norm, y) for panel, each in maps]
+        time = texts.axis("t") if "direction" not in (col, row) else "step t of the direction"
+        images = [_image(panel, each, norm, y, time) for panel, each in maps]
         bar = figure.colorbar(images[0], ax=[panel.ax for panel in grid], pad=0.01, aspect=24)
         bar.outline.set_linewidth(style.scaled(0.5))
         style.powers_of_ten(bar.ax.yaxis)
@@ -192,11 +204,11 @@ def _aligned(maps: Sequence[tuple[panels.Panel, GradientMap]]) -> list[tuple[pan
         places = [updates.index(update) for update in each.updates]
         n = [0] * len(updates)
         mean = np.full((len(updates), each.mean.shape[1]), np.nan)
-        zero = np.zeros_like(mean)
+        zero, broken = np.zeros_like(mean), np.zeros(mean.shape, dtype=bool)
         for place, count in zip(places, each.n, strict=True):
             n[place] = count
-        mean[places], zero[places] = each.mean, each.zero
-        aligned.append((panel, GradientMap(updates, n, mean, zero)))
+        mean[places], zero[places], broken[places] = each.mean, each.zero, each.broken
+        aligned.append((panel, GradientMap(updates, n, mean, zero, broken)))
     return aligned
 
 
@@ -208,7 +220,7 @@ def _mixed(lengths: Sequence[Any]) -> str:
     )
 
 
-def _image(panel: panels.Panel, each: GradientMap, norm: Any, y: str) -> ScalarMappable:
+def _image(panel: panels.Panel, each: GradientMap, norm: Any, y: str, time: str) -> ScalarMappable:
     import numpy as np
     from matplotlib.colors import ListedColormap
 
@@ -228,12 +240,12 @@ def _image(panel: panels.Panel, each: GradientMap, norm: Any, y: str) -> ScalarM
     broken = np.argwhere(each.broken)
     if len(broken):
         ax.plot(broken[:, 1] + 1, broken[:, 0], "x", color=style.faint(), markersize=style.scaled(2))
-    _axes(panel, each, y)
+    _axes(panel, each, y, time)
     return image
 
 
-def _axes(panel: panels.Panel, each: GradientMap, y: str) -> None:
-    from harness.figures import style
+def _axes(panel: panels.Panel, each: GradientMap, y: str, time: str) -> None:
+    from harness.figures import fitting, style
 
     step = -(-len(each.updates) // MOST_LABELS)
     shown = range(0, len(each.updates), step)
@@ -242,7 +254,7 @@ def _axes(panel: panels.Panel, each: GradientMap, y: str) -> None:
     for side in ("top", "right", "left", "bottom"):
         panel.ax.spines[side].set_visible(False)
     T = each.mean.shape[1]
-    panel.ax.set_xticks(sorted({1, *(round(T * k / 4) for k in (1, 2, 3)), T}))
+    panel.ax.set_xticks(fitting.steps(T, panel.points))
     # How many runs are behind each row, in a column headed n.
     text: dict[str, Any] = {"fontsize": style.small(), "color": style.faint(), "ha": "left"}
     for i in shown:
@@ -255,8 +267,7 @@ def _axes(panel: panels.Panel, each: GradientMap, y: str) -> None:
             **text,
         )
     panel.ax.text(1.015, 1.0, "n", transform=panel.ax.transAxes, va="bottom", **text)
-    if panel.bottom:
-        panel.ax.set_xlabel(texts.axis("t"))
+    panel.label_x(time)
     if panel.left:
         panel.ax.set_ylabel(texts.axis("layer") if y == "layer" else "parameter updates (one row a record)")
 

@@ -88,6 +88,13 @@ class FigureKind(FigureSpec):
         """What cannot be drawn of these points of the grid (their settings as columns), in sentences."""
         return []
 
+    def crowded(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What cannot be drawn because several of these points of the grid meet in one panel, in sentences.
+
+        Told of a grid with overrides too: one that gives a setting more values makes it so.
+        """
+        return []
+
     def misfits(self, study: StudySpec) -> list[str]:
         """What contradicts the study's other figures, in sentences."""
         return []

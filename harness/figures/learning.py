@@ -167,7 +167,6 @@ def _axes(panel: panels.Panel, y: Quantity) -> None:
     if y == "accuracy":
         panel.ax.set_ylim(-0.03, 1.03)
     panel.ax.margins(x=0.02)
-    if panel.bottom:
-        panel.ax.set_xlabel("parameter updates")
+    panel.label_x("parameter updates")
     if panel.left:
         panel.ax.set_ylabel(texts.axis(y))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+BROAD = 1 / 3  # of a panel's width: labels that take more leave too little to the lines
 SHARE = 0.72  # of a panel's height in the figure: the rest is title, ticks and label
 LINE = 1.15  # heights of its letters that a label takes
 
@@ -33,20 +34,22 @@ class LineEnd:
 def write(figure: Figure, ends: Sequence[LineEnd], hue: str, hues: Sequence[Any]) -> bool:
     """Write each line's value at its end, where all end at one place and there is room; whether that was done.
 
+    There is room where the labels of a panel fit its height and take no more than a third of its width.
     Labels of one panel are moved apart vertically as little as possible. The uppermost one names the setting.
     """
-    from harness.figures import style
+    from harness.figures import fitting, style
 
     by_panel: dict[Axes, list[LineEnd]] = {}
     for end in ends:
         by_panel.setdefault(end.ax, []).append(end)
-    height = 72 * float(figure.bbox.height / figure.dpi) / max(_rows(figure), 1) * SHARE  # points
+    height = 72 * float(figure.bbox.height / figure.dpi) / _shape(figure)[0] * SHARE  # points
     gap = LINE * style.small()
     places = {canonical(level): i for i, level in enumerate(hues)}
     if not ends or max(map(len, by_panel.values())) * gap > height:
         return False
     if any(len({end.x for end in group}) > 1 for group in by_panel.values()):
         return False  # other lines go on where one ends, and a label there would lie on them
+    written: list[tuple[LineEnd, float, str]] = []
     for ax, group in by_panel.items():
         low, high = ax.get_ylim()
         points = (high - low) / height
@@ -57,10 +60,16 @@ def write(figure: Figure, ends: Sequence[LineEnd], hue: str, hues: Sequence[Any]
             text = texts.value(hue, end.level)
             if i == len(group) - 1 and hue != "cell":
                 text = f"{texts.literal(labels.short(hue))} = {text}"
-            ax.annotate(
-                text, (end.x, y), xytext=(style.scaled(3), 0), textcoords="offset points", va="center", ha="left",
-                fontsize=style.small(), color=end.colour, annotation_clip=False, zorder=6,
-            )  # fmt: skip
+            written.append((end, y, text))
+    letters = max(len(text) for _, _, text in written)
+    broad = fitting.panel_points(float(figure.bbox.width / figure.dpi), _shape(figure)[1])
+    if fitting.WIDTH * style.small() * letters > BROAD * broad:
+        return False
+    for end, y, text in written:
+        end.ax.annotate(
+            text, (end.x, y), xytext=(style.scaled(3), 0), textcoords="offset points", va="center", ha="left",
+            fontsize=style.small(), color=end.colour, annotation_clip=False, zorder=6,
+        )  # fmt: skip
     return True
 
 
@@ -85,7 +94,7 @@ def _rising(heights: Sequence[float]) -> list[float]:
     return list(accumulate(heights, max))
 
 
-def _rows(figure: Figure) -> int:
-    """Rows of panels of a figure."""
-    grids = [ax.get_gridspec() for ax in figure.axes]
-    return max((grid.nrows for grid in grids if grid is not None), default=1)
+def _shape(figure: Figure) -> tuple[int, int]:
+    """Rows and columns of panels of a figure."""
+    grids = [grid for ax in figure.axes if (grid := ax.get_gridspec()) is not None]
+    return max((grid.nrows for grid in grids), default=1), max((grid.ncols for grid in grids), default=1)

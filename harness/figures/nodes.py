@@ -18,6 +18,7 @@ from harness.figures.kind import COL, FigureKind
 from harness.figures.layered import one_layer
 from harness.figures.selection import at_update, one_run
 from harness.figures.states import main_part, ranking
+from harness.figures.steps import about_lengths, missing, shortest_of
 from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class Nodes(FigureKind):
         return (
             f"The network unrolled over time, inputs below, the loss at the last step. A hidden node is as dark as the "
             f"batch mean of ‖{symbol}‖ is there, as a share of the same at the last step, on a logarithmic scale that "
-            f"all panels share; a crossed one is an exact zero. "
+            f"all panels share; a crossed one is an exact zero."
+            f"{about_lengths(study, self.where, 'Steps that no sequence of the batch has are left out.')} "
             f"Marks on an LSTM's edges are gates of one unit over one sequence after training (its symbols are "
             f"the inputs; the unit is the one that best tells {self.keys[0]}): input gate below, forget gate left, "
             f"output gate above a node, ○ above {OPEN:g} and – below. Gates are not recorded before training. Each "
@@ -145,7 +147,7 @@ def nodes(
                 if states is not None and update == "last":  # states are recorded at the end of training only
                     gates = unit_gates(states[states["run_id"] == record["run_id"]], keys)
                 any_gates |= gates is not None and bool(gates.values)
-                _network(axes[i, j], shares[i][j], gates, norm)
+                _network(axes[i, j], shares[i][j], gates, norm, shortest_of(record))
                 axes[i, j].set_title(_title(col, level, record, gates))
         bar = figure.colorbar(ScalarMappable(norm, style.shade_map()), ax=axes.ravel().tolist(), pad=0.01, aspect=24)
         bar.outline.set_visible(False)
@@ -178,21 +180,23 @@ def _title(col: str | None, level: object, record: pd.Series[Any], gates: Gates 
     return f"{name}{when}{unit}"
 
 
-def _network(ax: Axes, shares: Values, gates: Gates | None, norm: Any) -> None:
+def _network(ax: Axes, shares: Values, gates: Gates | None, norm: Any, shortest: float) -> None:
+    """Draw the network from the first step on that a sequence of the batch has."""
     import numpy as np
     from matplotlib.patches import Circle
 
     from harness.figures import style
 
-    T = len(shares)
+    T, first = len(shares), missing(shares, shortest)
     words = gates.symbols if gates is not None else [""] * T
     edge: dict[str, Any] = {"color": style.rule(), "linewidth": style.scaled(0.8), "zorder": 1}
-    for t, share in enumerate(shares):
+    for t in range(first, T):
+        share = shares[t]
         # Edges: input to hidden, hidden to hidden; to the outputs dotted, since only the last one has a loss.
         last = t == T - 1
         ax.plot([t, t], [INPUT, HIDDEN], **edge)
         ax.plot([t, t], [HIDDEN, OUTPUT], **{**edge, "linestyle": "-" if last else ":"})
-        if t > 0:
+        if t > first:
             ax.plot([t - 1, t], [HIDDEN, HIDDEN], **edge)
         # The hidden node is shaded by the gradient; an exact zero has no logarithm: it is white, and crossed.
         known = np.isfinite(share)

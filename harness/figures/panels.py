@@ -25,6 +25,13 @@ class Panel:
     left: bool
     bottom: bool
     row: int = 0
+    points: float = 0.0  # across it
+
+    def label_x(self, text: str) -> None:
+        """Name the horizontal axis, below the lowest panel, in as many lines as its width asks for."""
+        from harness.figures import fitting
+
+        self.ax.set_xlabel(fitting.label(text, self.points) if self.bottom else "")
 
 
 def levels(frame: pd.DataFrame, column: str | None) -> list[Any]:
@@ -66,31 +73,63 @@ def demand(frame: pd.DataFrame, missing: str) -> None:
 
 
 def panels(
-    frame: pd.DataFrame, row: str | None, col: str | None, *, share_x: bool = True, share_y: bool = True
+    frame: pd.DataFrame,
+    row: str | None,
+    col: str | None,
+    *,
+    share_x: bool = True,
+    share_y: bool = True,
+    room: float = 0.0,
+    below: float = 0.0,
 ) -> tuple[Figure, list[Panel]]:
-    """A canvas with a panel for each row and column value; a combination without rows is labelled 'no runs'."""
-    from harness.figures import style
+    """A canvas with a panel for each row and column value; a combination without rows is labelled 'no runs'.
+
+    Args:
+        frame: the rows to draw.
+        row, col: columns.
+        share_x, share_y: whether panels have the same axes.
+        room: points on paper at the right of all panels, for a colour scale.
+        below: inches that the ticks of the horizontal axis take beyond a line.
+    """
+    from harness.figures import fitting, style
     from harness.figures.canvas import canvas, is_stacked
 
     row_levels, col_levels = levels(frame, row), levels(frame, col)
     rows, cols = len(row_levels), len(col_levels)
+    points = across(frame, row, col, room)
+    titles = [
+        [fitting.title([texts.title({name: level}) for name, level in ((row, i), (col, j)) if name], points)
+         for j in col_levels]
+        for i in row_levels
+    ]  # fmt: skip
+    width, height = style.size(1, rows * cols) if is_stacked() else style.size(cols, rows)
+    lines = [[each] for line in titles for each in line] if is_stacked() else titles
+    height += below + sum(map(fitting.more_height, lines))
+    figure = canvas((width, height))
     if is_stacked():
-        figure = canvas(style.size(1, rows * cols))
         axes = figure.subplots(rows * cols, 1, sharey=share_y, sharex=share_x, squeeze=False).reshape(rows, cols)
     else:
-        figure = canvas(style.size(cols, rows))
         axes = figure.subplots(rows, cols, squeeze=False, sharey=share_y, sharex=share_x)
     grid = []
     for i, row_level in enumerate(row_levels):
         for j, col_level in enumerate(col_levels):
             ax = axes[i, j]
-            ax.set_title(texts.title({name: level for name, level in ((row, row_level), (col, col_level)) if name}))
+            ax.set_title(titles[i][j])
             part_rows = part(part(frame, row, row_level), col, col_level)
             if part_rows.empty:
                 ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=style.faint())
             last = i == len(row_levels) - 1 and (j == len(col_levels) - 1 or not is_stacked())
-            grid.append(Panel(ax, part_rows, j == 0 or is_stacked(), last, i))
+            grid.append(Panel(ax, part_rows, j == 0 or is_stacked(), last, i, points))
     return figure, grid
+
+
+def across(frame: pd.DataFrame, row: str | None, col: str | None, room: float = 0.0) -> float:
+    """Points across each of the panels that `panels` makes of these."""
+    from harness.figures import canvas, fitting, style
+
+    rows, cols = len(levels(frame, row)), len(levels(frame, col))
+    columns, size = (1, style.size(1, rows * cols)) if canvas.is_stacked() else (cols, style.size(cols, rows))
+    return fitting.panel_points(canvas.across(size), columns, room)
 
 
 def legend(figure: Figure, handles: Sequence[Artist], title: str | None = None) -> None:
@@ -100,9 +139,20 @@ def legend(figure: Figure, handles: Sequence[Artist], title: str | None = None) 
     from harness.figures import style
     from harness.figures.canvas import legend_width
 
-    texts = [str(handle.get_label()) for handle in handles]
-    ncols = _columns([style.legend_entry(text) for text in texts], legend_width(figure))
+    width = legend_width(figure)
+    texts = [_entry(str(handle.get_label()), width) for handle in handles]
+    ncols = _columns([style.legend_entry(text) for text in texts], width)
     figure.legend(handles=list(handles), labels=texts, title=title, loc="outside upper center", ncols=ncols)
+
+
+def _entry(text: str, points: float) -> str:
+    """A legend's entry, broken where it is wider than so many points; a formula stays as it is."""
+    from harness.figures import fitting, style
+
+    own = style.legend_entry("")
+    if style.legend_entry(text) <= points or "$" in text:
+        return text
+    return "\n".join(fitting.lines(text, fitting.letters(points - own, fitting.size_of("legend.fontsize"))))
 
 
 def hue_handles(hue: str | None, hues: Sequence[object], colours: Sequence[str]) -> list[Artist]:

@@ -71,7 +71,8 @@ def parameters(profiles: pd.DataFrame, *, col: str | None = "cell", names: Seque
     """
     import numpy as np
 
-    from harness.figures import style
+    from harness.figures import fitting, style
+    from harness.figures.canvas import across as canvas_across
     from harness.figures.canvas import canvas, is_stacked
 
     known = by_parameter(profiles)
@@ -86,14 +87,20 @@ def parameters(profiles: pd.DataFrame, *, col: str | None = "cell", names: Seque
     places = [(name, level) for name in names or present for level in levels]
     across = 1 if is_stacked() else len(levels) if len(levels) > 1 else min(len(places), WRAPPED)
     down = -(-len(places) // across)
+    points = fitting.panel_points(canvas_across(style.strips_size(across, down)), across, style.BAR)
+    titles = [
+        fitting.title([texts.literal(name), panels.named(col, level) if len(levels) > 1 else ""], points)
+        for name, level in places
+    ]
     with style.context():
-        figure = canvas(style.strips_size(across, down))
+        width, height = style.strips_size(across, down)
+        height += sum(fitting.more_height(titles[i : i + across]) for i in range(0, len(titles), across))
+        figure = canvas((width, height))
         axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey="row")
         maps: dict[Axes, ParameterMap] = {}
-        for (name, level), ax in zip(places, axes.flat, strict=False):
+        for (name, level), title, ax in zip(places, titles, axes.flat, strict=False):
             rows = panels.part(known[known["parameter"] == name], col, level)
-            setting = panels.named(col, level) if len(levels) > 1 else ""
-            ax.set_title(", ".join(filter(None, (texts.literal(name), setting))))
+            ax.set_title(title)
             if rows.empty:
                 text: dict[str, Any] = {"transform": ax.transAxes, "ha": "center", "va": "center"}
                 ax.text(0.5, 0.5, "no such parameter", color=style.faint(), fontsize=style.small(), **text)

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from harness.figures import fitting
     from harness.statistics.frames import Frames
+
+
+MOST_LETTERS = 16  # in a line of a value on the vertical axis
 
 
 class Phase(FigureKind):
@@ -76,17 +80,19 @@ def phase(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    from harness.figures import style
+    from harness.figures import fitting, style
 
     done = finished(runs)
     panels.demand(done, "run has a result yet")
     xs, ys = panels.levels(done, x), panels.levels(done, y)  # of all panels, so that cells stand at the same places
     with style.context():
-        figure, grid = panels.panels(done, row, col)
+        points = panels.across(done, row, col, room=style.BAR)
+        ticks = fitting.ticks([texts.value(x, value) for value in xs], points / len(xs))
+        figure, grid = panels.panels(done, row, col, room=style.BAR, below=ticks.extra)
         for panel in grid:
             if len(panel.frame):
                 _cells(panel, rates(panel.frame, by=[x, y]), x, y, xs, ys)
-            _axes(panel, x, y, xs, ys)
+            _axes(panel, x, y, ticks, ys)
             if theory is not None:
                 theory.draw(panel.ax, xs, ys)
         scale = ScalarMappable(Normalize(0, 1), style.rate_map())
@@ -124,14 +130,17 @@ def _width(ax: Axes) -> float:
     return figure.get_figwidth() / grid.ncols if figure is not None and grid is not None else 1.0
 
 
-def _axes(panel: panels.Panel, x: str, y: str, xs: list[Any], ys: list[Any]) -> None:
+def _axes(panel: panels.Panel, x: str, y: str, ticks: fitting.Ticks, ys: list[Any]) -> None:
+    from harness.figures import fitting
+
     ax = panel.ax
-    ax.set_xlim(0, len(xs))
+    ax.set_xlim(0, len(ticks.texts))
     ax.set_ylim(0, len(ys))
-    ax.set_xticks([i + 0.5 for i in range(len(xs))], [texts.value(x, value) for value in xs], rotation=0)
-    ax.set_yticks([i + 0.5 for i in range(len(ys))], [texts.value(y, value) for value in ys], rotation=0)
+    ax.set_xticks([i + 0.5 for i in range(len(ticks.texts))], ticks.texts, rotation=ticks.rotation)
+    names = ["\n".join(fitting.lines(texts.value(y, value), MOST_LETTERS)) for value in ys]
+    ax.set_yticks([i + 0.5 for i in range(len(ys))], names, rotation=0)
     ax.tick_params(length=0, labelbottom=panel.bottom, labelleft=panel.left)
-    ax.set_xlabel(texts.axis(x) if panel.bottom else "")
+    panel.label_x(texts.axis(x))
     ax.set_ylabel(texts.axis(y) if panel.left else "")
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)

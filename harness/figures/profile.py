@@ -136,7 +136,6 @@ def _axes(panel: panels.Panel, axis: str, label: str, log: Log) -> None:
         panel.ax.set_xscale("log")
     if log in ("y", "both"):
         panel.ax.set_yscale("log")
-    if panel.bottom:
-        panel.ax.set_xlabel(texts.axis(axis))
+    panel.label_x(texts.axis(axis))
     if panel.left:
         panel.ax.set_ylabel(label)

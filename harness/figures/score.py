@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from harness.figures import fitting
     from harness.statistics.frames import Frames
 
 DODGE = 0.5  # share of the distance between two values of x over which the hues are spread
@@ -107,7 +108,7 @@ def score(
     """
     from matplotlib.lines import Line2D
 
-    from harness.figures import reference, style
+    from harness.figures import fitting, reference, style
 
     measured, done = metric_named(metric), finished(runs)
     panels.demand(done, "run has a result yet")
@@ -118,7 +119,8 @@ def score(
     counts: list[set[int]] = [set() for _ in hues]
     drawn: list[tuple[Axes, int, pd.DataFrame]] = []
     with style.context():
-        figure, grid = panels.panels(done, row, col)
+        ticks = fitting.ticks([texts.value(x, value) for value in xs], panels.across(done, row, col) / len(xs))
+        figure, grid = panels.panels(done, row, col, below=ticks.extra)
         for panel in grid:
             any_reference |= compared is not None and _reference(panel, compared, x, xs)
             for i, level in enumerate(hues):
@@ -133,7 +135,7 @@ def score(
                         _dots(panel.ax, rows, table, measured, x, colours[i], min(DOT_SHIFT, DODGE / 3 / len(hues)))
                     counts[i].update(int(n) for n in table["runs"])
                     drawn.append((panel.ax, i, table))
-            _axes(panel, measured, x, xs)
+            _axes(panel, measured, x, ticks)
         # n is in the legend; a series whose points differ in n has it beside each point too.
         for ax, i, table in drawn:
             if len(counts[i]) > 1:
@@ -227,17 +229,16 @@ def _numbers(ax: Axes, table: pd.DataFrame) -> None:
             )  # fmt: skip
 
 
-def _axes(panel: panels.Panel, metric: Metric, x: str, xs: list[Any]) -> None:
+def _axes(panel: panels.Panel, metric: Metric, x: str, ticks: fitting.Ticks) -> None:
     from harness.figures import style
 
     style.guide(panel.ax)
-    panel.ax.set_xticks(range(len(xs)), [texts.value(x, value) for value in xs])
-    panel.ax.set_xlim(-0.5, len(xs) - 0.5)
+    panel.ax.set_xticks(range(len(ticks.texts)), ticks.texts, rotation=ticks.rotation)
+    panel.ax.set_xlim(-0.5, len(ticks.texts) - 0.5)
     if parts(metric.name)[0] in SHARES:
         panel.ax.set_ylim(-0.03, 1.03)
         panel.ax.set_yticks([0, 0.25, 0.5, 0.75, 1.0])
-    if panel.bottom:
-        panel.ax.set_xlabel(labels.axis(x))
+    panel.label_x(texts.axis(x))
     if panel.left:
         panel.ax.set_ylabel(texts.literal(texts.loss_named(metric.label)))
 

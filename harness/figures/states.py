@@ -64,7 +64,7 @@ class States(FigureKind):
             f"several runs the one with the lowest seed is shown.{self.about(study)}"
         )
 
-    def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    def crowded(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         return (
             [] if len(rows) == 1 else ["the states are those of one run, here are several settings: name one in where"]
         )

@@ -53,6 +53,7 @@ __all__ = [
 SINGLE, DOUBLE = 3.4, 7.0  # inches: one column and both columns of a two-column paper
 PANEL_HEIGHT = 2.1
 SMALLEST = 6.0  # points: numbers inside a figure
+BAR = 50.0  # points: what a colour scale takes at the right
 LETTER = 18.0  # points: what the letter of a panel takes, "(a)"
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 DASHED: Any = (0, (4, 2))  # lines of theory
@@ -259,9 +260,9 @@ def size(columns: int, rows: int) -> tuple[float, float]:
 
 def whole_numbers(axis: Any) -> None:
     """Ticks at whole numbers only: steps are counted."""
-    from matplotlib.ticker import MaxNLocator
+    from harness.figures.powers import StepLocator
 
-    axis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
+    axis.set_major_locator(StepLocator())
 
 
 def small() -> float:
@@ -271,16 +272,18 @@ def small() -> float:
 
 def legend_entry(text: str) -> float:
     """Estimated width of a legend's entry in points: its handle, its letters (a formula counts as four) and the gap."""
-    count = len(re.sub(r"\$[^$]*\$", "4444", text))
+    count = max(map(len, re.sub(r"\$[^$]*\$", "4444", text).split("\n")))
     return scaled(count * 0.6 * letters() * LENGTHS["legend.fontsize"] + 26)
 
 
 def powers_of_ten(axis: Any) -> None:
     """Label an axis that holds log10 values as powers of ten."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter
 
-    axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    axis.set_major_formatter(FuncFormatter(lambda exponent, _: f"$10^{{{exponent:.0f}}}$"))
+    from harness.figures.powers import PowerLocator, power
+
+    axis.set_major_locator(PowerLocator())
+    axis.set_major_formatter(FuncFormatter(lambda exponent, _: power(exponent)))
 
 
 def guide(ax: Axes, *, x: bool = False, y: bool = True) -> None:

@@ -46,7 +46,7 @@ class Switches(FigureKind):
             f"{self.about(study)}"
         )
 
-    def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    def crowded(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         several = any(sum(matches(row, {"switch": name}) for row in rows) > 1 for name in SWITCHES)
         return ["a switch has one column of panels, here are several settings: name one in where"] if several else []
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from harness.errors.text import printable
 from harness.figures import appearance
 from harness.study import labels
+from harness.study.canonical_json import parsed
 from harness.study.matching import canonical
 
 
@@ -17,9 +19,39 @@ def literal(text: str) -> str:
 
 
 def plain(column: str, value: object) -> str:
-    """A value as a caption has it: a null by what it means among the points of this figure."""
-    meaning = appearance.current().nulls.get(column)
-    return meaning if canonical(value) is None and meaning else labels.value(column, value)
+    """A value as a caption has it: a null by what it means among the points of this figure, a mapping in words."""
+    known, meaning = canonical(value), appearance.current().nulls.get(column)
+    if known is None and meaning:
+        return meaning
+    settings = parsed(known) if isinstance(known, str) else None
+    return in_words(settings) if isinstance(settings, dict) and settings else labels.value(column, value)
+
+
+def in_words(settings: Mapping[str, Any]) -> str:
+    """A mapping as one says it: 'sgd, momentum 0.9, nesterov', 'adamw, weight decay 0.1, betas 0.9, 0.98'.
+
+    The name comes first, and lists last, as commas are between their values too.
+    """
+    name = [str(settings["name"])] if "name" in settings else []
+    others = sorted((key for key in settings if key != "name"), key=lambda key: isinstance(settings[key], list))
+    return ", ".join([*name, *(_said(labels.words(key), settings[key]) for key in others)])
+
+
+def _said(key: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return key if value else f"no {key}"
+    if isinstance(value, list):
+        return f"{key} {', '.join(map(_part, value))}" if value else f"{key} []"
+    return f"{key} {_part(value)}"
+
+
+def _part(value: Any) -> str:
+    """A value within a mapping."""
+    if isinstance(value, dict):
+        return f"({in_words(value)})"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return labels.number(value)
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def value(column: str, value: object) -> str:

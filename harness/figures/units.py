@@ -10,8 +10,10 @@ from pydantic import Field
 
 from harness.figures import panels, texts
 from harness.figures.kind import COL, FigureKind
+from harness.figures.layered import OWN_STEPS
 from harness.figures.selection import RecordedUpdate, one_run, unprobed
-from harness.study.matching import Value, canonical
+from harness.study.matching import Value, canonical, matches
+from harness.study.pooling import of_settings
 from harness.study.spec import StudySpec
 
 if TYPE_CHECKING:
@@ -42,14 +44,23 @@ class Units(FigureKind):
 
     def caption(self, study: StudySpec) -> str:
         return (
-            "Mean over four sequences of |∂L/∂h_t,i| at each time step t (the end of the sequence at the right), a row "
-            "for each hidden unit i, of one run: that with the lowest seed. Units are sorted in each panel by the mean "
+            "Mean over four sequences of |∂L/∂h_t,i| at each time step t (the last at the right), a row "
+            f"for each hidden unit i, of one run: that with the lowest seed.{self._about_layers(study)} "
+            "Units are sorted in each panel by the mean "
             "of the logarithm over the steps, the largest on top. Below one another: records of the same run, after as "
             "many updates as the title says. All panels have one colour scale; grey is an exact zero."
             f"{self.about(study)}"
         )
 
-    def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    def _about_layers(self, study: StudySpec) -> str:
+        """The sentences about the names of layers and directions; empty where networks have one."""
+        rows = [row for point in study.points if matches(row := point.columns(), of_settings(self.where))]
+        several = any(canonical(row.get("layers")) not in (None, 1) for row in rows)
+        both = any(row.get("bidirectional") for row in rows)
+        layers = " Of layer ℓ above the first h is h.ℓ." if several else ""
+        return layers + (f" Of a backward direction h is h.ℓr. {OWN_STEPS}" if both else "")
+
+    def crowded(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         panel: dict[Value, int] = {}
         for row in rows:
             value = canonical(row.get(self.col)) if self.col else None
@@ -68,6 +79,11 @@ class UnitMap:
     title: str
     levels: Values
     units: list[int]
+
+    @property
+    def empty(self) -> bool:
+        """Whether the run has no such layer."""
+        return not self.units
 
 
 def by_unit(profiles: pd.DataFrame) -> pd.DataFrame:
@@ -99,19 +115,23 @@ def units(
         profiles: rows of the table of profiles, joined with their runs; of several runs of a panel the lowest seed's is
             drawn.
         col: a column, with a panel for each value.
-        updates: which records of each run, one below another; of a stack every layer has its row.
+        updates: which records of each run, one below another; of a stack every layer has its row, empty where a
+            column's network has fewer.
 
     Raises:
         HarnessError: nothing was recorded, or not at this update, or a column does not exist.
     """
     import numpy as np
 
-    from harness.figures import style
+    from harness.figures import fitting, style
+    from harness.figures.canvas import across as canvas_across
     from harness.figures.canvas import canvas, is_stacked
 
     known = by_unit(profiles)
     panels.demand(known, f"gradient of a unit was recorded (record.probes: [{PROBE}])")
     levels, states = panels.levels(known, col), list(dict.fromkeys(known["state"]))
+    across = 1 if is_stacked() else len(levels)
+    points = fitting.panel_points(canvas_across(style.strips_size(across, 1)), across, style.BAR)
     maps = []
     for update in updates:
         for state in states:
@@ -119,16 +139,21 @@ def units(
                 run = one_run(panels.part(known, col, level))
                 number = {"first": run["update"].min(), "last": run["update"].max()}.get(str(update), update)
                 rows = run[(run["update"] == number) & (run["state"] == state)]
-                panels.demand(rows, f"gradient of the units of {state} was recorded at update {number}")
+                if state in set(run["state"]):
+                    panels.demand(rows, f"gradient of the units of {state} was recorded at update {number}")
                 setting = panels.named(col, level) if len(levels) > 1 else ""
-                title = ", ".join(filter(None, (setting, state * (len(states) > 1), f"update {number}")))
-                maps.append(unit_map(rows, texts.literal(title)))
-    across = 1 if is_stacked() else len(levels)
+                title = fitting.title([setting, state * (len(states) > 1), f"update {number}"], points)
+                maps.append(UnitMap(title, np.empty((0, 0)), []) if rows.empty else unit_map(rows, title))
     with style.context():
-        figure = canvas(style.strips_size(across, len(maps) // across, height=1.4))
+        width, height = style.strips_size(across, len(maps) // across, height=1.4)
+        rows = [[each.title for each in maps[i : i + across]] for i in range(0, len(maps), across)]
+        figure = canvas((width, height + sum(map(fitting.more_height, rows))))
         axes = figure.subplots(len(maps) // across, across, squeeze=False)
         norm = style.log_norm([each.levels for each in maps])
-        images = [_image(ax, each, norm) for ax, each in zip(axes.flat, maps, strict=True)]
+        places = list(zip(axes.flat, maps, strict=True))
+        images = [_image(ax, each, norm, points) for ax, each in places if not each.empty]
+        for ax in (ax for ax, each in places if each.empty):
+            _no_layer(ax)
         size = style.scaled(style.LENGTHS["axes.labelsize"] * style.letters())
         figure.supxlabel(texts.axis("t"), fontsize=size)
         figure.supylabel("hidden unit, sorted", fontsize=size)
@@ -141,11 +166,22 @@ def units(
     return figure
 
 
-def _image(ax: Axes, each: UnitMap, norm: Any) -> ScalarMappable:
+def _no_layer(ax: Axes) -> None:
+    from harness.figures import style
+
+    text: dict[str, Any] = {"transform": ax.transAxes, "ha": "center", "va": "center", "fontsize": style.small()}
+    ax.text(0.5, 0.5, "no such layer", color=style.faint(), **text)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+
+
+def _image(ax: Axes, each: UnitMap, norm: Any, points: float) -> ScalarMappable:
     import numpy as np
     from matplotlib.colors import ListedColormap
 
-    from harness.figures import style
+    from harness.figures import fitting, style
 
     H, T = each.levels.shape
     layout: dict[str, Any] = {"aspect": "auto", "interpolation": "none", "extent": (0.5, T + 0.5, H + 0.5, 0.5)}
@@ -158,7 +194,7 @@ def _image(ax: Axes, each: UnitMap, norm: Any) -> ScalarMappable:
     ax.tick_params(length=0)
     for side in ("top", "right", "left", "bottom"):
         ax.spines[side].set_visible(False)
-    ax.set_xticks(sorted({1, *(round(T * k / 4) for k in (1, 2, 3)), T} - {0}))
+    ax.set_xticks(fitting.steps(T, points))
     ax.set_yticks(sorted({1, H}))
     return image
 

@@ -100,10 +100,23 @@ def test_an_update_that_was_not_recorded_is_named() -> None:
 def test_several_settings_in_a_panel_are_refused_before_they_run() -> None:
     kind = FIGURES["units"](kind="units")
     rows = [{"cell": "rnn", "hidden_size": 5}, {"cell": "rnn", "hidden_size": 6}, {"cell": "lstm", "hidden_size": 5}]
-    assert kind.faults(rows) == ["a panel shows one run, here are several settings in one: name one in where"]
-    assert kind.faults(rows[1:]) == []
-    assert FIGURES["units"](kind="units", col=None).faults(rows[1:]) != []
+    assert kind.crowded(rows) == ["a panel shows one run, here are several settings in one: name one in where"]
+    assert kind.crowded(rows[1:]) == []
+    assert FIGURES["units"](kind="units", col=None).crowded(rows[1:]) != []
 
 
 def test_the_same_rows_give_the_same_bytes() -> None:
     assert style.encode(units(table(run())), "png") == style.encode(units(table(run())), "png")
+
+
+def test_a_layer_that_one_network_does_not_have_is_an_empty_panel() -> None:
+    deep = [{**row, "layers": 2} for row in run(states=("h", "h.2"))]
+    shallow = [{**row, "layers": 1, "run_id": "shallow"} for row in run()]
+    figure = units(table(shallow, deep), col="layers", updates=["last"])
+    empty, drawn = figure.axes[2], figure.axes[3]
+    assert [text.get_text() for text in empty.texts] == ["no such layer"]
+    assert not empty.images
+    assert (empty.get_title(), drawn.get_title()) == ("", "L = 2, h.2\nupdate 8")
+    assert drawn.images
+    with pytest.raises(HarnessError, match="no gradient of the units of h was recorded at update 5"):
+        units(table(shallow, deep), col="layers", updates=[5])
