@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from harness.schema import Column
+from harness.study.code import Code
 from harness.study.identity import PluginVersion, Versions
 from harness.study.matching import choices
 from harness.study.section import Section, Sections, columns_of, marked, setting, setting_column, wrong
@@ -221,6 +222,7 @@ class Point:
     experiment: str
     sections: Sections
     versions: Versions = field(default_factory=dict)  # of code and data (`study/identity.py`)
+    code: tuple[Code, ...] = ()  # that its runs execute; its versions are among `versions`
 
     @cached_property
     def key(self) -> str:
@@ -286,6 +288,10 @@ class StudySpec:
         present = {name for point in self.points for name in point.columns()} | {"seed"}
         # no point: another mistake, which is reported beside, hides which settings there are
         return tuple(c.name for c in self.setting_columns() if c.name in present or not self.points)
+
+    def code(self) -> tuple[Code, ...]:
+        """The code that runs of this study execute, each function once."""
+        return tuple({code.name: code for point in self.points for code in point.code}.values())
 
     def notes(self) -> tuple[str, ...]:
         """A sentence for each setting that was written and has no use, and for what keeps runs from sharing packs."""

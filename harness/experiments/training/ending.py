@@ -66,9 +66,9 @@ def final_record(
         ),
         "initial_spectral_radius": trace.curves[0]["spectral_radius_now"],
         "initial_sigma_max": trace.curves[0]["sigma_max"],
-        "initial_adjoint_slope": slope(trace.gradients[0]["log10_adjoint"], varies=task.varies),
-        "initial_adjoint_cell_slope": slope(trace.gradients[0]["log10_adjoint_cell"], varies=task.varies),
-        "final_adjoint_slope": slope(record_of(trace, update)[0]["log10_adjoint"], varies=task.varies),
+        "initial_adjoint_slope": slope(first_of(trace, 0)["log10_adjoint"], varies=task.varies),
+        "initial_adjoint_cell_slope": slope(first_of(trace, 0)["log10_adjoint_cell"], varies=task.varies),
+        "final_adjoint_slope": slope(first_of(trace, update)["log10_adjoint"], varies=task.varies),
         "initial_depth_slope": depth_slope(record_of(trace, 0)),
         "final_depth_slope": depth_slope(record_of(trace, update)),
         "engine": model.engine,
@@ -93,6 +93,11 @@ def task_measures(model: Model, alone: Replicas, seed: int, record: Recording) -
 def record_of(trace: Trace, update: int) -> list[dict[str, object]]:
     """The rows of the table of gradients of one update, from the first layer up."""
     return [row for row in trace.gradients if row["update"] == update]
+
+
+def first_of(trace: Trace, update: int) -> Mapping[str, object]:
+    """The row of the first layer; nothing where the network has no recurrence."""
+    return next(iter(record_of(trace, update)), {"log10_adjoint": None, "log10_adjoint_cell": None})
 
 
 def depth_slope(rows: Sequence[Mapping[str, object]]) -> float | None:

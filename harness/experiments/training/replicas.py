@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from harness.experiments.training.optimizers import Optimizer
+from harness.experiments.training.optimizers import SCALARS, Optimizer
 from harness.experiments.training.settings import Training
 from harness.probes.contract import Update
 
@@ -132,7 +132,7 @@ class Replicas:
             state = {}
             for key in keys[name]:
                 values = [replica[f"{name} {key}"] for replica in replicas]
-                shared = values[0].ndim == 0  # a step count, a running product
+                shared = key in SCALARS  # a step count, a running product; a number's own memory has no axis either
                 state[key] = torch.as_tensor(values[0] if shared else np.stack(values))
                 if not shared and state[key].shape != p.shape:
                     raise ValueError(f"{name} {key}: of another shape")
