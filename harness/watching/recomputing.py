@@ -16,7 +16,9 @@ from harness.recurrence.adjoints import AdjointRecorder, log10_mean_norm
 from harness.recurrence.layers import Stack
 from harness.recurrence.scan import scan_layers
 from harness.watching.calls import ModuleCall
+from harness.watching.dropout import masks
 from harness.watching.levels import Levels
+from harness.watching.projected import ProjectedLSTM
 from harness.watching.rows import Rows
 
 MODES: dict[str, dict[str, str]] = {
@@ -25,7 +27,7 @@ MODES: dict[str, dict[str, str]] = {
     "LSTM": {"cell": "lstm"},
     "GRU": {"cell": "gru"},
 }
-WEIGHTS = {"W": "weight_hh", "U": "weight_ih", "b_x": "bias_ih", "b_h": "bias_hh"}
+WEIGHTS = {"W": "weight_hh", "U": "weight_ih", "b_x": "bias_ih", "b_h": "bias_hh", "W_hr": "weight_hr"}
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,14 @@ def recomputed(call: ModuleCall, number: int) -> Recomputed:
     stack = Stack.of(cell_of(call))
     x = rows.steps(call.input, dtype)
     T, B = x.shape[0], x.shape[2]
-    state = initial_state(call, rows, stack, B, dtype)
-    state[0].requires_grad_()
+    own = parameters(call, stack, dtype)
+    own["b_x"].requires_grad_()  # something must need a gradient, for there to be a way back
     recorder = AdjointRecorder()
     with torch.enable_grad():
         y, last = scan_layers(
-            stack, parameters(call, stack, dtype), x, tuple(state),
-            every_step=True, engine="compiled", recorder=recorder, lengths=rows.lengths,
+            stack, own, x, tuple(initial_state(call, rows, stack, B, dtype)),
+            every_step=True, engine="torch" if call.shape["proj_size"] else "compiled",
+            recorder=recorder, masks=masks(call, rows, dtype), lengths=rows.lengths,
         )  # fmt: skip
     top = call.gradients.get("output")
     gradients = [
@@ -64,7 +67,7 @@ def recomputed(call: ModuleCall, number: int) -> Recomputed:
         *final_gradients(call, rows, stack, dtype),
     ]
     pairs = [(tensor, gradient) for tensor, gradient in zip((y, *last), gradients, strict=True) if gradient is not None]
-    torch.autograd.grad([tensor for tensor, _ in pairs], state[:1], [gradient for _, gradient in pairs])
+    torch.autograd.grad([tensor for tensor, _ in pairs], own["b_x"], [gradient for _, gradient in pairs])
     return Recomputed(levels_of(call, number, recorder, gradients[1:], stack, T), deviation(call, rows, y.detach()))
 
 
@@ -76,13 +79,16 @@ def arithmetic(call: ModuleCall) -> torch.dtype:
 def cell_of(call: ModuleCall) -> Cell:
     """The harness's cell with the module's equations."""
     shape = call.shape
-    return _cell(call.mode, shape["hidden_size"], shape["num_layers"], shape["bidirectional"], shape["bias"])
+    keys = ("hidden_size", "num_layers", "bidirectional", "bias", "proj_size")
+    return _cell(call.mode, *(shape[key] for key in keys))
 
 
 @lru_cache(maxsize=256)
-def _cell(mode: str, H: int, layers: int, bidirectional: bool, bias: bool) -> Cell:
+def _cell(mode: str, H: int, layers: int, bidirectional: bool, bias: bool, projected: int) -> Cell:
     settings: dict[str, Any] = {**MODES[mode], "hidden_size": H, "layers": layers, "bidirectional": bidirectional}
     settings["biases"] = 2 if bias else 1
+    if projected:
+        return ProjectedLSTM.model_validate({**settings, "hidden_size": projected, "memory_size": H}, strict=False)
     return CELLS[MODES[mode]["cell"]].model_validate(settings, strict=False)
 
 
@@ -105,8 +111,8 @@ def initial_state(call: ModuleCall, rows: Rows, stack: Stack, B: int, dtype: tor
     given = [rows.states(part, dtype) for part in call.initial]
     state = []
     for i, direction in enumerate(stack.directions):
-        for part, _ in enumerate(direction.cell.states):
-            zeros = torch.zeros(1, B, direction.cell.hidden_size, dtype=dtype)
+        for part, width in enumerate(direction.cell.widths):
+            zeros = torch.zeros(1, B, width, dtype=dtype)
             state.append(given[part][i : i + 1].clone() if given else zeros)
     return state
 

@@ -38,13 +38,26 @@ class Rows:
         return cls(False, True, sizes, order, None if bool((lengths == T).all()) else lengths)
 
     def steps(self, rows: Tensor, dtype: torch.dtype) -> Tensor:
-        """Rows of all steps, as (T, 1, B, n) on the CPU; where a sequence has no step, zeros."""
-        own = rows.detach().to("cpu", dtype)
+        """Rows of all steps in the module's layout, as (T, 1, B, n) on the CPU; where a sequence has no step, zeros."""
+        own = rows.detach()
         if self.batch_sizes is None:
-            if not self.batched:
-                own = own.unsqueeze(1)
-            elif self.batch_first:
-                own = own.transpose(0, 1)
+            own = own if self.batched else own.unsqueeze(1)
+            own = own.transpose(0, 1) if self.batched and self.batch_first else own
+        return self.laid(own, dtype)
+
+    def inner(self, rows: Tensor) -> tuple[int, ...]:
+        """How rows in the module's layout lie between its layers, but for the width: (T, B), or (rows,) if packed."""
+        if self.batch_sizes is not None:
+            return (len(rows),)
+        if not self.batched:
+            return len(rows), 1
+        T, B = (rows.shape[1], rows.shape[0]) if self.batch_first else rows.shape[:2]
+        return T, B
+
+    def laid(self, rows: Tensor, dtype: torch.dtype) -> Tensor:
+        """Rows as they lie between layers, as (T, 1, B, n) on the CPU."""
+        own = rows.to("cpu", dtype)
+        if self.batch_sizes is None:
             return own.unsqueeze(1).contiguous()
         T, B = len(self.batch_sizes), int(self.batch_sizes[0])
         padded = own.new_zeros(T, B, own.shape[-1])
