@@ -55,10 +55,20 @@ class Network:
         self.tied = {name: names[id(p)] for name, p in every if id(p) in names}
         self.module, self.parameters, self.held, self.coming = module, tuple(trained), _held(module), None
 
+    @property
+    def built(self) -> nn.Module:
+        """The module.
+
+        Raises:
+            ValueError: it has not been built yet.
+        """
+        if self.module is None:
+            raise ValueError("the module has not been built: initialise builds it")
+        return self.module
+
     def initial(self) -> dict[str, Any]:
         """The parameters as they were built, float64 arrays."""
-        assert self.module is not None
-        own = dict(self.module.named_parameters())
+        own = dict(self.built.named_parameters())
         return {name: own[name].detach().cpu().double().numpy() for name in self.parameters}
 
     def __call__(self, parameters: Mapping[str, Tensor], x: Tensor, seed: int, *, training: bool) -> object:
@@ -75,8 +85,7 @@ class Network:
         Raises:
             CodeError: it fails.
         """
-        module = self.module
-        assert module is not None
+        module = self.built
         like = next(iter(parameters.values()))
         for name, own in self.tied.items():
             _put(module, name, parameters[own])

@@ -16,6 +16,7 @@ from harness.cells.cell import Cell, State
 from harness.cells.module import Module
 from harness.models.model import Initial, Model, Parameters, linear, read
 from harness.models.network import Network
+from harness.models.watched import WatchRecorder
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.drive import check_tokens
 from harness.rng import generator
@@ -74,6 +75,8 @@ class OfModule(Model):
         own = {name: parameters[name][0] for name in self.network.parameters}
         dtype = next(iter(parameters.values())).dtype
         x = rows(inputs[:, 0], self.task.input_size, dtype)
+        if isinstance(recorder, WatchRecorder):
+            recorder.watch(self.network.built)
         answer = self._called(own, x, masks).to(dtype).unsqueeze(-3)  # (T, R, B, H), or without T
         along = self.task.shape == "sequence_to_sequence"
         if self._states:
@@ -86,6 +89,10 @@ class OfModule(Model):
         """What makes a pass one of training: the seed of torch's generator at this update."""
         [seed] = seeds
         return [torch.tensor(torch_seed(seed, "module", update), dtype=torch.float64)]
+
+    def recorder(self) -> AdjointRecorder:
+        """harness.watch."""
+        return WatchRecorder()
 
     def advance(self) -> None:
         self.network.advance()
