@@ -66,7 +66,9 @@ class SettingsField:
         if isinstance(value, Settings):
             return value
         if not isinstance(value, Mapping):
-            raise wrong("settings", f"must be a mapping of the factory's own settings, such as {{layers: 2}}, not {value!r}")
+            raise wrong(
+                "settings", f"must be a mapping of the factory's own settings, such as {{layers: 2}}, not {value!r}"
+            )
         for key, each in value.items():
             if not isinstance(key, str) or not key.isidentifier():
                 raise wrong("settings", f"{key!r} is no name that a Python function could take")
@@ -172,21 +174,27 @@ class Module(Cell):
             if missing:
                 raise wrong(
                     "model.factory",
-                    f"'{self.factory}' ({parameters.line}) does not take {', '.join(missing)}; a factory is called with "
-                    "input_size, output_size and length by name, then with the settings",
+                    f"'{self.factory}' ({parameters.line}) does not take {', '.join(missing)}; a factory is called "
+                    "with input_size, output_size and length by name, and with the settings",
                 )
             own = [name for name in parameters.names if name not in SIZES]
             for name in self.settings:
                 if name not in own:
                     likely = nearest(name, own) if own else "; it has no settings"
-                    raise wrong(f"model.settings.{name}", f"'{self.factory}' ({parameters.line}) takes no '{name}'{likely}")
+                    raise wrong(
+                        f"model.settings.{name}", f"'{self.factory}' ({parameters.line}) takes no '{name}'{likely}"
+                    )
         for name in parameters.required:
             if name not in SIZES and name not in self.settings:
-                raise wrong("model.settings", f"{name} must be given: '{self.factory}' ({parameters.line}) has no default")
+                raise wrong(
+                    "model.settings", f"{name} must be given: '{self.factory}' ({parameters.line}) has no default"
+                )
 
     @classmethod
     def refusal(cls, key: str) -> str:
         """A cell's setting is not dropped silently: where it belongs is said."""
         if key not in Cell.model_fields:
             return ""
-        return "is a cell's; a module has the settings of its factory, so give it as model.settings, if the factory takes it"
+        return (
+            f"is a cell's; a module has its factory's settings: model.settings: {{{key}: …}}, if the factory takes it"
+        )

@@ -49,7 +49,9 @@ class Network:
         trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
         for name, p in trained.items():
             if not p.is_floating_point():
-                raise CodeError(f"{self.code.shown}: parameter '{name}' is of {p.dtype}; the harness trains real numbers")
+                raise CodeError(
+                    f"{self.code.shown}: parameter '{name}' is of {p.dtype}; the harness trains real numbers"
+                )
         names = {id(p): name for name, p in trained.items()}
         every = module.named_parameters(remove_duplicate=False)
         self.tied = {name: names[id(p)] for name, p in every if id(p) in names}
@@ -120,14 +122,16 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """torch's generators at a seed, and where they were afterwards."""
     devices = [] if device.type == "cpu" else [device.index or 0]
     kind = {} if device.type == "cpu" else {"device_type": device.type}
-    with torch.random.fork_rng(devices, **kind):  # type: ignore[arg-type]
+    with torch.random.fork_rng(devices, **kind):
         torch.manual_seed(seed)
         yield
 
 
 def _held(module: nn.Module, but: Mapping[str, str] | None = None) -> Values:
     """Buffers and untrained parameters, in memory of their own."""
-    frozen = {n: p for n, p in module.named_parameters(remove_duplicate=False) if not p.requires_grad and n not in (but or {})}
+    frozen = {
+        n: p for n, p in module.named_parameters(remove_duplicate=False) if not p.requires_grad and n not in (but or {})
+    }
     values = {**dict(module.named_buffers(remove_duplicate=False)), **frozen}
     return {name: value.detach().clone() for name, value in values.items()}
 
@@ -140,4 +144,3 @@ def _put(module: nn.Module, name: str, value: Tensor) -> None:
         owner = owner._modules[part]  # type: ignore[assignment]
     places: dict[str, Any] = owner._parameters if leaf in owner._parameters else owner._buffers
     places[leaf] = value
-

@@ -59,7 +59,9 @@ class OfModule(Model):
             return own
         clash = sorted({"V", "b_y"} & own.keys())
         if clash:
-            raise CodeError(f"{self.network.code.shown}: the module's '{clash[0]}' has the name of the harness's readout")
+            raise CodeError(
+                f"{self.network.code.shown}: the module's '{clash[0]}' has the name of the harness's readout"
+            )
         return {**own, **linear(seed, "V", "b_y", self.numbers, answer.shape[-1])}
 
     def outputs(
@@ -107,8 +109,12 @@ class OfModule(Model):
         self.network.held = {name: torch.as_tensor(np.array(arrays[name])) for name in held}
 
     @property
+    def _output(self) -> str:
+        return self.cell.output if isinstance(self.cell, Module) else ""
+
+    @property
     def _states(self) -> bool:
-        return isinstance(self.cell, Module) and self.cell.output == "states"
+        return self._output == "states"
 
     def _called(self, parameters: Parameters, x: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
         """What the module returns, (T, B, H) or logits, once its shape has been checked."""
@@ -119,15 +125,21 @@ class OfModule(Model):
         expected = (T, B, None) if self._states else (T, B, self.numbers) if along else (B, self.numbers)
         text = "(T, B, H)" if self._states else "(T, B, C)" if along else "(B, C)"
         if not isinstance(answer, Tensor):
-            hint = "; torch.nn's recurrent modules return a pair, whose first is the states" if isinstance(answer, tuple) else ""
+            hint = (
+                "; torch.nn's recurrent modules return a pair, whose first is the states"
+                if isinstance(answer, tuple)
+                else ""
+            )
             kind = "None" if answer is None else f"a {type(answer).__name__}"
             raise CodeError(f"{self._shown} returned {kind}; expected a tensor {text}{hint}")
-        fits = answer.dim() == len(expected) and all(n in (None, m) for n, m in zip(expected, answer.shape, strict=True))
+        fits = answer.dim() == len(expected) and all(
+            n in (None, m) for n, m in zip(expected, answer.shape, strict=True)
+        )
         if not fits or not answer.is_floating_point():
             shape = ", ".join("H" if n is None else str(n) for n in expected)
             raise CodeError(
-                f"{self._shown} returned {tuple(answer.shape)} of {answer.dtype} for an input {tuple(x.shape)}, (T, B, D); "
-                f"expected {text} = ({shape}) of real numbers, as model.output is {self.cell.output}"  # type: ignore[attr-defined]
+                f"{self._shown} returned {tuple(answer.shape)} of {answer.dtype} for an input {tuple(x.shape)}, (T, B, "
+                f"D); expected with output: {self._output} are real numbers {text} = ({shape})"
             )
         return answer
 

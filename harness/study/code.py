@@ -86,7 +86,9 @@ def located(setting: str, name: str, place: str, folders: tuple[str, ...]) -> Co
     _forget_changed(module.partition(".")[0], folders)
     spec = _spec(module, folders)
     if spec is None or spec.origin is None or not spec.has_location:
-        raise CodeError(f"no module '{module}' on Python's path, nor in {' or '.join(folders)}{_likely(module, folders)}")
+        raise CodeError(
+            f"no module '{module}' on Python's path, nor in {' or '.join(folders)}{_likely(module, folders)}"
+        )
     return Code(setting, name, place, folders, spec.origin, _version(module, folders))
 
 
@@ -296,6 +298,6 @@ def _digest(file: str) -> str:
         return ""
 
 
-def versions(codes: Iterable[Code]) -> Mapping[str, str]:
+def versions_now(codes: Iterable[Code]) -> Mapping[str, str]:
     """The versions of some code as it is now, by setting."""
     return {code.setting: current_version(code) for code in codes}

@@ -76,7 +76,7 @@ class Section(BaseModel):
 
     @classmethod
     def refusal(cls, key: str) -> str:
-        """Why a setting of another choice of this section is an error here; empty: it is dropped, and a note says so."""
+        """Why a setting of another choice of this section is an error here; empty: it is dropped, with a note."""
         return ""
 
     @classmethod

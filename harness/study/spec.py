@@ -295,7 +295,8 @@ class StudySpec:
 
     def notes(self) -> tuple[str, ...]:
         """A sentence for each setting that was written and has no use, and for what keeps runs from sharing packs."""
-        sentences = [text for text in {self.experiment.alone(point.sections): None for point in self.points} if text]
+        sentences = [f"a sweep of this study executes code: '{each.name}' in {each.file}" for each in self.code()]
+        sentences += [text for text in {self.experiment.alone(point.sections): None for point in self.points} if text]
         for setting_name in self.unused:
             section, _, key = setting_name.partition(".")
             hints = {type(point.sections.by_name()[section]).use_of(key): None for point in self.points}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from harness.cells.module import Module
 from harness.experiments.setup import Setup
 from harness.experiments.training.arithmetic import arithmetic
 from harness.experiments.training.evaluation import at_lengths, loss_and_accuracy, trained_recurrent_names
@@ -61,9 +62,7 @@ def final_record(
         "chance": task.chance,
         "memoryless_loss": task.memoryless_loss,
         "parameters": sum(p[i].numel() for p in replicas.parameters.values()),
-        "recurrent_parameters": sum(
-            replicas.parameters[name][i].numel() for name in trained_recurrent_names(model.cell, replicas)
-        ),
+        "recurrent_parameters": recurrent_parameters(model, replicas, i),
         "initial_spectral_radius": trace.curves[0]["spectral_radius_now"],
         "initial_sigma_max": trace.curves[0]["sigma_max"],
         "initial_adjoint_slope": slope(first_of(trace, 0)["log10_adjoint"], varies=task.varies),
@@ -93,6 +92,13 @@ def task_measures(model: Model, alone: Replicas, seed: int, record: Recording) -
 def record_of(trace: Trace, update: int) -> list[dict[str, object]]:
     """The rows of the table of gradients of one update, from the first layer up."""
     return [row for row in trace.gradients if row["update"] == update]
+
+
+def recurrent_parameters(model: Model, replicas: Replicas, i: int) -> int | None:
+    """Trained numbers that carry one state to the next; None for a module, which does not say which these are."""
+    if isinstance(model.cell, Module):
+        return None
+    return sum(replicas.parameters[name][i].numel() for name in trained_recurrent_names(model.cell, replicas))
 
 
 def first_of(trace: Trace, update: int) -> Mapping[str, object]:

@@ -83,7 +83,7 @@ def alone(sections: TrainingSections) -> str:
     three are not those of the replica alone).
     """
     if isinstance(sections.model, Module):
-        return "networks of a factory (cell: module) are computed alone, each by its own torch.nn.Module: they share no packs"
+        return "with cell: module each run is computed alone, by a torch.nn.Module of its own, in no pack"
     if sections.training.autocasts:
         return "with dtype: bfloat16 each run is computed alone, step by step in torch: sums of a stack would differ"
     return ""
