@@ -254,10 +254,13 @@ def load(folder: str | Path) -> Results:
         document = read_json(note)
         text, path = str(document["source"]), str(document["study"])
         overrides = [str(each) for each in document["overrides"]]
+        file = str(document.get("file") or "")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{note}: cannot be read ({error}); a sweep of the study writes it") from None
     try:
-        spec = understand(parse(text, path), overrides, load_names=load_registry)
+        # the path was relative to where the sweep was started; beside the file lies what the study names
+        source = file if os.path.isfile(file) else path
+        spec = understand(parse(text, source), overrides, load_names=load_registry)
     except StudyError as error:
         raise ResultsError(f"{note}: the study that it holds is not valid any more:\n{error}") from None
     return Study(spec, target).results()

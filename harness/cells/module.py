@@ -130,8 +130,8 @@ class Module(Cell):
     cell: Literal["module"] = setting(..., "a network from a factory: docs/module.md")
     factory: str = setting(
         ...,
-        "the function that returns the network, package.module:function; looked for on Python's path, then beside the "
-        "study, then in the working folder",
+        "the function that returns the network, package.module:function; looked for beside the study, then on Python's "
+        "path, then in the working folder",
         min_length=1,
     )
     settings: Annotated[Settings, SettingsField()] = setting(
@@ -193,8 +193,6 @@ class Module(Cell):
     @classmethod
     def refusal(cls, key: str) -> str:
         """A cell's setting is not dropped silently: where it belongs is said."""
-        if key not in Cell.model_fields:
-            return ""
         return (
             f"is a cell's; a module has its factory's settings: model.settings: {{{key}: …}}, if the factory takes it"
         )

@@ -95,7 +95,7 @@ class Network:
             value = value.to(like.device, like.dtype if value.is_floating_point() else value.dtype, copy=True)
             _put(module, name, value)
         module.train(training)
-        with seeded(seed, x.device), self.explained(f"failed on an input of shape {tuple(x.shape)}, (T, B, D),"):
+        with seeded(seed, x.device), self.explained(f"failed on an input (T, B, D) = {tuple(x.shape)}"):
             answer: object = module(x)
         if training:
             self.coming = _held(module, but=self.tied)

@@ -1,8 +1,8 @@
 """Code that a study names and that is no plug-in: where its source is, its version, and its import.
 
-A study is read and planned without executing it: its source is found as an import would find it, on Python's path,
-then in the folder of the study, then in the working folder, and read. It is imported where runs are computed, if the
-user trusts it.
+A study is read and planned without executing it: its source is found as an import would find it, in the folder of the
+study, then on Python's path, then in the working folder, and read. It is imported where runs are computed, if the user
+trusts it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Code:
         setting: which names it, "model.factory".
         name: "package.module:function".
         place: of the setting in the study, for messages: "studies/x.yaml:4:12".
-        folders: absolute, searched after Python's path.
+        folders: absolute, where modules are looked for beside Python's path: the study's, if it has one, comes before.
         file: of the module.
         version: its package's, and 64 bits of the hash of its sources: "networks.py 1f3a…", "nets 0.2 1f3a…".
     """
@@ -66,7 +66,7 @@ class Code:
 
 
 def folders_of(study: str) -> tuple[str, ...]:
-    """Where code of a study is looked for beside Python's path: its own folder, then the working folder.
+    """Where code of a study is looked for beside Python's path: in its own folder, and last in the working folder.
 
     Args:
         study: the path of its file; a text in brackets (`<dict>`) where it has none.
@@ -107,13 +107,13 @@ def current_version(code: Code) -> str:
 
 
 def imported(code: Code) -> Any:
-    """The function itself, imported now. Its folders join Python's path, at the end, for good: it may import more.
+    """The function itself, imported now; from now on this process finds modules beside its study: it may import more.
 
     Raises:
         CodeError: its module cannot be imported, or has no such function.
     """
     before = set(sys.modules)
-    sys.path += [folder for folder in code.folders if folder not in sys.path]
+    _install(code.folders)
     try:
         module = importlib.import_module(code.module)
     except KeyboardInterrupt:
@@ -161,16 +161,40 @@ def _spec(name: str, folders: Sequence[str]) -> ModuleSpec | None:
 
 
 def _found(name: str, path: Sequence[str] | None, folders: Sequence[str]) -> ModuleSpec | None:
-    """As an import would find it once `folders` are at the end of Python's path."""
-    for finder in sys.meta_path:
+    """As an import finds it once `_Beside` is installed with these folders."""
+    finders = [_Beside(folders, first=True), *_others(), _Beside(folders, first=False)]
+    for finder in finders:
         find: Callable[..., ModuleSpec | None] | None = getattr(finder, "find_spec", None)
-        if find is None:
-            continue
-        where = [*sys.path, *folders] if path is None and finder is PathFinder else path
-        spec = find(name, where)
+        spec = find(name, path) if find is not None else None
         if spec is not None:
             return spec
     return None
+
+
+class _Beside:
+    """A finder of top-level modules in the folders of a study.
+
+    The first of two comes before Python's path, as a script's own folder does, so that a file beside the study is the
+    one that is meant; but modules of Python and a folder that only has the name of a package it leaves to others.
+    """
+
+    def __init__(self, folders: Sequence[str], *, first: bool) -> None:
+        self.folders, self.first = list(folders), first
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        if path is not None or name in sys.stdlib_module_names or name == "harness":
+            return None
+        spec = PathFinder.find_spec(name, self.folders[:-1] if self.first else self.folders)
+        return None if spec is None or (self.first and spec.loader is None) else spec
+
+
+def _others() -> list[Any]:
+    return [finder for finder in sys.meta_path if not isinstance(finder, _Beside)]
+
+
+def _install(folders: Sequence[str]) -> None:
+    """Let imports of this process find what lies beside a study, and no longer beside another."""
+    sys.meta_path[:] = [_Beside(folders, first=True), *_others(), _Beside(folders, first=False)]
 
 
 def _base(root: str, folders: Sequence[str]) -> Path | None:

@@ -51,7 +51,8 @@ class Replicas:
         for p in self.parameters.values():
             # added one by one: a sum over a stacked axis is ordered differently for R = 1
             if p.grad is not None:
-                total = total + torch.linalg.vector_norm(p.grad.flatten(1), dim=1, dtype=exact).square()
+                own = p.grad.flatten(1) if p.dim() > 1 else p.grad.unsqueeze(1)  # a module may have a single number
+                total = total + torch.linalg.vector_norm(own, dim=1, dtype=exact).square()
         assert isinstance(total, Tensor)
         return total.sqrt()
 
