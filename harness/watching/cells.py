@@ -158,13 +158,19 @@ class CellRecorder:
         self.names = {id(module): name for name, module in model.named_modules() if isinstance(module, CELL_MODULES)}
         for module in model.modules():
             if isinstance(module, CELL_MODULES):
-                moment.handles.append(module.register_forward_hook(self._leave, with_kwargs=True))
+                moment.handles += [
+                    module.register_forward_pre_hook(self._enter),
+                    module.register_forward_hook(self._leave, with_kwargs=True),
+                ]
+
+    def _enter(self, module: nn.Module, args: Any) -> None:
+        if self.moment.recording:
+            self.moment.check_call(self.names[id(module)])
 
     def _leave(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         if not self.moment.recording:
             return
         name = self.names[id(module)]
-        self.moment.check_call(name)
         outputs = parts_of(output)
         if not any(tensor.requires_grad for tensor in outputs):
             return

@@ -22,6 +22,7 @@ class Moment:
 
     Attributes:
         recording: whether calls are taken down now.
+        closed: whether it is at its end.
         update: parameter updates made before.
         handles: of hooks on modules, which stay until the end.
         passing: of hooks on tensors, which stay until the record is computed.
@@ -32,6 +33,7 @@ class Moment:
     """
 
     recording: bool = True
+    closed: bool = False
     update: int = 0
     handles: list[Any] = field(default_factory=list)
     passing: list[Any] = field(default_factory=list)
@@ -48,9 +50,10 @@ class Moment:
     def listen(self, tensor: Tensor, listener: Any) -> None:
         """Have the gradient of a tensor passed on; the hook returns nothing, so that the gradient stays what it is."""
 
-        def hook(gradient: Tensor) -> None:
-            self.arrived = True
-            listener(gradient)
+        def hook(gradient: Tensor | None) -> None:
+            if gradient is not None:  # torch calls it also where no gradient has come
+                self.arrived = True
+                listener(gradient)
 
         self.passing.append(tensor.register_hook(hook))  # type: ignore[no-untyped-call]
 
@@ -97,7 +100,7 @@ class Moment:
 
     def close(self) -> None:
         """Remove all hooks."""
-        self.recording = False
+        self.recording, self.closed = False, True
         self.release()
         for handle in self.handles:
             handle.remove()

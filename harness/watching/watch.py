@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 from harness.watching.cells import CellRecorder
+from harness.watching.clipping import Clipping
 from harness.watching.levels import Levels
 from harness.watching.loops import levels_of_loops
 from harness.watching.mistakes import check_truncated
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
 class Watch:
     """The gradients of a model's recurrent states; from `harness.watch`."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, every: int = 1, to: str | PathLike[str] | None = None) -> None:
         _check_uncompiled(model)
+        self._every = every
         self._moment = Moment()
+        self._clipping = Clipping(model, self._moment)
         self._modules = ModuleRecorder(model, self._moment)
         self._cells = CellRecorder(model, self._moment)
         self._tensors = TensorRecorder(self._moment)
@@ -44,11 +48,27 @@ class Watch:
         if kind is None:
             self.close()
 
+    def step(self) -> None:
+        """The end of an update, after the optimizer's step: a record is computed and, with `to`, written.
+
+        Raises:
+            ResultsError: the folder cannot be written.
+        """
+        moment = self._moment
+        if moment.recording:
+            self._clipping.finish_update()
+            moment.release()
+            self._collect()
+            self._forget()
+        moment.finish_update()
+        moment.recording = not moment.closed and moment.update % self._every == 0
+
     def close(self) -> None:
         """Remove all hooks and compute what has a gradient; the record stays."""
         self._moment.close()
         self._collect()
         self._forget()
+        self._clipping.report()
 
     def _collect(self) -> None:
         """Compute what a gradient has come to since the last time."""
@@ -157,17 +177,23 @@ def _check_uncompiled(model: nn.Module) -> None:
             )
 
 
-def watch(model: nn.Module) -> Watch:
+def watch(model: nn.Module, every: int = 1, to: str | PathLike[str] | None = None) -> Watch:
     """Record the gradient of every recurrent state of a model, at every time step.
 
     >>> with harness.watch(model) as gradients:
     ...     criterion(model(x), y).backward()
     >>> gradients.frame
 
+    In a long training call `step()` after each update of the optimizer, and `close()` at the end.
+
     Args:
         model: any module with nn.RNN, nn.LSTM, nn.GRU or their cells inside.
+        every: updates 0, every, 2·every, … are recorded.
+        to: a results folder, which `harness.load` and `python -m harness.report` read; None: nothing is written.
 
     Raises:
-        HarnessError: the model is compiled.
+        HarnessError: the model is compiled, or `every` is not a positive number.
     """
-    return Watch(model)
+    if every < 1:
+        raise HarnessError(f"every: {every}, expected 1 or more")
+    return Watch(model, every, to)
