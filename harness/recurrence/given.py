@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from harness.cells.cell import Cell, State
+from harness.cells.layers import Layer
 from harness.recurrence.layers import Stack
 from harness.schema import Array
 
@@ -84,7 +85,8 @@ def with_given(
     """
     reset = None if lengths is None else resets(lengths, T)
     zoneout = zoneout or [None] * len(stack.directions)
-    layers, given = [], []
+    layers: list[Layer] = []
+    given: list[Tensor] = []
     masks = iter(zoneout)
     first = stack.split(starts) if starts else [()] * len(stack.directions)
     for layer in stack.layers:

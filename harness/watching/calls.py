@@ -17,7 +17,7 @@ class ModuleCall:
 
     Attributes:
         module: its name in the watched model.
-        order: the place among all calls of the model.
+        update: parameter updates made before.
         mode: RNN_TANH, RNN_RELU, LSTM or GRU.
         shape: settings of the module that say how tensors lie: num_layers, bidirectional, batch_first, …
         weights: by name, as they were at this call: an optimizer may step before anything is computed.
@@ -30,7 +30,6 @@ class ModuleCall:
     """
 
     module: str
-    order: int
     update: int
     mode: str
     shape: Mapping[str, Any]
@@ -96,7 +95,7 @@ def weights_of(module: nn.RNNBase) -> dict[str, Tensor]:
 
 
 def module_call(
-    module: nn.RNNBase, name: str, order: int, update: int, given: Any, hx: Any, output: tuple[Any, Any],
+    module: nn.RNNBase, name: str, update: int, given: Any, hx: Any, output: tuple[Any, Any],
     random_state: Tensor | None,
 ) -> ModuleCall:  # fmt: skip
     """The call as it has just been made."""
@@ -104,7 +103,6 @@ def module_call(
     tensors = outputs_of(output)
     return ModuleCall(
         module=name,
-        order=order,
         update=update,
         mode=module.mode,
         shape={key: getattr(module, key) for key in SHAPE},

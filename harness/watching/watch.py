@@ -2,64 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from threading import get_ident
+from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import torch
 from torch import Tensor, nn
 
-from harness.watching.calls import ModuleCall, arguments, module_call, outputs_of
+from harness.errors import HarnessError
+from harness.watching.cells import CellRecorder
+from harness.watching.clipping import Clipping
 from harness.watching.levels import Levels
-from harness.watching.recomputing import recomputed
-from harness.watching.tables import frame_of
+from harness.watching.loops import levels_of_loops
+from harness.watching.mistakes import check_truncated
+from harness.watching.modules import ModuleRecorder
+from harness.watching.moment import Moment
+from harness.watching.tables import drawn, frame_of
+from harness.watching.tensors import TensorRecorder
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 
 class Watch:
     """The gradients of a model's recurrent states; from `harness.watch`."""
 
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
-        self._recording = True
-        self._update = 0
-        self._order = 0
-        self._calls: list[ModuleCall] = []
-        self._numbers: dict[tuple[int, str], int] = {}
-        self._before: dict[tuple[int, int], Tensor | None] = {}
+    def __init__(self, model: nn.Module, every: int = 1, to: str | PathLike[str] | None = None) -> None:
+        _check_uncompiled(model)
+        self._every = every
+        self._moment = Moment()
+        self._clipping = Clipping(model, self._moment)
+        self._modules = ModuleRecorder(model, self._moment)
+        self._cells = CellRecorder(model, self._moment)
+        self._tensors = TensorRecorder(self._moment)
         self._levels: list[Levels] = []
-        self._handles: list[Any] = []
-        for name, module in model.named_modules():
-            if isinstance(module, nn.RNNBase):
-                self._handles += [
-                    module.register_forward_pre_hook(self._enter, with_kwargs=True),
-                    module.register_forward_hook(self._leave(name), with_kwargs=True),
-                ]
-
-    def _enter(self, module: nn.RNNBase, args: Any, kwargs: Any) -> None:
-        if self._recording:
-            drops = module.training and module.dropout > 0 and module.num_layers > 1
-            self._before[get_ident(), id(module)] = torch.get_rng_state() if drops else None
-
-    def _leave(self, name: str) -> Callable[..., None]:
-        def leave(module: nn.RNNBase, args: Any, kwargs: Any, output: Any) -> None:
-            if not self._recording:
-                return
-            random_state = self._before.pop((get_ident(), id(module)), None)
-            tensors = {key: tensor for key, tensor in outputs_of(output).items() if tensor.requires_grad}
-            if not tensors:
-                return
-            given, hx = arguments(args, kwargs)
-            self._order += 1
-            call = module_call(module, name, self._order, self._update, given, hx, output, random_state)
-            self._calls.append(call)
-            for key, tensor in tensors.items():
-                self._handles.append(tensor.register_hook(_listener(call, key)))  # type: ignore[no-untyped-call]
-
-        return leave
+        self._loops = False
 
     def __enter__(self) -> Self:
         return self
@@ -67,47 +44,156 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._remove()
+        self._moment.close()
         if kind is None:
+            self.close()
+
+    def step(self) -> None:
+        """The end of an update, after the optimizer's step: a record is computed and, with `to`, written.
+
+        Raises:
+            ResultsError: the folder cannot be written.
+        """
+        moment = self._moment
+        if moment.recording:
+            self._clipping.finish_update()
+            moment.release()
             self._collect()
+            self._forget()
+        moment.finish_update()
+        moment.recording = not moment.closed and moment.update % self._every == 0
 
     def close(self) -> None:
-        """Remove all hooks; what has been recorded stays."""
-        self._remove()
+        """Remove all hooks and compute what has a gradient; the record stays."""
+        self._moment.close()
         self._collect()
-
-    def _remove(self) -> None:
-        self._recording = False
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        self._forget()
+        self._clipping.report()
 
     def _collect(self) -> None:
-        """Compute the calls that have a gradient."""
-        ready = [call for call in self._calls if call.gradients]
-        self._calls = [call for call in self._calls if not call.gradients]
-        for call in ready:
-            number = self._numbers[call.update, call.module] = self._numbers.get((call.update, call.module), 0) + 1
-            self._levels += recomputed(call, number).levels
+        """Compute what a gradient has come to since the last time."""
+        levels = self._modules.collect()
+        for calls in self._cells.take().values():
+            self._loops = True
+            of_loop, vanished = levels_of_loops(calls)
+            levels += of_loop
+            for each in of_loop:
+                check_truncated(each, self._moment)
+            if vanished:
+                first = vanished[-1]
+                self._moment.warn(
+                    f"{first.name or 'the model'}: the training's own gradient is exactly zero at t ≤ {first.t}, below "
+                    "the smallest number of its arithmetic"
+                )
+        levels += self._tensors.collect()
+        self._levels += levels
+
+    def _forget(self) -> None:
+        for recorder in (self._modules, self._cells, self._tensors):
+            recorder.forget()
+
+    def state(self, tensor: Tensor, name: str = "h") -> Tensor:
+        """Record the total gradient of a state of a recurrence of one's own; call it at every step.
+
+        Args:
+            tensor: the state at a step, (B, H), or (H,) of one sequence.
+            name: "h", "c", or another; t counts the calls by one name, and begins anew after a backward pass.
+
+        Returns:
+            the same tensor.
+
+        Raises:
+            HarnessError: it has other dimensions.
+        """
+        if tensor.dim() not in (1, 2):
+            shape = tuple(tensor.shape)
+            raise HarnessError(f"state '{name}': {shape}, expected (B, H) or (H,); mark() takes any tensor")
+        return self.mark(tensor, name)
+
+    def mark(self, tensor: Tensor, name: str) -> Tensor:
+        """Record the gradient of any tensor whose first axis is the batch; the norm is over all others.
+
+        Returns:
+            the same tensor.
+        """
+        self._tensors.add(tensor, name)
+        return tensor
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A row a state and time step.
+        """A row a state and time step; what has a gradient by now is computed.
 
         Returns:
-            columns module, call, update, layer, direction, state, t, lag, log10_adjoint, log10_immediate.
+            columns module, call, update, layer, direction, state, t, lag, log10_adjoint, log10_immediate; what they
+            mean is in docs/watch.md.
         """
         self._collect()
         return frame_of(self._levels)
 
+    def figure(self, kind: str = "decay", **settings: Any) -> Figure:
+        """A figure of the record, as a matplotlib Figure.
 
-def _listener(call: ModuleCall, name: str) -> Callable[[Tensor], None]:
-    def listen(gradient: Tensor) -> None:
-        call.add(name, gradient)
+        Args:
+            kind: "decay" (against the lag) or "heatmap" (over t).
+            settings: of that kind (docs/keys.md), but for `where`; hue, col and row may be module, call, layer,
+                direction. By default they are those of them that differ.
 
-    return listen
+        Raises:
+            HarnessError: there is no such kind or setting, or nothing to draw.
+        """
+        self._collect()
+        return drawn(self._levels, kind, settings)
+
+    @property
+    def precision(self) -> str:
+        """In which arithmetic the record was computed, and in which the training was."""
+        sentences = [
+            f"recomputed in {ours}, the module's own arithmetic"
+            if ours == theirs
+            else f"recomputed in {ours}; the module itself computes in {theirs}"
+            for ours, theirs in sorted(self._modules.arithmetics)
+        ]
+        if self._loops:
+            sentences.append("loops of cells: backwards in float64, from the training's own states and gradients")
+        return "; ".join(sentences)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was warned of, in words, once each."""
+        return list(self._moment.warned)
 
 
-def watch(model: nn.Module) -> Watch:
-    """Record the gradient of every recurrent state of a model."""
-    return Watch(model)
+def _check_uncompiled(model: nn.Module) -> None:
+    """Refuse a compiled model, whose modules are never called.
+
+    Raises:
+        HarnessError: a module was compiled by torch.compile.
+    """
+    for name, module in model.named_modules():
+        if hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None:
+            raise HarnessError(
+                f"{name or 'the model'} is compiled by torch.compile, whose code runs no hooks; watch the model before "
+                "it is compiled (`_orig_mod`), and call that one in the updates that are recorded"
+            )
+
+
+def watch(model: nn.Module, every: int = 1, to: str | PathLike[str] | None = None) -> Watch:
+    """Record the gradient of every recurrent state of a model, at every time step.
+
+    >>> with harness.watch(model) as gradients:
+    ...     criterion(model(x), y).backward()
+    >>> gradients.frame
+
+    In a long training call `step()` after each update of the optimizer, and `close()` at the end.
+
+    Args:
+        model: any module with nn.RNN, nn.LSTM, nn.GRU or their cells inside.
+        every: updates 0, every, 2·every, … are recorded.
+        to: a results folder, which `harness.load` and `python -m harness.report` read; None: nothing is written.
+
+    Raises:
+        HarnessError: the model is compiled, or `every` is not a positive number.
+    """
+    if every < 1:
+        raise HarnessError(f"every: {every}, expected 1 or more")
+    return Watch(model, every, to)
