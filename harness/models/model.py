@@ -106,10 +106,6 @@ class Model:
         """
         return None
 
-    def recorder(self) -> AdjointRecorder:
-        """What records the adjoints of a pass."""
-        return AdjointRecorder()
-
     def advance(self) -> None:
         """Called after every update: what a network holds beside its parameters has been updated, too."""
 

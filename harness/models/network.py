@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +31,7 @@ class Network:
     module: nn.Module | None = None
     parameters: tuple[str, ...] = ()
     tied: dict[str, str] = field(default_factory=dict)  # every name of a trained parameter → the one it has here
+    own: Values = field(default_factory=dict)  # the module's own tensors of what is trained
     held: Values = field(default_factory=dict)
     coming: Values | None = None
 
@@ -55,25 +56,22 @@ class Network:
         names = {id(p): name for name, p in trained.items()}
         every = module.named_parameters(remove_duplicate=False)
         self.tied = {name: names[id(p)] for name, p in every if id(p) in names}
-        self.module, self.parameters, self.held, self.coming = module, tuple(trained), _held(module), None
-
-    @property
-    def built(self) -> nn.Module:
-        """The module.
-
-        Raises:
-            ValueError: it has not been built yet.
-        """
-        if self.module is None:
-            raise ValueError("the module has not been built: initialise builds it")
-        return self.module
+        self.module, self.parameters, self.own = module, tuple(trained), dict(trained)
+        self.held, self.coming = _held(module), None
 
     def initial(self) -> dict[str, Any]:
         """The parameters as they were built, float64 arrays."""
-        own = dict(self.built.named_parameters())
-        return {name: own[name].detach().cpu().double().numpy() for name in self.parameters}
+        return {name: p.detach().cpu().double().numpy() for name, p in self.own.items()}
 
-    def __call__(self, parameters: Mapping[str, Tensor], x: Tensor, seed: int, *, training: bool) -> object:
+    def __call__(
+        self,
+        parameters: Mapping[str, Tensor],
+        x: Tensor,
+        seed: int,
+        *,
+        training: bool,
+        before: Callable[[nn.Module], None] = lambda module: None,
+    ) -> object:
         """What the module returns, in training mode or not, with torch's generator at `seed`.
 
         The tensors of `parameters` stand in the module's own places until the next call: what it computes anew on the
@@ -83,11 +81,14 @@ class Network:
         Args:
             parameters: by name, without a replica axis.
             x: (T, B, D).
+            before: called with the module as it will be called.
 
         Raises:
             CodeError: it fails.
         """
-        module = self.built
+        module = self.module
+        if module is None:
+            raise ValueError("the module has not been built: build() comes first")
         like = next(iter(parameters.values()))
         for name, own in self.tied.items():
             _put(module, name, parameters[own])
@@ -95,10 +96,14 @@ class Network:
             value = value.to(like.device, like.dtype if value.is_floating_point() else value.dtype, copy=True)
             _put(module, name, value)
         module.train(training)
+        before(module)
         with seeded(seed, x.device), self.explained(f"failed on an input (T, B, D) = {tuple(x.shape)}"):
             answer: object = module(x)
         if training:
             self.coming = _held(module, but=self.tied)
+        else:  # nothing is computed anew
+            for name, own in self.tied.items():
+                _put(module, name, self.own[own])
         return answer
 
     def advance(self) -> None:

@@ -10,19 +10,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.cells.cell import Cell, State
 from harness.cells.module import Module
 from harness.models.model import Initial, Model, Parameters, linear, read
 from harness.models.network import Network
-from harness.models.watched import WatchRecorder
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.recurrence.drive import check_tokens
 from harness.rng import generator
 from harness.study.code import CodeError
 
 SEEDS = 2**53  # a seed goes through a float64 where records are in that precision
+
+
+class ModuleRecorder(AdjointRecorder):
+    """A recorder that watches a module from outside (`experiments/training/watched.py`)."""
+
+    def watch(self, module: nn.Module) -> None:
+        """Watch the calls that follow."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -77,9 +84,7 @@ class OfModule(Model):
         own = {name: parameters[name][0] for name in self.network.parameters}
         dtype = next(iter(parameters.values())).dtype
         x = rows(inputs[:, 0], self.task.input_size, dtype)
-        if isinstance(recorder, WatchRecorder):
-            recorder.watch(self.network.built)
-        answer = self._called(own, x, masks).to(dtype).unsqueeze(-3)  # (T, R, B, H), or without T
+        answer = self._called(own, x, masks, recorder).to(dtype).unsqueeze(-3)  # (T, R, B, H), or without T
         along = self.task.shape == "sequence_to_sequence"
         if self._states:
             answer = read(parameters, answer if along else answer[-1])
@@ -91,10 +96,6 @@ class OfModule(Model):
         """What makes a pass one of training: the seed of torch's generator at this update."""
         [seed] = seeds
         return [torch.tensor(torch_seed(seed, "module", update), dtype=torch.float64)]
-
-    def recorder(self) -> AdjointRecorder:
-        """harness.watch."""
-        return WatchRecorder()
 
     def advance(self) -> None:
         self.network.advance()
@@ -116,10 +117,17 @@ class OfModule(Model):
     def _states(self) -> bool:
         return self._output == "states"
 
-    def _called(self, parameters: Parameters, x: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
+    def _called(
+        self,
+        parameters: Parameters,
+        x: Tensor,
+        masks: Sequence[Tensor | None],
+        recorder: AdjointRecorder | None = None,
+    ) -> Tensor:
         """What the module returns, (T, B, H) or logits, once its shape has been checked."""
         seed = int(masks[0]) if masks and masks[0] is not None else torch_seed(0, "judged")
-        answer = self.network(parameters, x, seed, training=bool(masks))
+        before = {"before": recorder.watch} if isinstance(recorder, ModuleRecorder) else {}
+        answer = self.network(parameters, x, seed, training=bool(masks), **before)
         T, B, _ = x.shape
         along = self.task.shape == "sequence_to_sequence"
         expected = (T, B, None) if self._states else (T, B, self.numbers) if along else (B, self.numbers)

@@ -57,8 +57,8 @@ def test_with_permission_it_is_executed_and_judged_again_without(tmp_path: Path,
 def test_in_python_it_is_an_argument(tmp_path: Path) -> None:
     study = harness.Study.from_yaml(module_study(tmp_path / "a"))
     with pytest.raises(HarnessError, match=r"is code that this sweep would execute: .*own_networks.py.*trust=True"):
-        study.run(folder=tmp_path / "out", progress=False)
-    results = study.run(folder=tmp_path / "out", progress=False, trust=True)
+        study.run(n_jobs=1, folder=tmp_path / "out", progress=False)
+    results = study.run(n_jobs=1, folder=tmp_path / "out", progress=False, trust=True)
     assert results.runs["outcome"].tolist() == ["unsolved"] * 2
 
 
@@ -184,7 +184,7 @@ def test_a_module_of_that_name_that_somebody_else_has_imported_is_not_taken_for_
 def test_results_are_read_again_from_another_folder(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     module_study(tmp_path / "a")
-    harness.Study.from_yaml("a/own.yaml").run(folder=tmp_path / "out", progress=False, trust=True)
+    harness.Study.from_yaml("a/own.yaml").run(n_jobs=1, folder=tmp_path / "out", progress=False, trust=True)
     (tmp_path / "b").mkdir()
     monkeypatch.chdir(tmp_path / "b")
     assert len(harness.load(tmp_path / "out").runs) == 2

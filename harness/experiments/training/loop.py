@@ -21,6 +21,7 @@ from harness.experiments.training.replicas import Replicas
 from harness.experiments.training.schedules import learning_rate
 from harness.experiments.training.settings import TrainingSections
 from harness.experiments.training.trace import Trace, timed
+from harness.experiments.training.watched import recorder_of
 from harness.models import model_of
 from harness.probes.adjoints import adjoint_rows
 from harness.probes.profiles import profiles_of
@@ -64,7 +65,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         with timed(traces):
             # The gradient comes first: a row describes the network before its update, by the batch that changes it.
             batch = batches.batch(update)
-            recorder = model.recorder() if update in schedule else None
+            recorder = recorder_of(model) if update in schedule else None
             masks = batches.masks(update, batch)
             losses, norms, last = backward_pass(batches, replicas, batch, recorder, masks)
             diverged = ~(torch.isfinite(losses) & torch.isfinite(norms))
@@ -74,7 +75,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
             # Where a run ends is not known beforehand: its last gradient is taken again, this time with a recorder.
             ends = [bool(diverged[i]) or trace.ends(update, training) for i, trace in enumerate(traces)]
             if any(ends) and recorder is None:
-                backward_pass(batches, replicas, batch, recorder := model.recorder(), masks)
+                backward_pass(batches, replicas, batch, recorder := recorder_of(model), masks)
             if recorder is not None:
                 rows = adjoint_rows(model, replicas.parameters, batch, batches.state, recorder, record.precision, masks)
                 coming = partial(replicas.update, update, norms, training, rate(update))

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 
+from harness.models.model import Model
+from harness.models.of_module import ModuleRecorder, OfModule
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.watching.levels import Levels
+from harness.watching.moment import WatchWarning
 from harness.watching.watch import Watch
 
 CELL = "c"  # the state whose adjoint has a column of its own
 
 
-class WatchRecorder(AdjointRecorder):
+def recorder_of(model: Model) -> AdjointRecorder:
+    """What records the adjoints of one pass through a model."""
+    return WatchRecorder() if isinstance(model, OfModule) else AdjointRecorder()
+
+
+class WatchRecorder(ModuleRecorder):
     """What one backward pass through a module has brought to its recurrent modules (`nn.RNN`, `nn.LSTM`, …)."""
 
     def __init__(self) -> None:
@@ -38,7 +47,9 @@ class WatchRecorder(AdjointRecorder):
         """
         if self._watch is None:
             raise ValueError("this recorder has watched nothing")
-        self._watch.close()
+        with warnings.catch_warnings():  # what is truncated, or below the training's numbers, the record itself shows
+            warnings.simplefilter("ignore", WatchWarning)
+            self._watch.close()
         return [rows_of(self._watch._levels, self._modules)]
 
 
