@@ -42,7 +42,12 @@ class Settings(Mapping[str, Any]):
         return len(self._values)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Settings) and self._text() == other._text()  # 1 is not 1.0, nor true
+        if not isinstance(other, Mapping):
+            return False
+        try:
+            return self._text() == Settings(other)._text()  # 1 is not 1.0, nor true
+        except (TypeError, ValueError):  # a mapping of anything else
+            return False
 
     def __hash__(self) -> int:
         return hash(self._text())
@@ -135,10 +140,12 @@ class Module(Cell):
         min_length=1,
     )
     settings: Annotated[Settings, SettingsField()] = setting(
-        Settings({}),
+        {},
         "what the function is given beside input_size, output_size and length",
         column="factory_settings",
         label="settings of the factory",
+        short="settings",
+        validate_default=True,
     )
     output: Literal["states", "logits"] = setting(
         "states",
