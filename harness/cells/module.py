@@ -18,8 +18,8 @@ from pydantic_core import CoreSchema, core_schema
 
 from harness.cells.cell import Cell
 from harness.errors import nearest
-from harness.study.parameters import Parameters
 from harness.study.section import setting, wrong
+from harness.study.signature import Signature
 
 SIZES = ("input_size", "output_size", "length")  # what the harness gives to a factory beside its settings
 FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
@@ -174,27 +174,27 @@ class Module(Cell):
         """The factory."""
         return {"factory": self.factory}
 
-    def check_parameters(self, key: str, parameters: Parameters) -> None:
+    def check_signature(self, key: str, signature: Signature) -> None:
         """A factory takes the sizes and each of the settings, by name, and needs nothing else."""
-        if not parameters.any_name:
-            missing = [name for name in SIZES if name not in parameters.names]
+        if not signature.any_name:
+            missing = [name for name in SIZES if name not in signature.names]
             if missing:
                 raise wrong(
                     "model.factory",
-                    f"'{self.factory}' ({parameters.line}) does not take {', '.join(missing)}; a factory is called "
+                    f"'{self.factory}' ({signature.line}) does not take {', '.join(missing)}; a factory is called "
                     "with input_size, output_size and length by name, and with the settings",
                 )
-            own = [name for name in parameters.names if name not in SIZES]
+            own = [name for name in signature.names if name not in SIZES]
             for name in self.settings:
                 if name not in own:
                     likely = nearest(name, own) if own else "; it has no settings"
                     raise wrong(
-                        f"model.settings.{name}", f"'{self.factory}' ({parameters.line}) takes no '{name}'{likely}"
+                        f"model.settings.{name}", f"'{self.factory}' ({signature.line}) takes no '{name}'{likely}"
                     )
-        for name in parameters.required:
+        for name in signature.required:
             if name not in SIZES and name not in self.settings:
                 raise wrong(
-                    "model.settings", f"{name} must be given: '{self.factory}' ({parameters.line}) has no default"
+                    "model.settings", f"{name} must be given: '{self.factory}' ({signature.line}) has no default"
                 )
 
     @classmethod

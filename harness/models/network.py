@@ -23,7 +23,7 @@ class Network:
         code: the factory.
         module: where it was built.
         parameters: names of what is trained, each once; `tied` has the others of a parameter with several.
-        held: buffers, such as the running mean of a BatchNorm, and parameters that are not trained: before the update.
+        buffers: such as the running mean of a BatchNorm, and parameters that are not trained: before the update.
         coming: the same after the forward pass of the update, until `advance`.
     """
 
@@ -32,7 +32,7 @@ class Network:
     parameters: tuple[str, ...] = ()
     tied: dict[str, str] = field(default_factory=dict)  # every name of a trained parameter → the one it has here
     own: Values = field(default_factory=dict)  # the module's own tensors of what is trained
-    held: Values = field(default_factory=dict)
+    buffers: Values = field(default_factory=dict)
     coming: Values | None = None
 
     def build(self, seed: int, sizes: Mapping[str, int], settings: Mapping[str, Any]) -> None:
@@ -57,7 +57,7 @@ class Network:
         every = module.named_parameters(remove_duplicate=False)
         self.tied = {name: names[id(p)] for name, p in every if id(p) in names}
         self.module, self.parameters, self.own = module, tuple(trained), dict(trained)
-        self.held, self.coming = _held(module), None
+        self.buffers, self.coming = _buffers_of(module), None
 
     def initial(self) -> dict[str, Any]:
         """The parameters as they were built, float64 arrays."""
@@ -92,7 +92,7 @@ class Network:
         like = next(iter(parameters.values()))
         for name, own in self.tied.items():
             _put(module, name, parameters[own])
-        for name, value in self.held.items():
+        for name, value in self.buffers.items():
             value = value.to(like.device, like.dtype if value.is_floating_point() else value.dtype, copy=True)
             _put(module, name, value)
         module.train(training)
@@ -100,7 +100,7 @@ class Network:
         with seeded(seed, x.device), self.explained(f"failed on an input (T, B, D) = {tuple(x.shape)}"):
             answer: object = module(x)
         if training:
-            self.coming = _held(module, but=self.tied)
+            self.coming = _buffers_of(module, but=self.tied)
         else:  # nothing is computed anew
             for name, own in self.tied.items():
                 _put(module, name, self.own[own])
@@ -109,7 +109,7 @@ class Network:
     def advance(self) -> None:
         """After an update: what its forward pass made of the buffers is now theirs."""
         if self.coming is not None:
-            self.held, self.coming = self.coming, None
+            self.buffers, self.coming = self.coming, None
 
     @contextmanager
     def explained(self, happened: str) -> Iterator[None]:
@@ -132,7 +132,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def _held(module: nn.Module, but: Mapping[str, str] | None = None) -> Values:
+def _buffers_of(module: nn.Module, but: Mapping[str, str] | None = None) -> Values:
     """Buffers and untrained parameters, in memory of their own."""
     frozen = {
         n: p for n, p in module.named_parameters(remove_duplicate=False) if not p.requires_grad and n not in (but or {})

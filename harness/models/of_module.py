@@ -24,7 +24,7 @@ from harness.study.code import CodeError
 SEEDS = 2**53  # a seed goes through a float64 where records are in that precision
 
 
-class ModuleRecorder(AdjointRecorder):
+class OutsideRecorder(AdjointRecorder):
     """A recorder that watches a module from outside (`experiments/training/watched.py`)."""
 
     def watch(self, module: nn.Module) -> None:
@@ -57,11 +57,12 @@ class OfModule(Model):
         sizes = {"input_size": self.task.input_size, "output_size": self.numbers, "length": self.task.length}
         self.network.build(torch_seed(seed, "construction"), sizes, cell.settings)
         own = self.network.initial()
-        parameters = {name: torch.as_tensor(value, dtype=torch.get_default_dtype()) for name, value in own.items()}
         if not own:
             raise CodeError(f"{self.network.code.shown} returned a module without parameters to train")
+        built = self.network.own  # in its own arithmetic: what the training computes in is not known here
+        x = torch.zeros(self.task.length, 2, self.task.input_size, dtype=next(iter(built.values())).dtype)
         with torch.no_grad():
-            answer = self._called(parameters, torch.zeros(self.task.length, 2, self.task.input_size), ())
+            answer = self._called(built, x, ())
         if cell.output == "logits":
             return own
         clash = sorted({"V", "b_y"} & own.keys())
@@ -101,13 +102,13 @@ class OfModule(Model):
         self.network.advance()
 
     def standing(self) -> dict[str, npt.NDArray[Any]]:
-        return {name: value.cpu().numpy() for name, value in self.network.held.items()}
+        return {name: value.cpu().numpy() for name, value in self.network.buffers.items()}
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        held = self.network.held
-        if arrays.keys() != held.keys():
+        buffers = self.network.buffers
+        if arrays.keys() != buffers.keys():
             raise ValueError("buffers of another module")
-        self.network.held = {name: torch.as_tensor(np.array(arrays[name])) for name in held}
+        self.network.buffers = {name: torch.as_tensor(np.array(arrays[name])) for name in buffers}
 
     @property
     def _output(self) -> str:
@@ -126,7 +127,7 @@ class OfModule(Model):
     ) -> Tensor:
         """What the module returns, (T, B, H) or logits, once its shape has been checked."""
         seed = int(masks[0]) if masks and masks[0] is not None else torch_seed(0, "judged")
-        before = {"before": recorder.watch} if isinstance(recorder, ModuleRecorder) else {}
+        before = {"before": recorder.watch} if isinstance(recorder, OutsideRecorder) else {}
         answer = self.network(parameters, x, seed, training=bool(masks), **before)
         T, B, _ = x.shape
         along = self.task.shape == "sequence_to_sequence"

@@ -15,8 +15,8 @@ from harness.errors import HarnessError, Place, nearest
 from harness.study.code import Code, folders_of, located
 from harness.study.identity import point_versions
 from harness.study.matching import canonical
-from harness.study.parameters import parameters_in
 from harness.study.section import Section, Sections, marked, wrong
+from harness.study.signature import signature_in
 from harness.study.spec import Choice, Experiment, Point, Registry
 from harness.study.yaml_document import KeyPath, YamlDocument
 
@@ -67,7 +67,7 @@ class Grid:
         return Point(self.experiment.name, completed, versions | {each.setting: each.version for each in code}, code)
 
     def _code(self, sections: Mapping[str, Section], chosen: Mapping[str, tuple[Any, KeyPath]]) -> Iterator[Code]:
-        """The functions that a point names, located and hashed once; their parameters are compared with what they get.
+        """The functions that a point names, located and hashed once; their signatures are compared with what they get.
 
         Raises:
             PydanticCustomError: one cannot be found, or will not take its arguments; it names the setting.
@@ -81,11 +81,11 @@ class Grid:
                         place, folders = self.document.place(*path), folders_of(self.document.source)
                         self.located[setting, function] = located(setting, function, str(place), folders)
                     code = self.located[setting, function]
-                    parameters = parameters_in(Path(code.file), code.function)
+                    signature = signature_in(Path(code.file), code.function)
                 except HarnessError as error:
                     raise wrong(setting, f"'{function}': {error}") from None
-                if parameters is not None:
-                    section.check_parameters(key, parameters)
+                if signature is not None:
+                    section.check_signature(key, signature)
                 yield code
 
     def unused(self, points: Sequence[Point]) -> tuple[str, ...]:

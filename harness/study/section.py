@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from harness.schema import Column
 from harness.study.canonical_json import canonical_json
-from harness.study.parameters import Parameters
+from harness.study.signature import Signature
 
 S = TypeVar("S", bound="Sections")
 
@@ -67,7 +67,7 @@ class Section(BaseModel):
         """
         return {}
 
-    def check_parameters(self, key: str, parameters: Parameters) -> None:
+    def check_signature(self, key: str, signature: Signature) -> None:
         """Compare the parameters of the function of setting `key` with what it will be given.
 
         Raises:

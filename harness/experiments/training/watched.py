@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from harness.models.model import Model
-from harness.models.of_module import ModuleRecorder, OfModule
+from harness.models.of_module import OfModule, OutsideRecorder
 from harness.recurrence.adjoints import AdjointRecorder
 from harness.watching.levels import Levels
 from harness.watching.moment import WatchWarning
@@ -23,7 +23,7 @@ def recorder_of(model: Model) -> AdjointRecorder:
     return WatchRecorder() if isinstance(model, OfModule) else AdjointRecorder()
 
 
-class WatchRecorder(ModuleRecorder):
+class WatchRecorder(OutsideRecorder):
     """What one backward pass through a module has brought to its recurrent modules (`nn.RNN`, `nn.LSTM`, …)."""
 
     def __init__(self) -> None:

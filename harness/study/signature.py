@@ -10,7 +10,7 @@ from harness.errors import HarnessError, nearest
 
 
 @dataclass(frozen=True)
-class Parameters:
+class Signature:
     """The parameters of a function, as its source has them.
 
     Attributes:
@@ -26,7 +26,7 @@ class Parameters:
     line: str
 
     @classmethod
-    def of(cls, function: ast.FunctionDef, file: Path) -> Parameters:
+    def of(cls, function: ast.FunctionDef, file: Path) -> Signature:
         a = function.args
         defaults: list[object] = [None] * (len(a.posonlyargs) + len(a.args) - len(a.defaults)) + [*a.defaults]
         positional = list(zip([*a.posonlyargs, *a.args], defaults, strict=True))
@@ -36,7 +36,7 @@ class Parameters:
         return cls(named, required, a.kwarg is not None, f"{file.name}:{function.lineno}")
 
 
-def parameters_in(file: Path, name: str) -> Parameters | None:
+def signature_in(file: Path, name: str) -> Signature | None:
     """The parameters of the function, from its source; None where they cannot be read from it.
 
     Raises:
@@ -58,7 +58,7 @@ def parameters_in(file: Path, name: str) -> Parameters | None:
         public = [each for each, node in names.items() if isinstance(node, ast.FunctionDef) and each[0] != "_"]
         raise HarnessError(f"{file} has no function '{name}'{nearest(name, public)}")
     node = names[name]
-    return Parameters.of(node, file) if isinstance(node, ast.FunctionDef) and not node.decorator_list else None
+    return Signature.of(node, file) if isinstance(node, ast.FunctionDef) and not node.decorator_list else None
 
 
 def _defined(node: ast.stmt) -> set[str]:
