@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import torch
 from torch import Tensor, nn
 
 from harness.errors import HarnessError
@@ -91,19 +92,23 @@ class Watch:
             self._folder.add(new, self._moment.update)
 
     def _collect(self) -> None:
-        """Compute what a gradient has come to since the last time."""
+        """Compute what a gradient has come to since the last time, on the CPU, whatever the caller's defaults are."""
+        with torch.device("cpu"), torch.autocast("cpu", enabled=False), torch.inference_mode(False):
+            self._compute()
+
+    def _compute(self) -> None:
         levels = self._modules.collect()
         for calls in self._cells.take().values():
             self._loops = True
             of_loop, vanished = levels_of_loops(calls)
             levels += of_loop
-            for each in of_loop:
-                check_truncated(each, self._moment)
+            check_truncated(of_loop, self._moment)
             if vanished:
                 first = vanished[-1]
                 self._moment.warn(
                     f"{first.name or 'the model'}: the training's own gradient is exactly zero at t ≤ {first.t}, below "
-                    "the smallest number of its arithmetic"
+                    "the smallest number of its arithmetic",
+                    ("range", first.name),
                 )
         levels += self._tensors.collect()
         self._levels += levels
@@ -180,7 +185,7 @@ class Watch:
     @property
     def warnings(self) -> list[str]:
         """What was warned of, in words, once each."""
-        return list(self._moment.warned)
+        return list(self._moment.warned.values())
 
 
 def _folder(to: str | PathLike[str], start: int) -> WatchFolder:
