@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from harness.recurrence.autocast import autocast_in_force
 from harness.watching.calls import arguments, parts_of
+from harness.watching.hooks import ModuleHook
 from harness.watching.moment import Moment
 
 CELL_MODULES = (nn.RNNCell, nn.LSTMCell, nn.GRUCell)
@@ -159,8 +160,8 @@ class CellRecorder:
         for module in model.modules():
             if isinstance(module, CELL_MODULES):
                 moment.handles += [
-                    module.register_forward_pre_hook(self._enter),
-                    module.register_forward_hook(self._leave, with_kwargs=True),
+                    module.register_forward_pre_hook(ModuleHook(self._enter)),
+                    module.register_forward_hook(ModuleHook(self._leave), with_kwargs=True),
                 ]
 
     def _enter(self, module: nn.Module, args: Any) -> None:

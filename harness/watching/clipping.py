@@ -53,5 +53,6 @@ class Clipping:
         if self.updates >= FEWEST and self.clipped == self.updates:
             self.moment.warn(
                 f"the gradient was clipped at every one of {self.updates} recorded updates: the length of each step is "
-                "then that of the threshold, not of the gradient"
+                "then that of the threshold, not of the gradient",
+                ("clipped", ""),
             )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from harness.watching.call_layout import CallLayout
 from harness.watching.calls import ModuleCall
-from harness.watching.rows import Rows
 
 
-def masks(call: ModuleCall, rows: Rows, dtype: torch.dtype) -> list[Tensor | None]:
+def masks(call: ModuleCall, layout: CallLayout, dtype: torch.dtype) -> list[Tensor | None]:
     """The masks after each layer but the last, (T, 1, B, H·directions), with entries 0 and 1/(1 − p).
 
     torch draws one Bernoulli number for each entry that goes from layer to layer, in the order of memory: time first,
@@ -24,9 +24,9 @@ def masks(call: ModuleCall, rows: Rows, dtype: torch.dtype) -> list[Tensor | Non
     drawn: list[Tensor | None] = []
     for _ in range(layers - 1):
         if p == 1:  # torch draws nothing then
-            scaled = call.output.new_zeros(*rows.inner(call.input), width, device="cpu")
+            scaled = call.output.new_zeros(*layout.inner(call.input), width, device="cpu")
         else:
-            scaled = torch.empty(*rows.inner(call.input), width, dtype=call.output.dtype)
+            scaled = torch.empty(*layout.inner(call.input), width, dtype=call.output.dtype)
             scaled.bernoulli_(1 - p, generator=generator).div_(1 - p)
-        drawn.append(rows.laid(scaled, dtype))
+        drawn.append(layout.laid(scaled, dtype))
     return drawn

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from harness.errors import HarnessError
 from harness.watching.calls import ModuleCall, arguments, module_call, outputs_of, parts_of
+from harness.watching.hooks import ModuleHook
 from harness.watching.levels import Levels
 from harness.watching.mistakes import check_range, check_truncated, word
 from harness.watching.moment import Moment
@@ -34,8 +35,8 @@ class ModuleRecorder:
         for name, module in model.named_modules():
             if isinstance(module, nn.RNNBase):
                 moment.handles += [
-                    module.register_forward_pre_hook(self._enter(name), with_kwargs=True),
-                    module.register_forward_hook(self._leave(name), with_kwargs=True),
+                    module.register_forward_pre_hook(ModuleHook(self._enter(name)), with_kwargs=True),
+                    module.register_forward_hook(ModuleHook(self._leave(name)), with_kwargs=True),
                 ]
 
     def _enter(self, name: str) -> Callable[..., None]:
@@ -77,7 +78,8 @@ class ModuleRecorder:
         if any(not part.requires_grad and part.data_ptr() in ends for part in parts):
             self.moment.warn(
                 f"{name or 'the model'}: a state is handed from one call to the next of the same update without its "
-                "gradient: the gradient is truncated there"
+                "gradient: the gradient is truncated there",
+                ("handed on", name),
             )
         ends.update(part.data_ptr() for part in parts_of(output[1]))
 
@@ -105,16 +107,17 @@ class ModuleRecorder:
         if isnan(result.deviation) and call.changed:
             self.moment.warn(
                 f"{name}: an input or output of call {number} was changed in place afterwards: the record is of what "
-                "it is now, and could not be compared with the forward pass"
+                "it is now, and could not be compared with the forward pass",
+                ("changed", call.module),
             )
         elif not result.deviation <= TOLERANCE.get(dtype, COARSE):
             self.moment.warn(
                 f"{name}: the recomputed outputs of call {number} deviate from the module's own by "
-                f"{result.deviation:.1g} of the largest: the record does not describe this forward pass"
+                f"{result.deviation:.1g} of the largest: the record does not describe this forward pass",
+                ("deviation", call.module),
             )
-        for each in result.levels:
-            check_truncated(each, self.moment)
-            check_range(each, dtype, self.moment)
+        check_truncated(result.levels, self.moment)
+        check_range(result.levels, dtype, self.moment)
         return result.levels
 
 

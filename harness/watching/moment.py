@@ -29,7 +29,7 @@ class Moment:
         boundary: autograd's sequence number at the end of the last backward pass, or update: nodes with smaller ones
             belong to a graph that has been gone through.
         arrived: whether a gradient has come since then.
-        warned: all warnings, once each.
+        warned: the warnings, by kind and module.
     """
 
     recording: bool = True
@@ -39,12 +39,12 @@ class Moment:
     passing: list[Any] = field(default_factory=list)
     boundary: int = 0
     arrived: bool = False
-    warned: list[str] = field(default_factory=list)
+    warned: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def warn(self, text: str) -> None:
-        """Warn once of each thing."""
-        if text not in self.warned:
-            self.warned.append(text)
+    def warn(self, text: str, mistake: tuple[str, str]) -> None:
+        """Warn once of a mistake: its kind, and the module's name."""
+        if mistake not in self.warned:
+            self.warned[mistake] = text
             warnings.warn(text, WatchWarning, stacklevel=3)
 
     def listen(self, tensor: Tensor, listener: Any) -> None:
@@ -84,7 +84,8 @@ class Moment:
             if part.grad_fn is not None and part.grad_fn._sequence_nr() < self.boundary:
                 self.warn(
                     f"{name or 'the model'}: starts from a state of an earlier update with its graph: each update goes "
-                    "back through all updates before; detach the state, h = h.detach()"
+                    "back through all updates before; detach the state, h = h.detach()",
+                    ("carried over", name),
                 )
 
     def finish_update(self) -> None:

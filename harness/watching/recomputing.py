@@ -15,11 +15,11 @@ from harness.cells.cell import Cell
 from harness.recurrence.adjoints import AdjointRecorder, log10_mean_norm
 from harness.recurrence.layers import Stack
 from harness.recurrence.scan import scan_layers
+from harness.watching.call_layout import CallLayout
 from harness.watching.calls import ModuleCall
 from harness.watching.dropout import masks
 from harness.watching.levels import Levels
 from harness.watching.projected import ProjectedLSTM
-from harness.watching.rows import Rows
 
 MODES: dict[str, dict[str, str]] = {
     "RNN_TANH": {"cell": "rnn", "nonlinearity": "tanh"},
@@ -48,27 +48,27 @@ def recomputed(call: ModuleCall, number: int) -> Recomputed:
         number: of the call among those of its module, from 1.
     """
     dtype = arithmetic(call)
-    rows = Rows.of(call)
+    layout = CallLayout.of(call)
     stack = Stack.of(cell_of(call))
-    x = rows.steps(call.input, dtype)
+    x = layout.steps(call.input, dtype)
     T, B = x.shape[0], x.shape[2]
     own = parameters(call, stack, dtype)
     own["b_x"].requires_grad_()  # something must need a gradient, for there to be a way back
     recorder = AdjointRecorder()
     with torch.enable_grad():
         y, last = scan_layers(
-            stack, own, x, tuple(initial_state(call, rows, stack, B, dtype)),
+            stack, own, x, tuple(initial_state(call, layout, stack, B, dtype)),
             every_step=True, engine="torch" if call.shape["proj_size"] else "compiled",
-            recorder=recorder, masks=masks(call, rows, dtype), lengths=rows.lengths,
+            recorder=recorder, masks=masks(call, layout, dtype), lengths=layout.lengths,
         )  # fmt: skip
     top = call.gradients.get("output")
     gradients = [
-        torch.zeros_like(y) if top is None else rows.steps(top, dtype),
-        *final_gradients(call, rows, stack, dtype),
+        torch.zeros_like(y) if top is None else layout.steps(top, dtype),
+        *final_gradients(call, layout, stack, dtype),
     ]
     pairs = [(tensor, gradient) for tensor, gradient in zip((y, *last), gradients, strict=True) if gradient is not None]
     torch.autograd.grad([tensor for tensor, _ in pairs], own["b_x"], [gradient for _, gradient in pairs])
-    return Recomputed(levels_of(call, number, recorder, gradients[1:], stack, T), deviation(call, rows, y.detach()))
+    return Recomputed(levels_of(call, number, recorder, gradients[1:], stack, T), deviation(call, layout, y.detach()))
 
 
 def arithmetic(call: ModuleCall) -> torch.dtype:
@@ -106,9 +106,9 @@ def parameters(call: ModuleCall, stack: Stack, dtype: torch.dtype) -> dict[str, 
     return own
 
 
-def initial_state(call: ModuleCall, rows: Rows, stack: Stack, B: int, dtype: torch.dtype) -> list[Tensor]:
+def initial_state(call: ModuleCall, layout: CallLayout, stack: Stack, B: int, dtype: torch.dtype) -> list[Tensor]:
     """The state before the first step: of each direction its parts, each (1, B, H)."""
-    given = [rows.states(part, dtype) for part in call.initial]
+    given = [layout.states(part, dtype) for part in call.initial]
     state = []
     for i, direction in enumerate(stack.directions):
         for part, width in enumerate(direction.cell.widths):
@@ -117,9 +117,9 @@ def initial_state(call: ModuleCall, rows: Rows, stack: Stack, B: int, dtype: tor
     return state
 
 
-def final_gradients(call: ModuleCall, rows: Rows, stack: Stack, dtype: torch.dtype) -> list[Tensor | None]:
+def final_gradients(call: ModuleCall, layout: CallLayout, stack: Stack, dtype: torch.dtype) -> list[Tensor | None]:
     """The gradients of the state after the last step, in the order of `initial_state`."""
-    by_part = {name: rows.states(g, dtype) for name, g in call.gradients.items() if name != "output"}
+    by_part = {name: layout.states(g, dtype) for name, g in call.gradients.items() if name != "output"}
     return [
         by_part[name][i : i + 1].clone() if name in by_part else None
         for i, direction in enumerate(stack.directions)
@@ -148,10 +148,10 @@ def levels_of(
     return levels
 
 
-def deviation(call: ModuleCall, rows: Rows, y: Tensor) -> float:
+def deviation(call: ModuleCall, layout: CallLayout, y: Tensor) -> float:
     """How far the outputs are from the module's own; NaN where those have been changed in place."""
     if call.changed:
         return float("nan")
-    own = rows.steps(call.output, torch.float64)
-    difference = (rows.present(y.double() - own)).abs().max()
+    own = layout.steps(call.output, torch.float64)
+    difference = (layout.present(y.double() - own)).abs().max()
     return float(difference / (1 + own.abs().max()))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import torch
 from torch import Tensor, nn
 
 from harness.errors import HarnessError
@@ -23,20 +25,24 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from harness.watching.folder import WatchFolder
+
 
 class Watch:
     """The gradients of a model's recurrent states; from `harness.watch`."""
 
-    def __init__(self, model: nn.Module, every: int = 1, to: str | PathLike[str] | None = None) -> None:
+    def __init__(self, model: nn.Module, every: int = 1, to: str | PathLike[str] | None = None, start: int = 0) -> None:
         _check_uncompiled(model)
         self._every = every
-        self._moment = Moment()
+        self._folder = None if to is None else _folder(to, start)
+        self._moment = Moment(update=start, recording=start % every == 0)
         self._clipping = Clipping(model, self._moment)
         self._modules = ModuleRecorder(model, self._moment)
         self._cells = CellRecorder(model, self._moment)
         self._tensors = TensorRecorder(self._moment)
         self._levels: list[Levels] = []
         self._loops = False
+        self._written = 0
 
     def __enter__(self) -> Self:
         return self
@@ -47,6 +53,8 @@ class Watch:
         self._moment.close()
         if kind is None:
             self.close()
+        elif self._folder is not None:
+            self._folder.close()
 
     def step(self) -> None:
         """The end of an update, after the optimizer's step: a record is computed and, with `to`, written.
@@ -58,7 +66,7 @@ class Watch:
         if moment.recording:
             self._clipping.finish_update()
             moment.release()
-            self._collect()
+            self._record()
             self._forget()
         moment.finish_update()
         moment.recording = not moment.closed and moment.update % self._every == 0
@@ -66,24 +74,41 @@ class Watch:
     def close(self) -> None:
         """Remove all hooks and compute what has a gradient; the record stays."""
         self._moment.close()
-        self._collect()
+        try:
+            self._record()
+        finally:
+            if self._folder is not None:
+                self._folder.close()
+                self._folder = None
         self._forget()
         self._clipping.report()
 
+    def _record(self) -> None:
+        """Compute, and write, what a gradient has come to since the last record."""
+        self._collect()
+        new = [each for each in self._levels[self._written :] if each.update == self._moment.update]
+        self._written = len(self._levels)
+        if self._folder is not None and new:
+            self._folder.add(new, self._moment.update)
+
     def _collect(self) -> None:
-        """Compute what a gradient has come to since the last time."""
+        """Compute what a gradient has come to since the last time, on the CPU, whatever the caller's defaults are."""
+        with torch.device("cpu"), torch.autocast("cpu", enabled=False), torch.inference_mode(False):
+            self._compute()
+
+    def _compute(self) -> None:
         levels = self._modules.collect()
         for calls in self._cells.take().values():
             self._loops = True
             of_loop, vanished = levels_of_loops(calls)
             levels += of_loop
-            for each in of_loop:
-                check_truncated(each, self._moment)
+            check_truncated(of_loop, self._moment)
             if vanished:
                 first = vanished[-1]
                 self._moment.warn(
                     f"{first.name or 'the model'}: the training's own gradient is exactly zero at t ≤ {first.t}, below "
-                    "the smallest number of its arithmetic"
+                    "the smallest number of its arithmetic",
+                    ("range", first.name),
                 )
         levels += self._tensors.collect()
         self._levels += levels
@@ -160,7 +185,13 @@ class Watch:
     @property
     def warnings(self) -> list[str]:
         """What was warned of, in words, once each."""
-        return list(self._moment.warned)
+        return list(self._moment.warned.values())
+
+
+def _folder(to: str | PathLike[str], start: int) -> WatchFolder:
+    from harness.watching.folder import WatchFolder
+
+    return WatchFolder(Path(to), start)
 
 
 def _check_uncompiled(model: nn.Module) -> None:
@@ -177,7 +208,7 @@ def _check_uncompiled(model: nn.Module) -> None:
             )
 
 
-def watch(model: nn.Module, every: int = 1, to: str | PathLike[str] | None = None) -> Watch:
+def watch(model: nn.Module, every: int = 1, to: str | PathLike[str] | None = None, start: int = 0) -> Watch:
     """Record the gradient of every recurrent state of a model, at every time step.
 
     >>> with harness.watch(model) as gradients:
@@ -190,10 +221,12 @@ def watch(model: nn.Module, every: int = 1, to: str | PathLike[str] | None = Non
         model: any module with nn.RNN, nn.LSTM, nn.GRU or their cells inside.
         every: updates 0, every, 2·every, … are recorded.
         to: a results folder, which `harness.load` and `python -m harness.report` read; None: nothing is written.
+        start: updates made before, where a training goes on from a checkpoint: what is recorded of earlier ones stays.
 
     Raises:
-        HarnessError: the model is compiled, or `every` is not a positive number.
+        HarnessError: the model is compiled, `every` is not a positive number, or `to` has a record already.
+        ResultsError: the folder cannot be written.
     """
     if every < 1:
         raise HarnessError(f"every: {every}, expected 1 or more")
-    return Watch(model, every, to)
+    return Watch(model, every, to, start)

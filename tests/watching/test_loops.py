@@ -66,13 +66,13 @@ def test_a_loop_is_recorded_as_the_module_that_it_is(name: str, every_step: bool
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_loop_has_numbers_far_below_those_of_its_training(dtype: torch.dtype) -> None:
-    """h_t = φ′ W h, W = ½ of a rotation at rest: ‖∂L/∂h_t‖ = 2^−lag, down to 10⁻⁴⁵¹."""
-    T = 1500
+    """h_t = W h at rest, W a tenth of a rotation: ‖∂L/∂h_t‖ = 10^−lag, down to 10⁻⁴⁵¹."""
+    T = 452
     cell = nn.RNNCell(1, 2, bias=False).to(dtype)
     angle = torch.tensor(0.6, dtype=dtype)
     rotation = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
     with torch.no_grad():
-        cell.weight_hh.copy_(rotation / 2)
+        cell.weight_hh.copy_(rotation / 10)
     gradients = harness.watch(cell)
     h = torch.zeros(1, 2, dtype=dtype)
     for _ in range(T):
@@ -81,10 +81,8 @@ def test_a_loop_has_numbers_far_below_those_of_its_training(dtype: torch.dtype) 
     with pytest.warns(UserWarning, match="exactly zero at t ≤"):
         gradients.close()
     frame = gradients.frame
-    np.testing.assert_allclose(
-        frame.log10_adjoint, -frame.lag * np.log10(2), rtol=0, atol=1e-3 * (dtype == torch.float32) + 1e-9
-    )
-    assert frame.log10_adjoint.min() < -450
+    np.testing.assert_allclose(frame.log10_adjoint, -frame.lag, rtol=0, atol=1e-3 * (dtype == torch.float32) + 1e-9)
+    assert frame.log10_adjoint.min() < -450.9
     assert (frame.log10_immediate.iloc[:-1] == -np.inf).all()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import math
 from typing import Any
 
@@ -103,6 +105,35 @@ def test_hooks_go_with_the_context_also_after_an_exception() -> None:
     assert len(gradients.frame) == 2 * T
 
 
+def test_a_copy_of_a_watched_model_is_not_watched() -> None:
+    model, file = Network(), io.BytesIO()
+    with harness.watch(model) as gradients:
+        torch.save(model, file)
+        file.seek(0)
+        for twin in (copy.deepcopy(model), torch.load(file, weights_only=False)):
+            twin(normal(T, B, D)).sum().backward()
+        model(normal(T, B, D)).sum().backward()
+    assert gradients.frame.call.unique().tolist() == [1]
+
+
+def test_the_callers_defaults_are_not_those_of_the_record() -> None:
+    model = Network()
+    with harness.watch(model) as gradients:
+        model(normal(T, B, D)).sum().backward()
+        with torch.device("meta"), torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
+            inside = gradients.frame
+    assert np.isfinite(inside.log10_adjoint).all()
+    assert gradients.warnings == []
+
+
+def test_weights_that_are_computed_before_each_call_are_those_that_were_used() -> None:
+    module = nn.utils.parametrizations.weight_norm(nn.LSTM(D, H), "weight_hh_l0")
+    with harness.watch(module) as gradients:
+        module(normal(T, B, D))[0].sum().backward()
+    assert len(gradients.frame) == 2 * T
+    assert gradients.warnings == []
+
+
 def test_a_module_that_is_used_twice_has_two_calls() -> None:
     """The first call's last state has the gradient of the second; together they are one sequence."""
     module = nn.LSTM(D, H).double()
@@ -198,6 +229,9 @@ def test_a_compiled_model_is_refused() -> None:
     with pytest.raises(harness.HarnessError, match=r"compiled by torch.compile.*_orig_mod"):
         harness.watch(torch.compile(model, backend="eager"))
     assert hooks(model) == 0
+    compiled = torch.compile(model, backend="eager")
+    with harness.watch(model), pytest.raises(harness.HarnessError, match="call the uncompiled model in the updates"):
+        compiled(normal(T, B, D))
 
 
 def test_a_call_inside_a_transform_is_refused() -> None:

@@ -27,16 +27,18 @@ class Unrolled:
         T, B = max(map(len, sequences)), len(sequences)
         levels = np.full(T, -np.inf)
         for lag in range(T):
-            norms = [
-                float(torch.linalg.vector_norm(own[len(own) - 1 - lag].grad))  # type: ignore[arg-type]
-                if own[len(own) - 1 - lag].grad is not None
-                else 0.0
-                for own in sequences
-                if len(own) > lag
-            ]
+            norms = [norm(own[len(own) - 1 - lag].grad) for own in sequences if len(own) > lag]
             with np.errstate(divide="ignore"):
                 levels[T - 1 - lag] = np.log10(B * np.mean(norms))
         return levels
+
+
+def norm(gradient: Tensor | None) -> float:
+    """The length of a gradient whose squares may underflow."""
+    if gradient is None or not gradient.any():
+        return 0.0
+    largest = gradient.abs().max()
+    return float(largest * torch.linalg.vector_norm(gradient / largest))
 
 
 def unrolled(

@@ -11,7 +11,7 @@ from harness.watching.calls import ModuleCall
 
 
 @dataclass(frozen=True)
-class Rows:
+class CallLayout:
     """The layout of one call.
 
     Attributes:
@@ -28,7 +28,7 @@ class Rows:
     lengths: Tensor | None = None
 
     @classmethod
-    def of(cls, call: ModuleCall) -> Rows:
+    def of(cls, call: ModuleCall) -> CallLayout:
         sizes = call.batch_sizes
         if sizes is None:
             return cls(call.shape["batch_first"], call.input.dim() == 3)
