@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
 
 from harness.models.model import Model
 from harness.models.of_module import OfModule, OutsideRecorder
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.watching.levels import Levels
-from harness.watching.moment import WatchWarning
-from harness.watching.watch import Watch
+from harness.schema import Array
+from harness.study.plugins import load_object
 
 CELL = "c"  # the state whose adjoint has a column of its own
+# By name: harness.watching writes results of its own, with all that stands above the experiments.
+WATCH, WARNING = "harness.watching.watch:Watch", "harness.watching.moment:WatchWarning"
+
+
+class RecordedState(Protocol):
+    """What a watch records of one state of one call of a module; see harness/watching/levels.py."""
+
+    @property
+    def module(self) -> str: ...
+    @property
+    def call(self) -> int: ...
+    @property
+    def layer(self) -> int: ...
+    @property
+    def direction(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def adjoint(self) -> Array: ...
+    @property
+    def immediate(self) -> Array: ...
 
 
 def recorder_of(model: Model) -> AdjointRecorder:
@@ -28,13 +48,13 @@ class WatchRecorder(OutsideRecorder):
 
     def __init__(self) -> None:
         super().__init__()
-        self._watch: Watch | None = None
+        self._watch: Any = None
         self._modules: tuple[str, ...] = ()
 
     def watch(self, module: nn.Module) -> None:
         """Watch the calls that follow."""
         self._modules = tuple(name for name, _ in module.named_modules())
-        self._watch = Watch(module)
+        self._watch = load_object(WATCH)(module)
 
     def rows(self) -> list[list[dict[str, Any]]]:
         """For the one replica a mapping a recurrent layer and direction.
@@ -48,12 +68,12 @@ class WatchRecorder(OutsideRecorder):
         if self._watch is None:
             raise ValueError("this recorder has watched nothing")
         with warnings.catch_warnings():  # what is truncated, or below the training's numbers, the record itself shows
-            warnings.simplefilter("ignore", WatchWarning)
+            warnings.simplefilter("ignore", load_object(WARNING))
             self._watch.close()
         return [rows_of(self._watch._levels, self._modules)]
 
 
-def rows_of(levels: Sequence[Levels], modules: Sequence[str]) -> list[dict[str, Any]]:
+def rows_of(levels: Sequence[RecordedState], modules: Sequence[str]) -> list[dict[str, Any]]:
     """Levels of states as rows of layers and directions, from the first layer up, forward before backward.
 
     Args:
