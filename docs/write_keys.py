@@ -65,10 +65,16 @@ def _section(section: str, model: Choice | type[Section]) -> Iterator[str]:
     yield from _wrapped(f"`{model.key}` chooses: {', '.join(f'`{word}`' for word in model.table)}.")
     common = list(_entries(shared, without=model.key))
     if common:
-        yield from ["", "Keys of all of them:", "", *common]
+        yield from ["", f"Keys of all of them{_but(model, shared)}:", "", *common]
     for word, choice in model.table.items():
         yield from ["", f"#### {section}: {word}", "", *_summary(choice)]
         yield from ["", *_entries(choice, besides=shared, without=model.key)]
+
+
+def _but(model: Choice, shared: type[Section]) -> str:
+    """The choices that take shared settings for constants."""
+    without = [word for word, choice in model.table.items() if shared.model_fields.keys() - choice.model_fields.keys()]
+    return f" but {', '.join(f'`{word}`' for word in without)}" if without else ""
 
 
 def _entries(model: type[Section], besides: type[Section] | None = None, without: str = "") -> Iterator[str]:

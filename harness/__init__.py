@@ -10,6 +10,7 @@ store/ execution/               commits and tables, and where runs are computed
 statistics/ verdicts/ figures/ report/    from tables to numbers, verdicts, pictures and a page
 sweep status check compare report papers sample    the commands: python -m harness.sweep STUDY
 api/           harness.Study and harness.load; nothing is imported before it is used
+watching/      harness.watch: the gradients of a torch module of your own
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from harness.entrypoints import tolerate
 if TYPE_CHECKING:
     from harness.api import Results, Study, StudyPlan, Verdicts, load, prepare
     from harness.errors import HarnessError
+    from harness.watching.watch import watch
 
-__all__ = ["HarnessError", "Results", "Study", "StudyPlan", "Verdicts", "load", "prepare"]
+__all__ = ["HarnessError", "Results", "Study", "StudyPlan", "Verdicts", "load", "prepare", "watch"]
 
 
 tolerate()
@@ -31,6 +33,10 @@ tolerate()
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'harness' has no attribute '{name}'")
+    if name == "watch":
+        from harness.watching.watch import watch
+
+        return watch
     from harness import api, errors
 
     return getattr(errors if name == "HarnessError" else api, name)

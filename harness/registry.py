@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import probes
-from harness.cells import CELLS
+from harness.cells import NETWORKS
 from harness.cells.cell import Cell
 from harness.errors import Place, Problem, StudyError, nearest
 from harness.experiments import EXPERIMENTS
@@ -27,7 +27,7 @@ from harness.verdicts.feasibility import expectation_faults
 from harness.verdicts.metrics import METRICS, WITH_NUMBER
 
 TASK_PLUGINS = SectionGroup("harness.tasks", "task.name", Task, TASKS)
-CELL_PLUGINS = SectionGroup("harness.cells", "model.cell", Cell, CELLS)
+CELL_PLUGINS = SectionGroup("harness.cells", "model.cell", Cell, NETWORKS)
 FIGURE_PLUGINS = SectionGroup("harness.figures", "figures.kind", FigureKind, FIGURES)
 EXPERIMENT_PLUGINS = Group("harness.experiments", "experiment", Experiment, EXPERIMENTS)
 PLUGINS: tuple[Group[Any], ...] = (

@@ -35,6 +35,7 @@ def main(arguments: list[str]) -> int:
         jobs=parsed.jobs, engine=parsed.engine, device=parsed.device, retries=parsed.retries, timeout=parsed.timeout,
         fail_fast=parsed.fail_fast, retry_failed=parsed.retry_failed, force=parsed.force, limit=parsed.limit,
         where=sweep_options.conditions(parsed.filter, study), shard=parsed.shard, scheduler=parsed.scheduler,
+        trust=parsed.trust,
     )  # fmt: skip
     if parsed.dry_run:
         from harness.execution.preview import preview
@@ -138,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--force", action="store_true", help="compute again what is done")
     add("--limit", type=cli.argument(sweep_options.count), metavar="N", help="at most N runs")
     add("--filter", action="append", default=[], metavar="COLUMN=VALUE[,VALUE]", help="only runs with these values")
+    add("--trust", action="store_true", help="execute the code that the study names (model.factory)")
     add("-q", "--quiet", action="store_true", help="print nothing but errors")
     add("--no-progress", action="store_true", help="no progress on stderr")
     cli.add_figure_options(parser)

@@ -64,6 +64,10 @@ MODELS = {
     "gated_skip": [GATED + ", skip: 3", "init: orthogonal, skip: 3", "init: identity, skip: 3"],
     "window": ["inputs: 3", "match: parameters"],
 }  # fmt: skip
+MODULES = [
+    "factory: 'pinned_factory:states'", "factory: 'pinned_factory:states', settings: {units: 5}",
+    "factory: 'pinned_factory:logits', output: logits",
+]  # fmt: skip
 # Of networks of layers, for every cell; what acts on W h, for those that have one; and for two cells all that there is.
 EVERY_CELL = ["layers: 2, bidirectional: true"]
 NORMALISED = ["normalisation: layer", "normalisation: rms"]
@@ -160,6 +164,8 @@ def studies() -> dict[str, str]:
         for setting in ["", *settings, *layered]:
             small = "" if "hidden_size" in setting else ", hidden_size: 6"
             texts[f"{cell} {setting}".strip()] = training(f"cell: {cell}{small}" + (setting and f", {setting}"))
+    for setting in MODULES:
+        texts[f"module {setting}"] = training(f"cell: module, {setting}")
     for task, settings in TASKS.items():
         for setting in settings:
             texts[f"{task} {setting}".strip()] = on_task(f"name: {task}" + (setting and f", {setting}"))

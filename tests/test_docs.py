@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 
@@ -281,6 +282,35 @@ def test_the_blocks_of_the_notebook_page_run(block: str, tried, monkeypatch) -> 
         assert space["slopes"].height == 2
     if "duckdb" in space:
         assert [row[-1] for row in space["solved"]] == [2, 2]
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory) -> tuple[Path, dict]:
+    """A folder, and the names that the blocks of docs/watch.md define."""
+    torch.manual_seed(0)
+    return tmp_path_factory.mktemp("watched"), {}
+
+
+@pytest.mark.parametrize("block", blocks("watch.md", "python"), ids=lambda block: block.splitlines()[-1][:30])
+def test_the_blocks_of_the_page_on_watching_run(block: str, watched, monkeypatch) -> None:
+    place, space = watched
+    monkeypatch.chdir(place)
+    warned = re.search(r"# WatchWarning: .*?… (.+)", block)
+    with pytest.warns(UserWarning, match=warned[1]) if warned else nullcontext():
+        exec(compile(block, "watch.md", "exec", dont_inherit=True), space)
+
+
+def test_the_page_on_watching_has_the_numbers_that_it_states(watched) -> None:
+    place, space = watched
+    assert (space["exact"], space["window"]) == (2.75, 2.5)
+    np.testing.assert_allclose(10 ** space["reach"], [0.25, 0.5, 1])
+    assert space["truncated"].frame.lag.max() == 1
+    assert space["last"]["c"] > space["last"]["h"]
+    for scale, slope in space["slopes"].items():
+        assert slope == pytest.approx(np.log10(scale), abs=1e-3)
+    assert set(space["gradients"].frame.state) == {"h", "products"}
+    assert space["results"].gradients()["update"].tolist() == [0, 10, 20, 30]
+    assert (place / "both.png").exists()
 
 
 def test_the_citation_agrees_with_the_package() -> None:

@@ -66,7 +66,8 @@ def test_every_cell_task_experiment_option_and_word_is_in_a_pinned_run() -> None
                     used.add((type(section), key, "another than the default"))
     used |= {(cell, *rest) for section, *rest in used if rest[0] in OF_LAYERS for cell in CELLS.values()}
     missing = []
-    for experiment in registry.experiments.values():
+    # what harness.watch has written is of another program's training, and computed by no run
+    for experiment in (each for name, each in registry.experiments.items() if name != "watched"):
         for name in experiment.sections:
             for model in experiment.models(name):
                 if (model, "", None) not in used:

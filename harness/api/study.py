@@ -118,6 +118,7 @@ class Study:
         timeout: float | None = None,
         retry_failed: bool = False,
         force: bool = False,
+        trust: bool = False,
         progress: bool = True,
     ) -> Results:
         """Compute what is missing, and only that, as `python -m harness.sweep` does; then the results.
@@ -135,6 +136,7 @@ class Study:
             timeout: seconds that a run may take.
             retry_failed: compute again what failed before.
             force: compute again what is done.
+            trust: execute the code that the study names (`model.factory`).
             progress: report progress on stderr.
 
         Raises:
@@ -143,7 +145,7 @@ class Study:
         """
         options = SweepOptions(
             jobs=n_jobs, engine=engine, device=device, where=where or {}, limit=limit, retries=retries,
-            timeout=timeout, retry_failed=retry_failed, force=force,
+            timeout=timeout, retry_failed=retry_failed, force=force, trust=trust,
         )  # fmt: skip
         known = [column.name for column in self.spec.setting_columns()]
         for name in options.where:
@@ -252,10 +254,13 @@ def load(folder: str | Path) -> Results:
         document = read_json(note)
         text, path = str(document["source"]), str(document["study"])
         overrides = [str(each) for each in document["overrides"]]
+        file = str(document.get("file") or "")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{note}: cannot be read ({error}); a sweep of the study writes it") from None
     try:
-        spec = understand(parse(text, path), overrides, load_names=load_registry)
+        # the path was relative to where the sweep was started; beside the file lies what the study names
+        source = file if os.path.isfile(file) else path
+        spec = understand(parse(text, source), overrides, load_names=load_registry)
     except StudyError as error:
         raise ResultsError(f"{note}: the study that it holds is not valid any more:\n{error}") from None
     return Study(spec, target).results()

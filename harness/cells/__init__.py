@@ -10,6 +10,7 @@ from harness.cells import (
     lstm,
     lstm1997,
     minimal,
+    module,
     orthogonal,
     rnn,
     skip,
@@ -34,3 +35,5 @@ CELLS: dict[str, type[Cell]] = {
     "gated_skip": skip.GatedSkip,
     "window": window.Window,
 }
+
+NETWORKS: dict[str, type[Cell]] = {**CELLS, "module": module.Module}  # what a study that trains may choose as its model

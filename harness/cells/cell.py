@@ -208,6 +208,11 @@ class Cell(Section):
         return shapes | ({"b_h": (G * H,)} if self.biases == 2 else {})
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """How many numbers each part of the state has."""
+        return (self.hidden_size,) * len(self.states)
+
+    @property
     def activation(self) -> str:
         """φ of what becomes the new state: "tanh" unless the cell has a choice."""
         return "tanh"

@@ -20,6 +20,7 @@ from harness.schema import OUTCOMES, Record
 from harness.store.checkpoints import Checkpoints
 from harness.store.files import replace_file
 from harness.store.journal import Journal
+from harness.study.code import versions_now
 from harness.study.identity import Versions, changed, harness_version
 from harness.study.plan import Pack
 from harness.study.plugins import load_object, plugin_versions
@@ -38,6 +39,7 @@ class JobOptions:
         engine, device, timeout, force: as in SweepOptions.
         shard: the name of the controller's shard; empty for the whole folder.
         harness: version and source of the controller's harness; a worker of another one refuses the job.
+        trust: code that the study names may be executed.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class JobOptions:
     force: bool = False
     shard: str = ""
     harness: str = field(default_factory=harness_version)
+    trust: bool = False
 
     @property
     def markers(self) -> Path:
@@ -120,7 +123,11 @@ def _records(pack: Pack, entry: str, options: JobOptions, listener: Listener) ->
     from harness.experiments.setup import Setup
 
     _check_harness(options)
-    _check_versions(pack[0].point, plugin_versions(pack[0].point.versions))
+    point = pack[0].point
+    for code in point.code:
+        if not options.trust:
+            raise HarnessError(f"{code.shown} is code, and this sweep was started without --trust")
+    _check_versions(point, {**plugin_versions(point.versions), **versions_now(point.code)})
     experiment = load_object(entry)
     deadline = None if options.timeout is None else monotonic() + options.timeout * len(pack)
     checkpoints = None if options.force else Checkpoints(options.folder / "checkpoints")

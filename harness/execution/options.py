@@ -45,6 +45,7 @@ class SweepOptions:
         where: only runs with these values of these columns; a list means any of them.
         shard: (I, N): only the I-th of N shares of the runs.
         scheduler: address of a dask scheduler, on whose workers the runs are computed.
+        trust: execute code that the study names (`model.factory`).
 
     Raises:
         HarnessError: a value is out of range; the message names the option.
@@ -62,6 +63,7 @@ class SweepOptions:
     where: Mapping[str, object] = field(default_factory=dict)
     shard: tuple[int, int] = (1, 1)
     scheduler: str | None = None
+    trust: bool = False
 
     def __post_init__(self) -> None:
         checks: Mapping[str, tuple[object, Callable[[str], object]]] = {
@@ -88,6 +90,19 @@ class SweepOptions:
     def owns(self, run: Run) -> bool:
         """Whether a run belongs to this shard: by its id, whatever else is in the study."""
         return int(run.run_id, 16) % self.shard[1] == self.shard[0] - 1
+
+    def check_trust(self, study: StudySpec) -> None:
+        """See that code which a study names may be executed, wherever the study lies: studies themselves are no code.
+
+        Raises:
+            HarnessError: it names code, and it is not trusted.
+        """
+        if not self.trust:
+            for code in study.code():
+                raise HarnessError(
+                    f"{code.shown} is code that this sweep would execute: {code.file}; if you trust it, add --trust "
+                    "(in Python: trust=True)"
+                )
 
     def check_where(self, plan: Plan) -> None:
         """See that the condition means something: a misspelt value would select nothing, and pass for success.

@@ -15,6 +15,7 @@ from platform import platform
 
 from harness.store.files import replace_file
 from harness.store.ownership import PLAN, study_file
+from harness.study.code import Code
 from harness.study.plan import Plan
 
 PROJECT = 'name = "vanishing-gradient-harness"'  # in the pyproject.toml of a checkout
@@ -39,16 +40,19 @@ def write_plan(plan: Plan, folder: Path) -> None:
     replace_file(folder / PLAN, json.dumps(document, indent=1).encode())
 
 
-def write_provenance(folder: Path, command: Sequence[str]) -> None:
+def write_provenance(folder: Path, command: Sequence[str], codes: Sequence[Code] = ()) -> None:
     """Write provenance.json.
+
+    Args:
+        codes: functions that the study names, which its runs execute.
 
     Raises:
         OSError: the file cannot be written.
     """
-    replace_file(folder / "provenance.json", json.dumps(provenance(command), indent=1).encode())
+    replace_file(folder / "provenance.json", json.dumps(provenance(command, codes), indent=1).encode())
 
 
-def provenance(command: Sequence[str]) -> dict[str, str | int]:
+def provenance(command: Sequence[str], codes: Sequence[Code] = ()) -> dict[str, object]:
     """On what a sweep runs; versions and CPU are not here but in the table of runs, since they may differ by run."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -57,6 +61,7 @@ def provenance(command: Sequence[str]) -> dict[str, str | int]:
         "platform": platform(),
         "cores": os.cpu_count() or 1,
         "threads per job": 1,
+        **({"code": {code.name: {"file": code.file, "version": code.version} for code in codes}} if codes else {}),
     }
 
 

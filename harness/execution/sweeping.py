@@ -79,6 +79,7 @@ def sweep(
         KeyboardInterrupt: interrupted; committed runs stay, and are in the tables.
     """
     options.check_where(plan)  # before a folder is created
+    options.check_trust(plan.study)
     # the scheduler is asked first: where none answers, no folder is created
     jobs = cluster.size(options.scheduler) if options.scheduler else processes.workers(options.jobs)
     check_owned(folder)
@@ -92,6 +93,7 @@ def sweep(
         options.timeout,
         options.force,
         options.shard_name,
+        trust=options.trust,
     )
     try:
         with controller_lock(folder, options.shard_name), processes.interruptible():
@@ -133,7 +135,7 @@ def _sweep_locked(
     # The notes are written before the first run: a sweep that is killed leaves results that can be explained.
     write_plan(plan, folder)
     if runs or not (folder / "provenance.json").exists():
-        write_provenance(folder, command)
+        write_provenance(folder, command, plan.study.code())
 
     with Progress(plan.costs(runs), job.markers, shown, quiet) as progress:
         for run_id, reason in damaged.items():

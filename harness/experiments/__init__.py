@@ -15,6 +15,7 @@ from harness.experiments import (
     linear_decay,
     random_network,
     training,
+    watched,
 )
 from harness.study.spec import Experiment
 
@@ -30,5 +31,6 @@ EXPERIMENTS: Mapping[str, Experiment[Any]] = {
         random_network.EXPERIMENT,
         curse_of_memory.EXPERIMENT,
         depth_time.EXPERIMENT,
+        watched.EXPERIMENT,
     )
 }

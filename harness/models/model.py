@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -95,6 +96,29 @@ class Model:
             masks: of dropout and zoneout, see `scan_layers`; none where the network is judged.
         """
         raise NotImplementedError
+
+    def draws(self, seeds: Sequence[int], update: int) -> list[Tensor | None] | None:
+        """What `outputs` is given as masks in a pass of training, where the network draws its masks itself; else None.
+
+        Args:
+            seeds: of the replicas.
+            update: updates made before.
+        """
+        return None
+
+    def advance(self) -> None:
+        """Called after every update: what a network holds beside its parameters has been updated, too."""
+
+    def standing(self) -> dict[str, npt.NDArray[Any]]:
+        """What the network holds beside its parameters, for a checkpoint: nothing for cells."""
+        return {}
+
+    def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take over what `standing` gave, all or nothing.
+
+        Raises:
+            ValueError: it is another network's.
+        """
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The batch-mean loss of each replica, (R,)."""

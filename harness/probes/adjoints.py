@@ -30,7 +30,7 @@ def adjoint_rows(
         precision: "as_trained" takes the recorder as it is; "float64" repeats the batch in float64 and takes that one.
     """
     if precision == "float64":
-        recorder = AdjointRecorder()
+        recorder = type(recorder)()
         inputs, targets = (part.cpu() for part in batch)  # not every device has float64
         exact = {name: p.detach().cpu().double().requires_grad_() for name, p in parameters.items()}
         before = None if state is None else tuple(part.cpu().double() for part in state)

@@ -1,10 +1,11 @@
 """Steps that depend on numbers given beside the input: where a sequence begins, and which units keep their value.
 
-    s̃ = r_t ⊙ s_{t−1},    s_t = k_t ⊙ s̃ + (1 − k_t) ⊙ step(s̃, x_t)
+    s̃ = r_t ⊙ s_{t−1} + a_t,    s_t = k_t ⊙ s̃ + (1 − k_t) ⊙ step(s̃, x_t)
 
 r_t is 0 up to a sequence's own first step and 1 after it, so that this step starts from zeros whatever was computed
-before, and no gradient passes further back; the later steps are the cell's own, bit for bit. k_t is 1 where zoneout
-keeps a unit (Krueger et al. 2017, "Zoneout: regularizing RNNs by randomly preserving hidden activations").
+before, and no gradient passes further back; the later steps are the cell's own, bit for bit. a_t is the state that a
+sequence starts from, at its first step, and 0 at all others; it is left out where all start from zeros. k_t is 1 where
+zoneout keeps a unit (Krueger et al. 2017, "Zoneout: regularizing RNNs by randomly preserving hidden activations").
 """
 
 from __future__ import annotations
@@ -18,20 +19,23 @@ import torch
 from torch import Tensor
 
 from harness.cells.cell import Cell, State
+from harness.cells.layers import Layer
 from harness.recurrence.layers import Stack
 from harness.schema import Array
 
 
 @dataclass(frozen=True)
 class GivenSteps:
-    """A cell whose drive z ends with the numbers that are given: r, then k of each part of the state; blocks of H.
+    """A cell whose drive z ends with the numbers that are given: r, then a and k of each part of the state.
 
-    All else is the cell's own.
+    They are blocks of H; where the parts of a state differ in width (`Cell.widths`), there is an r for each, and each
+    is as wide as its part. All else is the cell's own.
     """
 
     cell: Cell
     resets: bool
     zoneout: bool
+    starts: bool = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.cell, name)
@@ -39,47 +43,73 @@ class GivenSteps:
     @property
     def given(self) -> int:
         """How many blocks of H numbers are given."""
-        return self.resets + self.zoneout * len(self.cell.states)
+        return self.resets + (self.starts + self.zoneout) * len(self.cell.states)
+
+    @property
+    def blocks(self) -> list[int]:
+        """The widths of what is given."""
+        widths = self.cell.widths
+        own = [*(reset_widths(widths) if self.resets else ()), *(widths if self.starts else ())]
+        return [*own, *(widths if self.zoneout else ())]
 
     def step(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> State:
         """As `Cell.step`, with z (R, B, (G + given)·H)."""
-        H = self.cell.hidden_size
-        own, *given = z.split([z.shape[-1] - self.given * H, *[H] * self.given], dim=-1)  # type: ignore[no-untyped-call]
+        blocks, parts = self.blocks, len(state)
+        own, *given = z.split([z.shape[-1] - sum(blocks), *blocks], dim=-1)  # type: ignore[no-untyped-call]
         if self.resets:
-            state = tuple(part * given[0] for part in state)
+            r = given[: len(reset_widths(self.cell.widths))]
+            state = tuple(part * r[min(i, len(r) - 1)] for i, part in enumerate(state))
+            if self.starts:
+                state = tuple(part + a for part, a in zip(state, given[len(r) : len(r) + parts], strict=True))
         if not self.zoneout:
             return self.cell.step(parameters, state, own)
         new = self.cell.combine(state, self.cell.activations(parameters, state, own))
-        k = given[-len(state) :]
+        k = given[-parts:]
         return tuple(hold * old + (1 - hold) * part for hold, old, part in zip(k, state, new, strict=True))
 
 
-def with_given(stack: Stack, T: int, lengths: Tensor | None, zoneout: Sequence[Tensor | None]) -> Stack:
+def reset_widths(widths: Sequence[int]) -> list[int]:
+    """One r serves all parts of a state that are of one width."""
+    return [widths[0]] if len(set(widths)) == 1 else list(widths)
+
+
+def with_given(
+    stack: Stack, T: int, lengths: Tensor | None, zoneout: Sequence[Tensor | None], starts: Sequence[Tensor] = ()
+) -> Stack:
     """The layers with sequences of their own lengths, and with units that keep their values.
 
     Args:
         lengths: (R, B), of sequences that all end at T; None: all have T steps.
         zoneout: k of each direction in its own order of time, (T, R, B, H for each part of the state); or none.
+        starts: with lengths, the state before each sequence's first step, as `Stack.split` takes it apart; none: zeros.
     """
     reset = None if lengths is None else resets(lengths, T)
     zoneout = zoneout or [None] * len(stack.directions)
-    layers, given = [], []
+    layers: list[Layer] = []
+    given: list[Tensor] = []
     masks = iter(zoneout)
+    first = stack.split(starts) if starts else [()] * len(stack.directions)
     for layer in stack.layers:
         own = []
         for direction in layer:
-            mask = next(masks)
-            cell = GivenSteps(direction.cell, reset is not None, mask is not None)
+            mask, start = next(masks), first[len(given)]
+            cell = GivenSteps(direction.cell, reset is not None, mask is not None, bool(start))
             own.append(replace(direction, cell=cast(Cell, cell)))
             parts = [] if mask is None else [mask]
-            if reset is not None:
-                shape = (*reset.shape, direction.cell.hidden_size)
+            if reset is not None and lengths is not None:
                 dtype = torch.float32 if mask is None else mask.dtype  # 0 and 1 are exact in any
-                parts.insert(0, reset.unsqueeze(-1).to(dtype).expand(shape))
+                r = [reset.unsqueeze(-1).to(dtype).expand(*reset.shape, n) for n in reset_widths(direction.cell.widths)]
+                parts = [*r, *(_at_start(part, lengths, T) for part in start), *parts]
             given.append(torch.cat(parts, -1) if len(parts) > 1 else parts[0])
         layers.append(tuple(own))
     order = None if lengths is None or not any(d.backward for d in stack.directions) else reversal(lengths, T)
     return replace(stack, layers=tuple(layers), given=tuple(given), order=order)
+
+
+def _at_start(part: Tensor, lengths: Tensor, T: int) -> Tensor:
+    """a (T, R, B, H) of a part of the state (R, B, H): itself at the first step of each sequence, 0 elsewhere."""
+    steps = torch.arange(T, device=lengths.device).view(T, 1, 1, 1)
+    return torch.where(steps == (T - lengths).unsqueeze(-1), part, torch.zeros((), dtype=part.dtype))
 
 
 def resets(lengths: Tensor, T: int) -> Tensor:
@@ -104,14 +134,12 @@ def share_present(lengths: Tensor, T: int) -> Array:
     return np.asarray((steps >= T - lengths).double().mean(-1).cpu().numpy())
 
 
-def check_lengths(lengths: Tensor, state: State, T: int) -> None:
-    """Refuse lengths that a batch of T steps has no room for, and a start that resets would not give again.
+def check_lengths(lengths: Tensor, T: int) -> None:
+    """Refuse lengths that a batch of T steps has no room for.
 
     Raises:
-        ValueError: a length is not in 1 … T, or a state before the first step is not zero.
+        ValueError: a length is not in 1 … T.
     """
     shortest, longest = int(lengths.min()), int(lengths.max())
     if shortest < 1 or longest > T:
         raise ValueError(f"lengths {shortest} … {longest} of sequences in a batch of {T} steps, expected 1 … {T}")
-    if any(bool(part.any()) for part in state):
-        raise ValueError("sequences of their own lengths start from zeros, and a state before the first step is given")

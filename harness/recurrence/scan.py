@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from harness.cells.cell import Cell, State
@@ -75,26 +76,32 @@ def scan_layers(
         masks: of dropout after each layer but the last, (T, R, B, H), with entries 0 and 1/(1 − p); None: no dropout.
             Then those of zoneout, if there is any: of each direction in its own order of time, (T, R, B, H for each
             part of the state), 1 where a unit keeps its value.
-        lengths: (R, B), 1 … T, of sequences that all end at step T: a state is zero before a sequence's own first
-            step, and what is returned for earlier steps means nothing. None: all have T steps.
+        lengths: (R, B), 1 … T, of sequences that all end at step T: `state` is that before a sequence's own first
+            step, and what is returned for earlier steps means nothing. None: all have T steps. Where the gradient of
+            such a state is needed, the torch engine computes it.
 
     Returns:
         the last layer's output at every step (T, R, B, H), or without `every_step` at its last (R, B, H), which of a
         backward direction is the first step of the sequence; and the state after the last step.
 
     Raises:
-        ValueError: a length is not in 1 … T, or a sequence that has one does not start from zeros.
+        ValueError: a length is not in 1 … T.
     """
     inputs = inputs.to(parameters["U"].dtype) if inputs.is_floating_point() else inputs.long()
     K = min(window or len(inputs), len(inputs))
     own, masks = masks[len(stack.layers) - 1 :], masks[: len(stack.layers) - 1]
     masks = [*masks, *[None] * (len(stack.layers) - len(masks))]
+    starts: State = ()
     if lengths is not None:
-        check_lengths(lengths, state, len(inputs))
+        check_lengths(lengths, len(inputs))
         if recorder is not None:
             recorder.present = share_present(lengths, len(inputs))
+        if any(part.requires_grad or bool(part.any()) for part in state):
+            starts, state = state, tuple(torch.zeros_like(part) for part in state)
+            if any(part.requires_grad for part in starts):
+                engine = "torch"  # compiled code has no gradient of what is given beside the input
     if lengths is not None or own:
-        stack = with_given(stack, len(inputs), lengths, own)
+        stack = with_given(stack, len(inputs), lengths, own, starts)
     run = stepwise.run
     if engine == "compiled":
         from harness.recurrence.compiler import recurrence

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product as cartesian
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from harness.errors import Place, nearest
+from harness.errors import HarnessError, Place, nearest
+from harness.study.code import Code, folders_of, located
 from harness.study.identity import point_versions
 from harness.study.matching import canonical
-from harness.study.section import Section, Sections, marked
+from harness.study.section import Section, Sections, marked, wrong
+from harness.study.signature import signature_in
 from harness.study.spec import Choice, Experiment, Point, Registry
 from harness.study.yaml_document import KeyPath, YamlDocument
 
@@ -29,6 +32,7 @@ class Grid:
     registry: Registry
     report: Any  # (place, message) -> None
     validated: dict[tuple[str, str], Section | None] = field(default_factory=dict)
+    located: dict[tuple[str, str], Code] = field(default_factory=dict)
 
     def points(self) -> tuple[Point, ...]:
         """All distinct points, in the order of the sweep."""
@@ -52,6 +56,7 @@ class Grid:
             versions = point_versions(
                 self.experiment.name, self.experiment.numerics, completed.by_name(), self.registry.plugins
             )
+            code = tuple(self._code(completed.by_name(), chosen))
         except PydanticCustomError as error:
             context = error.context or {}
             key, message = str(context.get("key")), str(context.get("message"))
@@ -59,7 +64,29 @@ class Grid:
             _, path = chosen.get(".".join(own), (None, tuple(own)))
             self.report(self.document.place(*path, *inner), f"{key}: {message}")
             return None
-        return Point(self.experiment.name, completed, versions)
+        return Point(self.experiment.name, completed, versions | {each.setting: each.version for each in code}, code)
+
+    def _code(self, sections: Mapping[str, Section], chosen: Mapping[str, tuple[Any, KeyPath]]) -> Iterator[Code]:
+        """The functions that a point names, located and hashed once; their signatures are compared with what they get.
+
+        Raises:
+            PydanticCustomError: one cannot be found, or will not take its arguments; it names the setting.
+        """
+        for name, section in sections.items():
+            for key, function in section.code().items():
+                setting = f"{name}.{key}"
+                _, path = chosen.get(setting, (None, (name, key)))
+                try:
+                    if (setting, function) not in self.located:
+                        place, folders = self.document.place(*path), folders_of(self.document.source)
+                        self.located[setting, function] = located(setting, function, str(place), folders)
+                    code = self.located[setting, function]
+                    signature = signature_in(Path(code.file), code.function)
+                except HarnessError as error:
+                    raise wrong(setting, f"'{function}': {error}") from None
+                if signature is not None:
+                    section.check_signature(key, signature)
+                yield code
 
     def unused(self, points: Sequence[Point]) -> tuple[str, ...]:
         """Settings that are written and have no use at any point.
@@ -248,6 +275,11 @@ class Grid:
                 place(key),
                 f"{section}.{key}: has no meaning for '{chosen}', so it cannot be swept there",
             )
+        if isinstance(behind, Choice) and behind.key not in swept:  # among several it may be another's
+            refused = {key: model.refusal(key) for key in merged.keys() - model.model_fields.keys() - swept.keys()}
+            for key, reason in sorted(refused.items()):
+                if reason:
+                    self.report(place(key, of_key=True), f"{section}.{key}: {reason}")
         meaningful = {key: value for key, value in merged.items() if key in model.model_fields}
         try:
             valid = model.model_validate(meaningful, context={"swept": frozenset(swept)})

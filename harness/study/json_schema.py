@@ -21,11 +21,13 @@ def study_schema(registry: Registry) -> dict[str, Any]:
     """
     sections: dict[str, list[type[Section]]] = {}
     choices: dict[str, Choice] = {}
+    words: dict[str, set[str]] = {}  # of all experiments: some have fewer choices than others
     for experiment in registry.experiments.values():
         for name, behind in experiment.sections.items():
             sections.setdefault(name, []).extend(m for m in experiment.models(name) if m not in sections.get(name, []))
             if isinstance(behind, Choice):
                 choices[name] = behind
+                words.setdefault(name, set()).update(behind.table)
     models: list[type[BaseModel]] = [m for models_of_section in sections.values() for m in models_of_section]
     models += [*registry.figures.values(), Expectation, Paper]
     names, generated = models_json_schema([(m, "validation") for m in list(dict.fromkeys(models))], ref_template=REF)
@@ -67,7 +69,7 @@ def study_schema(registry: Registry) -> dict[str, Any]:
                     merged[key].append(value)
         settings = {key: values[0] if len(values) == 1 else {"anyOf": values} for key, values in merged.items()}
         if name in choices:
-            settings[choices[name].key] = {"enum": sorted(choices[name].table)}
+            settings[choices[name].key] = {"enum": sorted(words[name])}
         properties[name] = {"type": "object", "additionalProperties": False, "properties": settings}
         axes |= {f"{name}.{key}": {"type": "array", "items": value, "minItems": 1} for key, value in settings.items()}
     product = {"type": "object", "additionalProperties": False, "properties": axes}

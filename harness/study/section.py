@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from harness.schema import Column
 from harness.study.canonical_json import canonical_json
+from harness.study.signature import Signature
 
 S = TypeVar("S", bound="Sections")
 
@@ -60,6 +61,25 @@ class Section(BaseModel):
         A run id hashes their content. A section that reads others as well says so by extending this.
         """
         return {key: value for key in type(self).model_fields if isinstance(value := getattr(self, key), Path)}
+
+    def code(self) -> dict[str, str]:
+        """Code outside the harness that runs with these settings execute, by setting: "package.module:function".
+
+        A run id hashes its source (`study/code.py`), and a sweep executes it only where it is trusted.
+        """
+        return {}
+
+    def check_signature(self, key: str, signature: Signature) -> None:
+        """Compare the parameters of the function of setting `key` with what it will be given.
+
+        Raises:
+            PydanticCustomError: `wrong("model.settings.x", …)`.
+        """
+
+    @classmethod
+    def refusal(cls, key: str) -> str:
+        """Why a setting of another choice of this section is an error here; empty: it is dropped, with a note."""
+        return ""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

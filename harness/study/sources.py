@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
-from importlib.metadata import EntryPoint
+from importlib.metadata import Distribution, EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -47,30 +47,42 @@ def code_version(point: EntryPoint, loaded: object) -> str:
     distribution = (
         f"{metadata(point.dist, 'Name')} {metadata(point.dist, 'Version')}" if point.dist else "no distribution"
     )
-    roots = frozenset({name.partition(".")[0], *(_top_level(point) if point.dist else ())}) - {"harness"}
+    roots = frozenset({name.partition(".")[0], *(top_level_names(point.dist) if point.dist else ())}) - {"harness"}
     entry = getattr(loaded, "entry", None)
     first = {name, point.value.partition(":")[0].strip(), *([entry] if isinstance(entry, str) else ())}
     digest = sha256(distribution.encode())
-    for module, hashed in sorted(_sources({each.partition(":")[0] for each in first}, roots).items()):
+    for module, hashed in sorted(
+        source_hashes({each.partition(":")[0] for each in first}, roots.__contains__, _origin).items()
+    ):
         digest.update(f"\n{module} {hashed}".encode())
     return f"{distribution} {digest.hexdigest()[:DIGITS]}"
 
 
-def _top_level(point: EntryPoint) -> set[str]:
+def top_level_names(distribution: Distribution) -> set[str]:
     """Names of the top-level modules that a distribution installs."""
-    assert point.dist is not None
-    listed = (point.dist.read_text("top_level.txt") or "").split()
-    files = [str(file) for file in point.dist.files or () if str(file).endswith(".py")]
+    listed = (distribution.read_text("top_level.txt") or "").split()
+    files = [str(file) for file in distribution.files or () if str(file).endswith(".py")]
     return {*listed, *(file.partition("/")[0].removesuffix(".py") for file in files)}
 
 
-def _sources(first: set[str], roots: frozenset[str]) -> dict[str, str]:
-    """Hash by module, of the first ones and of all that they import from the same roots; and by file that they name."""
+def source_hashes(
+    first: set[str], belongs: Callable[[str], bool], origin_of: Callable[[str], str | None]
+) -> dict[str, str]:
+    """Hash by module, of the first ones and of all that they import from the same roots; and by file that they name.
+
+    Args:
+        first: modules.
+        belongs: whether a top-level name is one of the roots.
+        origin_of: the file of a module; None where there is none.
+
+    Raises:
+        HarnessError: see `code_version`.
+    """
     hashes: dict[str, str] = {}
     waiting = list(first)
     while waiting:
         name = waiting.pop()
-        origin = _origin(name) if name not in hashes and name.partition(".")[0] in roots else None
+        origin = origin_of(name) if name not in hashes and belongs(name.partition(".")[0]) else None
         if origin is None:
             continue
         if not origin.endswith(".py"):

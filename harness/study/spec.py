@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from harness.schema import Column
+from harness.study.code import Code
 from harness.study.identity import PluginVersion, Versions
 from harness.study.matching import choices
 from harness.study.section import Section, Sections, columns_of, marked, setting, setting_column, wrong
@@ -221,6 +222,7 @@ class Point:
     experiment: str
     sections: Sections
     versions: Versions = field(default_factory=dict)  # of code and data (`study/identity.py`)
+    code: tuple[Code, ...] = ()  # that its runs execute; its versions are among `versions`
 
     @cached_property
     def key(self) -> str:
@@ -287,9 +289,14 @@ class StudySpec:
         # no point: another mistake, which is reported beside, hides which settings there are
         return tuple(c.name for c in self.setting_columns() if c.name in present or not self.points)
 
+    def code(self) -> tuple[Code, ...]:
+        """The code that runs of this study execute, each function once."""
+        return tuple({code.name: code for point in self.points for code in point.code}.values())
+
     def notes(self) -> tuple[str, ...]:
         """A sentence for each setting that was written and has no use, and for what keeps runs from sharing packs."""
-        sentences = [text for text in {self.experiment.alone(point.sections): None for point in self.points} if text]
+        sentences = [f"a sweep of this study executes code: '{each.name}' in {each.file}" for each in self.code()]
+        sentences += [text for text in {self.experiment.alone(point.sections): None for point in self.points} if text]
         for setting_name in self.unused:
             section, _, key = setting_name.partition(".")
             hints = {type(point.sections.by_name()[section]).use_of(key): None for point in self.points}

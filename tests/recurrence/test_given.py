@@ -119,9 +119,9 @@ def test_a_batch_with_lengths_is_the_sum_of_its_sequences_alone(name: str, layer
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_is_compiled_with_what_is_given(name: str) -> None:
     cell, _ = network(name)
-    for resets_, drawn in ((True, False), (False, True), (True, True)):
+    for resets_, drawn, starts in ((True, False, False), (False, True, False), (True, True, False), (True, True, True)):
         if cell.keeps or not drawn:
-            assert untraceable(GivenSteps(cell, resets_, drawn), D) is None  # type: ignore[arg-type]
+            assert untraceable(GivenSteps(cell, resets_, drawn, starts), D) is None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["lru", "skip", "cornn", "window"])
@@ -226,10 +226,50 @@ def test_a_length_that_a_batch_has_no_room_for_is_refused(lengths: int, message:
         answer(cell, parameters, normal(T, R, B, D), weights(cell, every_step=False), wrong)
 
 
-def test_a_given_state_is_refused_beside_lengths() -> None:
-    cell, parameters = network("rnn")
-    with pytest.raises(ValueError, match="start from zeros"):
-        scan_layers(Stack.of(cell), parameters, normal(T, R, B, D), (normal(R, B, H),), lengths=LENGTHS)
+@pytest.mark.parametrize("layers", ["one", "both"])
+@pytest.mark.parametrize("name", GATED)
+def test_a_sequence_starts_from_its_own_state_at_its_own_first_step(name: str, layers: str) -> None:
+    """With both engines; with the gradient of that state, and without it."""
+    cell, parameters = network(name, **NETWORKS[layers])
+    x, seen = normal(T, R, B, D), weights(cell, every_step=True)
+    stack = Stack.of(cell)
+    start = [normal(R, B, H) + i for i, d in enumerate(stack.directions) for _ in d.cell.states]
+
+    def run(engine: str, needed: bool, r: slice, b: slice, steps: slice, lengths: Tensor | None) -> Any:
+        leaves = {key: value[r].detach().clone().requires_grad_() for key, value in parameters.items()}
+        state = [part[r, b].clone().requires_grad_(needed) for part in start]
+        recorder = AdjointRecorder()
+        y, last = scan_layers(
+            stack, leaves, x[steps, r, b], tuple(state), every_step=True, engine=engine, lengths=lengths,
+            recorder=recorder,
+        )  # fmt: skip
+        ((y * seen[steps, r, b]).sum() + sum((i + 1) * part.sum() for i, part in enumerate(last))).backward()
+        gradients = {key: leaf.grad for key, leaf in leaves.items()}
+        return y.detach(), gradients, [part.grad for part in state], recorder.rows()
+
+    everything = slice(None)
+    for needed in (False, True):
+        (y, own, states, rows), (y_torch, theirs, _, rows_torch) = (
+            run(engine, needed, everything, everything, everything, LENGTHS) for engine in ("compiled", "torch")
+        )
+        for key, value in own.items():
+            assert torch.allclose(value, theirs[key], rtol=1e-10, atol=1e-10), key
+        total = {key: torch.zeros_like(value) for key, value in own.items()}
+        for r in range(R):
+            for a, b_ in zip(rows[r], rows_torch[r], strict=True):
+                assert np.allclose(a["log10_adjoint"], b_["log10_adjoint"], rtol=0, atol=1e-9)
+            for b, length in enumerate(LENGTHS[r].tolist()):
+                place = slice(r, r + 1), slice(b, b + 1), slice(T - length, T)
+                alone, gradients, of_start, _ = run("torch", needed, *place, None)
+                assert torch.allclose(y[place[2], r, b], alone[:, 0, 0], rtol=0, atol=1e-12)
+                assert torch.allclose(y_torch[place[2], r, b], alone[:, 0, 0], rtol=0, atol=1e-12)
+                for key in total:
+                    total[key][r] += gradients[key][0]
+                if needed:
+                    for part, gradient in zip(states, of_start, strict=True):
+                        assert torch.allclose(part[r, b], gradient[0, 0], rtol=0, atol=1e-12)
+        for key, value in total.items():
+            assert torch.allclose(own[key], value, rtol=1e-10, atol=1e-10), key
 
 
 # zoneout

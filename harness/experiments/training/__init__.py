@@ -15,7 +15,7 @@ checkpoint   where a run stands, written now and then, and taken up again
 recorded     at which updates something is recorded
 """
 
-from harness.cells import CELLS
+from harness.cells import NETWORKS
 from harness.experiments.training import planning, validation
 from harness.experiments.training.settings import TrainingSections
 from harness.study.spec import Choice, Experiment
@@ -24,7 +24,7 @@ from harness.tasks import TASKS
 EXPERIMENT = Experiment(
     "training",
     typed=TrainingSections,
-    choices={"task": Choice("name", TASKS), "model": Choice("cell", CELLS)},
+    choices={"task": Choice("name", TASKS), "model": Choice("cell", NETWORKS)},
     entry="harness.experiments.training.loop:train",
     cost=planning.seconds,
     memory=planning.bytes_kept,

@@ -82,8 +82,12 @@ class BatchSource:
     def masks(self, update: int, batch: tuple[Tensor, Tensor]) -> list[Tensor | None]:
         """Masks of dropout after each layer but the last, (T, R, B, H) each, then of zoneout; a decoder's after those.
 
-        Each replica's is from a stream of its own seed, update and layer: the same in any pack.
+        Each replica's is from a stream of its own seed, update and layer: the same in any pack. A network that draws
+        its masks itself has what it draws them by (`Model.draws`).
         """
+        drawn_inside = self.model.draws(self.seeds, update)
+        if drawn_inside is not None:
+            return drawn_inside
         cell, (inputs, targets) = self.model.cell, batch
         if not cell.dropout and not cell.zoneout:
             return []

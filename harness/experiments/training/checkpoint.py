@@ -75,6 +75,7 @@ class Checkpointing:
         batches.restore(update, [_part(arrays, "feed") for arrays in usable])
         for trace, arrays in zip(traces, usable, strict=True):
             _recall(trace, _part(arrays, "trace"))
+        batches.model.restore(_part(usable[0], "module"))  # last, and whole: a fresh pack would have the same model
         return update
 
     def now_and_then(self, update: int, pack: Replicas, batches: BatchSource, traces: Sequence[Trace]) -> None:
@@ -83,6 +84,7 @@ class Checkpointing:
             return
         for i, trace in enumerate(traces):
             parts = {"pack": pack.standing(i), "feed": batches.standing(i), "trace": _recorded(trace)}
+            parts["module"] = batches.model.standing()
             flat = {f"{part}/{name}": value for part, arrays in parts.items() for name, value in arrays.items()}
             own = {"update": np.array(update), "computed_by": np.array(self.computed_by)}
             self.store.write(trace.run.run_id, update, {**own, **flat})

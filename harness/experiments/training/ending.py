@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from harness.cells.module import Module
 from harness.experiments.setup import Setup
 from harness.experiments.training.arithmetic import arithmetic
 from harness.experiments.training.evaluation import at_lengths, loss_and_accuracy, trained_recurrent_names
@@ -61,14 +62,12 @@ def final_record(
         "chance": task.chance,
         "memoryless_loss": task.memoryless_loss,
         "parameters": sum(p[i].numel() for p in replicas.parameters.values()),
-        "recurrent_parameters": sum(
-            replicas.parameters[name][i].numel() for name in trained_recurrent_names(model.cell, replicas)
-        ),
+        "recurrent_parameters": recurrent_parameters(model, replicas, i),
         "initial_spectral_radius": trace.curves[0]["spectral_radius_now"],
         "initial_sigma_max": trace.curves[0]["sigma_max"],
-        "initial_adjoint_slope": slope(trace.gradients[0]["log10_adjoint"], varies=task.varies),
-        "initial_adjoint_cell_slope": slope(trace.gradients[0]["log10_adjoint_cell"], varies=task.varies),
-        "final_adjoint_slope": slope(record_of(trace, update)[0]["log10_adjoint"], varies=task.varies),
+        "initial_adjoint_slope": slope(first_of(trace, 0)["log10_adjoint"], varies=task.varies),
+        "initial_adjoint_cell_slope": slope(first_of(trace, 0)["log10_adjoint_cell"], varies=task.varies),
+        "final_adjoint_slope": slope(first_of(trace, update)["log10_adjoint"], varies=task.varies),
         "initial_depth_slope": depth_slope(record_of(trace, 0)),
         "final_depth_slope": depth_slope(record_of(trace, update)),
         "engine": model.engine,
@@ -93,6 +92,18 @@ def task_measures(model: Model, alone: Replicas, seed: int, record: Recording) -
 def record_of(trace: Trace, update: int) -> list[dict[str, object]]:
     """The rows of the table of gradients of one update, from the first layer up."""
     return [row for row in trace.gradients if row["update"] == update]
+
+
+def recurrent_parameters(model: Model, replicas: Replicas, i: int) -> int | None:
+    """Trained numbers that carry one state to the next; None for a module, which does not say which these are."""
+    if isinstance(model.cell, Module):
+        return None
+    return sum(replicas.parameters[name][i].numel() for name in trained_recurrent_names(model.cell, replicas))
+
+
+def first_of(trace: Trace, update: int) -> Mapping[str, object]:
+    """The row of the first layer; nothing where the network has no recurrence."""
+    return next(iter(record_of(trace, update)), {"log10_adjoint": None, "log10_adjoint_cell": None})
 
 
 def depth_slope(rows: Sequence[Mapping[str, object]]) -> float | None:

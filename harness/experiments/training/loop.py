@@ -21,7 +21,8 @@ from harness.experiments.training.replicas import Replicas
 from harness.experiments.training.schedules import learning_rate
 from harness.experiments.training.settings import TrainingSections
 from harness.experiments.training.trace import Trace, timed
-from harness.models import MODELS
+from harness.experiments.training.watched import recorder_of
+from harness.models import model_of
 from harness.probes.adjoints import adjoint_rows
 from harness.probes.profiles import profiles_of
 from harness.recurrence.adjoints import AdjointRecorder
@@ -48,7 +49,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     # Where the state is carried on, `BatchSource` truncates: its chunks are no longer than the window, which then cuts
     # nothing in the recurrence itself.
     engine = "torch" if training.autocasts else setup.engine_for(shared.model, task.input_size)
-    model = MODELS[task.shape](task=task, cell=shared.model, window=training.bptt_window, engine=engine)
+    model = model_of(task, shared.model, window=training.bptt_window, engine=engine, code=runs[0].point.code)
     initial = [model.initialise(own.model, run.seed) for own, run in zip(sections, runs, strict=True)]
 
     def begin() -> Beginning:
@@ -64,7 +65,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         with timed(traces):
             # The gradient comes first: a row describes the network before its update, by the batch that changes it.
             batch = batches.batch(update)
-            recorder = AdjointRecorder() if update in schedule else None
+            recorder = recorder_of(model) if update in schedule else None
             masks = batches.masks(update, batch)
             losses, norms, last = backward_pass(batches, replicas, batch, recorder, masks)
             diverged = ~(torch.isfinite(losses) & torch.isfinite(norms))
@@ -74,7 +75,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
             # Where a run ends is not known beforehand: its last gradient is taken again, this time with a recorder.
             ends = [bool(diverged[i]) or trace.ends(update, training) for i, trace in enumerate(traces)]
             if any(ends) and recorder is None:
-                backward_pass(batches, replicas, batch, recorder := AdjointRecorder(), masks)
+                backward_pass(batches, replicas, batch, recorder := recorder_of(model), masks)
             if recorder is not None:
                 rows = adjoint_rows(model, replicas.parameters, batch, batches.state, recorder, record.precision, masks)
                 coming = partial(replicas.update, update, norms, training, rate(update))
@@ -102,6 +103,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         # Clipping comes after the backward pass and after the record: what is recorded is the gradient itself.
         with timed(traces):
             replicas.step(norms, training, rate(update))
+            model.advance()
         if checkpoints:
             checkpoints.now_and_then(update + 1, replicas, batches, traces)
         setup.tick((update + 1) / (training.max_updates + 1), len(traces))

@@ -9,6 +9,8 @@ import numpy as np
 
 from harness.cells.cell import Cell
 from harness.cells.layers import layers_of
+from harness.cells.lstm import LSTM
+from harness.cells.module import Module
 from harness.experiments.training.recorded import recorded_updates
 from harness.experiments.training.settings import TrainingSections
 
@@ -27,7 +29,9 @@ def seconds(sections: TrainingSections) -> float:
     as large a part. Ω and flossing go through the steps one by one. A probe takes as long as some fifty updates,
     singular values of Jacobians hundreds, the gradients of parameters one.
     """
-    cell, task, training, evaluation = sections.model, sections.task, sections.training, sections.evaluation
+    task, training, evaluation = sections.task, sections.training, sections.evaluation
+    # Of a module nothing is known before it is imported: it is taken to cost what an LSTM of the default width does.
+    cell = LSTM(cell="lstm") if isinstance(sections.model, Module) else sections.model
     width = sum(len(d.cell.gates) * d.cell.hidden_size for layer in layers_of(cell, 1) for d in layer)
     window = training.window(task.length)
     steps = window if task.carried else (task.length + 2 * window) / 3
@@ -79,6 +83,8 @@ def alone(sections: TrainingSections) -> str:
     and these add in different orders (torch 2.13, measured for H = 12: 3 of 1,350 products of a replica in a stack of
     three are not those of the replica alone).
     """
+    if isinstance(sections.model, Module):
+        return "with cell: module each run is computed alone, by a torch.nn.Module of its own, in no pack"
     if sections.training.autocasts:
         return "with dtype: bfloat16 each run is computed alone, step by step in torch: sums of a stack would differ"
     return ""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from harness.experiments.training.optimizers import Optimizer
+from harness.experiments.training.optimizers import SCALARS, Optimizer
 from harness.experiments.training.settings import Training
 from harness.probes.contract import Update
 
@@ -51,7 +51,8 @@ class Replicas:
         for p in self.parameters.values():
             # added one by one: a sum over a stacked axis is ordered differently for R = 1
             if p.grad is not None:
-                total = total + torch.linalg.vector_norm(p.grad.flatten(1), dim=1, dtype=exact).square()
+                own = p.grad.flatten(1) if p.dim() > 1 else p.grad.unsqueeze(1)  # a module may have a single number
+                total = total + torch.linalg.vector_norm(own, dim=1, dtype=exact).square()
         assert isinstance(total, Tensor)
         return total.sqrt()
 
@@ -132,7 +133,7 @@ class Replicas:
             state = {}
             for key in keys[name]:
                 values = [replica[f"{name} {key}"] for replica in replicas]
-                shared = values[0].ndim == 0  # a step count, a running product
+                shared = key in SCALARS  # a step count, a running product; a number's own memory has no axis either
                 state[key] = torch.as_tensor(values[0] if shared else np.stack(values))
                 if not shared and state[key].shape != p.shape:
                     raise ValueError(f"{name} {key}: of another shape")

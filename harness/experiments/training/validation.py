@@ -10,8 +10,10 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from harness.cells.cell import Cell
+from harness.cells.module import Module
 from harness.cells.rnn import RNN
 from harness.cells.sizes import matched_width
+from harness.experiments.training.module_rules import check_module
 from harness.experiments.training.schedules import check_schedule, shortest
 from harness.experiments.training.settings import Recording, Training, TrainingSections
 from harness.study.grid import explain
@@ -34,6 +36,14 @@ def complete(sections: TrainingSections) -> TrainingSections:
     check_evaluation(sections.evaluation.sequences, task)
     check_learning_rate(training)
     check_lengths(sections.evaluation.lengths, task)
+    check_clipping(training)
+    schedule = shortest(training.schedule, training.max_updates)
+    if schedule != training.schedule:
+        sections = replace(sections, training=training.model_copy(update={"schedule": schedule}))
+    if isinstance(cell, Module):
+        check_module(sections)
+        check_recording(sections.record, training, task)
+        return sections
     check_truncation(training, task)
     check_recording(sections.record, training, task)
     check_start(cell, task)
@@ -43,9 +53,6 @@ def complete(sections: TrainingSections) -> TrainingSections:
     check_varying(sections)
     if cell.match == "recurrent_parameters" and not cell.recurrent_weights:
         raise wrong("model.match", f"'{cell.cell}' has no recurrent weights; match: parameters")
-    schedule = shortest(training.schedule, training.max_updates)
-    if schedule != training.schedule:
-        sections = replace(sections, training=training.model_copy(update={"schedule": schedule}))
     if cell.match is None:
         return sections
     return replace(sections, model=cell.model_copy(update={"hidden_size": matched_width(cell, task)}))
@@ -80,6 +87,12 @@ def check_learning_rate(training: Training) -> None:
     check_schedule(training.schedule, training.learning_rate, training.max_updates)
     if training.optimizer_name == "rprop" and training.schedule != "constant":
         raise wrong("training.schedule", "has no meaning with rprop, which takes the learning rate for its first step")
+
+
+def check_clipping(training: Training) -> None:
+    """Refuse two ways to clip at once."""
+    if training.clip_norm is not None and training.clip_value is not None:
+        raise wrong("training.clip_value", "clip_norm is set as well; take one of the two")
 
 
 def check_lengths(lengths: Sequence[int], task: Task) -> None:
@@ -217,8 +230,6 @@ def check_start(cell: Cell, task: Task) -> None:
 def check_options(training: Training, cell: Cell, task: Task) -> None:
     """Refuse training options that have no meaning for this task, or this cell."""
     H = cell.hidden_size
-    if training.clip_norm is not None and training.clip_value is not None:
-        raise wrong("training.clip_value", "clip_norm is set as well; take one of the two")
     if training.omega is not None and not (type(cell) is RNN and task.shape == "sequence_to_vector"):
         raise wrong("training.omega", "is written for an rnn whose loss sees the last step alone: sequence to vector")
     if training.flossing is not None and task.decodes:

@@ -1,0 +1,125 @@
+"""Hooks on nn.RNN, nn.LSTM and nn.GRU, and what is computed of the calls that they take down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isnan
+from threading import get_ident
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.errors import HarnessError
+from harness.watching.calls import ModuleCall, arguments, module_call, outputs_of, parts_of
+from harness.watching.hooks import ModuleHook
+from harness.watching.levels import Levels
+from harness.watching.mistakes import check_range, check_truncated, word
+from harness.watching.moment import Moment
+from harness.watching.recomputing import arithmetic, recomputed
+
+# How far recomputed outputs may be from the module's own, relative to 1 + the largest: rounding, over many steps.
+TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4}
+COARSE = 0.05  # of half and bfloat16
+
+
+class ModuleRecorder:
+    """Takes down calls of the recurrent modules of a model."""
+
+    def __init__(self, model: nn.Module, moment: Moment) -> None:
+        self.moment = moment
+        self.calls: list[ModuleCall] = []
+        self.arithmetics: set[tuple[str, str]] = set()
+        self._before: dict[tuple[int, int], Tensor | None] = {}
+        self._ends: dict[str, set[int]] = {}
+        for name, module in model.named_modules():
+            if isinstance(module, nn.RNNBase):
+                moment.handles += [
+                    module.register_forward_pre_hook(ModuleHook(self._enter(name)), with_kwargs=True),
+                    module.register_forward_hook(ModuleHook(self._leave(name)), with_kwargs=True),
+                ]
+
+    def _enter(self, name: str) -> Callable[..., None]:
+        def enter(module: nn.RNNBase, args: Any, kwargs: Any) -> None:
+            if not self.moment.recording:
+                return
+            self.moment.check_call(name)
+            drops = module.training and module.dropout > 0 and module.num_layers > 1
+            if drops and torch.is_grad_enabled() and module._flat_weights[0].device.type != "cpu":  # type: ignore[union-attr]
+                raise HarnessError(
+                    f"{name or 'the model'}: dropout between the layers of a recurrent module cannot be drawn again on "
+                    f"{module._flat_weights[0].device.type}; record on the CPU, or with dropout=0"  # type: ignore[union-attr]
+                )
+            self._before[get_ident(), id(module)] = torch.get_rng_state() if drops else None
+
+        return enter
+
+    def _leave(self, name: str) -> Callable[..., None]:
+        def leave(module: nn.RNNBase, args: Any, kwargs: Any, output: Any) -> None:
+            if not self.moment.recording:
+                return
+            random_state = self._before.pop((get_ident(), id(module)), None)
+            tensors = {key: tensor for key, tensor in outputs_of(output).items() if tensor.requires_grad}
+            if not tensors:
+                return
+            given, hx = arguments(args, kwargs)
+            self._check_start(name, parts_of(hx), output)
+            call = module_call(module, name, self.moment.update, given, hx, output, random_state)
+            self.calls.append(call)
+            for key, tensor in tensors.items():
+                self.moment.listen(tensor, _listener(call, key))
+
+        return leave
+
+    def _check_start(self, name: str, parts: tuple[Tensor, ...], output: Any) -> None:
+        """Warn of a state that is carried over with its graph, or handed on within an update without it."""
+        self.moment.check_state(name, parts)
+        ends = self._ends.setdefault(name, set())
+        if any(not part.requires_grad and part.data_ptr() in ends for part in parts):
+            self.moment.warn(
+                f"{name or 'the model'}: a state is handed from one call to the next of the same update without its "
+                "gradient: the gradient is truncated there",
+                ("handed on", name),
+            )
+        ends.update(part.data_ptr() for part in parts_of(output[1]))
+
+    def collect(self) -> list[Levels]:
+        """The levels of all calls that a gradient has come to; the others are dropped by `forget`."""
+        ready = [call for call in self.calls if call.gradients]
+        self.calls = [call for call in self.calls if not call.gradients]
+        levels: list[Levels] = []
+        numbers: dict[str, int] = {}
+        for call in ready:
+            numbers[call.module] = numbers.get(call.module, 0) + 1
+            levels += self._levels(call, numbers[call.module])
+        return levels
+
+    def forget(self) -> None:
+        """Drop the calls that no gradient has come to: of an evaluation, or a checkpoint's repeated forward pass."""
+        self.calls.clear()
+        self._before.clear()
+        self._ends.clear()
+
+    def _levels(self, call: ModuleCall, number: int) -> list[Levels]:
+        result = recomputed(call, number)
+        name, dtype = call.module or "the model", call.output.dtype
+        self.arithmetics.add((word(arithmetic(call)), word(dtype)))
+        if isnan(result.deviation) and call.changed:
+            self.moment.warn(
+                f"{name}: an input or output of call {number} was changed in place afterwards: the record is of what "
+                "it is now, and could not be compared with the forward pass",
+                ("changed", call.module),
+            )
+        elif not result.deviation <= TOLERANCE.get(dtype, COARSE):
+            self.moment.warn(
+                f"{name}: the recomputed outputs of call {number} deviate from the module's own by "
+                f"{result.deviation:.1g} of the largest: the record does not describe this forward pass",
+                ("deviation", call.module),
+            )
+        check_truncated(result.levels, self.moment)
+        check_range(result.levels, dtype, self.moment)
+        return result.levels
+
+
+def _listener(call: ModuleCall, name: str) -> Callable[[Tensor], None]:
+    return lambda gradient: call.add(name, gradient)

@@ -1,0 +1,108 @@
+"""What all recorders of one watch share: whether this update is recorded, what is removed at its end, and warnings."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.errors import HarnessError
+
+
+class WatchWarning(UserWarning):
+    """A mistake that a watch has seen in a training, or something that its record does not say."""
+
+
+@dataclass
+class Moment:
+    """The state of a watch.
+
+    Attributes:
+        recording: whether calls are taken down now.
+        closed: whether it is at its end.
+        update: parameter updates made before.
+        handles: of hooks on modules, which stay until the end.
+        passing: of hooks on tensors, which stay until the record is computed.
+        boundary: autograd's sequence number at the end of the last backward pass, or update: nodes with smaller ones
+            belong to a graph that has been gone through.
+        arrived: whether a gradient has come since then.
+        warned: the warnings, by kind and module.
+    """
+
+    recording: bool = True
+    closed: bool = False
+    update: int = 0
+    handles: list[Any] = field(default_factory=list)
+    passing: list[Any] = field(default_factory=list)
+    boundary: int = 0
+    arrived: bool = False
+    warned: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def warn(self, text: str, mistake: tuple[str, str]) -> None:
+        """Warn once of a mistake: its kind, and the module's name."""
+        if mistake not in self.warned:
+            self.warned[mistake] = text
+            warnings.warn(text, WatchWarning, stacklevel=3)
+
+    def listen(self, tensor: Tensor, listener: Any) -> None:
+        """Have the gradient of a tensor passed on; the hook returns nothing, so that the gradient stays what it is."""
+
+        def hook(gradient: Tensor | None) -> None:
+            if gradient is not None:  # torch calls it also where no gradient has come
+                self.arrived = True
+                listener(gradient)
+
+        self.passing.append(tensor.register_hook(hook))  # type: ignore[no-untyped-call]
+
+    def check_call(self, name: str) -> None:
+        """Refuse a call that hooks cannot see.
+
+        Raises:
+            HarnessError: it is traced by torch.compile, or transformed by torch.func.
+        """
+        if torch.compiler.is_compiling():
+            raise HarnessError(
+                f"{name or 'the model'}: a watched module cannot be compiled by torch.compile; call the uncompiled "
+                "model in the updates that are recorded (of a compiled one it is `_orig_mod`)"
+            )
+        if torch._C._functorch.maybe_current_level() is not None:
+            raise HarnessError(
+                f"{name or 'the model'}: a call inside torch.vmap or another transform of torch.func has no gradient "
+                "of its own; call the module on the whole batch, outside of the transform, and use backward()"
+            )
+
+    def check_state(self, name: str, parts: tuple[Tensor, ...]) -> None:
+        """Warn of a state whose graph a backward pass has gone through already."""
+        if torch._C._current_graph_task_id() != -1:  # a checkpoint's forward pass, inside a backward pass
+            return
+        if self.arrived:
+            self.boundary, self.arrived = torch.autograd._get_sequence_nr(), False  # type: ignore[attr-defined]
+        for part in parts:
+            if part.grad_fn is not None and part.grad_fn._sequence_nr() < self.boundary:
+                self.warn(
+                    f"{name or 'the model'}: starts from a state of an earlier update with its graph: each update goes "
+                    "back through all updates before; detach the state, h = h.detach()",
+                    ("carried over", name),
+                )
+
+    def finish_update(self) -> None:
+        """The end of an update: what was made before it belongs to it."""
+        self.update += 1
+        self.boundary, self.arrived = torch.autograd._get_sequence_nr(), False  # type: ignore[attr-defined]
+
+    def release(self) -> None:
+        """Remove the hooks on tensors."""
+        for handle in self.passing:
+            handle.remove()
+        self.passing.clear()
+
+    def close(self) -> None:
+        """Remove all hooks."""
+        self.recording, self.closed = False, True
+        self.release()
+        for handle in self.handles:
+            handle.remove()
+        self.handles.clear()

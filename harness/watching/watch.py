@@ -1,0 +1,232 @@
+"""`harness.watch`: hooks on a model's recurrent modules, and the table and figures of what they have seen."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from harness.errors import HarnessError
+from harness.watching.cells import CellRecorder
+from harness.watching.clipping import Clipping
+from harness.watching.levels import Levels
+from harness.watching.loops import levels_of_loops
+from harness.watching.mistakes import check_truncated
+from harness.watching.modules import ModuleRecorder
+from harness.watching.moment import Moment
+from harness.watching.tables import drawn, frame_of
+from harness.watching.tensors import TensorRecorder
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from harness.watching.folder import WatchFolder
+
+
+class Watch:
+    """The gradients of a model's recurrent states; from `harness.watch`."""
+
+    def __init__(self, model: nn.Module, every: int = 1, to: str | PathLike[str] | None = None, start: int = 0) -> None:
+        _check_uncompiled(model)
+        self._every = every
+        self._folder = None if to is None else _folder(to, start)
+        self._moment = Moment(update=start, recording=start % every == 0)
+        self._clipping = Clipping(model, self._moment)
+        self._modules = ModuleRecorder(model, self._moment)
+        self._cells = CellRecorder(model, self._moment)
+        self._tensors = TensorRecorder(self._moment)
+        self._levels: list[Levels] = []
+        self._loops = False
+        self._written = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._moment.close()
+        if kind is None:
+            self.close()
+        elif self._folder is not None:
+            self._folder.close()
+
+    def step(self) -> None:
+        """The end of an update, after the optimizer's step: a record is computed and, with `to`, written.
+
+        Raises:
+            ResultsError: the folder cannot be written.
+        """
+        moment = self._moment
+        if moment.recording:
+            self._clipping.finish_update()
+            moment.release()
+            self._record()
+            self._forget()
+        moment.finish_update()
+        moment.recording = not moment.closed and moment.update % self._every == 0
+
+    def close(self) -> None:
+        """Remove all hooks and compute what has a gradient; the record stays."""
+        self._moment.close()
+        try:
+            self._record()
+        finally:
+            if self._folder is not None:
+                self._folder.close()
+                self._folder = None
+        self._forget()
+        self._clipping.report()
+
+    def _record(self) -> None:
+        """Compute, and write, what a gradient has come to since the last record."""
+        self._collect()
+        new = [each for each in self._levels[self._written :] if each.update == self._moment.update]
+        self._written = len(self._levels)
+        if self._folder is not None and new:
+            self._folder.add(new, self._moment.update)
+
+    def _collect(self) -> None:
+        """Compute what a gradient has come to since the last time, on the CPU, whatever the caller's defaults are."""
+        with torch.device("cpu"), torch.autocast("cpu", enabled=False), torch.inference_mode(False):
+            self._compute()
+
+    def _compute(self) -> None:
+        levels = self._modules.collect()
+        for calls in self._cells.take().values():
+            self._loops = True
+            of_loop, vanished = levels_of_loops(calls)
+            levels += of_loop
+            check_truncated(of_loop, self._moment)
+            if vanished:
+                first = vanished[-1]
+                self._moment.warn(
+                    f"{first.name or 'the model'}: the training's own gradient is exactly zero at t ≤ {first.t}, below "
+                    "the smallest number of its arithmetic",
+                    ("range", first.name),
+                )
+        levels += self._tensors.collect()
+        self._levels += levels
+
+    def _forget(self) -> None:
+        for recorder in (self._modules, self._cells, self._tensors):
+            recorder.forget()
+
+    def state(self, tensor: Tensor, name: str = "h") -> Tensor:
+        """Record the total gradient of a state of a recurrence of one's own; call it at every step.
+
+        Args:
+            tensor: the state at a step, (B, H), or (H,) of one sequence.
+            name: "h", "c", or another; t counts the calls by one name, and begins anew after a backward pass.
+
+        Returns:
+            the same tensor.
+
+        Raises:
+            HarnessError: it has other dimensions.
+        """
+        if tensor.dim() not in (1, 2):
+            shape = tuple(tensor.shape)
+            raise HarnessError(f"state '{name}': {shape}, expected (B, H) or (H,); mark() takes any tensor")
+        return self.mark(tensor, name)
+
+    def mark(self, tensor: Tensor, name: str) -> Tensor:
+        """Record the gradient of any tensor whose first axis is the batch; the norm is over all others.
+
+        Returns:
+            the same tensor.
+        """
+        self._tensors.add(tensor, name)
+        return tensor
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row a state and time step; what has a gradient by now is computed.
+
+        Returns:
+            columns module, call, update, layer, direction, state, t, lag, log10_adjoint, log10_immediate; what they
+            mean is in docs/watch.md.
+        """
+        self._collect()
+        return frame_of(self._levels)
+
+    def figure(self, kind: str = "decay", **settings: Any) -> Figure:
+        """A figure of the record, as a matplotlib Figure.
+
+        Args:
+            kind: "decay" (against the lag) or "heatmap" (over t).
+            settings: of that kind (docs/keys.md), but for `where`; hue, col and row may be module, call, layer,
+                direction. By default they are those of them that differ.
+
+        Raises:
+            HarnessError: there is no such kind or setting, or nothing to draw.
+        """
+        self._collect()
+        return drawn(self._levels, kind, settings)
+
+    @property
+    def precision(self) -> str:
+        """In which arithmetic the record was computed, and in which the training was."""
+        sentences = [
+            f"recomputed in {ours}, the module's own arithmetic"
+            if ours == theirs
+            else f"recomputed in {ours}; the module itself computes in {theirs}"
+            for ours, theirs in sorted(self._modules.arithmetics)
+        ]
+        if self._loops:
+            sentences.append("loops of cells: backwards in float64, from the training's own states and gradients")
+        return "; ".join(sentences)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was warned of, in words, once each."""
+        return list(self._moment.warned.values())
+
+
+def _folder(to: str | PathLike[str], start: int) -> WatchFolder:
+    from harness.watching.folder import WatchFolder
+
+    return WatchFolder(Path(to), start)
+
+
+def _check_uncompiled(model: nn.Module) -> None:
+    """Refuse a compiled model, whose modules are never called.
+
+    Raises:
+        HarnessError: a module was compiled by torch.compile.
+    """
+    for name, module in model.named_modules():
+        if hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None:
+            raise HarnessError(
+                f"{name or 'the model'} is compiled by torch.compile, whose code runs no hooks; watch the model before "
+                "it is compiled (`_orig_mod`), and call that one in the updates that are recorded"
+            )
+
+
+def watch(model: nn.Module, every: int = 1, to: str | PathLike[str] | None = None, start: int = 0) -> Watch:
+    """Record the gradient of every recurrent state of a model, at every time step.
+
+    >>> with harness.watch(model) as gradients:
+    ...     criterion(model(x), y).backward()
+    >>> gradients.frame
+
+    In a long training call `step()` after each update of the optimizer, and `close()` at the end.
+
+    Args:
+        model: any module with nn.RNN, nn.LSTM, nn.GRU or their cells inside.
+        every: updates 0, every, 2·every, … are recorded.
+        to: a results folder, which `harness.load` and `python -m harness.report` read; None: nothing is written.
+        start: updates made before, where a training goes on from a checkpoint: what is recorded of earlier ones stays.
+
+    Raises:
+        HarnessError: the model is compiled, `every` is not a positive number, or `to` has a record already.
+        ResultsError: the folder cannot be written.
+    """
+    if every < 1:
+        raise HarnessError(f"every: {every}, expected 1 or more")
+    return Watch(model, every, to, start)

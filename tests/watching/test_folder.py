@@ -1,0 +1,98 @@
+"""A long training's record is a results folder: loaded, drawn and reported as any other, and it survives a kill."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+import harness
+from harness.report.__main__ import main as report
+
+T, B, D, H = 6, 3, 2, 4
+TRAINING = """
+import sys, os, torch
+import harness
+from torch import nn
+
+torch.manual_seed(0)
+module = nn.LSTM(2, 4, num_layers=2, bidirectional=True)
+watch = harness.watch(module, every=2, to=sys.argv[1])
+for update in range(7):
+    module(torch.randn(6, 3, 2))[0].square().mean().backward()
+    watch.step()
+os.kill(os.getpid(), 9)
+"""
+
+
+def trained(folder: Path, updates: range, **options: int) -> harness.Results:
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"encoder": nn.GRU(D, H), "decoder": nn.LSTM(H, H)})
+    watch = harness.watch(model, every=2, to=folder, **options)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in updates:
+        y, _ = model["decoder"](model["encoder"](torch.randn(T, B, D))[0])
+        optimizer.zero_grad()
+        y.square().mean().backward()
+        optimizer.step()
+        watch.step()
+    watch.close()
+    return harness.load(folder)
+
+
+def test_a_watched_training_is_a_results_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    results = trained(folder, range(5))
+    gradients = results.gradients()
+    assert sorted(zip(gradients.module, gradients["update"], strict=True)) == [
+        (module, update) for module in ("decoder", "encoder") for update in (0, 2, 4)
+    ]
+    assert results.runs.set_index("module").updates.to_dict() == {"decoder": 4, "encoder": 4}
+    assert gradients.log10_adjoint_cell.notna().tolist() == (gradients.module == "decoder").tolist()
+    long = results.gradients(long=True, columns=["module", "update"])
+    assert (long.t + long.lag == T).all()
+    table = pd.read_parquet(folder / "gradients.parquet")
+    assert len(table) == 6
+    assert results.figure("decay-first").axes
+    assert results.figure("heatmap", row=None).axes
+    report([str(folder / "study.yaml"), "-o", str(tmp_path), "--format", "png"])
+    assert (folder / "report.html").exists()
+    assert (folder / "figures" / "heatmap.png").exists()
+
+
+def test_a_killed_training_has_its_records(tmp_path: Path) -> None:
+    folder = tmp_path / "killed"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", TRAINING, str(folder)]
+    assert subprocess.run(command, env=environment, check=False).returncode == -9
+    gradients = harness.load(folder).gradients()
+    assert gradients["update"].tolist() == [update for update in (0, 2, 4, 6) for _ in range(4)]
+    assert set(zip(gradients.layer, gradients.direction, strict=True)) == {
+        (layer, direction) for layer in (1, 2) for direction in ("forward", "backward")
+    }
+
+
+def test_a_training_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    first = trained(folder, range(5)).gradients()
+    with pytest.raises(harness.HarnessError, match=r"has a record already; choose another folder, or .* start=u"):
+        trained(folder, range(1))
+    again = trained(folder, range(4, 7), start=4).gradients()
+    assert again[again.module == "encoder"]["update"].tolist() == [0, 2, 4, 6]
+    before = [frame[frame["update"] < 4].sort_values(["module", "update"]) for frame in (first, again)]
+    for own, other in zip(before[0].log10_adjoint, before[1].log10_adjoint, strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
+def test_a_folder_that_cannot_be_a_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(harness.HarnessError, match="no name of a study"):
+        harness.watch(nn.RNN(D, H), to=tmp_path / "my folder")
+    with pytest.raises(harness.HarnessError, match="expected 1 or more"):
+        harness.watch(nn.RNN(D, H), every=0)

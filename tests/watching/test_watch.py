@@ -1,0 +1,359 @@
+"""A watch leaves the training alone, refuses what it cannot see, and warns of what goes wrong."""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+import harness
+
+T, B, D, H = 6, 3, 2, 4
+
+
+class Network(nn.Module):
+    """A recurrent module with a readout."""
+
+    def __init__(self, kind: type[nn.RNNBase] = nn.LSTM, **settings: Any) -> None:
+        super().__init__()
+        self.recurrent = kind(D, H, **settings)
+        self.readout = nn.Linear(self.recurrent.hidden_size, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.readout(self.recurrent(x)[0][-1])
+        return y
+
+
+def normal(*shape: int, seed: int = 3) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def hooks(model: nn.Module) -> int:
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()) + sum(
+        len(p._post_accumulate_grad_hooks or ()) for p in model.parameters()
+    )
+
+
+def trained(watched: bool, kind: type[nn.RNNBase]) -> list[Tensor]:
+    """All that twenty updates give: outputs, gradients, weights, and the random state."""
+    torch.manual_seed(0)
+    model = Network(kind, num_layers=2, dropout=0.3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    watch = harness.watch(model, every=3) if watched else None
+    results = []
+    for update in range(20):
+        y = model(normal(T, B, D, seed=update))
+        optimizer.zero_grad()
+        y.square().mean().backward()
+        results += [y.detach(), *(p.grad.clone() for p in model.parameters())]  # type: ignore[union-attr]
+        nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        optimizer.step()
+        if watch is not None:
+            watch.step()
+    if watch is not None:
+        watch.close()
+        assert watch.frame["update"].unique().tolist() == [0, 3, 6, 9, 12, 15, 18]
+        assert hooks(model) == 0
+    return [*results, *model.parameters(), torch.get_rng_state()]
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_the_training_is_the_same_bit_for_bit(kind: type[nn.RNNBase]) -> None:
+    for own, other in zip(trained(True, kind), trained(False, kind), strict=True):
+        assert torch.equal(own, other)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_gradient_of_two_thousand_steps_has_its_closed_form(dtype: torch.dtype) -> None:
+    """h_t = W h at rest, W = .6 of a rotation: ‖∂L/∂h_t‖ = .6^lag, 10⁻⁴⁴³ at t = 1."""
+    module = nn.RNN(1, 2, bias=False).to(dtype)
+    angle = torch.tensor(0.3, dtype=dtype)
+    rotation = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
+    with torch.no_grad():
+        module.weight_hh_l0.copy_(0.6 * rotation)
+    gradients = harness.watch(module)
+    _, h = module(torch.zeros(2000, 1, 1, dtype=dtype))
+    h[0, 0, 0].backward()
+    powers = {torch.float32: 150, torch.float64: 1075}  # half the smallest number is 2^−150, 2^−1075
+    lag = math.ceil(powers[dtype] * math.log(2) / -math.log(0.6))
+    word = str(dtype).removeprefix("torch.")
+    with pytest.warns(UserWarning, match=f"below the smallest number of {word} at lag {lag} and beyond"):
+        gradients.close()
+    frame = gradients.frame
+    atol = 1e-10 if dtype == torch.float64 else 1e-4
+    np.testing.assert_allclose(frame.log10_adjoint, frame.lag * np.log10(0.6), rtol=0, atol=atol)
+    assert frame.log10_adjoint.min() < -443
+
+
+def test_hooks_go_with_the_context_also_after_an_exception() -> None:
+    model = Network()
+    with pytest.raises(ZeroDivisionError), harness.watch(model):
+        model(normal(T, B, D)) / (1 // 0)
+    assert hooks(model) == 0
+    with harness.watch(model) as gradients:
+        y = model(normal(T, B, D))
+        y.sum().backward()
+    assert hooks(model) == 0
+    model(normal(T, B, D)).sum().backward()
+    assert len(gradients.frame) == 2 * T
+
+
+def test_a_copy_of_a_watched_model_is_not_watched() -> None:
+    model, file = Network(), io.BytesIO()
+    with harness.watch(model) as gradients:
+        torch.save(model, file)
+        file.seek(0)
+        for twin in (copy.deepcopy(model), torch.load(file, weights_only=False)):
+            twin(normal(T, B, D)).sum().backward()
+        model(normal(T, B, D)).sum().backward()
+    assert gradients.frame.call.unique().tolist() == [1]
+
+
+def test_the_callers_defaults_are_not_those_of_the_record() -> None:
+    model = Network()
+    with harness.watch(model) as gradients:
+        model(normal(T, B, D)).sum().backward()
+        with torch.device("meta"), torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
+            inside = gradients.frame
+    assert np.isfinite(inside.log10_adjoint).all()
+    assert gradients.warnings == []
+
+
+def test_weights_that_are_computed_before_each_call_are_those_that_were_used() -> None:
+    module = nn.utils.parametrizations.weight_norm(nn.LSTM(D, H), "weight_hh_l0")
+    with harness.watch(module) as gradients:
+        module(normal(T, B, D))[0].sum().backward()
+    assert len(gradients.frame) == 2 * T
+    assert gradients.warnings == []
+
+
+def test_a_module_that_is_used_twice_has_two_calls() -> None:
+    """The first call's last state has the gradient of the second; together they are one sequence."""
+    module = nn.LSTM(D, H).double()
+    x = normal(T, B, D).double()
+    with harness.watch(module) as gradients:
+        _, state = module(x[:4])
+        module(x[4:], state)[0][-1].sum().backward()
+        with torch.no_grad():
+            module(x)
+        module(x)  # no gradient comes to this one
+    with harness.watch(module) as whole:
+        module(x)[0][-1].sum().backward()
+    halves, one = gradients.frame, whole.frame
+    for state in ("h", "c"):
+        of_state = halves[halves.state == state]
+        assert of_state.call.tolist() == [1] * 4 + [2] * 2
+        np.testing.assert_allclose(of_state.log10_adjoint, one[one.state == state].log10_adjoint, rtol=0, atol=1e-10)
+
+
+def test_several_backward_passes_add_up() -> None:
+    module, x = nn.GRU(D, H).double(), normal(T, B, D).double()
+    records = []
+    for parts in (1, 2):
+        with harness.watch(module) as gradients:
+            y, h = module(x)
+            losses = [y[2].sum(), h.square().sum()]
+            for loss in losses if parts == 2 else [losses[0] + losses[1]]:
+                loss.backward(retain_graph=True)
+        records.append(gradients.frame.log10_adjoint.to_numpy())
+    np.testing.assert_allclose(*records, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_checkpoints_repeated_forward_pass_counts_once(reentrant: bool) -> None:
+    model = Network(num_layers=2, dropout=0.5).double()
+    x = normal(T, B, D).double().requires_grad_()
+    frames = []
+    for checkpointed in (False, True):
+        torch.manual_seed(1)
+        with harness.watch(model) as gradients:
+            y = checkpoint(model, x, use_reentrant=reentrant) if checkpointed else model(x)
+            y.sum().backward()
+        frames.append(gradients.frame)
+    assert frames[1].call.unique().tolist() == [1]
+    np.testing.assert_array_equal(frames[0].log10_adjoint, frames[1].log10_adjoint)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_module_of_half_precision_is_recomputed_in_float32(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    module = nn.RNN(D, H).to(dtype)
+    with harness.watch(module) as gradients:
+        module(normal(T, B, D).to(dtype))[0][-1].sum().backward()
+    twin = nn.RNN(D, H)
+    twin.load_state_dict({name: value.float() for name, value in module.state_dict().items()})
+    with harness.watch(twin) as expected:
+        twin(normal(T, B, D).to(dtype).float())[0][-1].sum().backward()
+    np.testing.assert_allclose(gradients.frame.log10_adjoint, expected.frame.log10_adjoint, rtol=0, atol=1e-6)
+    assert gradients.precision == f"recomputed in float32; the module itself computes in {str(dtype)[6:]}"
+    assert expected.precision == "recomputed in float32, the module's own arithmetic"
+
+
+def test_under_autocast() -> None:
+    torch.manual_seed(0)
+    model = Network()
+    frames = []
+    for enabled in (False, True):
+        with harness.watch(model) as gradients:
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+                loss = model(normal(T, B, D)).sum()
+            loss.backward()
+        frames.append(gradients.frame)
+    np.testing.assert_allclose(frames[0].log10_adjoint, frames[1].log10_adjoint, rtol=0, atol=0.02)
+
+
+def test_float32_is_recorded_as_its_training_computes_it() -> None:
+    """Dropout as oneDNN's LSTM draws it, and numbers that agree with float64's to float32's digits."""
+    torch.manual_seed(0)
+    module = nn.LSTM(D, H, num_layers=2, dropout=0.5)
+    x = normal(T, B, D).requires_grad_()
+    with harness.watch(module) as gradients:
+        _, (h, _) = module(x)
+        h[-1].sum().backward()
+    assert gradients.warnings == []
+    assert np.isfinite(gradients.frame.log10_adjoint[gradients.frame.layer == 1]).any()
+
+
+# what cannot be seen
+
+
+def test_a_compiled_model_is_refused() -> None:
+    model = Network()
+    with pytest.raises(harness.HarnessError, match=r"compiled by torch.compile.*_orig_mod"):
+        harness.watch(torch.compile(model, backend="eager"))
+    assert hooks(model) == 0
+    compiled = torch.compile(model, backend="eager")
+    with harness.watch(model), pytest.raises(harness.HarnessError, match="call the uncompiled model in the updates"):
+        compiled(normal(T, B, D))
+
+
+def test_a_call_inside_a_transform_is_refused() -> None:
+    cell = nn.GRUCell(D, H)
+    with (
+        harness.watch(cell),
+        pytest.raises(harness.HarnessError, match=r"inside torch\.vmap.*outside of the transform"),
+    ):
+        torch.vmap(cell)(normal(B, 1, D))
+    module = nn.RNN(D, H)
+    with harness.watch(module), pytest.raises(harness.HarnessError, match=r"inside torch\.vmap"):
+        torch.func.grad(lambda x: module(x)[0].sum())(normal(T, B, D))
+
+
+# warnings
+
+
+def test_an_input_that_is_changed_afterwards_is_named() -> None:
+    module, x = nn.RNN(D, H), normal(T, B, D)
+    for parameter in module.parameters():
+        parameter.requires_grad_(parameter is module.bias_hh_l0)
+    gradients = harness.watch(module)
+    y, _ = module(x)
+    y.sum().backward()
+    x.zero_()
+    with pytest.warns(UserWarning, match="changed in place"):
+        gradients.close()
+
+
+def test_a_record_that_does_not_describe_the_forward_pass_says_so() -> None:
+    class Noisy(nn.GRU):
+        def forward(self, x: Tensor, hx: Any = None) -> Any:
+            return super().forward(x + 1, hx)
+
+    module = Noisy(D, H)
+    gradients = harness.watch(module)
+    module(normal(T, B, D))[0].sum().backward()
+    with pytest.warns(UserWarning, match="does not describe this forward pass"):
+        gradients.close()
+    assert len(gradients.warnings) == 1
+
+
+def test_a_graph_that_is_carried_over_updates_is_named() -> None:
+    module, x = nn.LSTM(D, H), normal(T, B, D)
+    for detached in (True, False):
+        gradients, state = harness.watch(module, every=1), None
+        y, state = module(x, state)
+        y.sum().backward(retain_graph=True)
+        gradients.step()
+        if detached:
+            module(x, tuple(part.detach() for part in state))
+        else:
+            with pytest.warns(UserWarning, match="of an earlier update with its graph.*detach the state"):
+                module(x, state)
+        gradients.close()
+
+
+def test_a_learned_initial_state_is_no_mistake() -> None:
+    module, start = nn.GRU(D, H), nn.Parameter(torch.zeros(1, 1, H))
+    gradients = harness.watch(module, every=1)
+    for _ in range(3):
+        module(normal(T, B, D), start.expand(1, B, H))[0].sum().backward()
+        gradients.step()
+    gradients.close()
+    assert gradients.warnings == []
+
+
+def test_a_state_that_is_handed_on_without_its_gradient_is_named() -> None:
+    module, x = nn.GRU(D, H), normal(T, B, D)
+    with harness.watch(module) as gradients:
+        _, state = module(x)
+        with pytest.warns(UserWarning, match="without its gradient: the gradient is truncated there"):
+            y, _ = module(x, state.detach())
+        y.sum().backward()
+    assert gradients.frame.call.unique().tolist() == [1]
+
+
+def test_a_gradient_that_is_clipped_at_every_update_is_named() -> None:
+    for largest, match in ((1e-3, "was clipped at every one of 5 recorded updates"), (1e3, None)):
+        model = Network()
+        gradients = harness.watch(model, every=2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        for _ in range(10):
+            optimizer.zero_grad()
+            (model(normal(T, B, D)).sum() * 100).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), largest)
+            optimizer.step()
+            gradients.step()
+        if match:
+            with pytest.warns(UserWarning, match=match):
+                gradients.close()
+        else:
+            gradients.close()
+            assert gradients.warnings == []
+
+
+# what is shown
+
+
+def test_the_frame_has_the_stated_columns_and_figures_are_drawn() -> None:
+    model = Network(num_layers=2)
+    with harness.watch(model) as gradients:
+        model(normal(T, B, D)).sum().backward()
+    assert gradients.frame.columns.tolist() == [
+        "module", "call", "update", "layer", "direction", "state", "t", "lag", "log10_adjoint", "log10_immediate"
+    ]  # fmt: skip
+    assert gradients.frame.module.unique().tolist() == ["recurrent"]
+    decay = gradients.figure("decay")
+    lines = [line for line in decay.axes[0].lines if len(line.get_xdata()) == T]
+    top = gradients.frame[(gradients.frame.state == "h") & (gradients.frame.layer == 2)]
+    assert any(np.allclose(line.get_ydata()[::-1], top.log10_adjoint) for line in lines)
+    assert len(gradients.figure("heatmap", path="cell").axes) == 2  # the map, and its colours
+    with pytest.raises(harness.HarnessError, match="did you mean 'heatmap'"):
+        gradients.figure("heatmaps")
+    with pytest.raises(harness.HarnessError, match="no setting 'colour'"):
+        gradients.figure("decay", colour="layer")
+
+
+def test_without_a_backward_pass_there_is_nothing_to_draw() -> None:
+    model = Network()
+    with harness.watch(model) as gradients:
+        model(normal(T, B, D))
+    assert gradients.frame.empty
+    with pytest.raises(harness.HarnessError, match="no backward pass has reached"):
+        gradients.figure("decay")
