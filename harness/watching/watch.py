@@ -42,7 +42,7 @@ class Watch:
         self._tensors = TensorRecorder(self._moment)
         self._levels: list[Levels] = []
         self._loops = False
-        self._written = 0
+        self._written = self._logged = 0
 
     def __enter__(self) -> Self:
         return self
@@ -170,6 +170,13 @@ class Watch:
         """
         self._collect()
         return drawn(self._levels, kind, settings)
+
+    def new_levels(self) -> list[Levels]:
+        """What has been computed since this was last called, for programs that log it."""
+        self._collect()
+        new = self._levels[self._logged :]
+        self._logged = len(self._levels)
+        return new
 
     @property
     def precision(self) -> str:
