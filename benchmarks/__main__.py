@@ -9,7 +9,7 @@ import sys
 from harness import cli
 
 # As in sections.py, which --help need not load; a test compares the two.
-NAMES = ("step", "cells", "depth", "parts", "sweeps", "fixed", "growth")
+NAMES = ("step", "cells", "depth", "parts", "sweeps", "fixed", "growth", "watch")
 HELD = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # they hold OpenBLAS, the limit's own library, to another processor
 
 

@@ -159,6 +159,14 @@ GOALS: tuple[Goal, ...] = (
         at_least=False,
     ),
     *by_cell(
+        "watch", "a record of a watched module, beside the module's own forward and backward pass", "watch", "a record",
+        (2, 2, 2), at_least=False,
+    ),
+    *by_cell(
+        "watch waiting", "a pass of a watched module that is not recorded, beside one of a module alone", "watch",
+        "not recorded", (None,) * 3, at_least=False,
+    ),
+    *by_cell(
         "best", "share of the machine's best product rate, H = 50", "step", "limit, best rate", (0.45,) * 3,
         shown=percent, where=at_centre,
     ),

@@ -11,7 +11,7 @@ from time import monotonic
 
 import torch
 
-from benchmarks import cells, depth, fixed, growth, parts, step, sweeps
+from benchmarks import cells, depth, fixed, growth, parts, step, sweeps, watched
 from benchmarks.measurement import Effort, Measurement, Say, Section
 from harness.execution.provenance import harness_commit
 from harness.experiments.setup import processor, versions
@@ -27,6 +27,7 @@ SECTIONS: Mapping[str, Measure] = {
     "sweeps": sweeps.measure,
     "fixed": fixed.measure,
     "growth": growth.measure,
+    "watch": watched.measure,
 }
 QUICKLY = ("step", "parts", "fixed")  # within two minutes
 

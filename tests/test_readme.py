@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from harness import cli, sweep
 from harness.errors import StudyError
@@ -66,6 +68,31 @@ def test_the_example_of_an_error_is_the_printed_message(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as caught:
         read(path)
     assert str(caught.value) == f"{path}{' '.join(shown.split())}"
+
+
+def test_the_example_of_a_watched_model_has_its_rows() -> None:
+    [block] = [text for text in re.findall(r"```python\n(.+?)```", README, re.DOTALL) if "harness.watch" in text]
+    torch.manual_seed(0)
+    model = Last(nn.LSTM(3, 8, num_layers=2, bidirectional=True))
+    space = {
+        "model": model,
+        "x": torch.randn(9, 4, 3),
+        "y": torch.tensor([0, 1, 2, 3]),
+        "criterion": nn.CrossEntropyLoss(),
+    }
+    exec(compile(block, "README.md", "exec", dont_inherit=True), space)
+    assert len(space["gradients"].frame) == 2 * 2 * 2 * 9  # layers, directions, h and c, steps
+
+
+class Last(nn.Module):
+    """The last output of a recurrent module."""
+
+    def __init__(self, recurrent: nn.RNNBase) -> None:
+        super().__init__()
+        self.recurrent = recurrent
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.recurrent(x)[0][-1]
 
 
 def test_the_console_script_is_declared() -> None:

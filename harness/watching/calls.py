@@ -25,7 +25,7 @@ class ModuleCall:
         initial: h_0 and for an LSTM c_0, in the order of the rows; empty where none was given.
         output, final: what was returned, in the same order.
         random_state: of the CPU's generator before the call, where dropout between layers drew from it.
-        versions: of the tensors that are no copies; a change in place shows in them.
+        versions: of the input, h_0, c_0, and the output: a change in place shows in them.
         gradients: of output, h and c, as far as a backward pass has brought them.
     """
 
@@ -51,9 +51,14 @@ class ModuleCall:
         return tuple(tensor._version for tensor in (self.input, *self.initial, self.output))
 
     @property
-    def changed(self) -> bool:
-        """Whether an input or output has been changed in place since the call."""
-        return self.versions != self._versions()
+    def input_changed(self) -> bool:
+        """Whether what was read has been changed in place since the call."""
+        return self.versions[:-1] != self._versions()[:-1]
+
+    @property
+    def output_changed(self) -> bool:
+        """Whether the output has been changed in place since the call, as an activation that follows it may do."""
+        return self.versions[-1] != self._versions()[-1]
 
     def add(self, name: str, gradient: Tensor) -> None:
         """A gradient that a backward pass has brought; several passes add up, as they do in the parameters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import frexp
 
 import torch
@@ -18,14 +19,22 @@ class Clipping:
 
     def __init__(self, model: nn.Module, moment: Moment) -> None:
         self.moment = moment
-        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.parameters = [
+            parameter for parameter in model.parameters() if parameter.requires_grad and parameter.is_leaf
+        ]
         self.norms: dict[int, Tensor] = {}
         self.updates = self.clipped = 0
-        for i, parameter in enumerate(self.parameters):
-            if parameter.is_leaf:
-                moment.handles.append(parameter.register_post_accumulate_grad_hook(self._accumulated(i)))  # type: ignore[no-untyped-call]
+        self.installed = False
 
-    def _accumulated(self, i: int):  # type: ignore[no-untyped-def]
+    def install(self) -> None:
+        """Listen to what the parameters accumulate, from the first `step` on: a context alone has no use for it."""
+        if not self.installed:
+            for i, parameter in enumerate(self.parameters):
+                hook = self._accumulated(i)
+                self.moment.handles.append(parameter.register_post_accumulate_grad_hook(hook))  # type: ignore[no-untyped-call]
+        self.installed = True
+
+    def _accumulated(self, i: int) -> Callable[[Tensor], None]:
         def accumulated(parameter: Tensor) -> None:
             if self.moment.recording and parameter.grad is not None:
                 self.norms[i] = torch.linalg.vector_norm(parameter.grad.detach())

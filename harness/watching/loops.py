@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -129,14 +131,16 @@ def _immediate(total: Tensor, known: Sequence[Tensor], dtype: torch.dtype) -> Te
     return torch.where((alone <= rounding + smallest).unsqueeze(-1) & bool(known), 0.0, difference)
 
 
+@lru_cache(maxsize=256)
+def _cell(kind: Any, H: int) -> Cell:
+    name = {nn.LSTMCell: "lstm", nn.GRUCell: "gru"}.get(kind, "rnn")
+    settings = {"cell": name, "hidden_size": H, "biases": 2}
+    return CELLS[name].model_validate(settings | ({"nonlinearity": kind} if name == "rnn" else {}), strict=False)
+
+
 def _harness_cell(call: CellCall) -> tuple[Cell, dict[str, Tensor], Tensor, tuple[Tensor, ...]]:
     """The cell with the module's equations, its parameters, U x_t + b_x and the state before; one replica, float64."""
-    names = {nn.LSTMCell: "lstm", nn.GRUCell: "gru"}
-    name = names.get(call.kind, "rnn")
-    settings = {"cell": name, "hidden_size": call.outputs[0].shape[-1], "biases": 2}
-    if name == "rnn":
-        settings["nonlinearity"] = call.kind
-    cell = CELLS[name].model_validate(settings, strict=False)
+    cell = _cell(call.kind, call.outputs[0].shape[-1])
     weights = {key: value.to("cpu", DOUBLE).unsqueeze(0) for key, value in call.weights.items()}
     z = call.input.to("cpu", DOUBLE).unsqueeze(0) @ weights["weight_ih"].mT
     parameters = {"W": weights["weight_hh"]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isnan
 from threading import get_ident
 from typing import Any
 
@@ -85,6 +84,7 @@ class ModuleRecorder:
 
     def collect(self) -> list[Levels]:
         """The levels of all calls that a gradient has come to; the others are dropped by `forget`."""
+        self._ends.clear()  # memory of earlier calls may be used again
         ready = [call for call in self.calls if call.gradients]
         self.calls = [call for call in self.calls if not call.gradients]
         levels: list[Levels] = []
@@ -104,17 +104,22 @@ class ModuleRecorder:
         result = recomputed(call, number)
         name, dtype = call.module or "the model", call.output.dtype
         self.arithmetics.add((word(arithmetic(call)), word(dtype)))
-        if isnan(result.deviation) and call.changed:
+        if call.input_changed:
             self.moment.warn(
-                f"{name}: an input or output of call {number} was changed in place afterwards: the record is of what "
-                "it is now, and could not be compared with the forward pass",
+                f"{name}: the input of call {number} was changed in place afterwards: the record is of what it is now",
                 ("changed", call.module),
             )
-        elif not result.deviation <= TOLERANCE.get(dtype, COARSE):
+        elif not call.output_changed and not result.deviation <= TOLERANCE.get(dtype, COARSE):
             self.moment.warn(
                 f"{name}: the recomputed outputs of call {number} deviate from the module's own by "
                 f"{result.deviation:.1g} of the largest: the record does not describe this forward pass",
                 ("deviation", call.module),
+            )
+        if not any(bool(gradient.any()) for gradient in call.gradients.values()):
+            self.moment.warn(
+                f"{name}: the gradient of all outputs of call {number} is exactly zero"
+                + (f", below the smallest number of {word(dtype)}: scale the loss" if dtype == torch.float16 else ""),
+                ("zero", call.module),
             )
         check_truncated(result.levels, self.moment)
         check_range(result.levels, dtype, self.moment)

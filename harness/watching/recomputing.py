@@ -150,7 +150,7 @@ def levels_of(
 
 def deviation(call: ModuleCall, layout: CallLayout, y: Tensor) -> float:
     """How far the outputs are from the module's own; NaN where those have been changed in place."""
-    if call.changed:
+    if call.output_changed:
         return float("nan")
     own = layout.steps(call.output, torch.float64)
     difference = (layout.present(y.double() - own)).abs().max()

@@ -42,7 +42,7 @@ class Watch:
         self._tensors = TensorRecorder(self._moment)
         self._levels: list[Levels] = []
         self._loops = False
-        self._written = 0
+        self._written = self._logged = 0
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +69,8 @@ class Watch:
             self._record()
             self._forget()
         moment.finish_update()
+        if not moment.closed:
+            self._clipping.install()
         moment.recording = not moment.closed and moment.update % self._every == 0
 
     def close(self) -> None:
@@ -168,6 +170,13 @@ class Watch:
         """
         self._collect()
         return drawn(self._levels, kind, settings)
+
+    def new_levels(self) -> list[Levels]:
+        """What has been computed since this was last called, for programs that log it."""
+        self._collect()
+        new = self._levels[self._logged :]
+        self._logged = len(self._levels)
+        return new
 
     @property
     def precision(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import cells, depth, flops, step, sweeps, tables
+from benchmarks import cells, depth, flops, step, sweeps, tables, watched
 from benchmarks import peer as script
 from benchmarks.measurement import Effort
 from benchmarks.own import Enough, Ticks
@@ -145,6 +145,13 @@ def test_two_layers_are_compared_with_the_module_and_with_their_layers() -> None
     effort = Effort(repeats=1, seconds=0.001)
     rows = depth.point(Sizes("lstm", H=8, T=6, B=4, R=2), effort, lambda text: None)
     assert {row.quantity for row in rows} == {*tables.DEPTH_COLUMNS}
+    assert all(value > 0 for row in rows for value in row.values)
+
+
+def test_a_record_is_compared_with_the_modules_own_pass() -> None:
+    effort = Effort(repeats=1, seconds=0.001)
+    rows = watched.point(Sizes("lstm", H=8, T=6, B=4, R=1), effort, lambda text: None)
+    assert [row.quantity for row in rows] == [watched.RECORD, watched.WAITING, "module, time"]
     assert all(value > 0 for row in rows for value in row.values)
 
 

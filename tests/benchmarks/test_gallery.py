@@ -24,7 +24,8 @@ STUDY = study_text(name="small", seeds=2, figures="[{kind: learning}, {kind: dec
 
 def test_every_image_is_drawn_by_a_command_and_shown_on_a_page() -> None:
     tasks = {f"tasks-{name}" for name in TASKS}  # docs/draw_tasks.py
-    assert {path.stem for path in gallery.GALLERY.iterdir()} == {*gallery.IMAGES, *tasks} == SHOWN
+    others = {*tasks, "watch"}  # docs/draw_watch.py
+    assert {path.stem for path in gallery.GALLERY.iterdir()} == {*gallery.IMAGES, *others} == SHOWN
 
 
 @pytest.mark.parametrize("name", gallery.IMAGES)

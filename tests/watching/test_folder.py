@@ -61,7 +61,6 @@ def test_a_watched_training_is_a_results_folder(tmp_path: Path) -> None:
     table = pd.read_parquet(folder / "gradients.parquet")
     assert len(table) == 6
     assert results.figure("decay-first").axes
-    assert results.figure("heatmap", row=None).axes
     report([str(folder / "study.yaml"), "-o", str(tmp_path), "--format", "png"])
     assert (folder / "report.html").exists()
     assert (folder / "figures" / "heatmap.png").exists()

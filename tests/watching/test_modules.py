@@ -72,6 +72,16 @@ def test_a_module_has_the_gradients_of_the_unrolled_loop(name: str, shape: str) 
     assert_equal(gradients.frame, reference)
 
 
+def test_two_thousand_steps_have_the_gradients_of_the_unrolled_loop() -> None:
+    module, x = module_of("lstm"), normal(2000, 1, D)
+    with harness.watch(module) as gradients:
+        y, (h, c) = module(x)
+        loss_of(list(y.unbind(1)), h, c).backward()
+    reference = unrolled(module, x.unbind(1))
+    loss_of(reference.outputs, reference.h, reference.c).backward()
+    assert_equal(gradients.frame, reference)
+
+
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_batch_first_and_a_given_state(name: str) -> None:
     module, x = module_of(name, batch_first=True, num_layers=2, bidirectional=True), normal(B, T, D)
