@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product as cartesian
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,6 +30,11 @@ class Grid:
     registry: Registry
     report: Any  # (place, message) -> None
     validated: dict[tuple[str, str], Section | None] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The study's, to which paths in it are relative; of a text without a file the working folder."""
+        return Path(self.document.source).parent
 
     def points(self) -> tuple[Point, ...]:
         """All distinct points, in the order of the sweep."""
@@ -230,7 +236,7 @@ class Grid:
             )
         meaningful = {key: value for key, value in merged.items() if key in model.model_fields}
         try:
-            valid = model.model_validate(meaningful, context={"swept": frozenset(swept)})
+            valid = model.model_validate(meaningful, context={"swept": frozenset(swept), "folder": self.folder})
         except ValidationError as error:
             for key, message in explain(error, model):
                 mistyped = message.startswith(("input should be", "no choice"))

@@ -1,0 +1,131 @@
+"""Your own sequences: a file of them, a row a step (CSV, parquet), arrays (npz, npy), or the archives' .ts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.data.parts import Form, Prepared, prepare
+from harness.data.sequences import DataError, Sequences, check_size
+from harness.data.tables import Columns, read_table
+from harness.errors import nearest
+from harness.study.section import File, setting, wrong
+from harness.tasks.stored import Stored
+
+TABLES = (".csv", ".tsv", ".txt", ".parquet")
+KINDS = TABLES
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Identity = tuple[str, int, int, int]
+
+
+class FileTask(Stored):
+    """Tell the class, or the number, that a file gives to each sequence, or to each step of it.
+
+    A file is a long table, arrays, or a .ts (docs/data.md). Inputs that are numbers are standardised, channel by
+    channel, by mean and deviation of the training part, and so are targets that are numbers: a loss of 1 is that of
+    always saying the mean, and `tolerance` counts in standard deviations. Training, validation and test part are files
+    of their own, named by a column, or drawn (`fractions`, `split_seed`): the same for all runs, whatever their seed.
+    """
+
+    name: Literal["file"] = setting(..., "which task", column="task")
+    path: File = setting(..., "file of the sequences, or of those to train on; relative to the study", column="file")
+    validation_path: File | None = setting(None, "file of the validation part", column="validation_file")
+    test_path: File | None = setting(None, "file of the test part", column="test_file")
+    id: str | None = setting(None, "column that names the sequence of a row; tables only", column="id_column")
+    time: str | None = setting(
+        None, "column that orders the steps of a sequence; tables only", column="time_column", unset="as they stand"
+    )
+    inputs: Annotated[tuple[str, ...], Field(strict=False)] = setting(
+        (), "columns of the inputs", column="input_columns", takes_list=True
+    )
+    target: str | None = setting(None, "column of what is to be told", column="target_column")
+    predict: Literal["class", "number"] = setting("class", "what a target is")
+    scored: Literal["end", "every_step"] = setting("end", "where it is told: once a sequence, or at every step")
+    symbols: bool = setting(False, "the input is one symbol a step, not numbers")
+    split_by: str | None = setting(
+        None, "column that names the part of a sequence: train, validation or test", column="split_column"
+    )
+    fractions: Annotated[tuple[Fraction, Fraction, Fraction], Field(strict=False)] = setting(
+        (0.7, 0.15, 0.15), "shares of training, validation and test part, where neither files nor a column give them",
+        takes_list=True,
+    )  # fmt: skip
+    split_seed: int = setting(0, "of the draw of the parts; not the seed of a run", ge=0, lt=2**63)
+    standardise: bool = setting(
+        True, "mean 0 and deviation 1 in the training part, of inputs and of numbers as targets"
+    )
+    longest: int | None = setting(
+        None, "a longer sequence is an error; null: no limit", unit="steps", unset="any", ge=1
+    )
+    within: float = setting(0.1, "a number is right if |ŷ − y| is below this", gt=0)
+    solved_from: float = setting(0.99, "accuracy from which on the task is solved", gt=0, le=1)
+
+    def check_settings(self) -> None:
+        kind = self.path.suffix
+        if kind not in KINDS:
+            raise wrong("path", f"no kind of file '{kind}'{nearest(kind, KINDS)}")
+        if kind in TABLES:
+            for key in ("id", "inputs", "target"):
+                if not getattr(self, key):
+                    raise wrong(key, f"must be given: a {kind} has columns")
+        if self.symbols and len(self.inputs) > 1:
+            raise wrong("inputs", "with symbols the input is one column")
+        if self.split_by is not None and (self.validation_path or self.test_path):
+            raise wrong("split_by", "files of the parts are given as well; leave one of them out")
+        if self.fractions[0] <= 0 or abs(sum(self.fractions) - 1) > 1e-9:
+            raise wrong(
+                "fractions", f"must be three shares whose sum is 1, the first above 0, not {list(self.fractions)}"
+            )
+
+    @property
+    def tolerance(self) -> float:
+        return self.within
+
+    @property
+    def each_step(self) -> bool:
+        return self.scored == "every_step"
+
+    @property
+    def number(self) -> bool:
+        return self.predict == "number"
+
+    def solved(self, accuracy: float) -> bool:
+        return accuracy >= self.solved_from
+
+    def files(self) -> dict[str, Path]:
+        return {key: self._folder / path for key, path in super().files().items()}
+
+    @property
+    def prepared(self) -> Prepared:
+        parts = {"path": "train", "validation_path": "validation", "test_path": "test"}
+        files = tuple((parts[key], path, identity(path)) for key, path in self.files().items())
+        columns = Columns(
+            self.id or "", self.time, self.inputs, self.target or "", self.split_by, self.symbols, self.number,
+            self.each_step,
+        )  # fmt: skip
+        form = Form(self.number, self.each_step, self.standardise, self.longest, self.fractions, self.split_seed)
+        return read_and_prepare(files, columns, form)
+
+
+def identity(path: Path) -> Identity:
+    """What changes when a file does: its inode, size and times."""
+    status = path.stat()
+    return str(status.st_ino), status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@lru_cache(maxsize=4)  # a study has few files, and a large one should not stay for long
+def read_and_prepare(files: tuple[tuple[str, Path, Identity], ...], columns: Columns, form: Form) -> Prepared:
+    """The data of some files; the same ones are not read again."""
+    given: Mapping[str, Sequences] = {part: read(path, columns) for part, path, _ in files}
+    return prepare(given, form)
+
+
+def read(path: Path, columns: Columns) -> Sequences:
+    """The sequences of one file."""
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; name a file in it")
+    check_size(path)
+    return read_table(path, columns)

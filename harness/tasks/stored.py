@@ -1,0 +1,121 @@
+"""Base of the tasks whose sequences are read from files: what a task says of itself follows from the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import PrivateAttr, ValidationInfo, model_validator
+
+from harness.data.levels import chance, memoryless_loss
+from harness.data.parts import Prepared
+from harness.data.sequences import DataError
+from harness.rng import generator
+from harness.study.section import wrong
+from harness.tasks.task import Batch, Part, Readout, Shape, Task
+
+PARTS: dict[Part, str] = {"train": "train", "evaluate": "validation", "final": "test", "length": "test"}
+
+
+class Stored(Task):
+    """A batch of training is drawn from the training part, with replacement, by (seed, update); evaluations during
+    training from the validation part; the final accuracy is that on every sequence of the test part once.
+
+    Data are read while a study is planned, so that a file that cannot be used is reported before any run.
+    """
+
+    _folder: Path = PrivateAttr(default=Path())  # of the study; paths are relative to it
+
+    @model_validator(mode="after")
+    def _read(self, info: ValidationInfo) -> Self:
+        folder = (info.context or {}).get("folder")
+        if folder is not None:
+            self._folder = folder
+        self.check_settings()
+        try:
+            self.prepared  # noqa: B018 (it is cached)
+        except DataError as error:
+            raise wrong(error.setting, str(error)) from None
+        except OSError as error:
+            raise wrong("path", f"{error.filename}: cannot be read: {error.strerror or error}") from None
+        return self
+
+    def check_settings(self) -> None:
+        """Refuse settings that do not go together, before a file is opened: `wrong("setting", …)`."""
+
+    @property
+    def prepared(self) -> Prepared:
+        """The data, read once in a process."""
+        raise NotImplementedError
+
+    @property
+    def each_step(self) -> bool:
+        """Whether every step has a target."""
+        return False
+
+    @property
+    def number(self) -> bool:
+        """Whether a target is a number, not a class."""
+        return False
+
+    @property
+    def shape(self) -> Shape:  # type: ignore[override]
+        return "sequence_to_sequence" if self.each_step else "sequence_to_vector"
+
+    @property
+    def readout(self) -> Readout:  # type: ignore[override]
+        return "numbers" if self.number else "classes"
+
+    @property
+    def final_sequences(self) -> int:  # type: ignore[override]
+        return len(self.prepared.parts["test"].lengths)
+
+    @property
+    def length(self) -> int:
+        return self.prepared.length
+
+    @property
+    def varies(self) -> bool:
+        return self.prepared.varies
+
+    @property
+    def input_size(self) -> int:
+        return self.prepared.input_size
+
+    @property
+    def output_size(self) -> int:
+        return len(self.prepared.classes) or 1
+
+    @property
+    def chance(self) -> float:
+        """Of the commonest class of the training part; of numbers, of always saying their mean."""
+        return chance(self.prepared.parts["train"], len(self.prepared.classes), self.tolerance)
+
+    @property
+    def memoryless_loss(self) -> float | None:
+        """An estimate from the training part: `harness.data.levels.memoryless_loss`."""
+        return memoryless_loss(self.prepared, self.each_step)
+
+    def batch(self, seed: int, part: Part, index: int, size: int) -> Batch:
+        data = self.prepared.parts[PARTS[part]]
+        n = len(data.lengths)
+        once = part in ("final", "length")
+        chosen = np.arange(size) % n if once else generator(seed, part, index).integers(n, size=size)
+        inputs = np.ascontiguousarray(data.inputs[chosen].swapaxes(0, 1))
+        targets = data.targets[chosen]
+        return Batch(
+            inputs,
+            np.ascontiguousarray(targets.T) if self.each_step else targets,
+            data.lengths[chosen] if self.varies else None,
+        )
+
+    def spelled(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
+        if inputs.ndim == 1:
+            return [self.prepared.alphabet[int(token)] if token >= 0 else "" for token in inputs]
+        return [" ".join(f"{x:.2f}" for x in row) for row in inputs.tolist()]
+
+    def answered(self, answer: npt.NDArray[np.number[Any]]) -> str:
+        classes = self.prepared.classes
+        return " ".join(classes[int(each)] if classes else f"{each:.2f}" for each in np.atleast_1d(answer).tolist())
