@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from harness.data.arrays import read_arrays
 from harness.data.parts import Form, Prepared, prepare
 from harness.data.sequences import DataError, Sequences, check_size
 from harness.data.tables import Columns, read_table
+from harness.data.ts import read_ts
 from harness.errors import nearest
 from harness.study.section import File, setting, wrong
 from harness.tasks.stored import Stored
 
 TABLES = (".csv", ".tsv", ".txt", ".parquet")
-KINDS = TABLES
+ARRAYS = (".npy", ".npz")
+KINDS = (*TABLES, *ARRAYS, ".ts")
+PART_OF = {"path": "train", "validation_path": "validation", "test_path": "test"}
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Identity = tuple[str, int, int, int]
 
@@ -35,6 +38,7 @@ class FileTask(Stored):
     path: File = setting(..., "file of the sequences, or of those to train on; relative to the study", column="file")
     validation_path: File | None = setting(None, "file of the validation part", column="validation_file")
     test_path: File | None = setting(None, "file of the test part", column="test_file")
+    targets_path: File | None = setting(None, "file of the targets, beside an .npy", column="targets_file")
     id: str | None = setting(None, "column that names the sequence of a row; tables only", column="id_column")
     time: str | None = setting(
         None, "column that orders the steps of a sequence; tables only", column="time_column", unset="as they stand"
@@ -71,6 +75,19 @@ class FileTask(Stored):
             for key in ("id", "inputs", "target"):
                 if not getattr(self, key):
                     raise wrong(key, f"must be given: a {kind} has columns")
+        unread = {".ts": ("id", "time", "inputs", "target", "split_by"), ".npy": ("id", "time", "inputs", "target"),
+                  ".npz": ("id", "time")}  # fmt: skip
+        for key in unread.get(kind, ()):
+            if getattr(self, key):
+                raise wrong(key, f"is for tables; a {kind} has no columns")
+        if (kind == ".npy") != (self.targets_path is not None):
+            raise wrong("targets_path", "must be given beside an .npy" if kind == ".npy" else "is for an .npy alone")
+        if kind == ".npy" and (self.validation_path or self.test_path or self.split_by):
+            raise wrong("path", "an .npy is cut by fractions alone; put parts into an .npz")
+        if kind in ARRAYS and len(self.inputs) > 1:
+            raise wrong("inputs", "is one array (N, T, D) here")
+        if kind == ".ts" and (self.each_step or self.symbols):
+            raise wrong("scored" if self.each_step else "symbols", "has no meaning for a .ts")
         if self.symbols and len(self.inputs) > 1:
             raise wrong("inputs", "with symbols the input is one column")
         if self.split_by is not None and (self.validation_path or self.test_path):
@@ -100,8 +117,7 @@ class FileTask(Stored):
 
     @property
     def prepared(self) -> Prepared:
-        parts = {"path": "train", "validation_path": "validation", "test_path": "test"}
-        files = tuple((parts[key], path, identity(path)) for key, path in self.files().items())
+        files = tuple((key, path, identity(path)) for key, path in self.files().items())
         columns = Columns(
             self.id or "", self.time, self.inputs, self.target or "", self.split_by, self.symbols, self.number,
             self.each_step,
@@ -119,13 +135,17 @@ def identity(path: Path) -> Identity:
 @lru_cache(maxsize=4)  # a study has few files, and a large one should not stay for long
 def read_and_prepare(files: tuple[tuple[str, Path, Identity], ...], columns: Columns, form: Form) -> Prepared:
     """The data of some files; the same ones are not read again."""
-    given: Mapping[str, Sequences] = {part: read(path, columns) for part, path, _ in files}
+    paths = {key: path for key, path, _ in files}
+    targets = paths.pop("targets_path", None)
+    given = {PART_OF[key]: read(path, columns, targets) for key, path in paths.items()}
     return prepare(given, form)
 
 
-def read(path: Path, columns: Columns) -> Sequences:
+def read(path: Path, columns: Columns, targets: Path | None = None) -> Sequences:
     """The sequences of one file."""
     if path.is_dir():
         raise DataError(f"{path}: is a folder; name a file in it")
     check_size(path)
-    return read_table(path, columns)
+    if path.suffix == ".ts":
+        return read_ts(path, columns.number)
+    return read_arrays(path, columns, targets) if path.suffix in ARRAYS else read_table(path, columns)
