@@ -34,7 +34,7 @@ class Columns:
     Attributes:
         id: names the sequence of a row.
         time: orders the rows of a sequence; None: as they stand.
-        inputs, target: columns of numbers, or one of symbols; and what is to be told.
+        inputs, target: columns of numbers, or one of symbols; and of what is to be predicted.
         split: names the part of a sequence; None: the file does not.
         symbols: whether the input is one symbol a step.
         number: whether the target is a number, not a class.
@@ -75,15 +75,17 @@ def read_table(path: Path, columns: Columns) -> Sequences:
         shown = f"row {row + 1}" if path.suffix == ".parquet" else f"line {_line(path, row)}"
         return f"{path}: {shown}, column '{column}'"
 
-    ids = _words(table, columns.id, place)
-    _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    sequence = rank[inverse]  # (S,), numbered by first appearance
+    encoded = pc.dictionary_encode(_text(table, columns.id, place))  # numbered by first appearance
+    sequence = encoded.indices.to_numpy()  # (S,)
+    ids = encoded.dictionary.to_pylist()
+
+    def name_of(row: int) -> str:
+        return str(ids[sequence[row]])
+
     order = np.argsort(sequence, kind="stable")
     lengths = np.bincount(sequence)
     if columns.time is not None:
-        _check_times(_times(table, columns.time, place), ids, order, lengths, columns.time, place)
+        _check_times(_times(table, columns.time, place), name_of, order, lengths, columns.time, place)
     if columns.symbols:
         rows: Values = _words(table, columns.inputs[0], place)[order, None]
     else:
@@ -91,15 +93,15 @@ def read_table(path: Path, columns: Columns) -> Sequences:
     targets = (_numbers if columns.number else _words)(table, columns.target, place)[order]
     starts = np.cumsum(lengths) - lengths
     if not columns.each_step:
-        targets = _of_sequence(targets, columns.target, ids, order, lengths, place, " where the loss is at its end")[
-            starts
-        ]
+        targets = _of_sequence(
+            targets, columns.target, name_of, order, lengths, place, " where the loss is at its end"
+        )[starts]
     parts = None
     if columns.split is not None:
         words = _words(table, columns.split, place)
         for row in np.flatnonzero(~np.isin(words, PARTS))[:1]:
             raise DataError(f"{place(columns.split, row)}: no part '{words[row]}'{nearest(words[row], PARTS)}")
-        parts = _of_sequence(words[order], columns.split, ids, order, lengths, place, "")[starts]
+        parts = _of_sequence(words[order], columns.split, name_of, order, lengths, place, "")[starts]
     return Sequences(
         rows, targets, lengths, parts, lambda step: place(columns.target, int(order[step])), columns.inputs
     )
@@ -157,13 +159,17 @@ Place = Callable[[str, int], str]
 
 
 def _words(table: pa.Table, name: str, place: Place) -> Words:
+    return np.asarray(_text(table, name, place).to_numpy(zero_copy_only=False), dtype=np.str_)
+
+
+def _text(table: pa.Table, name: str, place: Place) -> pa.Array:
     """A column as texts, none of them missing."""
     column = table[name].combine_chunks()
     text = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
     at = pc.index(pc.equal(pc.fill_null(text, ""), ""), True).as_py()  # "none" may well be a class
     if at >= 0:
         raise DataError(f"{place(name, at)}: is missing")
-    return np.asarray(text.to_numpy(zero_copy_only=False), dtype=np.str_)
+    return text
 
 
 def _numbers(table: pa.Table, name: str, place: Place) -> Numbers:
@@ -206,7 +212,7 @@ def _within(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
 
 def _check_times(
     times: npt.NDArray[np.float64] | npt.NDArray[np.int64],
-    ids: Words,
+    name_of: Callable[[int], str],
     order: npt.NDArray[np.int64],
     lengths: npt.NDArray[np.int64],
     name: str,
@@ -217,13 +223,13 @@ def _check_times(
         row = int(order[step + 1])
         same = ordered[step + 1] == ordered[step]
         reason = "has this time twice" if same else "has a later time before it; sort the file by id and time"
-        raise DataError(f"{place(name, row)}: sequence '{ids[row]}' {reason}")
+        raise DataError(f"{place(name, row)}: sequence '{name_of(row)}' {reason}")
 
 
 def _of_sequence(
     values: Values,
     name: str,
-    ids: Words,
+    name_of: Callable[[int], str],
     order: npt.NDArray[np.int64],
     lengths: npt.NDArray[np.int64],
     place: Place,
@@ -233,7 +239,7 @@ def _of_sequence(
     for step in np.flatnonzero(_within(lengths) & (values[1:] != values[:-1]))[:1]:
         row = int(order[step + 1])
         raise DataError(
-            f"{place(name, row)}: changes within sequence '{ids[row]}', from {values[step]} to {values[step + 1]}; "
+            f"{place(name, row)}: changes within sequence '{name_of(row)}', from {values[step]} to {values[step + 1]}; "
             f"it has one value a sequence{when}"
         )
     return values

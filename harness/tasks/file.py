@@ -46,10 +46,12 @@ class FileTask(Stored):
     inputs: Annotated[tuple[str, ...], Field(strict=False)] = setting(
         (), "columns of the inputs", column="input_columns", takes_list=True
     )
-    target: str | None = setting(None, "column of what is to be told", column="target_column")
+    target: str | None = setting(None, "column of the targets", column="target_column")
     predict: Literal["class", "number"] = setting("class", "what a target is")
-    scored: Literal["end", "every_step"] = setting("end", "where it is told: once a sequence, or at every step")
-    symbols: bool = setting(False, "the input is one symbol a step, not numbers")
+    scored: Literal["end", "every_step"] = setting(
+        "end", "where there is a target: at the end of a sequence, or at every step"
+    )
+    symbols: bool = setting(False, "the input is one symbol a step, not numbers", column="symbol_inputs")
     split_by: str | None = setting(
         None, "column that names the part of a sequence: train, validation or test", column="split_column"
     )
@@ -59,10 +61,15 @@ class FileTask(Stored):
     )  # fmt: skip
     split_seed: int = setting(0, "of the draw of the parts; not the seed of a run", ge=0, lt=2**63)
     standardise: bool = setting(
-        True, "mean 0 and deviation 1 in the training part, of inputs and of numbers as targets"
+        True, "mean 0 and deviation 1 in the training part, of inputs and of targets that are numbers"
     )
     longest: int | None = setting(
-        None, "a longer sequence is an error; null: no limit", unit="steps", unset="any", ge=1
+        None,
+        "a longer sequence is an error; null: no limit",
+        unit="steps",
+        column="length_limit",
+        unset="any",
+        ge=1,
     )
     within: float = setting(0.1, "a number is right if |ŷ − y| is below this", gt=0)
     solved_from: float = setting(0.99, "accuracy from which on the task is solved", gt=0, le=1)
