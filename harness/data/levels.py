@@ -36,7 +36,9 @@ def memoryless_loss(prepared: Prepared, each_step: bool) -> float:
     Numbers: from the k nearest neighbours of x (Euclidean), p(y) = (n_y + π_y)/(k + 1) with π the shares of the
     classes (n_y + 1)/(N + C), or ŷ = (Σ y + ȳ)/(k + 1). Symbols: from all pairs with the same symbol,
     p(y) = (n_xy + k π_y)/(n_x + k), or ŷ in the same manner. Of the `NEIGHBOURS` k the one with the least loss is
-    taken. k = 0 is the constant answer, so that the estimate is never above the loss of that.
+    taken, k = 0 being the same answer to every input. Where that is above the loss of the best constant, which is the
+    entropy of the shares of the classes or the variance, the estimate is the latter: of few sequences a class the
+    folds know less than a constant does.
 
     Nearest neighbours come to the best predictor as data grow (Stone 1977, "Consistent nonparametric regression"); of
     few data the estimate is above it. At most 2,048 pairs are used.
@@ -62,7 +64,15 @@ def memoryless_loss(prepared: Prepared, each_step: bool) -> float:
         for i, predicted in enumerate(predict(inputs[own], inputs[others], known, constant)):
             truth = answers[own]
             losses[i] += -np.log((predicted * truth).sum(1)).sum() if C else ((predicted - truth) ** 2).sum()
-    return float(losses.min() / len(inputs))
+    return min(float(losses.min() / len(inputs)), _constant_loss(_scored(train), C))
+
+
+def _constant_loss(targets: npt.NDArray[Any], C: int) -> float:
+    """Loss of the best constant answer on these targets: the entropy of their shares in nats, or their variance."""
+    if not C:
+        return float(targets.astype(np.float64).var())
+    shares = np.bincount(targets, minlength=C) / len(targets)
+    return float(-(shares * np.log(np.where(shares > 0, shares, 1))).sum())
 
 
 def _from_neighbours(x: Floats, others: Floats, answers: Floats, constant: Floats) -> list[Floats]:

@@ -69,6 +69,7 @@ class Form:
         longest: most steps of a sequence; None: no limit.
         fractions: of the sequences in each part, where nothing else says it.
         split_seed: of the shuffle before they are cut.
+        validation_from: which file the validation part is cut out of, if it has none of its own.
     """
 
     number: bool
@@ -77,24 +78,29 @@ class Form:
     longest: int | None
     fractions: tuple[float, float, float]
     split_seed: int
+    validation_from: str = "train"
 
 
 def divided(given: Mapping[str, Sequences], form: Form) -> dict[str, tuple[Sequences, npt.NDArray[np.int64]]]:
     """Which sequences of which file are in each part, by the indices of the sequences.
 
     Args:
-        given: the file of each part; "train" always. A part without a file is cut out of the training file, in
-            the proportion of the fractions; all three are where that file names the parts.
+        given: the file of each part; "train" always. A part without a file is cut out of another, in the
+            proportion of the fractions; all three are where that file names the parts.
     """
     whole = given["train"]
     if whole.parts is not None:
         return {name: (whole, np.flatnonzero(whole.parts == name)) for name in NAMES}
-    cut = [name for name in NAMES if name == "train" or name not in given]
+    chosen = {name: (each, np.arange(len(each.lengths))) for name, each in given.items()}
+    missing = [name for name in NAMES if name not in given]
+    base = form.validation_from if missing == ["validation"] else "train"
+    cut = [name for name in NAMES if name == base or name in missing]
     shares = np.array([form.fractions[NAMES.index(name)] for name in cut])
     stratify = not form.number and not form.each_step
-    assigned = assign(whole.targets if stratify else None, len(whole.lengths), shares / shares.sum(), form.split_seed)
-    own = {name: (whole, np.flatnonzero(assigned == i)) for i, name in enumerate(cut)}
-    return own | {name: (each, np.arange(len(each.lengths))) for name, each in given.items() if name != "train"}
+    own = given[base]
+    assigned = assign(own.targets if stratify else None, len(own.lengths), shares / shares.sum(), form.split_seed)
+    chosen |= {name: (own, np.flatnonzero(assigned == i)) for i, name in enumerate(cut)}
+    return {name: chosen[name] for name in NAMES}
 
 
 def assign(labels: Values | None, N: int, shares: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.int64]:

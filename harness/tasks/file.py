@@ -15,14 +15,12 @@ from harness.data.tables import Columns, read_table
 from harness.data.ts import read_ts
 from harness.errors import nearest
 from harness.study.section import File, setting, wrong
-from harness.tasks.stored import Stored
+from harness.tasks.stored import Identity, Stored, identity
 
 TABLES = (".csv", ".tsv", ".txt", ".parquet")
 ARRAYS = (".npy", ".npz")
 KINDS = (*TABLES, *ARRAYS, ".ts")
 PART_OF = {"path": "train", "validation_path": "validation", "test_path": "test"}
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Identity = tuple[str, int, int, int]
 
 
 class FileTask(Stored):
@@ -55,14 +53,6 @@ class FileTask(Stored):
     split_by: str | None = setting(
         None, "column that names the part of a sequence: train, validation or test", column="split_column"
     )
-    fractions: Annotated[tuple[Fraction, Fraction, Fraction], Field(strict=False)] = setting(
-        (0.7, 0.15, 0.15), "shares of training, validation and test part, where neither files nor a column give them",
-        takes_list=True,
-    )  # fmt: skip
-    split_seed: int = setting(0, "of the draw of the parts; not the seed of a run", ge=0, lt=2**63)
-    standardise: bool = setting(
-        True, "mean 0 and deviation 1 in the training part, of inputs and of targets that are numbers"
-    )
     longest: int | None = setting(
         None,
         "a longer sequence is an error; null: no limit",
@@ -72,9 +62,9 @@ class FileTask(Stored):
         ge=1,
     )
     within: float = setting(0.1, "a number is right if |ŷ − y| is below this", gt=0)
-    solved_from: float = setting(0.99, "accuracy from which on the task is solved", gt=0, le=1)
 
     def check_settings(self) -> None:
+        super().check_settings()
         kind = self.path.suffix
         if kind not in KINDS:
             raise wrong("path", f"no kind of file '{kind}'{nearest(kind, KINDS)}")
@@ -99,10 +89,6 @@ class FileTask(Stored):
             raise wrong("inputs", "with symbols the input is one column")
         if self.split_by is not None and (self.validation_path or self.test_path):
             raise wrong("split_by", "files of the parts are given as well; leave one of them out")
-        if self.fractions[0] <= 0 or abs(sum(self.fractions) - 1) > 1e-9:
-            raise wrong(
-                "fractions", f"must be three shares whose sum is 1, the first above 0, not {list(self.fractions)}"
-            )
 
     @property
     def tolerance(self) -> float:
@@ -116,9 +102,6 @@ class FileTask(Stored):
     def number(self) -> bool:
         return self.predict == "number"
 
-    def solved(self, accuracy: float) -> bool:
-        return accuracy >= self.solved_from
-
     def files(self) -> dict[str, Path]:
         return {key: self._folder / path for key, path in super().files().items()}
 
@@ -131,12 +114,6 @@ class FileTask(Stored):
         )  # fmt: skip
         form = Form(self.number, self.each_step, self.standardise, self.longest, self.fractions, self.split_seed)
         return read_and_prepare(files, columns, form)
-
-
-def identity(path: Path) -> Identity:
-    """What changes when a file does: its inode, size and times."""
-    status = path.stat()
-    return str(status.st_ino), status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 @lru_cache(maxsize=4)  # a study has few files, and a large one should not stay for long

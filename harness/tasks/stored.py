@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import PrivateAttr, ValidationInfo, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from harness.data.levels import chance, memoryless_loss
 from harness.data.parts import Prepared
 from harness.data.sequences import DataError
 from harness.rng import generator
-from harness.study.section import wrong
+from harness.study.section import setting, wrong
 from harness.tasks.task import Batch, Part, Readout, Shape, Task
 
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Identity = tuple[str, int, int, int]
 PARTS: dict[Part, str] = {"train": "train", "evaluate": "validation", "final": "test", "length": "test"}
 
 
@@ -25,6 +27,16 @@ class Stored(Task):
 
     Data are read while a study is planned, so that a file that cannot be used is reported before any run.
     """
+
+    fractions: Annotated[tuple[Fraction, Fraction, Fraction], Field(strict=False)] = setting(
+        (0.7, 0.15, 0.15), "shares of training, validation and test part, where neither files nor a column give them",
+        takes_list=True,
+    )  # fmt: skip
+    split_seed: int = setting(0, "of the draw of the parts; not the seed of a run", ge=0, lt=2**63)
+    standardise: bool = setting(
+        True, "mean 0 and deviation 1 in the training part, of inputs and of targets that are numbers"
+    )
+    solved_from: float = setting(0.99, "accuracy from which on the task is solved", gt=0, le=1)
 
     _folder: Path = PrivateAttr(default=Path())  # of the study; paths are relative to it
 
@@ -44,6 +56,10 @@ class Stored(Task):
 
     def check_settings(self) -> None:
         """Refuse settings that do not go together, before a file is opened: `wrong("setting", …)`."""
+        if self.fractions[0] <= 0 or abs(sum(self.fractions) - 1) > 1e-9:
+            raise wrong(
+                "fractions", f"must be three shares whose sum is 1, the first above 0, not {list(self.fractions)}"
+            )
 
     @property
     def prepared(self) -> Prepared:
@@ -98,6 +114,9 @@ class Stored(Task):
         """An estimate from the training part: `harness.data.levels.memoryless_loss`."""
         return memoryless_loss(self.prepared, self.each_step)
 
+    def solved(self, accuracy: float) -> bool:
+        return accuracy >= self.solved_from
+
     def batch(self, seed: int, part: Part, index: int, size: int) -> Batch:
         data = self.prepared.parts[PARTS[part]]
         n = len(data.lengths)
@@ -119,3 +138,9 @@ class Stored(Task):
     def answered(self, answer: npt.NDArray[np.number[Any]]) -> str:
         classes = self.prepared.classes
         return " ".join(classes[int(each)] if classes else f"{each:.2f}" for each in np.atleast_1d(answer).tolist())
+
+
+def identity(path: Path) -> Identity:
+    """What changes when a file does: its inode, size and times."""
+    status = path.stat()
+    return str(status.st_ino), status.st_size, status.st_mtime_ns, status.st_ctime_ns
