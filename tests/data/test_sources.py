@@ -16,6 +16,7 @@ import pytest
 from pydantic import ValidationError
 from study_texts import study_text
 
+from harness import cli, sweep
 from harness.data.sources import SOURCES, located, read_source
 from harness.registry import read
 from harness.study.content import content_hash
@@ -169,13 +170,23 @@ def test_no_package_is_imported() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[2] / "studies" / "real").glob("*.yaml")), ids=lambda p: p.stem
-)
-def test_a_study_of_real_data_is_planned(path: Path) -> None:
+def options(path: Path) -> list[str]:
+    """Overrides of a study of real data; skips where its package is missing."""
     overrides = []
     for source in SOURCES:
         if f"source: {source}" in path.read_text():
             task(source)
             overrides += [f"task.aeon={WHEEL}"] * (SOURCES[source].package == "aeon")
-    assert plan(read(path, overrides)).runs
+    return overrides
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_of_real_data_is_planned(path: Path) -> None:
+    assert plan(read(path, options(path))).runs
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_the_expectations_of_a_study_of_real_data_hold(path: Path, tmp_path: Path) -> None:
+    overrides = [part for text in options(path) for part in ("-S", text)]
+    assert sweep.main([str(path), "-o", str(tmp_path), "--no-progress", *overrides]) == cli.DONE

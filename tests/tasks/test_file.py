@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 from study_texts import study_text
 from trained_runs import assert_packs_change_nothing
 
+from harness import cli, sweep
 from harness.errors import StudyError
 from harness.experiments.training.planning import bytes_kept
 from harness.registry import read
@@ -380,6 +382,16 @@ def test_packs_of_a_file_are_its_runs_alone_and_cells_of_one_seed_see_the_same_d
     assert not np.array_equal(batches[0].inputs, batches[1].inputs)
     again = walks().batch(runs[0].seed, "train", 1, 4)
     np.testing.assert_array_equal(batches[0].inputs, again.inputs)
+
+
+def test_the_study_on_the_page_trains_as_it_stands(tmp_path: Path) -> None:
+    page = (TOP / "docs" / "data.md").read_text()
+    [text, *_] = re.findall(r"```yaml\n(.+?)```", page, re.DOTALL)
+    (tmp_path / "walks.csv").write_bytes(WALKS.read_bytes())
+    (tmp_path / "walks.yaml").write_text(text)
+    assert "\n".join(WALKS.read_text().splitlines()[:3]) in page
+    arguments = [str(tmp_path / "walks.yaml"), "-o", str(tmp_path), "-j", "1", "--no-progress"]
+    assert sweep.main(arguments) == cli.DONE
 
 
 def test_the_walks_are_those_of_their_script() -> None:
