@@ -136,13 +136,15 @@ def prepare(given: Mapping[str, Sequences], form: Form) -> Prepared:
     for name, each in given.items():
         if each.rows.shape[1] != given["train"].rows.shape[1]:
             widths = each.rows.shape[1], given["train"].rows.shape[1]
-            raise DataError(f"the {name} file has {widths[0]} inputs a step, the training file {widths[1]}")
+            raise DataError(
+                f"the {name} file has {widths[0]} inputs a step, the training file {widths[1]}", f"{name}_path"
+            )
         _check_longest(each, form.longest)
     chosen = divided(given, form)
     for name, (_, indices) in chosen.items():
         if not len(indices):
             total = len(given["train"].lengths)
-            raise DataError(f"the {name} part is empty: the training file has {total} sequences", "fractions")
+            raise DataError(f"the {name} part is empty: the training file has {total} sequences", _setting(name, given))
     own = {name: _taken(sequences, indices) for name, (sequences, indices) in chosen.items()}
     length = max(int(each.lengths.max()) for each in own.values())
     train = own["train"]
@@ -155,20 +157,30 @@ def prepare(given: Mapping[str, Sequences], form: Form) -> Prepared:
     middle, width = _scale(train.targets) if form.number and form.standardise else (0.0, 1.0)
     parts = {}
     for name, each in own.items():
+        setting = _setting(name, given)
         step_of = np.arange(len(each.rows)) if form.each_step else each.starts
         if symbols:
-            values: Array = _indices(each.rows[:, 0], alphabet, "symbol", each, np.arange(len(each.rows)), name)
+            values: Array = _indices(
+                each.rows[:, 0], alphabet, "symbol", each, np.arange(len(each.rows)), name, setting
+            )
         else:
             values = ((each.rows - centre) / scale).astype(np.float32)
         if form.number:
             targets: Array = ((each.targets - middle) / width).astype(np.float32)
         else:
-            targets = _indices(each.targets, classes, "class", each, step_of, name)
+            targets = _indices(each.targets, classes, "class", each, step_of, name, setting)
         if form.each_step:
             targets = _ending_at(targets, each.lengths, length)
         parts[name] = Half(_ending_at(values, each.lengths, length), targets, each.lengths)
     D = len(alphabet) if symbols else train.rows.shape[1]
     return Prepared(parts, classes, alphabet, D, length)
+
+
+def _setting(part: str, given: Mapping[str, Sequences]) -> str:
+    """The setting that says which sequences are in a part."""
+    if given["train"].parts is not None:
+        return "split_by"
+    return f"{part}_path" if part in given and part != "train" else "fractions"
 
 
 def _check_longest(sequences: Sequences, longest: int | None) -> None:
@@ -214,6 +226,7 @@ def _indices(
     sequences: Sequences,
     steps: npt.NDArray[np.int64],
     part: str,
+    setting: str,
 ) -> npt.NDArray[np.int64]:
     """Each word's place among those of the training part."""
     sorted_kinds = np.array(kinds)
@@ -222,7 +235,7 @@ def _indices(
     for i in np.flatnonzero(sorted_kinds[order][at] != words)[:1]:
         raise DataError(
             f"{sequences.place(int(steps[i]))}: {noun} '{words[i]}' of the {part} part is not in the training part",
-            "fractions" if noun == "class" else "path",
+            setting,
         )
     return order[at].astype(np.int64)
 

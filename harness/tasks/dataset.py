@@ -7,7 +7,7 @@ Bagnall et al. 2018, "The UEA multivariate time series classification archive".
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ from harness.data.sequences import DataError, Sequences
 from harness.data.sources import SOURCES, located, read_source
 from harness.rng import generator
 from harness.study.section import File, setting, wrong
-from harness.tasks.stored import Identity, Stored, identity
+from harness.tasks.stored import Origin, Stored, identity
 
 
 class Dataset(Stored):
@@ -57,25 +57,24 @@ class Dataset(Stored):
         """What is read: a content, whichever release of a package brings it."""
         return dict(zip(("aeon" if self.aeon is not None else "train", "test"), self._paths(), strict=False))
 
-    @property
-    def prepared(self) -> Prepared:
-        files = tuple((path, identity(path)) for path in self._paths())
-        return read_and_order(self.source, files, self.form, self.permutation)
-
-    @property
-    def form(self) -> Form:
-        return Form(False, False, self.standardise, None, self.fractions, self.split_seed, validation_from="test")
+    def origin(self) -> Origin:
+        files = tuple(("source", path, identity(path)) for path in self._paths())
+        form = Form(False, False, self.standardise, None, self.fractions, self.split_seed, validation_from="test")
+        return DatasetOrigin(files, form, self.source, self.permutation)
 
 
-@lru_cache(maxsize=4)
-def read_and_order(
-    source: str, files: tuple[tuple[Path, Identity], ...], form: Form, permutation: int | None
-) -> Prepared:
-    """The data of a source, steps in the order of a permutation."""
-    given = read_source(source, tuple(path for path, _ in files))
-    if permutation is not None:
-        given = {part: _permuted(each, permutation) for part, each in given.items()}
-    return prepare(given, form)
+@dataclass(frozen=True)
+class DatasetOrigin(Origin):
+    """Files of a package's."""
+
+    source: str
+    permutation: int | None
+
+    def load(self) -> Prepared:
+        given = read_source(self.source, tuple(path for _, path, _ in self.files))
+        if self.permutation is not None:
+            given = {part: _permuted(each, self.permutation) for part, each in given.items()}
+        return prepare(given, self.form)
 
 
 def _permuted(sequences: Sequences, seed: int) -> Sequences:

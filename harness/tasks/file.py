@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ from harness.data.tables import Columns, read_table
 from harness.data.ts import read_ts
 from harness.errors import nearest
 from harness.study.section import File, setting, wrong
-from harness.tasks.stored import Identity, Stored, identity
+from harness.tasks.stored import Origin, Stored, identity
 
 TABLES = (".csv", ".tsv", ".txt", ".parquet")
 ARRAYS = (".npy", ".npz")
@@ -68,6 +68,10 @@ class FileTask(Stored):
         kind = self.path.suffix
         if kind not in KINDS:
             raise wrong("path", f"no kind of file '{kind}'{nearest(kind, KINDS)}")
+        for key in ("validation_path", "test_path"):
+            other = getattr(self, key)
+            if other is not None and other.suffix != kind:
+                raise wrong(key, f"is a '{other.suffix}' and path a '{kind}'; the parts are files of one kind")
         if kind in TABLES:
             for key in ("id", "inputs", "target"):
                 if not getattr(self, key):
@@ -105,24 +109,32 @@ class FileTask(Stored):
     def files(self) -> dict[str, Path]:
         return {key: self._folder / path for key, path in super().files().items()}
 
-    @property
-    def prepared(self) -> Prepared:
+    def origin(self) -> Origin:
         files = tuple((key, path, identity(path)) for key, path in self.files().items())
         columns = Columns(
             self.id or "", self.time, self.inputs, self.target or "", self.split_by, self.symbols, self.number,
             self.each_step,
         )  # fmt: skip
         form = Form(self.number, self.each_step, self.standardise, self.longest, self.fractions, self.split_seed)
-        return read_and_prepare(files, columns, form)
+        return FileOrigin(files, form, columns)
 
 
-@lru_cache(maxsize=4)  # a study has few files, and a large one should not stay for long
-def read_and_prepare(files: tuple[tuple[str, Path, Identity], ...], columns: Columns, form: Form) -> Prepared:
-    """The data of some files; the same ones are not read again."""
-    paths = {key: path for key, path, _ in files}
-    targets = paths.pop("targets_path", None)
-    given = {PART_OF[key]: read(path, columns, targets) for key, path in paths.items()}
-    return prepare(given, form)
+@dataclass(frozen=True)
+class FileOrigin(Origin):
+    """Files of a user's."""
+
+    columns: Columns
+
+    def load(self) -> Prepared:
+        paths = {key: path for key, path, _ in self.files}
+        targets = paths.pop("targets_path", None)
+        given = {}
+        for key, path in paths.items():
+            try:
+                given[PART_OF[key]] = read(path, self.columns, targets)
+            except DataError as error:
+                raise DataError(str(error), key if error.setting == "path" else error.setting) from None
+        return prepare(given, self.form)
 
 
 def read(path: Path, columns: Columns, targets: Path | None = None) -> Sequences:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -10,7 +12,7 @@ import numpy.typing as npt
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from harness.data.levels import chance, memoryless_loss
-from harness.data.parts import Prepared
+from harness.data.parts import Form, Prepared
 from harness.data.sequences import DataError
 from harness.rng import generator
 from harness.study.section import setting, wrong
@@ -19,6 +21,39 @@ from harness.tasks.task import Batch, Part, Readout, Shape, Task
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Identity = tuple[str, int, int, int]
 PARTS: dict[Part, str] = {"train": "train", "evaluate": "validation", "final": "test", "length": "test"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Data by where they are and what is made of them.
+
+    Attributes:
+        files: setting, path, and identity of each file when the study was read.
+        form: parts and scales.
+    """
+
+    files: tuple[tuple[str, Path, Identity], ...]
+    form: Form
+
+    def load(self) -> Prepared:
+        """Read the files.
+
+        Raises:
+            DataError: they have not the data that are wanted.
+            OSError: one cannot be read.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a plan needs to know of data: it is kept for every split of a sweep, where the data are not."""
+
+    length: int
+    varies: bool
+    input_size: int
+    classes: int
+    test_sequences: int
 
 
 class Stored(Task):
@@ -39,6 +74,7 @@ class Stored(Task):
     solved_from: float = setting(0.99, "accuracy from which on the task is solved", gt=0, le=1)
 
     _folder: Path = PrivateAttr(default=Path())  # of the study; paths are relative to it
+    _origin: Origin | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _read(self, info: ValidationInfo) -> Self:
@@ -47,12 +83,19 @@ class Stored(Task):
             self._folder = folder
         self.check_settings()
         try:
-            self.prepared  # noqa: B018 (it is cached)
+            self._origin = self.origin()
+            summary(self._origin)
         except DataError as error:
             raise wrong(error.setting, str(error)) from None
         except OSError as error:
-            raise wrong("path", f"{error.filename}: cannot be read: {error.strerror or error}") from None
+            own = {str(path): key for key, path in self.files().items() if key in type(self).model_fields}
+            key = own.get(str(error.filename), next(iter(own.values()), "name"))
+            raise wrong(key, f"{error.filename}: cannot be read: {error.strerror or error}") from None
         return self
+
+    def origin(self) -> Origin:
+        """Where the data are, as they are now, and what is made of them."""
+        raise NotImplementedError
 
     def check_settings(self) -> None:
         """Refuse settings that do not go together, before a file is opened: `wrong("setting", …)`."""
@@ -63,8 +106,15 @@ class Stored(Task):
 
     @property
     def prepared(self) -> Prepared:
-        """The data, read once in a process."""
-        raise NotImplementedError
+        """The data; a process reads them once."""
+        assert self._origin is not None  # the validator has seen to it
+        return prepared(self._origin)
+
+    @property
+    def summary(self) -> Summary:
+        """The sizes of the data."""
+        assert self._origin is not None
+        return summary(self._origin)
 
     @property
     def each_step(self) -> bool:
@@ -86,33 +136,35 @@ class Stored(Task):
 
     @property
     def final_sequences(self) -> int:  # type: ignore[override]
-        return len(self.prepared.parts["test"].lengths)
+        return self.summary.test_sequences
 
     @property
     def length(self) -> int:
-        return self.prepared.length
+        return self.summary.length
 
     @property
     def varies(self) -> bool:
-        return self.prepared.varies
+        return self.summary.varies
 
     @property
     def input_size(self) -> int:
-        return self.prepared.input_size
+        return self.summary.input_size
 
     @property
     def output_size(self) -> int:
-        return len(self.prepared.classes) or 1
+        return self.summary.classes or 1
 
     @property
     def chance(self) -> float:
         """Of the commonest class of the training part; of numbers, of always saying their mean."""
-        return chance(self.prepared.parts["train"], len(self.prepared.classes), self.tolerance)
+        assert self._origin is not None
+        return chance_of(self._origin, self.tolerance)
 
     @property
     def memoryless_loss(self) -> float | None:
         """An estimate from the training part: `harness.data.levels.memoryless_loss`."""
-        return memoryless_loss(self.prepared, self.each_step)
+        assert self._origin is not None
+        return memoryless_of(self._origin, self.each_step)
 
     def solved(self, accuracy: float) -> bool:
         return accuracy >= self.solved_from
@@ -144,3 +196,29 @@ def identity(path: Path) -> Identity:
     """What changes when a file does: its inode, size and times."""
     status = path.stat()
     return str(status.st_ino), status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@lru_cache(maxsize=2)  # one to train on, one more for a sweep over two; large data should not stay for long
+def prepared(origin: Origin) -> Prepared:
+    """The data, read unless they were just before."""
+    return origin.load()
+
+
+@lru_cache(maxsize=1024)
+def summary(origin: Origin) -> Summary:
+    """The sizes of the data."""
+    own = prepared(origin)
+    return Summary(own.length, own.varies, own.input_size, len(own.classes), len(own.parts["test"].lengths))
+
+
+@lru_cache(maxsize=1024)
+def chance_of(origin: Origin, tolerance: float) -> float:
+    """`harness.data.levels.chance` of the training part."""
+    own = prepared(origin)
+    return chance(own.parts["train"], len(own.classes), tolerance)
+
+
+@lru_cache(maxsize=1024)
+def memoryless_of(origin: Origin, each_step: bool) -> float:
+    """`harness.data.levels.memoryless_loss`."""
+    return memoryless_loss(prepared(origin), each_step)

@@ -21,6 +21,7 @@ from study_texts import study_text
 from trained_runs import assert_packs_change_nothing
 
 from harness import cli, sweep
+from harness.data.tables import read_table
 from harness.errors import StudyError
 from harness.experiments.training.planning import bytes_kept
 from harness.registry import read
@@ -285,6 +286,7 @@ def test_what_the_training_part_lacks_is_said_with_its_place(csv, symbol: bool) 
     other = csv(*rows, header="walk,t,x,label", name="other.csv")
     with pytest.raises(ValidationError) as raised:
         task(path, validation_path=str(other), test_path=str(other), symbols=True, **COLUMNS | {"inputs": ["x"]})
+    assert [key for key, _ in explain(raised.value, FileTask)] == ["validation_path"]
     kind = "symbol 'z'" if symbol else "class '5'"
     assert f"{other}: line 3, column 'label': {kind} of the validation part is not in the training part" in str(
         raised.value
@@ -325,6 +327,30 @@ def test_two_gigabytes_of_text_are_refused_before_they_are_read(tmp_path: Path) 
     os.truncate(large, 2_100_000_000)  # a hole: no byte of it is on the disk
     with pytest.raises(ValidationError, match=r"2\.1 GB of text, more than 2; convert it to parquet"):
         task(large, **COLUMNS)
+
+
+def test_a_part_of_another_kind_or_that_cannot_be_read_is_said_of_its_own_setting(csv) -> None:
+    path = csv(*[f"{n},0,1,2,{'ab'[n % 2]}" for n in range(9)])
+    for other, message in (
+        ("none.csv", "none.csv: cannot be read: No such file"),
+        ("x.ts", "is a '.ts' and path a '.csv'"),
+    ):
+        with pytest.raises(ValidationError) as raised:
+            task(path, **COLUMNS, test_path=other)
+        [(setting, text)] = explain(raised.value, FileTask)
+        assert setting == "test_path"
+        assert message in text
+
+
+def test_a_sweep_over_splits_reads_its_file_once_a_split(study, monkeypatch) -> None:
+    counted: list[Path] = []
+    monkeypatch.setattr(
+        "harness.tasks.file.read_table", lambda path, columns: counted.append(path) or read_table(path, columns)
+    )
+    seeds = list(range(5))
+    path = study(sweep={"model.hidden_size": [3, 4], "task.split_seed": seeds})
+    assert len(plan(read(path)).study.points) == 10
+    assert len(counted) == len(seeds)
 
 
 def text(path: str, **sections: Any) -> str:
