@@ -235,6 +235,9 @@ def test_what_the_last_input_does_not_tell_costs_the_entropy_and_what_it_tells_c
     ):
         np.savez(tmp_path / f"{name}.npz", inputs=X, targets=targets)
         assert low < (task(tmp_path / f"{name}.npz").memoryless_loss or 0) < high
+    in_turn = np.arange(300) % 10  # classes in turn, told by the last input
+    np.savez(tmp_path / "turn.npz", inputs=np.stack([X[:300, 0, 0], in_turn], 1), targets=in_turn)
+    assert (task(tmp_path / "turn.npz").memoryless_loss or 9) < 0.5 * log(10)
     np.savez(tmp_path / "sum.npz", inputs=X, targets=X[:, :, 0].sum(1))
     own = task(tmp_path / "sum.npz", predict="number")
     assert abs((own.memoryless_loss or 0) - 2 / 3) < 0.12  # the variance of two of three numbers; 1 is that of all
