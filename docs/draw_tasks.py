@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GALLERY = Path(__file__).parents[1] / "results" / "gallery"
+STUDIES = Path(__file__).parents[1] / "studies"  # to which paths of files are relative
 BATCH = 16
 SIDE = 8  # pixels of a digit's image
 SMALL_ALPHABET = 12  # shown whole; of a larger one, only the symbols that occur
@@ -58,9 +59,11 @@ EXAMPLES: Mapping[str, Example] = {
     "adding": Example({"sequence_length": 20}, ("number", "mark"), "x₁ + x₂"),
     "characters": Example({}, text=True),
     "copying": Example({"delay": 10}),
+    "dataset": Example({"source": "gunpoint"}, ("height",)),
     "dates": Example({}, column=3, text=True),
     "digit_names": Example({}, column=6),
     "echo": Example({"series_length": 30}, ("bit",), "bit of t − 3"),
+    "file": Example({"path": "walks.csv", "id": "walk", "inputs": ["x", "y"], "target": "label"}, ("x", "y"), column=3),
     "memorisation": Example({"delay": 10}),
     "multiplication": Example({"sequence_length": 20}, ("number", "mark"), "x₁ · x₂", column=1),
     "permutation": Example({"sequence_length": 20}),
@@ -99,20 +102,27 @@ def png(name: str) -> bytes:
 def draw(name: str) -> Figure:
     """The input of one training sequence above its target."""
     example = EXAMPLES[name]
-    task = TASKS[name](name=name, **example.settings)
+    task = TASKS[name].model_validate({"name": name, **example.settings}, context={"folder": STUDIES})
     batch = task.batch(seed=0, part="train", index=0, size=BATCH)
     inputs, target = batch.inputs[:, example.column], batch.targets[..., example.column]
     if task.carried:
         inputs, target = inputs[:STEPS_SHOWN], target[:STEPS_SHOWN]
-    grids = {"input": input_grid(task, inputs, example), "target": target_grid(task, target, example)}
+    if batch.lengths is not None:
+        inputs = inputs[-int(batch.lengths[example.column]) :]
+    grids = {"input": input_grid(task, inputs, example), "target": target_grid(task, target, example, len(inputs))}
     return figure(grids, title(task, example, inputs, target))
 
 
 def title(task: Task, example: Example, inputs: npt.NDArray[Any], target: npt.NDArray[Any]) -> str:
     """The task as a study writes it, and what the sequence says if it is a text."""
-    settings = ", ".join([f"name: {task.name}", *(f"{key}: {value}" for key, value in example.settings.items())])
+    settings = ", ".join([f"name: {task.name}", *(f"{key}: {shown(value)}" for key, value in example.settings.items())])
     says = f"“{''.join(task.spelled(inputs))}” → “{task.answered(target)}”".replace("\n", VISIBLE["\n"])
     return f"task: {{{settings}}}" + (f"      {says}" if example.text else "")
+
+
+def shown(value: Any) -> str:
+    """A setting as a study writes it."""
+    return f"[{', '.join(value)}]" if isinstance(value, list) else str(value)
 
 
 def input_grid(task: Task, inputs: npt.NDArray[Any], example: Example) -> Grid:
@@ -127,11 +137,11 @@ def input_grid(task: Task, inputs: npt.NDArray[Any], example: Example) -> Grid:
     return Grid(values, printed(values), example.channels, "step t")
 
 
-def target_grid(task: Task, target: npt.NDArray[Any], example: Example) -> Grid:
+def target_grid(task: Task, target: npt.NDArray[Any], example: Example, steps: int) -> Grid:
     """One target: a row for each class, or one row of bits or numbers; a single answer stands at the last step."""
     axis = "step t of the output" if task.shape.endswith("vector_to_sequence") else "step t"
     if target.ndim == 0:
-        target = np.append(np.full(task.length - 1, UNSCORED), target)
+        target = np.append(np.full(steps - 1, UNSCORED), target)
     elif task.shape == "sequence_to_vector":
         axis = "position in the answer, which is given at once after the last step"
     if task.readout == "classes":

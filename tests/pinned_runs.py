@@ -19,6 +19,7 @@ from harness.registry import load_registry
 from harness.schema import Record
 from harness.study.plan import plan
 from harness.study.plugins import load_object
+from harness.study.spec import StudySpec
 from harness.study.validation import understand
 from harness.study.yaml_document import parse
 from harness.tasks.characters import corpus
@@ -76,6 +77,7 @@ LAYERED = [
     "layers: 2, normalisation: layer, normalised: between", "layers: 2, normalisation: rms, normalised: between",
     "zoneout: 0.3", "layers: 2, bidirectional: true, zoneout: 0.3",
 ]  # fmt: skip
+WALKS = "path: ../studies/walks.csv, id: walk, time: t"
 TASKS = {
     "adding": [
         "sequence_length: 24, variant: halved", "sequence_length: 24, variant: original", "sequence_length: 10",
@@ -86,6 +88,16 @@ TASKS = {
     "dates": [""],
     "digit_names": [""],
     "echo": ["lag: 2, series_length: 12", "draw: lecture"],
+    "file": [
+        f"{WALKS}, inputs: [x, y], target: label, fractions: [0.5, 0.2, 0.3], split_seed: 1, standardise: false, "
+        "longest: 24, solved_from: 0.9",
+        f"{WALKS}, inputs: [x], target: y, predict: number, scored: every_step, within: 0.2",
+        f"{WALKS}, inputs: [x, y], target: label, validation_path: ../studies/walks.csv, "
+        "test_path: ../studies/walks.csv",
+        "path: data/symbols.csv, id: word, inputs: [symbol], target: value, symbols: true, predict: number, "
+        "scored: every_step, split_by: part",
+        "path: data/inputs.npy, targets_path: data/targets.npy",
+    ],
     "memorisation": ["delay: 3", "delay: 3, bits: 20"],
     "multiplication": [
         "sequence_length: 12", "sequence_length: 24, variant: original", "sequence_length: 14, shortest_length: 11",
@@ -208,10 +220,16 @@ def pairs(text: str) -> dict[str, str]:
 
 def record_of(text: str, engine: str = "torch") -> Record:
     """What the one run of a study leaves."""
-    document = parse(f"name: pinned\nclaim: Numbers stay.\nseeds: [3]\n{text}", "pinned.yaml")
-    study = understand(document, load_names=load_registry)
+    study = spec_of(text)
     [record] = load_object(study.experiment.entry)(plan(study).runs, Setup(engine))
     return record
+
+
+def spec_of(text: str) -> StudySpec:
+    """A study of a text; its paths are relative to this folder."""
+    source = str(PINNED.with_name("pinned.yaml"))
+    document = parse(f"name: pinned\nclaim: Numbers stay.\nseeds: [3]\n{text}", source)
+    return understand(document, load_names=load_registry)
 
 
 def computed(name: str) -> dict[str, float]:

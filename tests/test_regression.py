@@ -19,7 +19,8 @@ from harness.verdicts.comparison import compare
 from harness.verdicts.pairing import comparable_runs
 
 TOP = Path(__file__).parents[1]
-STUDIES = sorted((TOP / "studies").rglob("*.yaml"))
+# Those of real data need packages that bring them: tests/data/test_sources.py has them, `tox -e real`.
+STUDIES = sorted(path for path in (TOP / "studies").rglob("*.yaml") if path.parent.name != "real")
 LEVEL = 0.999
 
 

@@ -34,6 +34,11 @@ class Grid:
     validated: dict[tuple[str, str], Section | None] = field(default_factory=dict)
     located: dict[tuple[str, str], Code] = field(default_factory=dict)
 
+    @property
+    def folder(self) -> Path:
+        """The study's, to which paths in it are relative; of a text without a file the working folder."""
+        return Path(self.document.source).parent
+
     def points(self) -> tuple[Point, ...]:
         """All distinct points, in the order of the sweep."""
         base = {name: self._base(name) for name in self.experiment.sections}
@@ -282,7 +287,7 @@ class Grid:
                     self.report(place(key, of_key=True), f"{section}.{key}: {reason}")
         meaningful = {key: value for key, value in merged.items() if key in model.model_fields}
         try:
-            valid = model.model_validate(meaningful, context={"swept": frozenset(swept)})
+            valid = model.model_validate(meaningful, context={"swept": frozenset(swept), "folder": self.folder})
         except ValidationError as error:
             for key, message in explain(error, model):
                 mistyped = message.startswith(("input should be", "no choice"))

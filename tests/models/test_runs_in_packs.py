@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from pinned_runs import SIZES, TASKS
+from pinned_runs import PINNED, SIZES, TASKS
 
 from harness.experiments.setup import Setup
 from harness.experiments.training.loop import train
@@ -39,7 +39,7 @@ def runs(task: str, model: str = "cell: rnn, hidden_size: 20", training: str = "
         f"name: a\nclaim: b.\ntask: {{name: {task}}}\nmodel: {{{model}}}\ntraining: {{{options}}}\nseeds: 4\n"
         f"evaluation: {{every: {every}, sequences: {sequences}}}\nrecord: {{weights: true, adjoints: {{every: 2}}}}\n"
     )
-    return plan(understand(parse(text, "a.yaml"), load_names=load_registry)).runs
+    return plan(understand(parse(text, str(PINNED.with_name("a.yaml"))), load_names=load_registry)).runs
 
 
 def records(runs: list[Run], engine: str) -> Records:

@@ -24,7 +24,7 @@ LENGTHS: dict[str, list[tuple[dict[str, Any], int, int]]] = {
     "xor": [({}, 30, 75)],
 }
 CASES = [(name, *case) for name, cases in LENGTHS.items() for case in cases]
-WITHOUT = sorted(TASKS.keys() - LENGTHS.keys())
+WITHOUT = sorted(TASKS.keys() - LENGTHS.keys() - {"file", "dataset"})
 
 
 def task_of(name: str, settings: dict[str, Any], length: int) -> Task:
