@@ -109,7 +109,8 @@ def test_a_network_is_judged_at_other_lengths_of_its_task_where_there_are_any(st
 
 
 def test_every_shape_of_task_is_among_the_kinds() -> None:
-    kinds = {(task.shape, task.carried) for task in TASKS.values()}
+    # The shape of a file's task is its study's: one of the others'.
+    kinds = {(task.shape, task.carried) for task in TASKS.values() if isinstance(task.shape, str)}
     names = {re.search(r"name: (\w+)", text)[1] for text in KINDS.values()}  # type: ignore[index]
     assert kinds == {(TASKS[name].shape, TASKS[name].carried) for name in names}
 
