@@ -22,15 +22,15 @@ FEWEST = 5  # letters in a line, however narrow its panel
 MOST_LINES = 5  # of a tick's label that is not turned
 
 
-def panel_points(inches: float, columns: int, room: float = 0.0) -> float:
+def panel_points(inches: float, columns: int, bar: float = 0.0) -> float:
     """Points across each of so many panels side by side.
 
     Args:
         inches: of the whole figure.
         columns: panels side by side.
-        room: points on paper at the right of all panels: a colour scale.
+        bar: points on paper at the right of all panels: a colour scale.
     """
-    return (72 * inches - style.scaled(EDGE + room)) / columns - style.scaled(GAP)
+    return (72 * inches - style.scaled(EDGE + bar)) / columns - style.scaled(GAP)
 
 
 def size_of(name: str) -> float:
@@ -128,6 +128,6 @@ def _in_lines(word: str, count: int) -> list[str]:
 
 def steps(T: int, points: float) -> list[int]:
     """The steps that are written below a map of T steps: the first, the last, and as many quarters as fit."""
-    room = points / (WIDTH * size_of("xtick.labelsize") * (len(str(T)) + 1))  # labels with a letter's gap
-    parts = 4 if room >= 5 else 2 if room >= 3 else 1
+    count = points / (WIDTH * size_of("xtick.labelsize") * (len(str(T)) + 1))  # labels with a letter's gap
+    parts = 4 if count >= 5 else 2 if count >= 3 else 1
     return sorted({1, T, *(round(T * k / parts) for k in range(1, parts))} - {0})

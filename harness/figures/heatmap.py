@@ -179,7 +179,7 @@ def heatmap(
     known = gradients[gradients[COLUMN[path]].notna()]
     panels.demand(known, f"gradient of the {path} state was recorded")
     with style.context():
-        figure, grid = panels.panels(known, row, col, share_x=False, share_y=False, room=style.BAR)
+        figure, grid = panels.panels(known, row, col, share_x=False, share_y=False, bar=style.BAR)
         maps = _aligned([(panel, gradient_map(panel.frame, COLUMN[path], y)) for panel in grid if len(panel.frame)])
         # One colour scale over all panels, so that they can be compared.
         norm = style.log_norm([each.mean for _, each in maps])

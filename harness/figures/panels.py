@@ -79,7 +79,7 @@ def panels(
     *,
     share_x: bool = True,
     share_y: bool = True,
-    room: float = 0.0,
+    bar: float = 0.0,
     below: float = 0.0,
 ) -> tuple[Figure, list[Panel]]:
     """A canvas with a panel for each row and column value; a combination without rows is labelled 'no runs'.
@@ -88,7 +88,7 @@ def panels(
         frame: the rows to draw.
         row, col: columns.
         share_x, share_y: whether panels have the same axes.
-        room: points on paper at the right of all panels, for a colour scale.
+        bar: points on paper at the right of all panels, for a colour scale.
         below: inches that the ticks of the horizontal axis take beyond a line.
     """
     from harness.figures import fitting, style
@@ -96,7 +96,7 @@ def panels(
 
     row_levels, col_levels = levels(frame, row), levels(frame, col)
     rows, cols = len(row_levels), len(col_levels)
-    points = across(frame, row, col, room)
+    points = across(frame, row, col, bar)
     titles = [
         [fitting.title([texts.title({name: level}) for name, level in ((row, i), (col, j)) if name], points)
          for j in col_levels]
@@ -123,13 +123,13 @@ def panels(
     return figure, grid
 
 
-def across(frame: pd.DataFrame, row: str | None, col: str | None, room: float = 0.0) -> float:
+def across(frame: pd.DataFrame, row: str | None, col: str | None, bar: float = 0.0) -> float:
     """Points across each of the panels that `panels` makes of these."""
     from harness.figures import canvas, fitting, style
 
     rows, cols = len(levels(frame, row)), len(levels(frame, col))
     columns, size = (1, style.size(1, rows * cols)) if canvas.is_stacked() else (cols, style.size(cols, rows))
-    return fitting.panel_points(canvas.across(size), columns, room)
+    return fitting.panel_points(canvas.across(size), columns, bar)
 
 
 def legend(figure: Figure, handles: Sequence[Artist], title: str | None = None) -> None:

@@ -86,9 +86,9 @@ def phase(
     panels.demand(done, "run has a result yet")
     xs, ys = panels.levels(done, x), panels.levels(done, y)  # of all panels, so that cells stand at the same places
     with style.context():
-        points = panels.across(done, row, col, room=style.BAR)
+        points = panels.across(done, row, col, bar=style.BAR)
         ticks = fitting.ticks([texts.value(x, value) for value in xs], points / len(xs))
-        figure, grid = panels.panels(done, row, col, room=style.BAR, below=ticks.extra)
+        figure, grid = panels.panels(done, row, col, bar=style.BAR, below=ticks.extra)
         for panel in grid:
             if len(panel.frame):
                 _cells(panel, rates(panel.frame, by=[x, y]), x, y, xs, ys)
