@@ -25,6 +25,12 @@ class States(nn.Module):
         return self.recurrent(x)[0]
 
 
+class Packed(States):
+    def forward(self, x, lengths):
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
+        return nn.utils.rnn.pad_packed_sequence(self.recurrent(packed)[0], total_length=len(x))[0]
+
+
 class Normalised(nn.Module):
     """Buffers, dropout of its own, and a frozen scale."""
 
@@ -70,6 +76,10 @@ class Tied(nn.Module):
 
 def lstm(input_size, output_size, length, hidden_size=7, layers=1, dropout=0.0):
     return States(nn.LSTM(input_size, hidden_size, layers, dropout=dropout))
+
+
+def packed(input_size, output_size, length, layers=1):
+    return Packed(nn.LSTM(input_size, 7, layers))
 
 
 def both_ways(input_size, output_size, length, hidden_size=7):

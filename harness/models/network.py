@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import torch
@@ -67,6 +68,7 @@ class Network:
         self,
         parameters: Mapping[str, Tensor],
         x: Tensor,
+        lengths: Tensor | None,
         seed: int,
         *,
         training: bool,
@@ -81,6 +83,7 @@ class Network:
         Args:
             parameters: by name, without a replica axis.
             x: (T, B, D).
+            lengths: (B,) on the CPU, where sequences have their own: the module is called with them too.
             before: called with the module as it will be called.
 
         Raises:
@@ -97,8 +100,14 @@ class Network:
             _put(module, name, value)
         module.train(training)
         before(module)
+        arguments = (x,) if lengths is None else (x, lengths)
+        if lengths is not None and not _takes(module, arguments):
+            raise CodeError(
+                f"{self.code.shown}: the sequences have lengths of their own, and forward{signature(module.forward)} "
+                "does not take (x, lengths); torch.nn.utils.rnn.pack_padded_sequence takes both"
+            )
         with seeded(seed, x.device), self.explained(f"failed on an input (T, B, D) = {tuple(x.shape)}"):
-            answer: object = module(x)
+            answer: object = module(*arguments)
         if training:
             self.coming = _buffers_of(module, but=self.tied)
         else:  # nothing is computed anew
@@ -130,6 +139,14 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices, **kind):
         torch.manual_seed(seed)
         yield
+
+
+def _takes(module: nn.Module, arguments: tuple[object, ...]) -> bool:
+    try:
+        signature(module.forward).bind(*arguments)
+    except TypeError:
+        return False
+    return True
 
 
 def _buffers_of(module: nn.Module, but: Mapping[str, str] | None = None) -> Values:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,12 @@ SEEDS = 2**53  # a seed goes through a float64 where records are in that precisi
 class OutsideRecorder(AdjointRecorder):
     """A recorder that watches a module from outside (`experiments/training/watched.py`)."""
 
-    def watch(self, module: nn.Module) -> None:
-        """Watch the calls that follow."""
+    def watch(self, module: nn.Module, steps: int | None) -> None:
+        """Watch the calls that follow.
+
+        Args:
+            steps: T, where sequences have lengths of their own: a module that packs them has no step that none has.
+        """
         raise NotImplementedError
 
 
@@ -36,8 +40,9 @@ class OutsideRecorder(AdjointRecorder):
 class OfModule(Model):
     """The module of a study, on a sequence → vector or sequence → sequence task; R = 1.
 
-    In training, `masks` holds one number, the seed of torch's generator: the module draws its masks itself. Where it is
-    judged there is none, and it is in evaluation mode.
+    Sequences of their own lengths begin at the first step for a module, as in torch: it is called with rows of zeros
+    after their ends, and with the lengths. In training, `masks` holds one number, the seed of torch's generator: the
+    module draws its masks itself. Where it is judged there is none, and it is in evaluation mode.
     """
 
     network: Network = field(kw_only=True)
@@ -61,8 +66,9 @@ class OfModule(Model):
             raise CodeError(f"{self.network.code.shown} returned a module without parameters to train")
         built = self.network.own  # in its own arithmetic: what the training computes in is not known here
         x = torch.zeros(self.task.length, 2, self.task.input_size, dtype=next(iter(built.values())).dtype)
+        lengths = torch.full((2,), self.task.length) if self.task.varies else None
         with torch.no_grad():
-            answer = self._called(built, x, ())
+            answer = self._called(built, x, lengths, ())
         if cell.output == "logits":
             return own
         clash = sorted({"V", "b_y"} & own.keys())
@@ -84,9 +90,16 @@ class OfModule(Model):
         """Logits (R, B, C), (N, R, B, C) or (T, R, B, C), as of any model of the task's shape."""
         own = {name: parameters[name][0] for name in self.network.parameters}
         dtype = next(iter(parameters.values())).dtype
-        x = rows(inputs[:, 0], self.task.input_size, dtype)
-        answer = self._called(own, x, masks, recorder).to(dtype).unsqueeze(-3)  # (T, R, B, H), or without T
+        inputs, lengths = self.present(inputs)
+        x, own_lengths = rows(inputs[:, 0], self.task.input_size, dtype), None
+        if lengths is not None:
+            own_lengths = lengths[0].cpu()
+            x = shifted(x, lengths[0] - len(x))
+        answer = self._called(own, x, own_lengths, masks, recorder).to(dtype)  # (T, B, H), or without T
         along = self.task.shape == "sequence_to_sequence"
+        if lengths is not None and (self._states or along):
+            answer = shifted(answer, len(x) - lengths[0])
+        answer = answer.unsqueeze(-3)  # (T, R, B, H), or without T
         if self._states:
             answer = read(parameters, answer if along else answer[-1])
         if self.task.answers > 1:
@@ -122,13 +135,16 @@ class OfModule(Model):
         self,
         parameters: Parameters,
         x: Tensor,
+        lengths: Tensor | None,
         masks: Sequence[Tensor | None],
         recorder: AdjointRecorder | None = None,
     ) -> Tensor:
         """What the module returns, (T, B, H) or logits, once its shape has been checked."""
         seed = int(masks[0]) if masks and masks[0] is not None else torch_seed(0, "judged")
-        before = {"before": recorder.watch} if isinstance(recorder, OutsideRecorder) else {}
-        answer = self.network(parameters, x, seed, training=bool(masks), **before)
+        before: dict[str, Any] = {}
+        if isinstance(recorder, OutsideRecorder):
+            before["before"] = partial(recorder.watch, steps=None if lengths is None else len(x))
+        answer = self.network(parameters, x, lengths, seed, training=bool(masks), **before)
         T, B, _ = x.shape
         along = self.task.shape == "sequence_to_sequence"
         expected = (T, B, None) if self._states else (T, B, self.numbers) if along else (B, self.numbers)
@@ -163,6 +179,14 @@ def rows(inputs: Tensor, D: int, dtype: torch.dtype) -> Tensor:
         check_tokens(inputs, D)
         return (inputs.unsqueeze(-1) == torch.arange(D, device=inputs.device)).to(dtype)
     return inputs.to(dtype)
+
+
+def shifted(x: Tensor, steps: Tensor) -> Tensor:
+    """Each sequence of x (T, B, …) later by a number of steps of its own (B,); what leaves at one end enters at the
+    other.
+    """
+    order = (torch.arange(len(x), device=x.device).unsqueeze(1) - steps) % len(x)
+    return x.gather(0, order.view(*order.shape, *[1] * (x.dim() - 2)).expand_as(x))
 
 
 def torch_seed(seed: int, purpose: str, update: int = 0) -> int:

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """The gradients of a model's recurrent states; from `harness.watch`."""
+    """The gradients of a model's recurrent states; from `harness.watch`.
+
+    Attributes:
+        levels: what has been recorded, one entry a state of a call.
+    """
 
     def __init__(self, model: nn.Module, every: int = 1, to: str | PathLike[str] | None = None, start: int = 0) -> None:
         _check_uncompiled(model)
@@ -40,7 +44,7 @@ class Watch:
         self._modules = ModuleRecorder(model, self._moment)
         self._cells = CellRecorder(model, self._moment)
         self._tensors = TensorRecorder(self._moment)
-        self._levels: list[Levels] = []
+        self.levels: list[Levels] = []
         self._loops = False
         self._written = self._logged = 0
 
@@ -88,8 +92,8 @@ class Watch:
     def _record(self) -> None:
         """Compute, and write, what a gradient has come to since the last record."""
         self._collect()
-        new = [each for each in self._levels[self._written :] if each.update == self._moment.update]
-        self._written = len(self._levels)
+        new = [each for each in self.levels[self._written :] if each.update == self._moment.update]
+        self._written = len(self.levels)
         if self._folder is not None and new:
             self._folder.add(new, self._moment.update)
 
@@ -113,7 +117,7 @@ class Watch:
                     ("range", first.name),
                 )
         levels += self._tensors.collect()
-        self._levels += levels
+        self.levels += levels
 
     def _forget(self) -> None:
         for recorder in (self._modules, self._cells, self._tensors):
@@ -155,7 +159,7 @@ class Watch:
             mean is in docs/watch.md.
         """
         self._collect()
-        return frame_of(self._levels)
+        return frame_of(self.levels)
 
     def figure(self, kind: str = "decay", **settings: Any) -> Figure:
         """A figure of the record, as a matplotlib Figure.
@@ -169,13 +173,13 @@ class Watch:
             HarnessError: there is no such kind or setting, or nothing to draw.
         """
         self._collect()
-        return drawn(self._levels, kind, settings)
+        return drawn(self.levels, kind, settings)
 
     def new_levels(self) -> list[Levels]:
         """What has been computed since this was last called, for programs that log it."""
         self._collect()
-        new = self._levels[self._logged :]
-        self._logged = len(self._levels)
+        new = self.levels[self._logged :]
+        self._logged = len(self.levels)
         return new
 
     @property

@@ -27,10 +27,6 @@ def check_module(sections: TrainingSections) -> None:
     if task.decodes or task.carried:
         reason = "its state is carried from update to update" if task.carried else "it has a decoder"
         raise wrong("model.cell", f"a module takes a whole sequence, and '{task.name}' is another: {reason}")
-    if task.varies:
-        raise wrong(
-            "model.cell", f"a module gets no lengths, and the sequences of '{task.name}' have lengths of their own"
-        )
     for key, reason in PENALTIES.items():
         if getattr(training, key) is not None:
             raise wrong(f"training.{key}", f"has no meaning for a module: {reason}")

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
 from torch import nn
 
 from harness.models.model import Model
@@ -50,9 +51,15 @@ class WatchRecorder(OutsideRecorder):
         super().__init__()
         self._watch: Any = None
         self._modules: tuple[str, ...] = ()
+        self._steps: int | None = None
 
-    def watch(self, module: nn.Module) -> None:
-        """Watch the calls that follow."""
+    def watch(self, module: nn.Module, steps: int | None = None) -> None:
+        """Watch the calls that follow.
+
+        Args:
+            steps: T, where sequences have lengths of their own: rows of fewer steps begin with NaN.
+        """
+        self._steps = steps
         self._modules = tuple(name for name, _ in module.named_modules())
         self._watch = load_object(WATCH)(module)
 
@@ -70,7 +77,15 @@ class WatchRecorder(OutsideRecorder):
         with warnings.catch_warnings():  # what is truncated, or below the training's numbers, the record itself shows
             warnings.simplefilter("ignore", load_object(WARNING))
             self._watch.close()
-        return [rows_of(self._watch._levels, self._modules)]
+        return [[self._whole(row) for row in rows_of(self._watch.levels, self._modules)]]
+
+    def _whole(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row with an entry for each of the batch's steps."""
+        if self._steps is None:
+            return row
+        T = self._steps
+        arrays = {name: level for name, level in row.items() if isinstance(level, np.ndarray) and len(level) < T}
+        return {**row, **{name: np.concatenate([np.full(T - len(a), np.nan), a]) for name, a in arrays.items()}}
 
 
 def rows_of(levels: Sequence[RecordedState], modules: Sequence[str]) -> list[dict[str, Any]]:

@@ -56,11 +56,15 @@ def initial(run: Run) -> dict[str, np.ndarray]:
 NAMES = {"W": "weight_hh", "U": "weight_ih", "b_x": "bias_ih", "b_h": "bias_hh"}
 
 
-@pytest.mark.parametrize("layers", [1, 2])
+RANGE = {"name": "temporal_order", "sequence_length": {"low": 10, "high": 20}}
+
+
+@pytest.mark.parametrize(("function", "layers", "task"), [("lstm", 1, {}), ("lstm", 2, {}), ("packed", 2, RANGE)])
 def test_torchs_lstm_is_the_harnesss_when_it_begins_with_the_same_weights(
-    runs_of, plan_of, monkeypatch, layers
+    runs_of, plan_of, monkeypatch, function, layers, task
 ) -> None:
-    [run] = runs_of("lstm", {"layers": layers}, training={"dtype": "float64"})
+    more = {"task": task} if task else {}
+    [run] = runs_of(function, {"layers": layers}, training={"dtype": "float64"}, **more)
     module = record_of([run])
     weights = initial(run)
     same = {
@@ -203,6 +207,13 @@ def test_it_is_judged_at_other_lengths(runs_of) -> None:
     assert [row["length"] for row in record.rows["evaluations"]] == [12, 30]
 
 
+def test_a_module_that_takes_no_lengths_is_refused_where_there_are_some(runs_of) -> None:
+    with pytest.raises(
+        CodeError, match=r"forward\(x\) does not take \(x, lengths\); .*pack_padded_sequence takes both"
+    ):
+        record_of(runs_of("lstm", task=RANGE))
+
+
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
 def test_other_arithmetic_reaches_parameters_and_buffers(runs_of, dtype) -> None:
     record = record_of(runs_of("normalised", training={"dtype": dtype}))
@@ -225,10 +236,6 @@ REFUSED = [
         r"model.cell: a module takes a whole sequence, and 'echo'",
     ),
     ({"task": {"name": "dates"}}, r"model.cell: a module takes a whole sequence, and 'dates' .* decoder"),
-    (
-        {"task": {"name": "temporal_order", "sequence_length": {"low": 12, "high": 20}}},
-        r"model.cell: a module gets no lengths",
-    ),
 ]
 
 
