@@ -32,7 +32,8 @@ class CellCall:
 
     Attributes:
         kind: nn.LSTMCell, nn.GRUCell, or the nonlinearity of an nn.RNNCell.
-        initial: the parts of hx as they were given, each (B, H) or (H,); empty where none was given.
+        input: as it was given, whose memory it shares: a change in place shows in `version`.
+        initial: copies of the parts of hx, each (B, H) or (H,); empty where none was given.
         outputs: h, and c of an LSTM.
         sequence, t: which sequence of calls of this module it belongs to, and its place there, from 1.
         links: of each part of the state, the call that it came from, and in which manner.
@@ -52,6 +53,15 @@ class CellCall:
     links: list[tuple[CellCall, LinkKind] | None]
     readers: list[tuple[CellCall, int, LinkKind]] = field(default_factory=list)
     gradients: list[Tensor | None] = field(default_factory=list)
+    version: int = 0
+
+    def __post_init__(self) -> None:
+        self.version = self.input._version
+
+    @property
+    def input_changed(self) -> bool:
+        """Whether what was read has been changed in place since the call."""
+        return self.input._version != self.version
 
     def add(self, part: int, gradient: Tensor) -> None:
         """A gradient that a backward pass has brought."""
@@ -97,7 +107,7 @@ class CellLoop:
             update=update,
             weights=self._weights(module),
             input=_batched(given),
-            initial=tuple(_batched(part) for part in parts),
+            initial=tuple(_batched(part).clone() for part in parts),  # a state may be written over in place
             outputs=tuple(_batched(part) for part in outputs),
             autocast=autocast_in_force(given.device),
             sequence=sequence,
@@ -126,7 +136,7 @@ class CellLoop:
     def _link(self, part: Tensor, i: int) -> tuple[CellCall, LinkKind] | None:
         """The call that a part of the state came from."""
         for each in reversed(self.returned):
-            if each.part == i and each.tensor() is part:
+            if each.part == i and each.tensor() is part and each.node is part.grad_fn:  # not changed in place
                 return each.call, "same"
         if not part.requires_grad:
             shared = (each for each in reversed(self.returned) if each.pointer == part.data_ptr() and each.part == i)

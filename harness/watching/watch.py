@@ -107,6 +107,13 @@ class Watch:
         for calls in self._cells.take().values():
             self._loops = True
             of_loop, vanished = levels_of_loops(calls)
+            changed = next((call for call in calls if call.input_changed), None)
+            if changed is not None:
+                self._moment.warn(
+                    f"{changed.name or 'the model'}: the input at t = {changed.t} was changed in place afterwards: the "
+                    "record is of what it is now",
+                    ("changed", changed.name),
+                )
             levels += of_loop
             check_truncated(of_loop, self._moment)
             if vanished:

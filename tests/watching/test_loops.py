@@ -179,3 +179,53 @@ def test_named_tensors_have_the_gradients_that_autograd_retains() -> None:
     assert len(frame[frame.call == 2]) == 1
     with pytest.raises(harness.HarnessError, match=r"expected \(B, H\) or \(H,\)"):
         gradients.state(scores[0], "h")
+
+
+def loop_of(cell: nn.Module, rows: Tensor, h: Tensor, *, in_place: bool) -> Tensor:
+    """A loop whose state lies in a buffer that is written over after the loss, or in a tensor of its own."""
+    first = h.clone()
+    for t in range(T):
+        first = cell(rows[t], first if t or not in_place else h)
+    first.sum().backward()
+    if in_place:
+        h.fill_(3.0)
+    return first
+
+
+def test_a_first_state_that_is_written_over_afterwards_is_recorded_as_it_was() -> None:
+    cell, _ = pair("rnn")
+    for parameter in cell.parameters():  # torch's backward pass does not read h_0 then
+        parameter.requires_grad_(parameter is cell.bias_hh)
+    records = []
+    for in_place in (False, True):
+        gradients = harness.watch(cell)
+        loop_of(cell, normal(T, B, D), normal(B, H, seed=9), in_place=in_place)
+        gradients.close()
+        assert gradients.warnings == []
+        records.append(gradients.frame.log10_adjoint.to_numpy())
+    np.testing.assert_array_equal(*records)
+
+
+def test_an_input_of_a_loop_that_is_changed_afterwards_is_named() -> None:
+    cell, _ = pair("gru")
+    x = normal(T, B, D)
+    gradients = harness.watch(cell)
+    loop_of(cell, x, torch.zeros(B, H, dtype=torch.float64), in_place=False)
+    x[2:].zero_()
+    with pytest.warns(UserWarning, match="the input at t = 1 was changed in place afterwards"):
+        gradients.close()
+
+
+def test_a_state_that_is_changed_in_place_between_steps_is_another_state() -> None:
+    cell, x = nn.GRUCell(D, H).double(), normal(T, B, D)
+    frames = []
+    for in_place in (False, True):
+        with harness.watch(cell) as gradients:
+            h = torch.zeros(B, H, dtype=torch.float64)
+            for t in range(T):
+                h = cell(x[t], h)
+                h = h.mul_(0.5) if in_place else h * 0.5
+            h.sum().backward()
+        frames.append(gradients.frame)
+    np.testing.assert_allclose(frames[0].log10_adjoint, frames[1].log10_adjoint, rtol=0, atol=1e-12)
+    assert frames[1].log10_immediate.iloc[:-1].isna().all()
