@@ -326,6 +326,49 @@ def test_a_learned_initial_state_is_no_mistake() -> None:
     assert gradients.warnings == []
 
 
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM, nn.GRUCell])
+def test_a_learned_initial_state_and_input_are_those_of_the_call(kind: type[nn.Module]) -> None:
+    """The optimizer steps before anything is computed."""
+    frames = []
+    for read_before in (True, False):
+        torch.manual_seed(0)
+        module, start, x = kind(D, H), nn.Parameter(normal(1, H)), nn.Parameter(normal(T, B, D, seed=4))
+        optimizer = torch.optim.SGD([start, x, *module.parameters()], lr=10.0)
+        gradients = harness.watch(module)
+        h = start.expand(B, H)
+        if kind is nn.GRUCell:
+            for t in range(T):
+                h = module(x[t], h)
+            h.sum().backward()
+        else:
+            hx = h.unsqueeze(0)
+            module(x, (hx, hx) if kind is nn.LSTM else hx)[0].sum().backward()
+        if read_before:
+            frames.append(gradients.frame)
+        optimizer.step()
+        gradients.step()
+        if not read_before:
+            frames.append(gradients.frame)
+        assert gradients.warnings == []
+        gradients.close()
+    np.testing.assert_array_equal(frames[0].log10_adjoint, frames[1].log10_adjoint)
+
+
+def test_a_state_that_is_kept_in_a_buffer_is_no_mistake() -> None:
+    module, kept = nn.GRU(D, H), torch.zeros(1, B, H)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    gradients = harness.watch(module)
+    for update in range(3):
+        optimizer.zero_grad()
+        y, h = module(normal(T, B, D, seed=update), kept)
+        y.sum().backward()
+        optimizer.step()
+        kept.copy_(h.detach())
+        gradients.step()
+    gradients.close()
+    assert gradients.warnings == []
+
+
 def test_a_state_that_is_handed_on_without_its_gradient_is_named() -> None:
     module, x = nn.GRU(D, H), normal(T, B, D)
     with harness.watch(module) as gradients:
