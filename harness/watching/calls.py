@@ -73,7 +73,7 @@ SHAPE = ("input_size", "hidden_size", "num_layers", "bidirectional", "batch_firs
 
 def arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
     """Input and hx of a call, however they were passed."""
-    given = args[0] if args else kwargs["input"]
+    given = args[0] if args else kwargs.get("input")
     return given, args[1] if len(args) > 1 else kwargs.get("hx")
 
 
@@ -91,9 +91,43 @@ def as_read(tensor: Tensor) -> Tensor:
     return own.clone() if source.is_leaf and source.requires_grad else own
 
 
-def outputs_of(output: tuple[Any, Any]) -> dict[str, Tensor]:
+def is_like_torchs(module: nn.RNNBase, given: Any, hx: Any, output: Any) -> bool:
+    """Whether a call has read and returned what torch's own modules do; a subclass may return anything."""
+    if not (isinstance(output, tuple) and not isinstance(output, PackedSequence) and len(output) >= 2):
+        return False
+    y, packed = output[0], isinstance(given, PackedSequence)
+    if not (isinstance(y, PackedSequence) if packed else isinstance(y, Tensor) and isinstance(given, Tensor)):
+        return False
+    directions, parts = 1 + module.bidirectional, len(NAMES) if module.mode == "LSTM" else 1
+    if not (_is_state(output[1], parts) and (hx is None or _is_state(hx, parts))):
+        return False
+    rows, own = (y.data, given.data) if packed else (y, given)
+    widths = (module.proj_size or module.hidden_size, module.hidden_size)
+    return bool(
+        rows.shape == (*own.shape[:-1], directions * widths[0])
+        and all(
+            part.shape[-1] == width and part.shape[0] == directions * module.num_layers
+            for part, width in zip(parts_of(output[1]), widths, strict=False)
+        )
+    )
+
+
+def _is_state(hx: Any, parts: int) -> bool:
+    """Whether this is h, or (h, c)."""
+    if parts == 1:
+        return isinstance(hx, Tensor)
+    return isinstance(hx, tuple | list) and len(hx) == parts and all(isinstance(part, Tensor) for part in hx)
+
+
+UNLIKE = (
+    "a subclass whose forward takes or returns something else than torch's own cannot be recorded; watch a plain "
+    "module inside of it, or name its states with gradients.state(h)"
+)
+
+
+def outputs_of(output: tuple[Any, ...]) -> dict[str, Tensor]:
     """The tensors that a call has returned: output, h, and c of an LSTM."""
-    y, hx = output
+    y, hx = output[:2]
     rows = y.data if isinstance(y, PackedSequence) else y
     return {"output": rows, **dict(zip(NAMES, parts_of(hx), strict=False))}
 
@@ -107,7 +141,7 @@ def weights_of(module: nn.RNNBase) -> dict[str, Tensor]:
 
 
 def module_call(
-    module: nn.RNNBase, name: str, update: int, given: Any, hx: Any, output: tuple[Any, Any],
+    module: nn.RNNBase, name: str, update: int, given: Any, hx: Any, output: tuple[Any, ...],
     random_state: Tensor | None,
 ) -> ModuleCall:  # fmt: skip
     """The call as it has just been made."""

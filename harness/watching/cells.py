@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.recurrence.autocast import autocast_in_force
-from harness.watching.calls import arguments, as_read, parts_of
+from harness.watching.calls import UNLIKE, arguments, as_read, parts_of
 from harness.watching.hooks import ModuleHook
 from harness.watching.moment import Moment
 
@@ -182,10 +182,14 @@ class CellRecorder:
         if not self.moment.recording:
             return
         name = self.names[id(module)]
-        outputs = parts_of(output)
+        given, hx = arguments(args, kwargs)
+        if not is_like_torchs_cell(module, given, hx, output):
+            if torch.is_grad_enabled():
+                self.moment.warn(f"{name or 'the model'}: {UNLIKE}", ("unlike", name))
+            return
+        outputs, parts = parts_of(output), parts_of(hx)
         if not any(tensor.requires_grad for tensor in outputs):
             return
-        given, parts = cell_arguments(args, kwargs)
         self.moment.check_state(name, parts)
         call = self.loops.setdefault(name, CellLoop()).add(module, name, self.moment.update, given, parts, output)
         for part, tensor in enumerate(outputs):
@@ -212,10 +216,19 @@ def _listener(call: CellCall, part: int) -> Callable[[Tensor], None]:
     return lambda gradient: call.add(part, gradient)
 
 
-def cell_arguments(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Input and parts of hx of a cell's call."""
-    given, hx = arguments(args, kwargs)
-    return given, parts_of(hx)
+def is_like_torchs_cell(module: nn.Module, given: Any, hx: Any, output: Any) -> bool:
+    """Whether a call has read and returned what torch's own cells do."""
+    count = 2 if isinstance(module, nn.LSTMCell) else 1
+    if not isinstance(given, Tensor):
+        return False
+    states = [output] if hx is None else [output, hx]
+    if any(isinstance(each, Tensor) != (count == 1) or not isinstance(each, Tensor | tuple | list) for each in states):
+        return False
+    shape = (*given.shape[:-1], module.hidden_size)
+    return all(
+        len(parts_of(each)) == count and all(isinstance(p, Tensor) and p.shape == shape for p in parts_of(each))
+        for each in states
+    )
 
 
 def _kind(module: nn.Module) -> Any:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import HarnessError
-from harness.watching.calls import ModuleCall, arguments, module_call, outputs_of, parts_of
+from harness.watching.calls import UNLIKE, ModuleCall, arguments, is_like_torchs, module_call, outputs_of, parts_of
 from harness.watching.hooks import ModuleHook
 from harness.watching.levels import Levels
 from harness.watching.mistakes import check_range, check_truncated, word
@@ -58,10 +58,14 @@ class ModuleRecorder:
             if not self.moment.recording:
                 return
             random_state = self._before.pop((get_ident(), id(module)), None)
+            given, hx = arguments(args, kwargs)
+            if not is_like_torchs(module, given, hx, output):
+                if torch.is_grad_enabled():
+                    self.moment.warn(f"{name or 'the model'}: {UNLIKE}", ("unlike", name))
+                return
             tensors = {key: tensor for key, tensor in outputs_of(output).items() if tensor.requires_grad}
             if not tensors:
                 return
-            given, hx = arguments(args, kwargs)
             self._check_start(name, parts_of(hx), output)
             call = module_call(module, name, self.moment.update, given, hx, output, random_state)
             self.calls.append(call)

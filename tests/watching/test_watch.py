@@ -246,6 +246,51 @@ def test_a_call_inside_a_transform_is_refused() -> None:
         torch.func.grad(lambda x: module(x)[0].sum())(normal(T, B, D))
 
 
+class Outputs(nn.LSTM):
+    def forward(self, x: Tensor, hx: Any = None) -> Any:
+        return super().forward(x, hx)[0]
+
+
+class Lengths(nn.GRU):
+    def forward(self, x: Tensor, lengths: Any) -> Any:
+        return super().forward(x)
+
+
+class Triple(nn.GRU):
+    def forward(self, x: Tensor, hx: Any = None) -> Any:
+        y, h = super().forward(x, hx)
+        return y, h, y.mean()
+
+
+class OnlyH(nn.LSTMCell):
+    def forward(self, x: Tensor, hx: Any = None) -> Any:
+        return super().forward(x, hx)[0]
+
+
+@pytest.mark.parametrize("steps", [1, 2, T])
+def test_a_subclass_with_a_return_value_of_its_own_is_not_recorded_and_named(steps: int) -> None:
+    for module, more in ((Outputs(D, H), ()), (Lengths(D, H), ([T] * B,)), (OnlyH(D, H), ())):
+        gradients = harness.watch(module)
+        x = normal(B, D) if isinstance(module, nn.LSTMCell) else normal(steps, B, D)
+        with pytest.warns(UserWarning, match=r"the model: a subclass .* cannot be recorded.*gradients\.state"):
+            y = module(x, *more)
+        (y[0] if isinstance(y, tuple) else y).sum().backward()
+        gradients.close()
+        assert gradients.frame.empty
+
+
+def test_a_subclass_that_returns_something_besides_is_recorded() -> None:
+    module, plain = Triple(D, H), nn.GRU(D, H)
+    plain.load_state_dict(module.state_dict())
+    frames = []
+    for each in (module, plain):
+        with harness.watch(each) as gradients:
+            each(normal(T, B, D))[0].sum().backward()
+        assert gradients.warnings == []
+        frames.append(gradients.frame)
+    np.testing.assert_array_equal(frames[0].log10_adjoint, frames[1].log10_adjoint)
+
+
 # warnings
 
 
