@@ -26,6 +26,7 @@ class ModuleCall:
         output, final: what was returned, in the same order.
         random_state: of the CPU's generator before the call, where dropout between layers drew from it.
         versions: of the input and the output: a change in place shows in them.
+        computed: the arithmetic of its products: under autocast not that of the output, which may be float32.
         gradients: of output, h and c, as far as a backward pass has brought them.
     """
 
@@ -41,6 +42,7 @@ class ModuleCall:
     final: tuple[Tensor, ...]
     sorted_indices: Tensor | None
     random_state: Tensor | None
+    computed: torch.dtype
     gradients: dict[str, Tensor] = field(default_factory=dict)
     versions: tuple[int, int] = (0, 0)
 
@@ -140,6 +142,14 @@ def weights_of(module: nn.RNNBase) -> dict[str, Tensor]:
         return {name: weight.detach().clone() for name, weight in pairs if weight is not None}
 
 
+def _computed(output: Tensor) -> torch.dtype:
+    """The arithmetic of a call that has just been made; autocast leaves float64 alone."""
+    kind = output.device.type
+    if output.dtype == torch.float64 or not torch.amp.is_autocast_available(kind):
+        return output.dtype
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else output.dtype
+
+
 def module_call(
     module: nn.RNNBase, name: str, update: int, given: Any, hx: Any, output: tuple[Any, ...],
     random_state: Tensor | None,
@@ -160,4 +170,5 @@ def module_call(
         final=tuple(tensors[part].detach() for part in NAMES if part in tensors),
         sorted_indices=given.sorted_indices if packed else None,
         random_state=random_state,
+        computed=_computed(tensors["output"]),
     )

@@ -106,7 +106,7 @@ class ModuleRecorder:
 
     def _levels(self, call: ModuleCall, number: int) -> list[Levels]:
         result = recomputed(call, number)
-        name, dtype = call.module or "the model", call.output.dtype
+        name, dtype = call.module or "the model", call.computed
         self.arithmetics.add((word(arithmetic(call)), word(dtype)))
         if call.input_changed:
             self.moment.warn(

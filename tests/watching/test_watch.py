@@ -209,6 +209,22 @@ def test_under_autocast() -> None:
     np.testing.assert_allclose(frames[0].log10_adjoint, frames[1].log10_adjoint, rtol=0, atol=0.02)
 
 
+@pytest.mark.parametrize("kind", [nn.GRU, nn.RNN, nn.LSTM])
+def test_the_arithmetic_under_autocast_is_autocasts_own(kind: type[nn.RNNBase]) -> None:
+    """torch returns float32 of some of these modules there, computed in bfloat16."""
+    torch.manual_seed(0)
+    module = kind(D, 8, num_layers=2)
+    with harness.watch(module) as gradients:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            y, _ = module(normal(20, B, D))
+        y.float().sum().backward()
+    assert gradients.warnings == []
+    assert gradients.precision == "recomputed in float32; the module itself computes in bfloat16"
+    with harness.watch(module.double()) as gradients, torch.autocast("cpu", dtype=torch.bfloat16):
+        module(normal(T, B, D).double())[0].sum().backward()
+    assert gradients.precision == "recomputed in float64, the module's own arithmetic"
+
+
 def test_float32_is_recorded_as_its_training_computes_it() -> None:
     """Dropout as oneDNN's LSTM draws it, and numbers that agree with float64's to float32's digits."""
     torch.manual_seed(0)
