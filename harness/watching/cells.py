@@ -192,6 +192,7 @@ class CellRecorder:
             return
         self.moment.check_state(name, parts)
         call = self.loops.setdefault(name, CellLoop()).add(module, name, self.moment.update, given, parts, output)
+        self.moment.called()
         for part, tensor in enumerate(outputs):
             if tensor.requires_grad:
                 self.moment.listen(tensor, _listener(call, part))

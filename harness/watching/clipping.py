@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import frexp
 
 import torch
@@ -23,7 +23,7 @@ class Clipping:
             parameter for parameter in model.parameters() if parameter.requires_grad and parameter.is_leaf
         ]
         self.norms: dict[int, Tensor] = {}
-        self.updates = self.clipped = 0
+        self.clipped: list[tuple[float, float] | None] = []  # norms before and after, of each recorded update
         self.installed = False
 
     def install(self) -> None:
@@ -54,14 +54,21 @@ class Clipping:
             return
         # torch.amp.GradScaler divides all gradients by a power of two before the update
         scaled = frexp(before / after)[0] == 0.5 and before > after
-        self.updates += 1
-        self.clipped += not scaled and after < SHORTER * before
+        self.clipped.append((before, after) if not scaled and after < SHORTER * before else None)
 
     def report(self) -> None:
-        """Warn where all recorded updates were clipped."""
-        if self.updates >= FEWEST and self.clipped == self.updates:
+        """Warn where all recorded updates were clipped; a constant factor, as of accumulated batches, is none."""
+        pairs = [pair for pair in self.clipped if pair is not None]
+        if len(pairs) < max(FEWEST, len(self.clipped)):
+            return
+        same_factor = _all_equal([after / before for before, after in pairs])
+        if not same_factor or _all_equal([after for _, after in pairs]):
             self.moment.warn(
-                f"the gradient was clipped at every one of {self.updates} recorded updates: the length of each step is "
+                f"the gradient was clipped at every one of {len(pairs)} recorded updates: the length of each step is "
                 "then that of the threshold, not of the gradient",
                 ("clipped", ""),
             )
+
+
+def _all_equal(values: Sequence[float]) -> bool:
+    return max(values) - min(values) <= (1 - SHORTER) * max(values)

@@ -19,7 +19,7 @@ def check_truncated(levels: Sequence[Levels], moment: Moment) -> None:
         if each.state == "h" and len(there) and there[0] > 0:
             moment.warn(
                 f"{_name(each)}: ∂L/∂h_t of {_layer(each)} is exactly zero beyond lag {T - 1 - int(there[0])} of "
-                f"{T - 1}: truncated there",
+                f"{T - 1}: truncated there (a detach), or all units are saturated or dead",
                 ("truncated", each.module),
             )
 

@@ -69,6 +69,7 @@ class ModuleRecorder:
             self._check_start(name, parts_of(hx), output)
             call = module_call(module, name, self.moment.update, given, hx, output, random_state)
             self.calls.append(call)
+            self.moment.called()
             for key, tensor in tensors.items():
                 self.moment.listen(tensor, _listener(call, key))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,9 +27,12 @@ class Moment:
         update: parameter updates made before.
         handles: of hooks on modules, which stay until the end.
         passing: of hooks on tensors, which stay until the record is computed.
-        boundary: autograd's sequence number at the end of the last backward pass, or update: nodes with smaller ones
-            belong to a graph that has been gone through.
-        arrived: whether a gradient has come since then.
+        parameters: of the model; an optimizer changes them in place.
+        boundary: autograd's sequence number at the end of the last update: nodes with smaller ones belong to one before.
+            An update ends with `step`, or where the weights have changed after a backward pass. A second loss of the
+            same update ends nothing.
+        last: the sequence number after the newest call.
+        weights: versions of the parameters, as the last backward pass has met them; None: there was none yet.
         warned: the warnings, by kind and module.
     """
 
@@ -37,8 +41,10 @@ class Moment:
     update: int = 0
     handles: list[Any] = field(default_factory=list)
     passing: list[Any] = field(default_factory=list)
+    parameters: Sequence[Tensor] = ()
     boundary: int = 0
-    arrived: bool = False
+    last: int = 0
+    weights: int | None = None
     warned: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def warn(self, text: str, mistake: tuple[str, str]) -> None:
@@ -52,7 +58,7 @@ class Moment:
 
         def hook(gradient: Tensor | None) -> None:
             if gradient is not None:  # torch calls it also where no gradient has come
-                self.arrived = True
+                self.weights = self._versions() if self.weights is None else self.weights
                 listener(gradient)
 
         self.passing.append(tensor.register_hook(hook))  # type: ignore[no-untyped-call]
@@ -78,8 +84,8 @@ class Moment:
         """Warn of a state whose graph a backward pass has gone through already."""
         if torch._C._current_graph_task_id() != -1:  # a checkpoint's forward pass, inside a backward pass
             return
-        if self.arrived:
-            self.boundary, self.arrived = torch.autograd._get_sequence_nr(), False  # type: ignore[attr-defined]
+        if self.weights is not None and self._versions() != self.weights:
+            self.boundary, self.weights = self.last, None
         for part in parts:
             if part.grad_fn is not None and part.grad_fn._sequence_nr() < self.boundary:
                 self.warn(
@@ -88,10 +94,17 @@ class Moment:
                     ("carried over", name),
                 )
 
+    def _versions(self) -> int:
+        return sum(parameter._version for parameter in self.parameters)
+
+    def called(self) -> None:
+        """The end of a call: its outputs are older than what is made from here on."""
+        self.last = torch.autograd._get_sequence_nr()  # type: ignore[attr-defined]
+
     def finish_update(self) -> None:
         """The end of an update: what was made before it belongs to it."""
         self.update += 1
-        self.boundary, self.arrived = torch.autograd._get_sequence_nr(), False  # type: ignore[attr-defined]
+        self.boundary, self.weights = torch.autograd._get_sequence_nr(), None  # type: ignore[attr-defined]
 
     def release(self) -> None:
         """Remove the hooks on tensors."""

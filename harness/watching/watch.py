@@ -39,7 +39,7 @@ class Watch:
         _check_uncompiled(model)
         self._every = every
         self._folder = None if to is None else _folder(to, start)
-        self._moment = Moment(update=start, recording=start % every == 0)
+        self._moment = Moment(update=start, recording=start % every == 0, parameters=list(model.parameters()))
         self._clipping = Clipping(model, self._moment)
         self._modules = ModuleRecorder(model, self._moment)
         self._cells = CellRecorder(model, self._moment)

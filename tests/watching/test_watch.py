@@ -459,6 +459,64 @@ def test_a_gradient_that_is_clipped_at_every_update_is_named() -> None:
             assert gradients.warnings == []
 
 
+@pytest.mark.parametrize("stepped", [True, False])
+def test_an_auxiliary_loss_before_the_decoder_is_no_mistake(stepped: bool) -> None:
+    model = nn.ModuleList([nn.GRU(D, H), nn.GRU(D, H)])
+    encoder, decoder = model
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    gradients = harness.watch(model)
+    for _ in range(3):
+        optimizer.zero_grad()
+        y, h = encoder(normal(T, B, D))
+        y.mean().backward(retain_graph=True)
+        decoder(normal(T, B, D), h)[0].mean().backward()
+        optimizer.step()
+        if stepped:
+            gradients.step()
+    gradients.close()
+    assert gradients.warnings == []
+
+
+def test_a_graph_that_is_carried_past_the_optimizer_is_named_without_step() -> None:
+    module, scale = nn.GRU(D, H), nn.Parameter(torch.ones(()))  # torch's own check does not see a weight apart
+    other = nn.ModuleList([module, nn.Linear(1, 1)])
+    optimizer = torch.optim.SGD(other[1].parameters(), lr=0.1)
+    with harness.watch(other):
+        y, h = module(normal(T, B, D) * scale)
+        (y.sum() + other[1](torch.ones(1, 1)).sum()).backward(retain_graph=True)
+        optimizer.step()
+        with pytest.warns(UserWarning, match="of an earlier update with its graph"):
+            module(normal(T, B, D), h)
+
+
+def test_a_mean_over_accumulated_batches_is_not_clipping() -> None:
+    model = Network()
+    gradients = harness.watch(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for update in range(5):
+        optimizer.zero_grad()
+        for batch in range(3):
+            model(normal(T, B, D, seed=3 * update + batch)).square().sum().backward()
+        for parameter in model.parameters():
+            parameter.grad /= 3  # type: ignore[operator]
+        optimizer.step()
+        gradients.step()
+    gradients.close()
+    assert gradients.warnings == []
+
+
+def test_units_that_are_all_dead_are_not_said_to_be_detached() -> None:
+    module = nn.RNN(1, 1, nonlinearity="relu", bias=False)
+    for parameter in module.parameters():
+        nn.init.ones_(parameter)
+    x = torch.ones(T, 1, 1)
+    x[:3] = -10.0
+    gradients = harness.watch(module)
+    module(x)[1].sum().backward()
+    with pytest.warns(UserWarning, match=r"beyond lag 3 of 5: .*\(a detach\), or all units are saturated or dead"):
+        gradients.close()
+
+
 # what is shown
 
 
