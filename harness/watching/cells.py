@@ -188,7 +188,7 @@ class CellRecorder:
                 self.moment.warn(f"{name or 'the model'}: {UNLIKE}", ("unlike", name))
             return
         outputs, parts = parts_of(output), parts_of(hx)
-        if not any(tensor.requires_grad for tensor in outputs):
+        if not any(tensor.requires_grad and tensor.numel() for tensor in outputs):
             return
         self.moment.check_state(name, parts)
         call = self.loops.setdefault(name, CellLoop()).add(module, name, self.moment.update, given, parts, output)

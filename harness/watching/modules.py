@@ -64,7 +64,7 @@ class ModuleRecorder:
                     self.moment.warn(f"{name or 'the model'}: {UNLIKE}", ("unlike", name))
                 return
             tensors = {key: tensor for key, tensor in outputs_of(output).items() if tensor.requires_grad}
-            if not tensors:
+            if not tensors or not tensors[next(iter(tensors))].numel():  # a batch of no sequences
                 return
             self._check_start(name, parts_of(hx), output)
             call = module_call(module, name, self.moment.update, given, hx, output, random_state)

@@ -146,10 +146,13 @@ class Watch:
         if tensor.dim() not in (1, 2):
             shape = tuple(tensor.shape)
             raise HarnessError(f"state '{name}': {shape}, expected (B, H) or (H,); mark() takes any tensor")
-        return self.mark(tensor, name)
+        self._tensors.add(tensor, name, alone=tensor.dim() == 1)
+        return tensor
 
     def mark(self, tensor: Tensor, name: str) -> Tensor:
         """Record the gradient of any tensor whose first axis is the batch; the norm is over all others.
+
+        A complex tensor's norm is that of its moduli.
 
         Returns:
             the same tensor.

@@ -229,3 +229,30 @@ def test_a_state_that_is_changed_in_place_between_steps_is_another_state() -> No
         frames.append(gradients.frame)
     np.testing.assert_allclose(frames[0].log10_adjoint, frames[1].log10_adjoint, rtol=0, atol=1e-12)
     assert frames[1].log10_immediate.iloc[:-1].isna().all()
+
+
+def test_a_marked_vector_is_a_number_of_each_sequence_and_a_state_alone_a_sequence() -> None:
+    for values in (normal(B), torch.complex(normal(B), normal(B, seed=7))):
+        with harness.watch(nn.Identity()) as gradients:
+            vector = gradients.mark(values.requires_grad_() * 1, "scores")
+            column = gradients.mark(vector.unsqueeze(1) * 1, "column")
+            state = gradients.state(vector * 1, "h")
+            for tensor in (vector, column, state):
+                tensor.retain_grad()
+            ((column * column.conj()).real.sum() + (state * (1 + 2j)).real.sum()).backward()
+        frame = gradients.frame.set_index("state").log10_adjoint
+        expected = {"scores": vector.grad.abs().sum(), "column": column.grad.abs().sum(), "h": state.grad.norm()}
+        for name, value in expected.items():
+            np.testing.assert_allclose(frame[name], np.log10(float(value)), rtol=0, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.GRUCell])
+def test_a_batch_of_no_sequences_is_passed_over(kind: type[nn.Module]) -> None:
+    module = kind(D, H).double()
+    with harness.watch(module) as gradients:
+        for size in (0, B):
+            x = normal(T, size, D)
+            y = module(x[0]) if kind is nn.GRUCell else module(x)[0]
+            gradients.mark(y * 1, "y").sum().backward()
+    assert gradients.frame.call.unique().tolist() == [1]
+    assert np.isfinite(gradients.frame.log10_adjoint).all()
