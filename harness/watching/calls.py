@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from harness.watching.levels import Levels
+
 
 @dataclass
 class ModuleCall:
@@ -26,6 +28,7 @@ class ModuleCall:
         output, final: what was returned, in the same order.
         random_state: of the CPU's generator before the call, where dropout between layers drew from it.
         versions: of the input and the output: a change in place shows in them.
+        levels: what has been computed of the gradients so far; None: nothing, or another one has come since.
         computed: the arithmetic of its products: under autocast not that of the output, which may be float32.
         gradients: of output, h and c, as far as a backward pass has brought them.
     """
@@ -45,6 +48,7 @@ class ModuleCall:
     computed: torch.dtype
     gradients: dict[str, Tensor] = field(default_factory=dict)
     versions: tuple[int, int] = (0, 0)
+    levels: list[Levels] | None = None
 
     def __post_init__(self) -> None:
         self.versions = self._versions()
@@ -66,6 +70,7 @@ class ModuleCall:
         """A gradient that a backward pass has brought; several passes add up, as they do in the parameters."""
         own = gradient.detach()
         before = self.gradients.get(name)
+        self.levels = None
         self.gradients[name] = own.clone() if before is None else before + own
 
 

@@ -198,18 +198,15 @@ class CellRecorder:
                 self.moment.listen(tensor, _listener(call, part))
 
     def take(self) -> dict[str, list[CellCall]]:
-        """The calls of each module so far, if a gradient has come to any of them; they are not taken again."""
-        ready = {
+        """The calls of each module in this update, if a gradient has come to any of them."""
+        return {
             name: loop.calls
             for name, loop in self.loops.items()
             if any(gradient is not None for call in loop.calls for gradient in call.gradients)
         }
-        for name in ready:
-            del self.loops[name]
-        return ready
 
     def forget(self) -> None:
-        """Drop the calls that no gradient has come to."""
+        """Drop the calls: the update has ended."""
         self.loops.clear()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from threading import get_ident
 from typing import Any
 
@@ -31,6 +32,7 @@ class ModuleRecorder:
         self.arithmetics: set[tuple[str, str]] = set()
         self._before: dict[tuple[int, int], Tensor | None] = {}
         self._ends: dict[str, set[int]] = {}
+        self._boundary = moment.boundary
         for name, module in model.named_modules():
             if isinstance(module, nn.RNNBase):
                 moment.handles += [
@@ -78,6 +80,9 @@ class ModuleRecorder:
     def _check_start(self, name: str, parts: tuple[Tensor, ...], output: Any) -> None:
         """Warn of a state that is carried over with its graph, or handed on within an update without it."""
         self.moment.check_state(name, parts)
+        if self._boundary != self.moment.boundary:  # another update
+            self._boundary = self.moment.boundary
+            self._ends.clear()
         ends = self._ends.setdefault(name, set())
         if any(not part.requires_grad and part.data_ptr() in ends for part in parts):
             self.moment.warn(
@@ -88,19 +93,20 @@ class ModuleRecorder:
         ends.update(part.data_ptr() for part in parts_of(output[1]))
 
     def collect(self) -> list[Levels]:
-        """The levels of all calls that a gradient has come to; the others are dropped by `forget`."""
-        self._ends.clear()  # memory of earlier calls may be used again
-        ready = [call for call in self.calls if call.gradients]
-        self.calls = [call for call in self.calls if not call.gradients]
+        """The levels of all calls of this update that a gradient has come to; `forget` ends the update."""
         levels: list[Levels] = []
         numbers: dict[str, int] = {}
-        for call in ready:
-            numbers[call.module] = numbers.get(call.module, 0) + 1
-            levels += self._levels(call, numbers[call.module])
+        for call in self.calls:
+            if not call.gradients:
+                continue
+            number = numbers[call.module] = numbers.get(call.module, 0) + 1
+            if call.levels is None:
+                call.levels = self._levels(call, number)
+            levels += [replace(each, call=number) for each in call.levels]
         return levels
 
     def forget(self) -> None:
-        """Drop the calls that no gradient has come to: of an evaluation, or a checkpoint's repeated forward pass."""
+        """Drop all calls, with those that no gradient has come to: of an evaluation, a checkpoint's second forward."""
         self.calls.clear()
         self._before.clear()
         self._ends.clear()

@@ -33,6 +33,7 @@ class Moment:
             same update ends nothing.
         last: the sequence number after the newest call.
         weights: versions of the parameters, as the last backward pass has met them; None: there was none yet.
+        arrivals: gradients that have come so far.
         warned: the warnings, by kind and module.
     """
 
@@ -45,6 +46,7 @@ class Moment:
     boundary: int = 0
     last: int = 0
     weights: int | None = None
+    arrivals: int = 0
     warned: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def warn(self, text: str, mistake: tuple[str, str]) -> None:
@@ -59,6 +61,7 @@ class Moment:
         def hook(gradient: Tensor | None) -> None:
             if gradient is not None:  # torch calls it also where no gradient has come
                 self.weights = self._versions() if self.weights is None else self.weights
+                self.arrivals += 1
                 listener(gradient)
 
         self.passing.append(tensor.register_hook(hook))  # type: ignore[no-untyped-call]

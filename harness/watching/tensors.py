@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.errors import HarnessError
 from harness.recurrence.adjoints import log10_mean_norm
 from harness.watching.levels import Levels
 from harness.watching.moment import Moment
@@ -16,9 +17,14 @@ from harness.watching.moment import Moment
 
 @dataclass
 class TensorRecorder:
-    """Gradients of named tensors, in the order in which they were named: t counts them."""
+    """Gradients of named tensors, in the order in which they were named: t counts them.
+
+    Attributes:
+        refused: names that are those of the model's own states, where it is itself a recurrent module.
+    """
 
     moment: Moment
+    refused: tuple[str, ...] = ()
     sequences: dict[str, list[list[Tensor | None]]] = field(default_factory=dict)
 
     def add(self, tensor: Tensor, name: str, *, alone: bool = False) -> None:
@@ -26,7 +32,15 @@ class TensorRecorder:
 
         Args:
             alone: whether it is of one sequence, and has no axis of the batch.
+
+        Raises:
+            HarnessError: the name is that of a state of the model itself.
         """
+        if name in self.refused:
+            raise HarnessError(
+                f"'{name}': the model is itself a recurrent module, whose states {' and '.join(self.refused)} are "
+                f"recorded already; choose another name, such as 'my {name}'"
+            )
         if not (self.moment.recording and tensor.requires_grad and tensor.numel()):
             return
         self.moment.check_call(name)
@@ -37,7 +51,7 @@ class TensorRecorder:
         self.moment.listen(tensor, _listener(sequences[-1], len(sequences[-1]) - 1, alone or tensor.dim() == 0))
 
     def collect(self) -> list[Levels]:
-        """Levels of all that a gradient has come to."""
+        """Levels of all that a gradient has come to in this update."""
         levels = []
         for name, sequences in self.sequences.items():
             alive = [own for own in sequences if any(gradient is not None for gradient in own)]
@@ -45,11 +59,10 @@ class TensorRecorder:
                 adjoint = np.array([-np.inf if each is None else float(log10_mean_norm(each)) for each in own])
                 unknown = np.full(len(own), np.nan)
                 levels.append(Levels("", number, self.moment.update, 1, "forward", name, adjoint, unknown))
-            self.sequences[name] = [own for own in sequences if own not in alive] or [[]]
         return levels
 
     def forget(self) -> None:
-        """Drop what no gradient has come to."""
+        """Drop all: the update has ended."""
         self.sequences.clear()
 
 

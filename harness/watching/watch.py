@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import HarnessError
-from harness.watching.cells import CellRecorder
+from harness.watching.calls import NAMES
+from harness.watching.cells import CELL_MODULES, CellRecorder
 from harness.watching.clipping import Clipping
 from harness.watching.levels import Levels
 from harness.watching.loops import levels_of_loops
@@ -43,10 +44,11 @@ class Watch:
         self._clipping = Clipping(model, self._moment)
         self._modules = ModuleRecorder(model, self._moment)
         self._cells = CellRecorder(model, self._moment)
-        self._tensors = TensorRecorder(self._moment)
+        recurrent = isinstance(model, (nn.RNNBase, *CELL_MODULES))
+        self._tensors = TensorRecorder(self._moment, refused=NAMES if recurrent else ())
         self.levels: list[Levels] = []
         self._loops = False
-        self._written = self._logged = 0
+        self._settled = self._logged = self._arrivals = 0
 
     def __enter__(self) -> Self:
         return self
@@ -92,15 +94,22 @@ class Watch:
     def _record(self) -> None:
         """Compute, and write, what a gradient has come to since the last record."""
         self._collect()
-        new = [each for each in self.levels[self._written :] if each.update == self._moment.update]
-        self._written = len(self.levels)
+        new = [each for each in self.levels[self._settled :] if each.update == self._moment.update]
+        self._settled = len(self.levels)
         if self._folder is not None and new:
             self._folder.add(new, self._moment.update)
 
     def _collect(self) -> None:
-        """Compute what a gradient has come to since the last time, on the CPU, whatever the caller's defaults are."""
+        """Compute what a gradient has come to in this update, on the CPU, whatever the caller's defaults are.
+
+        Another backward pass may follow: what it adds is computed again, until the update ends.
+        """
+        if self._arrivals == self._moment.arrivals:
+            return
+        arrivals = self._moment.arrivals
         with torch.device("cpu"), torch.autocast("cpu", enabled=False), torch.inference_mode(False):
             self._compute()
+        self._arrivals = arrivals
 
     def _compute(self) -> None:
         levels = self._modules.collect()
@@ -124,7 +133,7 @@ class Watch:
                     ("range", first.name),
                 )
         levels += self._tensors.collect()
-        self.levels += levels
+        self.levels[self._settled :] = levels
 
     def _forget(self) -> None:
         for recorder in (self._modules, self._cells, self._tensors):
@@ -186,10 +195,9 @@ class Watch:
         return drawn(self.levels, kind, settings)
 
     def new_levels(self) -> list[Levels]:
-        """What has been computed since this was last called, for programs that log it."""
-        self._collect()
-        new = self.levels[self._logged :]
-        self._logged = len(self.levels)
+        """What has been recorded of updates that have ended since this was last called, for programs that log it."""
+        new = self.levels[self._logged : self._settled]
+        self._logged = self._settled
         return new
 
     @property

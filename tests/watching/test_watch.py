@@ -517,6 +517,50 @@ def test_units_that_are_all_dead_are_not_said_to_be_detached() -> None:
         gradients.close()
 
 
+@pytest.mark.parametrize("kind", [nn.GRU, nn.GRUCell])
+def test_a_frame_that_is_read_between_backward_passes_changes_nothing(kind: type[nn.Module]) -> None:
+    frames, module = [], kind(D, H).double()
+    for read in (False, True):
+        with harness.watch(module) as gradients:
+            for seed in (1, 2):
+                x = normal(T, B, D, seed=seed).double()
+                h = module(x[1], module(x[0])) if kind is nn.GRUCell else module(x)[1]
+                named = gradients.mark(h * 1, "named")
+                loss = named.square().sum()
+                loss.backward(retain_graph=True)
+                if read:
+                    assert gradients.frame.call.max() == seed
+                loss.backward()
+        frames.append(gradients.frame)
+    assert frames[0].call.unique().tolist() == [1, 2]
+    assert not frames[1].duplicated(["module", "call", "state", "t"]).any()
+    assert frames[0].equals(frames[1])
+
+
+def test_a_name_of_the_models_own_states_is_refused() -> None:
+    module = nn.GRU(D, H)
+    with harness.watch(module) as gradients:
+        y, _ = module(normal(T, B, D))
+        for name in ("h", "c"):
+            with pytest.raises(harness.HarnessError, match="itself a recurrent module.*choose another name"):
+                gradients.mark(y, name)
+        gradients.mark(y, "outputs").sum().backward()
+    assert set(gradients.frame.state) == {"h", "outputs"}
+
+
+def test_chunks_with_the_optimizers_step_between_are_no_mistake() -> None:
+    module = nn.GRU(D, H)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    with harness.watch(module) as gradients:
+        h = torch.zeros(1, B, H)
+        for _ in range(3):
+            y, h = module(normal(T, B, D), h.detach())
+            optimizer.zero_grad()
+            y.sum().backward()
+            optimizer.step()
+    assert gradients.warnings == []
+
+
 # what is shown
 
 
