@@ -12,6 +12,8 @@ from torch import Tensor
 
 from harness.errors import HarnessError
 
+MOST_CHANGES = 20  # of the weights, in one update
+
 
 class WatchWarning(UserWarning):
     """A mistake that a watch has seen in a training, or something that its record does not say."""
@@ -28,12 +30,14 @@ class Moment:
         handles: of hooks on modules, which stay until the end.
         passing: of hooks on tensors, which stay until the record is computed.
         parameters: of the model; an optimizer changes them in place.
-        boundary: autograd's sequence number at the end of the last update: nodes with smaller ones belong to one before.
-            An update ends with `step`, or where the weights have changed after a backward pass. A second loss of the
-            same update ends nothing.
+        boundary: autograd's sequence number at the end of the last update: nodes with smaller ones belong to an earlier
+            one. An update ends with `step`, or where the weights have changed after a backward pass. A second loss of
+            the same update ends nothing.
         last: the sequence number after the newest call.
         weights: versions of the parameters, as the last backward pass has met them; None: there was none yet.
         arrivals: gradients that have come so far.
+        task, met: the newest backward pass, and the versions of the parameters that it has met.
+        changes: how often those were other ones in this update, which `step` ends.
         warned: the warnings, by kind and module.
     """
 
@@ -47,6 +51,9 @@ class Moment:
     last: int = 0
     weights: int | None = None
     arrivals: int = 0
+    task: int = -1
+    met: int | None = None
+    changes: int = 0
     warned: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def warn(self, text: str, mistake: tuple[str, str]) -> None:
@@ -60,7 +67,7 @@ class Moment:
 
         def hook(gradient: Tensor | None) -> None:
             if gradient is not None:  # torch calls it also where no gradient has come
-                self.weights = self._versions() if self.weights is None else self.weights
+                self._pass_comes()
                 self.arrivals += 1
                 listener(gradient)
 
@@ -72,6 +79,12 @@ class Moment:
         Raises:
             HarnessError: it is traced by torch.compile, or transformed by torch.func.
         """
+        if self.changes >= MOST_CHANGES:
+            self.warn(
+                f"the weights have changed {self.changes} times, and all is recorded as update {self.update} and kept "
+                "until it ends: call step() of the watch after each update of the optimizer",
+                ("step", ""),
+            )
         if torch.compiler.is_compiling():
             raise HarnessError(
                 f"{name or 'the model'}: a watched module cannot be compiled by torch.compile; call the uncompiled "
@@ -100,6 +113,16 @@ class Moment:
     def _versions(self) -> int:
         return sum(parameter._version for parameter in self.parameters)
 
+    def _pass_comes(self) -> None:
+        """A gradient has come: the first one of a backward pass looks at the weights."""
+        task = torch._C._current_graph_task_id()
+        if task == self.task and self.weights is not None:
+            return
+        versions = self._versions()
+        self.changes += self.met is not None and versions != self.met
+        self.task, self.met = task, versions
+        self.weights = versions if self.weights is None else self.weights
+
     def called(self) -> None:
         """The end of a call: its outputs are older than what is made from here on."""
         self.last = torch.autograd._get_sequence_nr()  # type: ignore[attr-defined]
@@ -108,6 +131,7 @@ class Moment:
         """The end of an update: what was made before it belongs to it."""
         self.update += 1
         self.boundary, self.weights = torch.autograd._get_sequence_nr(), None  # type: ignore[attr-defined]
+        self.met, self.changes = None, 0
 
     def release(self) -> None:
         """Remove the hooks on tensors."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from harness.watching.folder import WatchFolder
+
+
+SCRIPTED = ("RNN", "LSTM", "GRU", *(kind.__name__ for kind in CELL_MODULES))
 
 
 class Watch:
@@ -229,9 +233,14 @@ def _check_uncompiled(model: nn.Module) -> None:
     """Refuse a compiled model, whose modules are never called.
 
     Raises:
-        HarnessError: a module was compiled by torch.compile.
+        HarnessError: a module was compiled by torch.compile, or a recurrent one by torch.jit.
     """
     for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule) and module.original_name in SCRIPTED:
+            raise HarnessError(
+                f"{name or 'the model'} is an nn.{module.original_name} compiled by torch.jit, whose states hooks "
+                "cannot see; watch the Python model that was scripted or traced (load_state_dict brings these weights)"
+            )
         if hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None:
             raise HarnessError(
                 f"{name or 'the model'} is compiled by torch.compile, whose code runs no hooks; watch the model before "
@@ -255,9 +264,11 @@ def watch(model: nn.Module, every: int = 1, to: str | PathLike[str] | None = Non
         start: updates made before, where a training goes on from a checkpoint: what is recorded of earlier ones stays.
 
     Raises:
-        HarnessError: the model is compiled, `every` is not a positive number, or `to` has a record already.
+        HarnessError: the model is compiled or scripted, `every` or `start` is no such number, or `to` has a record
+            already.
         ResultsError: the folder cannot be written.
     """
-    if every < 1:
-        raise HarnessError(f"every: {every}, expected 1 or more")
-    return Watch(model, every, to, start)
+    for name, value, least in (("every", every, 1), ("start", start, 0)):
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+            raise HarnessError(f"{name}: {value!r}, expected an integer, {least} or more")
+    return Watch(model, int(every), to, int(start))

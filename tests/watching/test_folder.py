@@ -93,5 +93,5 @@ def test_a_training_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(harness.HarnessError, match="no name of a study"):
         harness.watch(nn.RNN(D, H), to=tmp_path / "my folder")
-    with pytest.raises(harness.HarnessError, match="expected 1 or more"):
+    with pytest.raises(harness.HarnessError, match="expected an integer, 1 or more"):
         harness.watch(nn.RNN(D, H), every=0)

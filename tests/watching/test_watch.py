@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -307,6 +308,16 @@ def test_a_subclass_that_returns_something_besides_is_recorded() -> None:
     np.testing.assert_array_equal(frames[0].log10_adjoint, frames[1].log10_adjoint)
 
 
+def test_a_module_of_torch_jit_is_refused() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit itself
+        model = nn.ModuleDict({"one": torch.jit.script(nn.LSTM(D, H))})
+    with pytest.raises(
+        harness.HarnessError, match=r"one is an nn\.LSTM compiled by torch\.jit.*watch the Python model"
+    ):
+        harness.watch(model)
+
+
 # warnings
 
 
@@ -542,7 +553,7 @@ def test_a_name_of_the_models_own_states_is_refused() -> None:
     with harness.watch(module) as gradients:
         y, _ = module(normal(T, B, D))
         for name in ("h", "c"):
-            with pytest.raises(harness.HarnessError, match="itself a recurrent module.*choose another name"):
+            with pytest.raises(harness.HarnessError, match=r"itself a recurrent module.*choose another name"):
                 gradients.mark(y, name)
         gradients.mark(y, "outputs").sum().backward()
     assert set(gradients.frame.state) == {"h", "outputs"}
@@ -559,6 +570,31 @@ def test_chunks_with_the_optimizers_step_between_are_no_mistake() -> None:
             y.sum().backward()
             optimizer.step()
     assert gradients.warnings == []
+
+
+def test_a_long_training_without_step_is_named_once() -> None:
+    for stepped in (True, False):
+        module = nn.GRU(D, H)
+        optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+        gradients = harness.watch(module)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for _ in range(25):
+                optimizer.zero_grad()
+                for _ in range(2):
+                    module(normal(T, B, D))[0].mean().backward()
+                optimizer.step()
+                if stepped:
+                    gradients.step()
+        assert [str(each.message)[:34] for each in caught] == ["the weights have changed 20 times,"] * (not stepped)
+        gradients.close()
+
+
+def test_settings_and_scripted_modules_that_cannot_be_are_refused() -> None:
+    for settings in ({"every": 2.5}, {"every": "3"}, {"every": 0}, {"every": True}, {"start": -1}):
+        with pytest.raises(harness.HarnessError, match=f"{next(iter(settings))}: .*expected an integer, [01] or more"):
+            harness.watch(nn.GRU(D, H), **settings)  # type: ignore[arg-type]
+    assert harness.watch(nn.GRU(D, H), every=np.int64(2)).close() is None  # type: ignore[arg-type,func-returns-value]
 
 
 # what is shown
