@@ -235,7 +235,7 @@ def _scale(values: Values) -> tuple[Any, Any]:
     return (values / size).mean(0) * size, np.where(values.max(0) > values.min(0), deviation, 1.0)
 
 
-def _narrow(values: Values, sequences: Sequences, step_of: npt.NDArray[np.int64], what: str) -> Array:
+def _narrow(values: Values, sequences: Sequences, step_of: npt.NDArray[np.int64], noun: str) -> Array:
     """The numbers in float32, (N,) or (N, D).
 
     Raises:
@@ -245,7 +245,7 @@ def _narrow(values: Values, sequences: Sequences, step_of: npt.NDArray[np.int64]
         narrow = values.astype(np.float32)
     for i in np.argwhere(~np.isfinite(narrow))[:1].tolist():
         raise DataError(
-            f"{sequences.place(int(step_of[i[0]]))}: {what} is {values[tuple(i)]:.3g}, which no float32 can hold; give "
+            f"{sequences.place(int(step_of[i[0]]))}: {noun} is {values[tuple(i)]:.3g}, which no float32 can hold; give "
             "it in another unit"
         )
     return narrow

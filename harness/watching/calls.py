@@ -22,10 +22,10 @@ class ModuleCall:
         shape: settings of the module that say how tensors lie: num_layers, bidirectional, batch_first, …
         weights: by name, as they were at this call: an optimizer may step before anything is computed.
         input: the rows that were read, and for a packed sequence how many sequences have each step.
-        initial: h_0 and for an LSTM c_0, in the order of the rows; empty where none was given.
+        initial: copies of h_0 and for an LSTM c_0, in the order of the rows; empty where none was given.
         output, final: what was returned, in the same order.
         random_state: of the CPU's generator before the call, where dropout between layers drew from it.
-        versions: of the input, h_0, c_0, and the output: a change in place shows in them.
+        versions: of the input and the output: a change in place shows in them.
         gradients: of output, h and c, as far as a backward pass has brought them.
     """
 
@@ -42,23 +42,23 @@ class ModuleCall:
     sorted_indices: Tensor | None
     random_state: Tensor | None
     gradients: dict[str, Tensor] = field(default_factory=dict)
-    versions: tuple[int, ...] = ()
+    versions: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         self.versions = self._versions()
 
-    def _versions(self) -> tuple[int, ...]:
-        return tuple(tensor._version for tensor in (self.input, *self.initial, self.output))
+    def _versions(self) -> tuple[int, int]:
+        return self.input._version, self.output._version
 
     @property
     def input_changed(self) -> bool:
         """Whether what was read has been changed in place since the call."""
-        return self.versions[:-1] != self._versions()[:-1]
+        return self.versions[0] != self._versions()[0]
 
     @property
     def output_changed(self) -> bool:
         """Whether the output has been changed in place since the call, as an activation that follows it may do."""
-        return self.versions[-1] != self._versions()[-1]
+        return self.versions[1] != self._versions()[1]
 
     def add(self, name: str, gradient: Tensor) -> None:
         """A gradient that a backward pass has brought; several passes add up, as they do in the parameters."""
@@ -82,6 +82,13 @@ def parts_of(hx: Any) -> tuple[Tensor, ...]:
     if hx is None:
         return ()
     return (hx,) if isinstance(hx, Tensor) else tuple(hx)
+
+
+def as_read(tensor: Tensor) -> Tensor:
+    """What a call reads, without its graph; a copy of a parameter or a view of one, which an optimizer will change."""
+    source = tensor if tensor._base is None else tensor._base
+    own = tensor.detach()
+    return own.clone() if source.is_leaf and source.requires_grad else own
 
 
 def outputs_of(output: tuple[Any, Any]) -> dict[str, Tensor]:
@@ -112,9 +119,9 @@ def module_call(
         mode=module.mode,
         shape={key: getattr(module, key) for key in SHAPE},
         weights=weights_of(module),
-        input=(given.data if isinstance(given, PackedSequence) else given).detach(),
+        input=as_read(given.data if isinstance(given, PackedSequence) else given),
         batch_sizes=given.batch_sizes if packed else None,
-        initial=tuple(part.detach() for part in parts_of(hx)),
+        initial=tuple(part.detach().clone() for part in parts_of(hx)),
         output=tensors["output"].detach(),
         final=tuple(tensors[part].detach() for part in NAMES if part in tensors),
         sorted_indices=given.sorted_indices if packed else None,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.recurrence.autocast import autocast_in_force
-from harness.watching.calls import arguments, parts_of
+from harness.watching.calls import arguments, as_read, parts_of
 from harness.watching.hooks import ModuleHook
 from harness.watching.moment import Moment
 
@@ -96,7 +96,7 @@ class CellLoop:
             name=name,
             update=update,
             weights=self._weights(module),
-            input=_batched(given),
+            input=_batched(as_read(given)),
             initial=tuple(_batched(part) for part in parts),
             outputs=tuple(_batched(part) for part in outputs),
             autocast=autocast_in_force(given.device),
