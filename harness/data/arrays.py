@@ -84,7 +84,9 @@ def _loaded(path: Path) -> dict[str, Array]:
         with loaded:
             return dict(loaded)
     except (ValueError, EOFError, BadZipFile) as error:
-        reason = "holds Python objects" if "allow_pickle" in str(error) else str(error).splitlines()[0]
+        reason = str(error).splitlines()[0] if str(error) else "is cut short"
+        if "allow_pickle" in reason:  # what has no head of an array is taken for a pickle
+            reason = "holds Python objects, or is damaged"
         raise DataError(f"{path}: {reason}; arrays of numbers or texts are read (np.savez)") from None
 
 

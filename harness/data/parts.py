@@ -5,7 +5,9 @@ All that is measured to bring data into form (classes, alphabet, means, scales) 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,6 +153,7 @@ def prepare(given: Mapping[str, Sequences], form: Form) -> Prepared:
     symbols = train.rows.dtype.kind == "U"
     alphabet = _kinds(train.rows[:, 0]) if symbols else ()
     classes = () if form.number else _kinds(train.targets)
+    _check_spelling(classes)
     if not form.number and len(classes) < 2:
         raise DataError(f"the training part has one class alone, '{classes[0]}'", "target")
     centre, scale = (0.0, 1.0) if symbols or not form.standardise else _scale(train.rows)
@@ -164,9 +167,10 @@ def prepare(given: Mapping[str, Sequences], form: Form) -> Prepared:
                 each.rows[:, 0], alphabet, "symbol", each, np.arange(len(each.rows)), name, setting
             )
         else:
-            values = ((each.rows - centre) / scale).astype(np.float32)
+            steps = np.arange(len(each.rows))
+            values = _narrow((each.rows - centre) / scale, each, steps, f"an input of the {name} part")
         if form.number:
-            targets: Array = ((each.targets - middle) / width).astype(np.float32)
+            targets: Array = _narrow((each.targets - middle) / width, each, step_of, f"a target of the {name} part")
         else:
             targets = _indices(each.targets, classes, "class", each, step_of, name, setting)
         if form.each_step:
@@ -204,6 +208,14 @@ def _taken(sequences: Sequences, indices: npt.NDArray[np.int64]) -> Sequences:
     )  # fmt: skip
 
 
+def _check_spelling(classes: tuple[str, ...]) -> None:
+    """Refuse a class that is written in two ways: 1 and 1.0."""
+    for one, other in itertools.pairwise(classes):  # in the order of numbers, where all are numbers
+        with suppress(ValueError):
+            if float(one) == float(other):
+                raise DataError(f"the classes '{one}' and '{other}' are one number, written in two ways", "target")
+
+
 def _kinds(words: Values) -> tuple[str, ...]:
     """The different words: in the order of numbers where all are numbers."""
     kinds = np.unique(words).tolist()
@@ -214,9 +226,29 @@ def _kinds(words: Values) -> tuple[str, ...]:
 
 
 def _scale(values: Values) -> tuple[Any, Any]:
-    """Mean and standard deviation over the rows; a constant is left as wide as it is."""
-    deviation = values.std(0)
-    return values.mean(0), np.where(deviation > 0, deviation, 1.0)
+    """Mean and standard deviation over the rows; a constant is left as wide as it is.
+
+    A constant is one whose largest value is its least: the deviation that is computed of it need not be zero.
+    """
+    size = np.where(np.abs(values).max(0) > 1e150, 1e150, 1.0)  # squares of what is larger overflow
+    deviation = (values / size).std(0) * size
+    return (values / size).mean(0) * size, np.where(values.max(0) > values.min(0), deviation, 1.0)
+
+
+def _narrow(values: Values, sequences: Sequences, step_of: npt.NDArray[np.int64], noun: str) -> Array:
+    """The numbers in float32, (N,) or (N, D).
+
+    Raises:
+        DataError: one is beyond its range.
+    """
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    for i in np.argwhere(~np.isfinite(narrow))[:1].tolist():
+        raise DataError(
+            f"{sequences.place(int(step_of[i[0]]))}: {noun} is {values[tuple(i)]:.3g}, which no float32 can hold; give "
+            "it in another unit"
+        )
+    return narrow
 
 
 def _indices(

@@ -7,8 +7,10 @@ walk,t,x,y,label
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +112,15 @@ def read_table(path: Path, columns: Columns) -> Sequences:
 def _csv(path: Path, columns: Columns) -> pa.Table:
     """The columns that are wanted, as texts."""
     with path.open("rb") as file:
-        header = file.readline().decode("utf-8-sig", "replace")
+        line = file.readline()
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in line:
+        raise DataError(f"{path}: is UTF-16, or no text; save it as UTF-8")
+    if b"\r" in line.rstrip(b"\r\n"):
+        raise DataError(f"{path}: lines end with a carriage return alone; save it with line feeds")
+    try:
+        header = line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: line 1 is not UTF-8; save it as UTF-8") from None
     delimiter = max(DELIMITERS, key=header.count)
     names = [name.strip() for name in next(csv.reader([header.rstrip("\r\n")], delimiter=delimiter), [])]
     _check_columns(path, names, columns)
@@ -189,8 +199,13 @@ def _numbers(table: pa.Table, name: str, place: Place) -> Numbers:
 
 
 def _times(table: pa.Table, name: str, place: Place) -> npt.NDArray[np.float64] | npt.NDArray[np.int64]:
-    """Numbers, or dates and times of day as whole numbers."""
+    """Numbers, or dates and times of day as whole numbers; whole numbers as they are: nanoseconds need all digits."""
     column = table[name].combine_chunks()
+    if pa.types.is_string(column.type):
+        with suppress(pa.ArrowInvalid):
+            column = pc.cast(pc.utf8_trim_whitespace(column), pa.int64())
+    if pa.types.is_integer(column.type) and not column.null_count:
+        return np.asarray(column.to_numpy(zero_copy_only=False))
     if pa.types.is_string(column.type):
         try:
             column = pc.cast(pc.utf8_trim_whitespace(column), pa.timestamp("ns"))

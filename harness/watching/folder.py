@@ -38,7 +38,7 @@ experiment: watched
 FIGURES = """\
 seeds: [0]
 figures:
-  - {kind: decay, name: decay-first, hue: layer, col: module, row: direction, update: first, theory: []}
+  - {kind: decay, hue: layer, col: module, row: direction, update: first, theory: []}
   - {kind: decay, name: decay-last, hue: layer, col: module, row: direction, update: last, theory: []}
   - {kind: heatmap, col: module, row: direction}
 """

@@ -262,6 +262,10 @@ BAD = {
     "a near column": (["1,0,1,2,a"], {"target": "lable"}, "target", "no column 'lable'; did you mean 'label'?"),
     "too long": (["1,0,1,2,a", "2,0,1,2,b", "2,1,1,2,b"], {"longest": 1}, "longest",
                  "line 3, column 'label': a sequence of 2 steps begins here, longer than longest: 1"),
+    "two spellings": ([f"{n},0,1,2,{'1' if n % 2 else '1.0'}" for n in range(9)], {}, "target",
+                      "the classes '1' and '1.0' are one number, written in two ways"),
+    "beyond float32": ([f"{n},0,{n}e300,2,{'ab'[n % 2]}" for n in range(9)], {"standardise": False}, "path",
+                       "an input of the train part is "),
     "one class": ([f"{n},0,1,2,a" for n in range(9)], {}, "target", "the training part has one class alone, 'a'"),
     "too few": (["1,0,1,2,a", "2,0,1,2,b"], {}, "fractions",
                 "the validation part is empty: the training file has 2 sequences"),
@@ -280,6 +284,32 @@ def test_what_is_wrong_with_a_table_is_said_with_its_place(case: str, csv) -> No
     [(setting, text)] = explain(raised.value, FileTask)
     assert setting == key
     assert message in text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("walk,t,x,y,label\r1,0,1,2,a\r", "lines end with a carriage return alone; save it with line feeds"),
+        ("\ufeffwalk,t,x,y,label\n1,0,1,2,a\n".encode("utf-16"), "is UTF-16, or no text; save it as UTF-8"),
+        ("walk,t,x,y,läbel\n1,0,1,2,a\n".encode("latin-1"), "line 1 is not UTF-8; save it as UTF-8"),
+    ],
+)
+def test_a_text_in_another_coding_is_said_to_be_one(text: str | bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "other.csv"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    with pytest.raises(ValidationError, match=re.escape(message)):
+        task(path, **COLUMNS)
+
+
+def test_a_constant_input_stays_as_it_is_and_nanoseconds_are_told_apart(csv) -> None:
+    start = 1_700_000_000_000_000_000
+    own = task(
+        csv(*(f"{n},{start + 100 * t},0.1,{t + n},{'ab'[n % 2]}" for n in range(40) for t in range(3))), **COLUMNS
+    )
+    x = own.batch(0, "train", 0, 20).inputs[..., 0]
+    assert np.nanmax(np.abs(x)) < 1e-6  # not ±1, which is what the rounding of its mean over that of its deviation is
+    large = task(csv(*(f"{n},0,{n % 7}e300,{n},{'ab'[n % 2]}" for n in range(40))), **COLUMNS)
+    assert 1 < np.abs(large.batch(0, "train", 0, 64).inputs[..., 0]).max() < 3
 
 
 @pytest.mark.parametrize("symbol", [False, True])

@@ -60,7 +60,7 @@ def test_a_watched_training_is_a_results_folder(tmp_path: Path) -> None:
     assert (long.t + long.lag == T).all()
     table = pd.read_parquet(folder / "gradients.parquet")
     assert len(table) == 6
-    assert results.figure("decay-first").axes
+    assert results.figure("decay").axes
     report([str(folder / "study.yaml"), "-o", str(tmp_path), "--format", "png"])
     assert (folder / "report.html").exists()
     assert (folder / "figures" / "heatmap.png").exists()
