@@ -427,15 +427,15 @@ def test_a_learned_initial_state_and_input_are_those_of_the_call(kind: type[nn.M
 
 
 def test_a_state_that_is_kept_in_a_buffer_is_no_mistake() -> None:
-    module, kept = nn.GRU(D, H), torch.zeros(1, B, H)
+    module, stored = nn.GRU(D, H), torch.zeros(1, B, H)
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
     gradients = harness.watch(module)
     for update in range(3):
         optimizer.zero_grad()
-        y, h = module(normal(T, B, D, seed=update), kept)
+        y, h = module(normal(T, B, D, seed=update), stored)
         y.sum().backward()
         optimizer.step()
-        kept.copy_(h.detach())
+        stored.copy_(h.detach())
         gradients.step()
     gradients.close()
     assert gradients.warnings == []
