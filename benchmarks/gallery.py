@@ -36,6 +36,8 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "papers-lyapunov": ("papers/lyapunov", "spectrum"),
     "papers-mean-field": ("papers/mean-field", "phase"),
     "papers-pascanu-fig7": ("papers/pascanu-fig7", "success"),
+    "real-mnist5k": ("real/mnist5k", "accuracy"),
+    "real-pigcvp": ("real/pigcvp", "decay"),
 }
 WIDTH = 1100  # pixels
 LARGEST = 150_000  # bytes: a page of several opens at once
