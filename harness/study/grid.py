@@ -16,7 +16,7 @@ from harness.study.code import Code, folders_of, located
 from harness.study.identity import point_versions
 from harness.study.matching import canonical
 from harness.study.section import Section, Sections, marked, wrong
-from harness.study.signature import signature_in
+from harness.study.signature import Signature, signature_in
 from harness.study.spec import Choice, Experiment, Point, Registry
 from harness.study.yaml_document import KeyPath, YamlDocument
 
@@ -32,7 +32,7 @@ class Grid:
     registry: Registry
     report: Any  # (place, message) -> None
     validated: dict[tuple[str, str], Section | None] = field(default_factory=dict)
-    located: dict[tuple[str, str], Code] = field(default_factory=dict)
+    located: dict[tuple[str, str], tuple[Code, Signature | None]] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -72,7 +72,7 @@ class Grid:
         return Point(self.experiment.name, completed, versions | {each.setting: each.version for each in code}, code)
 
     def _code(self, sections: Mapping[str, Section], chosen: Mapping[str, tuple[Any, KeyPath]]) -> Iterator[Code]:
-        """The functions that a point names, located and hashed once; their signatures are compared with what they get.
+        """The functions that a point names, located, hashed and parsed once; their signatures are compared with what they get.
 
         Raises:
             PydanticCustomError: one cannot be found, or will not take its arguments; it names the setting.
@@ -84,9 +84,9 @@ class Grid:
                 try:
                     if (setting, function) not in self.located:
                         place, folders = self.document.place(*path), folders_of(self.document.source)
-                        self.located[setting, function] = located(setting, function, str(place), folders)
-                    code = self.located[setting, function]
-                    signature = signature_in(Path(code.file), code.function)
+                        code = located(setting, function, str(place), folders)
+                        self.located[setting, function] = code, signature_in(Path(code.file), code.function)
+                    code, signature = self.located[setting, function]
                 except HarnessError as error:
                     raise wrong(setting, f"'{function}': {error}") from None
                 if signature is not None:

@@ -176,9 +176,7 @@ def check_layers(sections: TrainingSections) -> None:
         return
     if cell.draws_readout:
         raise wrong("model.init", f"'{cell.init}' draws the readout of one layer; with several take another")
-    for key in ("omega", "flossing"):
-        if getattr(training, key) is not None:
-            raise wrong(f"training.{key}", "is written for a network of one layer and direction")
+    refuse_penalties(training, "a network of one layer and direction")
     if record.states:
         raise wrong("record.states", "is written for a network of one layer and direction")
     for probe in record.probes:
@@ -189,6 +187,13 @@ def check_layers(sections: TrainingSections) -> None:
         raise wrong("record.probes", "unit_gradients goes through the network without dropout, which training has")
 
 
+def refuse_penalties(training: Training, setting: str) -> None:
+    """Refuse Ω and flossing, which go through one plain recurrence, where there is another."""
+    for key in ("omega", "flossing"):
+        if getattr(training, key) is not None:
+            raise wrong(f"training.{key}", f"is written for {setting}")
+
+
 def check_zoneout(sections: TrainingSections) -> None:
     """Refuse zoneout for a cell whose units cannot keep their values, and beside what is written without it."""
     cell, task, training = sections.model, sections.task, sections.training
@@ -196,9 +201,7 @@ def check_zoneout(sections: TrainingSections) -> None:
         return
     if not cell.keeps:
         raise wrong("model.zoneout", f"'{cell.cell}' has earlier steps in its state, which cannot keep their values")
-    for key in ("omega", "flossing"):
-        if getattr(training, key) is not None:
-            raise wrong(f"training.{key}", "is written for a network without zoneout")
+    refuse_penalties(training, "a network without zoneout")
     if training.bptt_stride is not None and training.bptt_stride < training.window(task.length):
         raise wrong("training.bptt_stride", "has chunks that overlap, whose steps zoneout would draw twice")
 
@@ -211,9 +214,7 @@ def check_varying(sections: TrainingSections) -> None:
     if task.decodes or task.carried:
         reason = "its state is carried on" if task.carried else "it has a decoder"
         raise wrong("task.name", f"'{task.name}' has batches with lengths, which have no meaning here: {reason}")
-    for key in ("omega", "flossing"):
-        if getattr(training, key) is not None:
-            raise wrong(f"training.{key}", "is written for sequences of one length")
+    refuse_penalties(training, "sequences of one length")
     if record.states:
         raise wrong("record.states", "is written for sequences of one length")
     for probe in record.probes:
