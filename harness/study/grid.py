@@ -72,7 +72,8 @@ class Grid:
         return Point(self.experiment.name, completed, versions | {each.setting: each.version for each in code}, code)
 
     def _code(self, sections: Mapping[str, Section], chosen: Mapping[str, tuple[Any, KeyPath]]) -> Iterator[Code]:
-        """The functions that a point names, located, hashed and parsed once; their signatures are compared with what they get.
+        """The functions that a point names, located, hashed and parsed once; their signatures are compared with what
+        they get.
 
         Raises:
             PydanticCustomError: one cannot be found, or will not take its arguments; it names the setting.
