@@ -6,12 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from study_texts import study_text
 
 from benchmarks import gallery
 from harness.cli import DONE, USAGE_ERROR, guarded
-from harness.figures.kind import FigureKind
-from harness.registry import read
 from harness.tasks import TASKS
 
 TOP = Path(__file__).parents[2]
@@ -31,8 +30,9 @@ def test_every_image_is_drawn_by_a_command_and_shown_on_a_page() -> None:
 @pytest.mark.parametrize("name", gallery.IMAGES)
 def test_an_image_is_a_figure_of_its_study_and_small(name: str) -> None:
     study, figure = gallery.IMAGES[name]
-    known = read(TOP / "studies" / f"{study}.yaml").figures
-    assert figure in {each.name or each.kind for each in known if isinstance(each, FigureKind)}
+    # As written, not as validated: a study of real data needs packages that only its own users have.
+    figures = yaml.safe_load((TOP / "studies" / f"{study}.yaml").read_text())["figures"]
+    assert figure in {each.get("name", each["kind"]) for each in figures if isinstance(each, dict)}
     assert (gallery.GALLERY / f"{name}.png").stat().st_size <= gallery.LARGEST
 
 
