@@ -152,6 +152,6 @@ def deviation(call: ModuleCall, layout: CallLayout, y: Tensor) -> float:
     """How far the outputs are from the module's own; NaN where those have been changed in place."""
     if call.output_changed:
         return float("nan")
-    own = layout.steps(call.output, torch.float64)
-    difference = (layout.present(y.double() - own)).abs().max()
+    own = layout.steps(call.output, y.dtype)
+    difference = layout.present(own - y).abs_().max()
     return float(difference / (1 + own.abs().max()))

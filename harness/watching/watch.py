@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
@@ -111,7 +112,7 @@ class Watch:
         if self._arrivals == self._moment.arrivals:
             return
         arrivals = self._moment.arrivals
-        with torch.device("cpu"), torch.autocast("cpu", enabled=False), torch.inference_mode(False):
+        with _on_cpu(), torch.autocast("cpu", enabled=False), torch.inference_mode(False):
             self._compute()
         self._arrivals = arrivals
 
@@ -221,6 +222,11 @@ class Watch:
     def warnings(self) -> list[str]:
         """What was warned of, in words, once each."""
         return list(self._moment.warned.values())
+
+
+def _on_cpu() -> AbstractContextManager[object]:
+    """What is made within lies on the CPU; a device as a context slows every call of torch, and is rarely needed."""
+    return nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
 
 
 def _folder(to: str | PathLike[str], start: int) -> WatchFolder:

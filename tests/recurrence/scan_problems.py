@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -151,17 +151,27 @@ def problem(
     return Problem(cell, parameters, inputs, state, every, last)
 
 
-def answer(p: Problem, engine: str = "compiled", *, window: int | None = None, record: bool = True) -> Results:
-    """Values, all gradients, and the recorder's levels."""
+def answer(
+    p: Problem,
+    engine: str = "compiled",
+    *,
+    window: int | None = None,
+    record: bool = True,
+    constants: Iterable[str] = (),
+) -> Results:
+    """Values, all gradients but those of parameters that are constants, and the recorder's levels."""
     recorder = AdjointRecorder() if record else None
     parameters = leaves(p.parameters)
+    for name in constants:
+        parameters[name].requires_grad_(False)
     state = tuple(part.detach().clone().requires_grad_() for part in p.state)
     inputs = p.inputs.detach().clone().requires_grad_(p.inputs.is_floating_point())
     options = {"window": window, "every_step": p.every is not None, "engine": engine, "recorder": recorder}
     h, last = scan(p.cell, parameters, inputs, state, **options)
     seen = [(h, p.every)] if p.every is not None else []
     seen += [(part, g) for part, g in zip(last if seen else (h, *last[1:]), p.last, strict=True) if g is not None]
-    names = {**parameters, **{f"state {i}": part for i, part in enumerate(state)}}
+    names = {name: value for name, value in parameters.items() if value.requires_grad}
+    names |= {f"state {i}": part for i, part in enumerate(state)}
     names |= {"inputs": inputs} if inputs.requires_grad else {}
     gradients = torch.autograd.grad(
         [part for part, _ in seen], list(names.values()), [g for _, g in seen], allow_unused=True

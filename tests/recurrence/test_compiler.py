@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scan_problems import answer, cell_of, problem, same_bits
+from scan_problems import NAMES, answer, cell_of, problem, same_bits
 
 from harness.recurrence.compiler import backward_arrays, forward_arrays, kernel, layout, memory, native, recurrence
 
@@ -110,3 +110,13 @@ def test_nothing_is_read_or_written_outside_the_arrays(monkeypatch) -> None:
             p = problem(name, T=7, R=2, B=17, H=5, D=D, dtype=dtype, real=real, loss="every")
             assert np.isfinite(answer(p)["h"]).all()
     assert pages_in_use
+
+
+@pytest.mark.parametrize("real", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_where_no_weight_needs_a_gradient_all_others_are_the_same_bits(name: str, real: bool) -> None:
+    p = problem(name, T=7, R=2, B=3, H=5, D=3, dtype=torch.float32, real=real, loss="both")
+    weights = [key for key, value in p.parameters.items() if value.dim() == 3]
+    whole, without = answer(p), answer(p, constants=weights)
+    assert set(whole) - set(without) == {f"∂{key}" for key in weights}
+    same_bits(without, {key: whole[key] for key in without})

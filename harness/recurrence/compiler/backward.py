@@ -23,16 +23,17 @@ NONE = -(1 << 29)  # the exponent of zero: below all others, and far from overfl
 
 def backward(
     module: ir.Module, name: str, program: Program, shapes: Shapes, layouts: list[PassLayout], *, every: bool,
-    inputs: PassLayout | None,
+    inputs: PassLayout | None, matrices: bool,
 ) -> list[str]:  # fmt: skip
     """Emit `name(table)`: steps to − 1 down to `from`, in chunks whose weights' gradients are taken at once.
 
     Args:
         every: the loss sees every h_t: its gradient is added at each step, with a power of two of its own.
         inputs: the products that give the gradient of real inputs, if it is wanted; it is left with E_t beside it.
+        matrices: gradients of the weights are wanted, and not of biases and vectors alone.
     """
     f = Function(module, name, program, shapes, layouts)
-    emitter = BackwardStep(f, every=every, inputs=inputs)
+    emitter = BackwardStep(f, every=every, inputs=inputs, matrices=matrices)
     length = chunk(program, shapes)
     b = f.b
     first, last = f.slot("from"), f.slot("to")
@@ -43,7 +44,9 @@ def backward(
         stop = b.select(b.icmp_signed("<", stop, last), stop, last)
         with loop(b, b.sub(stop, I64(1)), b.sub(start, I64(1)), step=-1) as t:
             emitter.step(t, start)
-        emitter.weights(start, b.sub(stop, start))
+        if matrices:
+            emitter.matrices(start, b.sub(stop, start))
+        emitter.vectors(b.sub(stop, start))
     b.ret_void()
     return f.slots
 
@@ -51,8 +54,9 @@ def backward(
 class BackwardStep:
     """A step back, and the gradients of weights of a chunk of steps."""
 
-    def __init__(self, f: Function, *, every: bool, inputs: PassLayout | None) -> None:
+    def __init__(self, f: Function, *, every: bool, inputs: PassLayout | None, matrices: bool) -> None:
         self.f, self.b, self.lanes, self.every, self.inputs = f, f.b, f.lanes, every, inputs
+        self.one_hot = matrices and f.shapes.tokens and not f.shapes.gathered
         self.program, self.shapes = f.program, f.shapes
         self.wide = Lanes(f.b, double=True, width=f.lanes.width)
         p = f.program
@@ -192,7 +196,7 @@ class BackwardStep:
         f, b, p = self.f, self.b, self.program
         self.t = f.t = t
         self.start = start
-        if self.shapes.tokens and not self.shapes.gathered:
+        if self.one_hot:
             f.one_hot(f.rows("onehot", b.sub(t, start), count=self.shapes.D))
         self._scales()
         offset = 0
@@ -352,27 +356,29 @@ class BackwardStep:
                 address = b.gep(f.pointer("levels"), [b.add(place, I64(offset))], source_etype=DOUBLE)
                 b.store(value, address)
 
-    # gradients of weights
+    # gradients of parameters, of a chunk of steps, added to what the chunks before gave
 
-    def weights(self, start: ir.Value, steps: ir.Value) -> None:
-        """Of a chunk of steps, added to what the chunks before gave."""
+    def deltas(self, block: int) -> outer.Rows:
+        return outer.Rows(self.panel(I64(0), block), self.shapes.H, self.panel_blocks * self.size)
+
+    def matrices(self, start: ir.Value, steps: ir.Value) -> None:
+        """Of the weights."""
         f, p, s = self.f, self.program, self.shapes
         self.t = start
-
-        def deltas(block: int) -> outer.Rows:
-            return outer.Rows(self.panel(I64(0), block), s.H, self.panel_blocks * self.size)
-
         for number, term in enumerate(p.terms):
             out = f.pointer(f"gradient{number}")
             if term.operand is None and s.gathered:
-                outer.scatter(f, deltas(term.accumulator), start, steps, out)
+                outer.scatter(f, self.deltas(term.accumulator), start, steps, out)
                 continue
             if term.operand is None:
                 inputs = f.pointer("onehot") if s.tokens else f.rows("x", start, count=s.D)
                 operand = outer.Rows(inputs, s.D, s.size(s.D))
             else:
                 operand = outer.Rows(self.place(term.operand), s.H, self.size)
-            outer.product(f, deltas(term.accumulator), operand, steps, out)
+            outer.product(f, self.deltas(term.accumulator), operand, steps, out)
+
+    def vectors(self, steps: ir.Value) -> None:
+        """Of biases and vectors."""
         for block in range(self.panel_blocks):
-            out = self.b.gep(f.pointer("sums"), [I64(block * s.stride)], source_etype=self.lanes.real)
-            outer.total(f, deltas(block), steps, out)
+            out = self.b.gep(self.f.pointer("sums"), [I64(block * self.shapes.stride)], source_etype=self.lanes.real)
+            outer.total(self.f, self.deltas(block), steps, out)

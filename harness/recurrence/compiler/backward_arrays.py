@@ -29,7 +29,7 @@ class BackwardArrays:
     """Rings of what is carried from step to step, and what is summed over the steps."""
 
     def __init__(
-        self, forward: ForwardArrays, every: Scaled | None, final: list[Tensor | None], *, inputs: bool
+        self, forward: ForwardArrays, every: Scaled | None, final: list[Tensor | None], *, inputs: bool, matrices: bool
     ) -> None:
         self.forward = forward
         k, R = forward.kernel, forward.R
@@ -69,6 +69,8 @@ class BackwardArrays:
         self.immediate_scales = zeros((R, forward.T, s.W), k.integer)
         if every is not None or delayed:
             self._see(every, delayed)
+        wanted = {"_every": self.immediate is not None, "_inputs": inputs, "_vectors": not matrices}
+        self.name = "backward" + "".join(name for name, is_wanted in wanted.items() if is_wanted)
 
     def _see(self, every: Scaled | None, delayed: dict[int, Array]) -> None:
         """The loss' own gradient of each h_t, as rows and exponents."""
@@ -126,7 +128,7 @@ class BackwardArrays:
         if self.dx is not None and self.input_weights is not None:
             table |= {"dx": at(self.dx, 1), "dx_scales": at(self.dx_scales, 1)}
             table["input_weights"] = at(self.input_weights)
-        k.call("backward" + "_every" * (self.immediate is not None) + "_inputs" * (self.dx is not None), table, self.R)
+        k.call(self.name, table, self.R)
 
     def inputs(self) -> ScaledRows | None:
         """∂L/∂x_t, where it is wanted."""

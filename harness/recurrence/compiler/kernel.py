@@ -26,7 +26,7 @@ class CompiledCell:
     """The compiled forms of one cell, each made when needed.
 
     They are `forward`, `forward_keep` (with what the way back needs) and `backward`, with `_every` where the loss sees
-    every step and `_inputs` where the gradient of real inputs is wanted.
+    every step, `_inputs` where the gradient of real inputs is wanted and `_vectors` where no weight's is.
 
     Args:
         program: of the cell's step.
@@ -42,7 +42,8 @@ class CompiledCell:
         processor: Processor | None = None,
     ) -> None:
         self.program, self.shapes, self.processor = program, shapes, processor or host()
-        used = {term.matrix for term in program.terms} | {name for bias in program.biases for name, _ in bias}
+        self.weights = {term.matrix for term in program.terms}
+        used = self.weights | {name for bias in program.biases for name, _ in bias}
         used |= {node.args[0] for node in program.vectors}
         self.names = sorted(used & set(parameters))
         self.parameters = {name: parameters[name] for name in self.names}
@@ -74,6 +75,7 @@ class CompiledCell:
             slots = backward(
                 module, name, self.program, self.shapes, self.backward_layout,
                 every="every" in name, inputs=self.input_layout if "inputs" in name else None,
+                matrices="vectors" not in name,
             )  # fmt: skip
         return module, slots
 
@@ -141,7 +143,7 @@ class CompiledCell:
         out = zeros((R, max(len(self.program.biases), 1), self.shapes.stride), self.dtype)
         for a, bias in enumerate(self.program.biases):
             for name, block in bias:
-                out[:, a, :H] += flat[:, self.places[name][block * H : (block + 1) * H]]
+                out[:, a, :H] += self._block(flat, name, block)
         return out
 
     def vectors(self, flat: Array) -> Array:
@@ -149,8 +151,13 @@ class CompiledCell:
         H = self.shapes.H
         out = zeros((len(flat), max(len(self.program.vectors), 1), self.shapes.stride), self.dtype)
         for v, node in enumerate(self.program.vectors):
-            out[:, v, :H] = flat[:, self.places[node.args[0]][node.args[1] * H : (node.args[1] + 1) * H]]
+            out[:, v, :H] = self._block(flat, *node.args)
         return out
+
+    def _block(self, flat: Array, name: str, block: int) -> Array:
+        """One gate's entries of a vector, (R, H)."""
+        H, start = self.shapes.H, self.first(name)
+        return flat[:, start + block * H : start + (block + 1) * H]
 
     def gradients(self, matrices: list[Array], sums: Array, R: int) -> dict[str, Array]:
         """Gradients by parameter, from those by term (R, H, n) and by accumulator and vector (R, A + V, H)."""

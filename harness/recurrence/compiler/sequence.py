@@ -56,10 +56,16 @@ class Sequence:
             self._seen = [np.concatenate(self._seen, axis=1, out=joined)]
         return LaidOut(self._seen[0], self.call.kernel.shapes.H, self.call.kernel.shapes)
 
-    def backward(self, every: Scaled | None, final: list[Tensor | None], *, inputs: bool) -> BackwardArrays:
-        """The way back from the gradients of h_1 … h_T and of the last state's parts; levels go to the recorder."""
+    def backward(
+        self, every: Scaled | None, final: list[Tensor | None], *, inputs: bool, matrices: bool
+    ) -> BackwardArrays:
+        """The way back from the gradients of h_1 … h_T and of the last state's parts; levels go to the recorder.
+
+        Args:
+            inputs, matrices: whether their gradients are wanted; those of weights are zeros otherwise.
+        """
         forward, call = self.forward, self.call
-        back = BackwardArrays(forward, every, final, inputs=inputs)
+        back = BackwardArrays(forward, every, final, inputs=inputs, matrices=matrices)
         before = forward.T - call.window
         for start in reversed(range(0, forward.T, forward.segment)):
             stop = min(start + forward.segment, forward.T)

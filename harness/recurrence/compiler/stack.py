@@ -43,6 +43,14 @@ class Call:
         return CompiledCall(kernel, names, self.window, every, recorder, cell_state, self.keep, given)
 
 
+    def weights_needed(self, needs_input_grad: Sequences[bool]) -> list[bool]:
+        """Of each direction, whether a weight's gradient is needed; `needs_input_grad` of CompiledStack's arguments."""
+        count = sum(len(names) for _, names in self.kernels)
+        flags = iter(needs_input_grad[len(needs_input_grad) - count :])
+        needed = [{name for name in names if next(flags)} for _, names in self.kernels]
+        return [not own.isdisjoint(kernel.weights) for (kernel, _), own in zip(self.kernels, needed, strict=True)]
+
+
 class CompiledStack(torch.autograd.Function):
     """(inputs, state, parameters) → (output, parts of the state after the last step).
 
@@ -108,6 +116,7 @@ class CompiledStack(torch.autograd.Function):
         gradients: list[list[Tensor | None]] = [[] for _ in sequences]
         starts: list[list[Tensor | None]] = [[] for _ in sequences]
         between: dict[str, Tensor] = {}
+        weights = call.weights_needed(ctx.needs_input_grad)
         stop = len(sequences)
         dx: Scaled | None = None
         for depth in range(len(stack.layers), 0, -1):
@@ -125,7 +134,7 @@ class CompiledStack(torch.autograd.Function):
                     end = top[..., units(layer, direction)]
                     ends[0] = end if ends[0] is None else ends[0] + end
                 seen = None if above is None else of_direction(layer, direction, above, stack.order)
-                back = sequence.backward(seen, ends, inputs=needed)
+                back = sequence.backward(seen, ends, inputs=needed, matrices=weights[i])
                 parameters = back.parameters()
                 gradients[i] = [torch.from_numpy(parameters[name]) for name in sequence.call.names]
                 place = 2 + sum(len(each) for each in final[:i])
