@@ -42,7 +42,6 @@ class Call:
         given = self.stack.given[i] if self.stack.given else None
         return CompiledCall(kernel, names, self.window, every, recorder, cell_state, self.keep, given)
 
-
     def weights_needed(self, needs_input_grad: Sequences[bool]) -> list[bool]:
         """Of each direction, whether a weight's gradient is needed; `needs_input_grad` of CompiledStack's arguments."""
         count = sum(len(names) for _, names in self.kernels)
