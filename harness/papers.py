@@ -25,11 +25,15 @@ def main(arguments: list[str]) -> int:
     from harness.store.files import replace_file
     from harness.store.location import results_folder
     from harness.study.plan import plan
+    from harness.study.yaml_document import load
 
     if not Path(parsed.studies).is_dir():
         raise HarnessError(f"{parsed.studies}: no such folder; give the one that your studies are in")
     reproductions = []
     for path in sorted(Path(parsed.studies).rglob("*.yaml")):
+        written = load(path).data
+        if not (isinstance(written, dict) and "paper" in written):
+            continue  # it is not read: it may need packages or code that are not here
         study = read(path)
         if study.paper is not None:
             folder = results_folder(str(path), study.name, parsed.output)

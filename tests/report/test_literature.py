@@ -56,6 +56,12 @@ def test_a_study_without_a_paper_is_not_listed(tmp_path: Path, capsys) -> None:
     assert listed(tmp_path, capsys) == (cli.DONE, "No study names a paper.\n")
 
 
+def test_a_study_without_a_paper_may_need_packages_that_are_not_here(tmp_path: Path, capsys) -> None:
+    path = written(tmp_path, paper=None)
+    path.write_text(path.read_text() + "plugins: [no_such_package]\n")
+    assert listed(tmp_path, capsys) == (cli.DONE, "No study names a paper.\n")
+
+
 @pytest.mark.parametrize(
     ("paper", "message"),
     [
