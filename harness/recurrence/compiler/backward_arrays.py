@@ -69,8 +69,8 @@ class BackwardArrays:
         self.immediate_scales = zeros((R, forward.T, s.W), k.integer)
         if every is not None or delayed:
             self._see(every, delayed)
-        wanted = {"_every": self.immediate is not None, "_inputs": inputs, "_vectors": not matrices}
-        self.name = "backward" + "".join(name for name, is_wanted in wanted.items() if is_wanted)
+        endings = {"_every": self.immediate is not None, "_inputs": inputs, "_vectors": not matrices}
+        self.name = "backward" + "".join(name for name, asked in endings.items() if asked)
 
     def _see(self, every: Scaled | None, delayed: dict[int, Array]) -> None:
         """The loss' own gradient of each h_t, as rows and exponents."""
