@@ -70,7 +70,7 @@ class BackwardArrays:
         if every is not None or delayed:
             self._see(every, delayed)
         endings = {"_every": self.immediate is not None, "_inputs": inputs, "_vectors": not matrices}
-        self.name = "backward" + "".join(name for name, asked in endings.items() if asked)
+        self.name = "backward" + "".join(name for name, chosen in endings.items() if chosen)
 
     def _see(self, every: Scaled | None, delayed: dict[int, Array]) -> None:
         """The loss' own gradient of each h_t, as rows and exponents."""
