@@ -20,6 +20,7 @@ from harness.recurrence.autocast import autocast_in_force
 from harness.watching.calls import UNLIKE, arguments, as_read, parts_of
 from harness.watching.hooks import ModuleHook
 from harness.watching.moment import Moment
+from harness.watching.weights import CELL_WEIGHTS, ComputedWeights, unreadable
 
 CELL_MODULES = (nn.RNNCell, nn.LSTMCell, nn.GRUCell)
 MOST_NODES = 1000  # of a graph, between two states
@@ -87,12 +88,13 @@ class CellLoop:
     calls: list[CellCall] = field(default_factory=list)
     returned: list[Returned] = field(default_factory=list)
     sequences: int = 0
-    weights: tuple[tuple[tuple[int, int], ...], dict[str, Tensor]] | None = None
+    weights: tuple[list[tuple[ref[Tensor], int]], dict[str, Tensor]] | None = None
 
     def add(
-        self, module: nn.Module, name: str, update: int, given: Tensor, parts: tuple[Tensor, ...], output: Any
-    ) -> CellCall:
-        """The call that has just been made."""
+        self, module: nn.Module, name: str, update: int, given: Tensor, parts: tuple[Tensor, ...], output: Any,
+        weights: Mapping[str, Tensor | None],
+    ) -> CellCall:  # fmt: skip
+        """The call that has just been made, and the weights that it has used."""
         outputs = parts_of(output)
         links = [self._link(part, i) for i, part in enumerate(parts)] or [None] * len(outputs)
         before = next((link[0] for link in links if link is not None), None)
@@ -105,7 +107,7 @@ class CellLoop:
             kind=_kind(module),
             name=name,
             update=update,
-            weights=self._weights(module),
+            weights=self._weights(weights),
             input=_batched(as_read(given)),
             initial=tuple(_batched(part).clone() for part in parts),  # a state may be written over in place
             outputs=tuple(_batched(part) for part in outputs),
@@ -124,13 +126,17 @@ class CellLoop:
         ]
         return call
 
-    def _weights(self, module: nn.Module) -> dict[str, Tensor]:
-        """Copies of the weights; the same ones as long as no optimizer has changed them."""
-        own = {name: getattr(module, name) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
-        present = {name: value for name, value in own.items() if value is not None}
-        versions = tuple((id(value), value._version) for value in present.values())
-        if self.weights is None or self.weights[0] != versions:
-            self.weights = versions, {name: value.detach().clone() for name, value in present.items()}
+    def _weights(self, weights: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+        """Copies of the weights; the same ones as long as they are the same tensors, which nothing has changed."""
+        present = {name: value for name, value in weights.items() if value is not None}
+        known = [] if self.weights is None else self.weights[0]
+        same = len(known) == len(present) and all(
+            own() is value and version == value._version
+            for (own, version), value in zip(known, present.values(), strict=True)
+        )
+        if self.weights is None or not same:
+            seen = [(ref(value), value._version) for value in present.values()]
+            self.weights = seen, {name: value.detach().clone() for name, value in present.items()}
         return self.weights[1]
 
     def _link(self, part: Tensor, i: int) -> tuple[CellCall, LinkKind] | None:
@@ -167,8 +173,10 @@ class CellRecorder:
         self.moment = moment
         self.loops: dict[str, CellLoop] = {}
         self.names = {id(module): name for name, module in model.named_modules() if isinstance(module, CELL_MODULES)}
+        self.weights: dict[int, ComputedWeights] = {}
         for module in model.modules():
             if isinstance(module, CELL_MODULES):
+                self.weights[id(module)] = ComputedWeights(module, moment.handles)
                 moment.handles += [
                     module.register_forward_pre_hook(ModuleHook(self._enter)),
                     module.register_forward_hook(ModuleHook(self._leave), with_kwargs=True),
@@ -177,11 +185,13 @@ class CellRecorder:
     def _enter(self, module: nn.Module, args: Any) -> None:
         if self.moment.recording:
             self.moment.check_call(self.names[id(module)])
+            self.weights[id(module)].enter()
 
     def _leave(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         if not self.moment.recording:
             return
         name = self.names[id(module)]
+        weights = self.weights[id(module)].leave(module, CELL_WEIGHTS)
         given, hx = arguments(args, kwargs)
         if not is_like_torchs_cell(module, given, hx, output):
             if torch.is_grad_enabled():
@@ -190,8 +200,13 @@ class CellRecorder:
         outputs, parts = parts_of(output), parts_of(hx)
         if not any(tensor.requires_grad and tensor.numel() for tensor in outputs):
             return
+        if isinstance(weights, str):
+            text = f"{name or 'the model'}: {unreadable(module, weights)}"
+            self.moment.warn(text, ("weights", name))
+            return
         self.moment.check_state(name, parts)
-        call = self.loops.setdefault(name, CellLoop()).add(module, name, self.moment.update, given, parts, output)
+        loop = self.loops.setdefault(name, CellLoop())
+        call = loop.add(module, name, self.moment.update, given, parts, output, weights)
         self.moment.called()
         for part, tensor in enumerate(outputs):
             if tensor.requires_grad:
@@ -255,10 +270,9 @@ def in_training_arithmetic(call: CellCall, gradients: Sequence[Tensor]) -> tuple
         nn.LSTMCell: torch.lstm_cell, nn.GRUCell: torch.gru_cell,
         "tanh": torch.rnn_tanh_cell, "relu": torch.rnn_relu_cell,
     }[call.kind]  # fmt: skip
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     with torch.enable_grad(), call.autocast():
         hx: Any = leaves if len(leaves) > 1 else leaves[0]
-        outputs = parts_of(function(call.input, hx, *(call.weights.get(name) for name in names)))
+        outputs = parts_of(function(call.input, hx, *(call.weights.get(name) for name in CELL_WEIGHTS)))
     seen = [gradient.to(output.dtype) for gradient, output in zip(gradients, outputs, strict=True)]
     share = None
     if len(outputs) > 1:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from harness.errors import HarnessError
 from harness.watching.calls import UNLIKE, ModuleCall, arguments, is_like_torchs, module_call, outputs_of, parts_of
@@ -17,6 +18,7 @@ from harness.watching.levels import Levels
 from harness.watching.mistakes import check_range, check_truncated, word
 from harness.watching.moment import Moment
 from harness.watching.recomputing import arithmetic, recomputed
+from harness.watching.weights import UNREADABLE, is_plain
 
 # How far recomputed outputs may be from the module's own, relative to 1 + the largest: rounding, over many steps.
 TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4}
@@ -46,10 +48,11 @@ class ModuleRecorder:
                 return
             self.moment.check_call(name)
             drops = module.training and module.dropout > 0 and module.num_layers > 1
-            if drops and torch.is_grad_enabled() and module._flat_weights[0].device.type != "cpu":  # type: ignore[union-attr]
+            device = _device(arguments(args, kwargs)[0])
+            if drops and torch.is_grad_enabled() and device != "cpu":
                 raise HarnessError(
                     f"{name or 'the model'}: dropout between the layers of a recurrent module cannot be drawn again on "
-                    f"{module._flat_weights[0].device.type}; record on the CPU, or with dropout=0"  # type: ignore[union-attr]
+                    f"{device}; record on the CPU, or with dropout=0"
                 )
             self._before[get_ident(), id(module)] = torch.get_rng_state() if drops else None
 
@@ -67,6 +70,10 @@ class ModuleRecorder:
                 return
             tensors = {key: tensor for key, tensor in outputs_of(output).items() if tensor.requires_grad}
             if not tensors or not tensors[next(iter(tensors))].numel():  # a batch of no sequences
+                return
+            if not is_plain(module, "_flat_weights"):
+                text = f"{name or 'the model'}: {UNREADABLE.format('_flat_weights')}"
+                self.moment.warn(text, ("weights", name))
                 return
             self._check_start(name, parts_of(hx), output)
             call = module_call(module, name, self.moment.update, given, hx, output, random_state)
@@ -135,6 +142,12 @@ class ModuleRecorder:
         check_truncated(result.levels, self.moment)
         check_range(result.levels, dtype, self.moment)
         return result.levels
+
+
+def _device(given: Any) -> str:
+    """The kind of device that an input lies on; of one that is no tensor, the CPU."""
+    rows = given.data if isinstance(given, PackedSequence) else given
+    return rows.device.type if isinstance(rows, Tensor) else "cpu"
 
 
 def _listener(call: ModuleCall, name: str) -> Callable[[Tensor], None]:
