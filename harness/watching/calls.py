@@ -28,6 +28,9 @@ class ModuleCall:
         output, final: what was returned, in the same order.
         random_state: of the CPU's generator before the call, where dropout between layers drew from it.
         versions: of the input and the output: a change in place shows in them.
+        stretch: as of `Moment`: a state may go from one update to the next without its gradient.
+        cut: whether its state is what an earlier call of the same update has returned, without the gradient.
+        constant: whether it was given a state that has no gradient.
         levels: what has been computed of the gradients so far; None: nothing, or another one has come since.
         computed: the arithmetic of its products: under autocast not that of the output, which may be float32.
         gradients: of output, h and c, as far as a backward pass has brought them.
@@ -48,6 +51,9 @@ class ModuleCall:
     computed: torch.dtype
     gradients: dict[str, Tensor] = field(default_factory=dict)
     versions: tuple[int, int] = (0, 0)
+    stretch: int | None = None
+    cut: bool = False
+    constant: bool = False
     levels: list[Levels] | None = None
 
     def __post_init__(self) -> None:
@@ -176,4 +182,5 @@ def module_call(
         sorted_indices=given.sorted_indices if packed else None,
         random_state=random_state,
         computed=_computed(tensors["output"]),
+        constant=hx is not None and not any(part.requires_grad for part in parts_of(hx)),
     )

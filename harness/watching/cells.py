@@ -38,6 +38,8 @@ class CellCall:
         outputs: h, and c of an LSTM.
         sequence, t: which sequence of calls of this module it belongs to, and its place there, from 1.
         links: of each part of the state, the call that it came from, and in which manner.
+        stretch: as of `Moment`: a state may go from one update to the next without its gradient.
+        constant: whether it was given a state that has no gradient.
         gradients: of each output, as the training's backward pass has brought them.
     """
 
@@ -52,6 +54,8 @@ class CellCall:
     sequence: int
     t: int
     links: list[tuple[CellCall, LinkKind] | None]
+    stretch: int | None = None
+    constant: bool = False
     readers: list[tuple[CellCall, int, LinkKind]] = field(default_factory=list)
     gradients: list[Tensor | None] = field(default_factory=list)
     version: int = 0
@@ -92,7 +96,7 @@ class CellLoop:
 
     def add(
         self, module: nn.Module, name: str, update: int, given: Tensor, parts: tuple[Tensor, ...], output: Any,
-        weights: Mapping[str, Tensor | None],
+        weights: Mapping[str, Tensor | None], stretch: int | None = None,
     ) -> CellCall:  # fmt: skip
         """The call that has just been made, and the weights that it has used."""
         outputs = parts_of(output)
@@ -115,6 +119,8 @@ class CellLoop:
             sequence=sequence,
             t=t,
             links=links,
+            stretch=stretch,
+            constant=bool(parts) and not any(part.requires_grad for part in parts),
             gradients=[None] * len(outputs),
         )
         for part, link in enumerate(links):
@@ -206,7 +212,7 @@ class CellRecorder:
             return
         self.moment.check_state(name, parts)
         loop = self.loops.setdefault(name, CellLoop())
-        call = loop.add(module, name, self.moment.update, given, parts, output, weights)
+        call = loop.add(module, name, self.moment.update, given, parts, output, weights, self.moment.stretch)
         self.moment.called()
         for part, tensor in enumerate(outputs):
             if tensor.requires_grad:

@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.watching.calls import UNLIKE, ModuleCall, arguments, is_like_torchs, module_call, outputs_of, parts_of
 from harness.watching.hooks import ModuleHook
 from harness.watching.levels import Levels
-from harness.watching.mistakes import check_range, check_truncated, word
+from harness.watching.mistakes import check_handed_on, check_range, check_truncated, word
 from harness.watching.moment import Moment
 from harness.watching.recomputing import arithmetic, recomputed
 from harness.watching.weights import UNREADABLE, is_plain
@@ -75,8 +75,9 @@ class ModuleRecorder:
                 text = f"{name or 'the model'}: {UNREADABLE.format('_flat_weights')}"
                 self.moment.warn(text, ("weights", name))
                 return
-            self._check_start(name, parts_of(hx), output)
+            cut = self._starts_from_an_end(name, parts_of(hx), output)
             call = module_call(module, name, self.moment.update, given, hx, output, random_state)
+            call.cut, call.stretch = cut, self.moment.stretch
             self.calls.append(call)
             self.moment.called()
             for key, tensor in tensors.items():
@@ -84,20 +85,18 @@ class ModuleRecorder:
 
         return leave
 
-    def _check_start(self, name: str, parts: tuple[Tensor, ...], output: Any) -> None:
-        """Warn of a state that is carried over with its graph, or handed on within an update without it."""
+    def _starts_from_an_end(self, name: str, parts: tuple[Tensor, ...], output: Any) -> bool:
+        """Whether a state is handed on within an update without its gradient; a state of an earlier update that is
+        carried over with its graph is warned of.
+        """
         self.moment.check_state(name, parts)
         if self._boundary != self.moment.boundary:  # another update
             self._boundary = self.moment.boundary
             self._ends.clear()
         ends = self._ends.setdefault(name, set())
-        if any(not part.requires_grad and part.data_ptr() in ends for part in parts):
-            self.moment.warn(
-                f"{name or 'the model'}: a state is handed from one call to the next of the same update without its "
-                "gradient: the gradient is truncated there",
-                ("handed on", name),
-            )
+        cut = any(not part.requires_grad and part.data_ptr() in ends for part in parts)
         ends.update(part.data_ptr() for part in parts_of(output[1]))
+        return cut
 
     def collect(self) -> list[Levels]:
         """The levels of all calls of this update that a gradient has come to; `forget` ends the update."""
@@ -110,6 +109,8 @@ class ModuleRecorder:
             if call.levels is None:
                 call.levels = self._levels(call, number)
             levels += [replace(each, call=number) for each in call.levels]
+        for name in numbers:
+            check_handed_on([call for call in self.calls if call.module == name], self.moment)
         return levels
 
     def forget(self) -> None:

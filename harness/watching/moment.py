@@ -96,6 +96,11 @@ class Moment:
                 "of its own; call the module on the whole batch, outside of the transform, and use backward()"
             )
 
+    @property
+    def stretch(self) -> int | None:
+        """Which update a call belongs to, also where `step` is not called; None of a checkpoint's repeated forward."""
+        return None if torch._C._current_graph_task_id() != -1 else self.boundary
+
     def check_state(self, name: str, parts: tuple[Tensor, ...]) -> None:
         """Warn of a state whose graph a backward pass has gone through already."""
         if torch._C._current_graph_task_id() != -1:  # a checkpoint's forward pass, inside a backward pass

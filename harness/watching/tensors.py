@@ -12,6 +12,7 @@ from torch import Tensor
 from harness.errors import HarnessError
 from harness.recurrence.adjoints import log10_mean_norm
 from harness.watching.levels import Levels
+from harness.watching.mistakes import check_truncated
 from harness.watching.moment import Moment
 
 
@@ -20,18 +21,21 @@ class TensorRecorder:
     """Gradients of named tensors, in the order in which they were named: t counts them.
 
     Attributes:
+        recurrent: names of states, each of which the next one is computed from.
         refused: names that are those of the model's own states, where it is itself a recurrent module.
     """
 
     moment: Moment
     refused: tuple[str, ...] = ()
+    recurrent: set[str] = field(default_factory=set)
     sequences: dict[str, list[list[Tensor | None]]] = field(default_factory=dict)
 
-    def add(self, tensor: Tensor, name: str, *, alone: bool = False) -> None:
+    def add(self, tensor: Tensor, name: str, *, alone: bool = False, recurrent: bool = False) -> None:
         """Take down a tensor's gradient; a name whose earlier tensors have theirs already begins to count anew.
 
         Args:
             alone: whether it is of one sequence, and has no axis of the batch.
+            recurrent: whether it is a state, which the next one of this name is computed from.
 
         Raises:
             HarnessError: the name is that of a state of the model itself.
@@ -48,6 +52,8 @@ class TensorRecorder:
         if any(gradient is not None for gradient in sequences[-1]):
             sequences.append([])
         sequences[-1].append(None)
+        if recurrent:
+            self.recurrent.add(name)
         self.moment.listen(tensor, _listener(sequences[-1], len(sequences[-1]) - 1, alone or tensor.dim() == 0))
 
     def collect(self) -> list[Levels]:
@@ -59,6 +65,7 @@ class TensorRecorder:
                 adjoint = np.array([-np.inf if each is None else float(log10_mean_norm(each)) for each in own])
                 unknown = np.full(len(own), np.nan)
                 levels.append(Levels("", number, self.moment.update, 1, "forward", name, adjoint, unknown))
+        check_truncated([each for each in levels if each.state in self.recurrent], self.moment)
         return levels
 
     def forget(self) -> None:

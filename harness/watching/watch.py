@@ -18,7 +18,7 @@ from harness.watching.cells import CELL_MODULES, CellRecorder
 from harness.watching.clipping import Clipping
 from harness.watching.levels import Levels
 from harness.watching.loops import levels_of_loops
-from harness.watching.mistakes import check_truncated
+from harness.watching.mistakes import check_cut, check_truncated
 from harness.watching.modules import ModuleRecorder
 from harness.watching.moment import Moment
 from harness.watching.tables import drawn, frame_of
@@ -130,6 +130,7 @@ class Watch:
                 )
             levels += of_loop
             check_truncated(of_loop, self._moment)
+            check_cut(calls, self._moment)
             if vanished:
                 first = vanished[-1]
                 self._moment.warn(
@@ -160,7 +161,7 @@ class Watch:
         if tensor.dim() not in (1, 2):
             shape = tuple(tensor.shape)
             raise HarnessError(f"state '{name}': {shape}, expected (B, H) or (H,); mark() takes any tensor")
-        self._tensors.add(tensor, name, alone=tensor.dim() == 1)
+        self._tensors.add(tensor, name, alone=tensor.dim() == 1, recurrent=True)
         return tensor
 
     def mark(self, tensor: Tensor, name: str) -> Tensor:

@@ -445,10 +445,90 @@ def test_a_state_that_is_handed_on_without_its_gradient_is_named() -> None:
     module, x = nn.GRU(D, H), normal(T, B, D)
     with harness.watch(module) as gradients:
         _, state = module(x)
-        with pytest.warns(UserWarning, match="without its gradient: the gradient is truncated there"):
-            y, _ = module(x, state.detach())
+        y, _ = module(x, state.detach())
         y.sum().backward()
-    assert gradients.frame.call.unique().tolist() == [1]
+        with pytest.warns(UserWarning, match="call 1 starts from .* without its gradient: the gradient is truncated"):
+            assert gradients.frame.call.unique().tolist() == [1]
+
+
+def test_chunks_that_are_handed_on_without_a_gradient_have_their_numbers() -> None:
+    module, x = nn.GRU(D, H), normal(T, B, D)
+    gradients, state, loss = harness.watch(module), None, torch.zeros(())
+    for chunk in range(4):
+        y, state = module(x, state if state is None or chunk == 1 else state.detach())
+        loss = loss + y.sum()
+    loss.backward()
+    with pytest.warns(UserWarning, match="calls 3 and 4 start from a state that an earlier call"):
+        gradients.close()
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.LSTMCell, nn.GRUCell])
+def test_a_state_that_is_changed_and_handed_on_without_its_gradient_is_named(kind: type[nn.Module]) -> None:
+    """Nothing links it to the steps before; but they have no gradient, and it is not zero."""
+    module, x = kind(D, H), normal(T, B, D)
+    gradients, state = harness.watch(module), None
+    if kind in (nn.LSTM, nn.GRU):
+        _, state = module(x)
+        changed = tuple(part.detach() * 0.9 for part in state) if kind is nn.LSTM else state.detach() * 0.9
+        module(x, changed)[0].sum().backward()
+        match = "call 1 starts from a state without a gradient, and no gradient has come to the call before it"
+    else:
+        for t in range(T):
+            if t == 2:
+                state = tuple(part.detach() for part in state) if kind is nn.LSTMCell else state.detach()
+            state = module(x[t], state)
+            state = tuple(part * 0.9 for part in state) if kind is nn.LSTMCell else state * 0.9
+        (state[0] if kind is nn.LSTMCell else state).sum().backward()
+        match = "call 1 starts from a state without a gradient, and no gradient has come to the 2 steps before it"
+    with pytest.warns(UserWarning, match=match):
+        gradients.close()
+
+
+@pytest.mark.parametrize(("parts", "match"), [((0, 1), "h_2 and c_2 go to t = 3"), ((1,), "c_2 goes to t = 3")])
+def test_a_cell_state_that_is_handed_on_without_its_gradient_is_named(parts: tuple[int, ...], match: str) -> None:
+    """A loss at every step: no gradient is exactly zero."""
+    cell, x = nn.LSTMCell(D, H), normal(T, B, D)
+    gradients, state, loss = harness.watch(cell), None, torch.zeros(())
+    for t in range(T):
+        if t == 2:
+            state = tuple(part.detach() if i in parts else part for i, part in enumerate(state))
+        state = cell(x[t], state)
+        loss = loss + state[0].sum()
+    loss.backward()
+    with pytest.warns(UserWarning, match=match + r" without the gradient: it is truncated there \(a detach\)"):
+        gradients.close()
+
+
+@pytest.mark.parametrize("name", ["h", "memory"])
+def test_a_state_named_by_hand_that_is_truncated_is_named(name: str) -> None:
+    W = nn.Parameter(normal(H, H))
+    gradients, h = harness.watch(nn.Identity()), normal(B, H)
+    for t in range(T):
+        h = gradients.state(torch.tanh((h.detach() if t == 2 else h) @ W), name)
+        gradients.mark(h * 1, "marked")
+    h.sum().backward()
+    with pytest.warns(UserWarning, match=f"∂L/∂{name}_t .*is exactly zero beyond lag 3 of 5"):
+        gradients.close()
+    assert len(gradients.warnings) == 1
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.GRUCell])
+def test_chunks_of_several_updates_and_evaluations_are_no_truncation(kind: type[nn.Module]) -> None:
+    module, x = kind(D, H), normal(T, B, D)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    h = torch.zeros(1, B, H) if kind is nn.GRU else torch.zeros(B, H)
+    with harness.watch(module) as gradients:
+        for _ in range(3):
+            if kind is nn.GRU:
+                y, h = module(x, h.detach())
+                module(x)  # without a backward pass
+            else:
+                h = y = module(x[1], module(x[0], h.detach()))
+                module(x[0])
+            optimizer.zero_grad()
+            y.sum().backward()
+            optimizer.step()
+    assert gradients.warnings == []
 
 
 def test_a_gradient_that_is_clipped_at_every_update_is_named() -> None:
