@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -14,7 +14,7 @@ from harness.figures.adjoint import COLUMN, NORM, SYMBOL, GradientPath
 from harness.figures.kind import COL, ROW, FigureKind
 from harness.figures.layered import LAYERS, about_directions, about_layers, one_layer
 from harness.figures.selection import RecordedUpdate, at_update
-from harness.figures.steps import about_lengths, levels
+from harness.figures.steps import about_lengths, by_lag, levels
 from harness.study.matching import Value, canonical, ordered
 from harness.study.spec import StudySpec
 
@@ -71,9 +71,11 @@ class Heatmap(FigureKind):
         """The sentences about layers, directions and steps that not every sequence has."""
         shown = (self.y, self.col, self.row)
         lengths = "Sequences differ in length and end at the right; a step that none of the batch has is left empty."
+        watched = any("sequence_length" not in point.columns() for point in study.points)
+        own = " Records of different lengths end together at the right, and the axis is the lag." if watched else ""
         return (
             f"{about_layers(study, self.where, *shown)}{about_directions(study, self.where, *shown)}"
-            f"{about_lengths(study, self.where, lengths)}"
+            f"{about_lengths(study, self.where, lengths)}{own}"
         )
 
     def _of_layers(self, study: StudySpec) -> str:
@@ -105,6 +107,7 @@ class GradientMap:
         mean: of the logarithm; NaN where there is none.
         zero: share of the runs that have the step with an exact zero there.
         broken: where one of the runs has no finite number.
+        ragged: whether the records differ in length, and end together at the right.
     """
 
     updates: list[int]
@@ -112,6 +115,7 @@ class GradientMap:
     mean: Values
     zero: Values
     broken: npt.NDArray[np.bool_]
+    ragged: bool = False
 
 
 def scheduled(gradients: pd.DataFrame) -> pd.DataFrame:
@@ -131,8 +135,10 @@ def scheduled(gradients: pd.DataFrame) -> pd.DataFrame:
 def gradient_map(gradients: pd.DataFrame, column: str, y: str = "update") -> GradientMap:
     """Mean over runs of a list column for each scheduled update, or for each layer.
 
+    Records of a watched training, whose sequences have no length of the study's, end together at the last step.
+
     Raises:
-        HarnessError: if the runs differ in their number of time steps.
+        HarnessError: if the runs of a study differ in their number of time steps.
     """
     import numpy as np
 
@@ -140,11 +146,11 @@ def gradient_map(gradients: pd.DataFrame, column: str, y: str = "update") -> Gra
 
     measured = gradients[gradients[column].notna()]
     lengths = ordered(len(entries) for entries in measured[column])
-    if len(lengths) > 1:
+    if len(lengths) > 1 and "sequence_length" in gradients.columns:
         raise HarnessError(_mixed(lengths))
     updates, n, means, zeros, broken = [], [], [], [], []
     for update, rows in (scheduled(measured) if y == "update" else measured).groupby(y, sort=True):
-        stack = np.stack(levels(rows, column))
+        stack = by_lag(levels(rows, column), max(lengths))[:, ::-1]
         updates.append(int(str(update)))
         n.append(len(rows))
         mean = finite_mean(stack)
@@ -152,7 +158,7 @@ def gradient_map(gradients: pd.DataFrame, column: str, y: str = "update") -> Gra
         there = np.maximum((~np.isnan(stack)).sum(axis=0), 1)
         zeros.append((stack == -np.inf).sum(axis=0) / there)
         broken.append((stack == np.inf).any(axis=0))
-    return GradientMap(updates, n, np.stack(means), np.stack(zeros), np.stack(broken))
+    return GradientMap(updates, n, np.stack(means), np.stack(zeros), np.stack(broken), len(lengths) > 1)
 
 
 def heatmap(
@@ -172,7 +178,7 @@ def heatmap(
         path: gradient of the hidden state or of the cell state.
 
     Raises:
-        HarnessError: nothing was recorded, a column does not exist, or a panel mixes sequence lengths.
+        HarnessError: nothing was recorded, a column does not exist, or a panel mixes lengths of the study.
     """
     from harness.figures import style
 
@@ -184,6 +190,9 @@ def heatmap(
         # One colour scale over all panels, so that they can be compared.
         norm = style.log_norm([each.mean for _, each in maps])
         time = texts.axis("t") if "direction" not in (col, row) else "step t of the direction"
+        if any(each.ragged for _, each in maps):
+            maps = [(panel, replace(each, ragged=True)) for panel, each in maps]
+            time = texts.axis("lag")
         images = [_image(panel, each, norm, y, time) for panel, each in maps]
         bar = figure.colorbar(images[0], ax=[panel.ax for panel in grid], pad=0.01, aspect=24)
         bar.outline.set_linewidth(style.scaled(0.5))
@@ -208,7 +217,7 @@ def _aligned(maps: Sequence[tuple[panels.Panel, GradientMap]]) -> list[tuple[pan
         for place, count in zip(places, each.n, strict=True):
             n[place] = count
         mean[places], zero[places], broken[places] = each.mean, each.zero, each.broken
-        aligned.append((panel, GradientMap(updates, n, mean, zero, broken)))
+        aligned.append((panel, GradientMap(updates, n, mean, zero, broken, each.ragged)))
     return aligned
 
 
@@ -254,7 +263,12 @@ def _axes(panel: panels.Panel, each: GradientMap, y: str, time: str) -> None:
     for side in ("top", "right", "left", "bottom"):
         panel.ax.spines[side].set_visible(False)
     T = each.mean.shape[1]
-    panel.ax.set_xticks(fitting.steps(T, panel.points))
+    steps = fitting.steps(T, panel.points)
+    if each.ragged:  # one t is another lag in each of them
+        lags = sorted({0 if step == 1 else min(step, T - 1) for step in steps})
+        panel.ax.set_xticks([T - lag for lag in lags], [str(lag) for lag in lags])
+    else:
+        panel.ax.set_xticks(steps)
     # How many runs are behind each row, in a column headed n.
     text: dict[str, Any] = {"fontsize": style.small(), "color": style.faint(), "ha": "left"}
     for i in shown:

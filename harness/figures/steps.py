@@ -57,11 +57,11 @@ def levels(gradients: pd.DataFrame, column: str) -> list[Values]:
     return lists
 
 
-def by_lag(lists: Sequence[Values]) -> Values:
-    """Lists over t as rows of a matrix (rows, longest T) whose column is the lag T − t; NaN beyond a list's own T."""
+def by_lag(lists: Sequence[Values], T: int = 0) -> Values:
+    """Lists over t as rows of a matrix (rows, longest T, or T) whose column is the lag T − t; NaN beyond each list."""
     import numpy as np
 
-    matrix = np.full((len(lists), max(map(len, lists), default=0)), np.nan)
+    matrix = np.full((len(lists), max(T, *map(len, lists), 0)), np.nan)
     for row, entries in zip(matrix, lists, strict=True):
         row[: len(entries)] = entries[::-1]
     return matrix

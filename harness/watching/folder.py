@@ -92,7 +92,7 @@ class WatchFolder:
 
         Args:
             levels: of one update.
-            updates: made so far.
+            updates: made when it has ended.
         """
         for row in wide(levels):
             key = (row["module"] or "model", row["call"], row["state"])

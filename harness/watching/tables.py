@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,8 @@ from harness.watching.levels import Levels
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from harness.figures.kind import FigureKind
 
 PLACE = ("module", "call", "update", "layer", "direction", "state")
 
@@ -68,33 +69,34 @@ def drawn(levels: Sequence[Levels], kind: str, settings: Mapping[str, Any]) -> F
     """
     import pandas as pd
 
-    from harness.figures.decay import decay
-    from harness.figures.heatmap import heatmap
+    from harness.figures.decay import Decay, decay
+    from harness.figures.heatmap import Heatmap, heatmap
+    from harness.figures.selection import at_update
 
     kinds: dict[str, Any] = {"decay": decay, "heatmap": heatmap}
     if kind not in kinds:
         raise HarnessError(f"no figure '{kind}' of a watched model{nearest(kind, kinds)}")
-    names = [name for name in signature(kinds[kind]).parameters if name not in ("gradients", "theory")]
-    for name in settings:
-        if name not in names:
-            raise HarnessError(f"figure '{kind}': no setting '{name}'{nearest(name, names)}")
+    own = _checked(kind, settings, Decay if kind == "decay" else Heatmap)
     rows = wide(levels)
     if not rows:
         raise HarnessError("nothing was recorded: no backward pass has reached a watched state")
     frame = pd.DataFrame(rows)
     frame["module"] = frame["module"].replace("", "model")
     frame["run_id"] = frame["module"] + "/" + frame["call"].astype(str) + "/" + frame["state"]
-    frame["seed"], frame["updates"] = 0, frame["update"].max()
+    frame["seed"], frame["updates"] = 0, frame["update"].max() + 1  # every record is on the schedule
     frame["initial_spectral_radius"] = np.nan
     differing = [name for name in AXES if frame[name].nunique() > 1]
-    chosen = dict(settings)
-    taken = {value for name, value in settings.items() if name in ("hue", "row", "col", "y")}
+    chosen = dict(own)
+    taken = {value for name, value in own.items() if name in ("hue", "row", "col", "y")}
     differing = [name for name in differing if name not in taken]
     if kind == "decay":
         chosen.setdefault("theory", ())
         places = ["hue", "col", "row"]
     else:
-        chosen.setdefault("y", "update" if frame["update"].nunique() > 1 else "layer")
+        update = chosen.pop("update", None)
+        chosen.setdefault("y", "update" if update is None and frame["update"].nunique() > 1 else "layer")
+        if chosen["y"] == "layer":
+            frame = at_update(frame, "first" if update is None else update)
         differing = [name for name in differing if name != chosen["y"]]
         places = ["col", "row"]
     for place in places:
@@ -102,3 +104,29 @@ def drawn(levels: Sequence[Levels], kind: str, settings: Mapping[str, Any]) -> F
             chosen[place] = differing.pop(0) if differing else None
     figure: Figure = kinds[kind](frame, **chosen)
     return figure
+
+
+SETTINGS = {"decay": ("hue", "col", "row", "update", "path"), "heatmap": ("y", "update", "col", "row", "path")}
+
+
+def _checked(kind: str, settings: Mapping[str, Any], model: type[FigureKind]) -> dict[str, Any]:
+    """The settings of a figure, as a study's figure of that kind may have them.
+
+    Raises:
+        HarnessError: there is no such setting, or it cannot have that value.
+    """
+    from pydantic import ValidationError
+
+    from harness.study.grid import explain
+
+    place = f"figure '{kind}'"
+    for name, value in settings.items():
+        if name not in SETTINGS[kind]:
+            raise HarnessError(f"{place}: no setting '{name}'{nearest(name, SETTINGS[kind])}")
+        if name in ("hue", "col", "row") and value is not None and value not in AXES:
+            raise HarnessError(f"{place}: {name}: no column '{value}'{nearest(value, AXES)}")
+    try:
+        model.model_validate({**settings, "kind": kind})
+    except ValidationError as error:
+        raise HarnessError("\n".join(f"{place}: {key}: {problem}" for key, problem in explain(error, model))) from None
+    return dict(settings)

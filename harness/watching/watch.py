@@ -102,7 +102,7 @@ class Watch:
         new = [each for each in self.levels[self._settled :] if each.update == self._moment.update]
         self._settled = len(self.levels)
         if self._folder is not None and new:
-            self._folder.add(new, self._moment.update)
+            self._folder.add(new, self._moment.update + 1)
 
     def _collect(self) -> None:
         """Compute what a gradient has come to in this update, on the CPU, whatever the caller's defaults are.

@@ -54,7 +54,7 @@ def test_a_watched_training_is_a_results_folder(tmp_path: Path) -> None:
     assert sorted(zip(gradients.module, gradients["update"], strict=True)) == [
         (module, update) for module in ("decoder", "encoder") for update in (0, 2, 4)
     ]
-    assert results.runs.set_index("module").updates.to_dict() == {"decoder": 4, "encoder": 4}
+    assert results.runs.set_index("module").updates.to_dict() == {"decoder": 5, "encoder": 5}
     assert gradients.log10_adjoint_cell.notna().tolist() == (gradients.module == "decoder").tolist()
     long = results.gradients(long=True, columns=["module", "update"])
     assert (long.t + long.lag == T).all()
