@@ -24,15 +24,10 @@ class Clipping:
         ]
         self.norms: dict[int, Tensor] = {}
         self.clipped: list[tuple[float, float] | None] = []  # norms before and after, of each recorded update
-        self.installed = False
-
-    def install(self) -> None:
-        """Listen to what the parameters accumulate, from the first `step` on: a context alone has no use for it."""
-        if not self.installed:
-            for i, parameter in enumerate(self.parameters):
-                hook = self._accumulated(i)
-                self.moment.handles.append(parameter.register_post_accumulate_grad_hook(hook))  # type: ignore[no-untyped-call]
-        self.installed = True
+        self.recorded = 0
+        for i, parameter in enumerate(self.parameters):
+            hook = self._accumulated(i)
+            moment.handles.append(parameter.register_post_accumulate_grad_hook(hook))  # type: ignore[no-untyped-call]
 
     def _accumulated(self, i: int) -> Callable[[Tensor], None]:
         def accumulated(parameter: Tensor) -> None:
@@ -43,6 +38,7 @@ class Clipping:
 
     def finish_update(self) -> None:
         """Compare a recorded update's norms; without gradients, or after zero_grad(), there is nothing to compare."""
+        self.recorded += 1
         pairs = [
             (float(norm), float(torch.linalg.vector_norm(gradient.detach())))
             for i, norm in self.norms.items()
@@ -62,10 +58,11 @@ class Clipping:
         if len(pairs) < max(FEWEST, len(self.clipped)):
             return
         same_factor = _all_equal([after / before for before, after in pairs])
+        some = "" if len(pairs) == self.recorded else f" whose gradients could be compared, of {self.recorded}"
         if not same_factor or _all_equal([after for _, after in pairs]):
             self.moment.warn(
-                f"the gradient was clipped at every one of {len(pairs)} recorded updates: the length of each step is "
-                "then that of the threshold, not of the gradient",
+                f"the gradient was clipped at every one of {len(pairs)} recorded updates{some}: the length of each "
+                "step is then that of the threshold, not of the gradient",
                 ("clipped", ""),
             )
 

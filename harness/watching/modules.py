@@ -134,14 +134,19 @@ class ModuleRecorder:
                 f"{result.deviation:.1g} of the largest: the record does not describe this forward pass",
                 ("deviation", call.module),
             )
+        range_of = call.output.dtype  # autocast's GRU returns float32, and hands its states on in it
         if not any(bool(gradient.any()) for gradient in call.gradients.values()):
             self.moment.warn(
                 f"{name}: the gradient of all outputs of call {number} is exactly zero"
-                + (f", below the smallest number of {word(dtype)}: scale the loss" if dtype == torch.float16 else ""),
+                + (
+                    f", below the smallest number of {word(range_of)}: scale the loss"
+                    if range_of == torch.float16
+                    else ""
+                ),
                 ("zero", call.module),
             )
         check_truncated(result.levels, self.moment)
-        check_range(result.levels, dtype, self.moment)
+        check_range(result.levels, range_of, self.moment)
         return result.levels
 
 

@@ -80,8 +80,6 @@ class Watch:
             self._record()
             self._forget()
         moment.finish_update()
-        if not moment.closed:
-            self._clipping.install()
         moment.recording = not moment.closed and moment.update % self._every == 0
 
     def close(self) -> None:

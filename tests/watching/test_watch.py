@@ -226,6 +226,25 @@ def test_the_arithmetic_under_autocast_is_autocasts_own(kind: type[nn.RNNBase]) 
     assert gradients.precision == "recomputed in float64, the module's own arithmetic"
 
 
+@pytest.mark.parametrize("kind", [nn.GRU, nn.RNN])
+def test_under_autocast_a_gradient_is_said_to_be_zero_only_where_the_training_has_zeros(kind: type[nn.RNNBase]) -> None:
+    """torch's GRU hands its states on in float32 there, its RNN in float16."""
+    torch.manual_seed(0)
+    module, h = kind(D, 6), torch.zeros(1, B, 6).requires_grad_()
+    gradients = harness.watch(module)
+    with torch.autocast("cpu", dtype=torch.float16):
+        y, _ = module(normal(30, B, D), h)
+    (y[-1].float().sum() * 1e-6).backward()
+    if y.dtype == torch.float16:
+        assert not h.grad.any()
+        with pytest.warns(UserWarning, match="below the smallest number of float16 at lag"):
+            gradients.close()
+    else:
+        assert h.grad.any()
+        gradients.close()
+        assert gradients.warnings == []
+
+
 def test_float32_is_recorded_as_its_training_computes_it() -> None:
     """Dropout as oneDNN's LSTM draws it, and numbers that agree with float64's to float32's digits."""
     torch.manual_seed(0)
@@ -532,7 +551,7 @@ def test_chunks_of_several_updates_and_evaluations_are_no_truncation(kind: type[
 
 
 def test_a_gradient_that_is_clipped_at_every_update_is_named() -> None:
-    for largest, match in ((1e-3, "was clipped at every one of 4 recorded updates"), (1e3, None)):
+    for largest, match in ((1e-3, "was clipped at every one of 5 recorded updates: "), (1e3, None)):
         model = Network()
         gradients = harness.watch(model, every=2)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
@@ -541,6 +560,29 @@ def test_a_gradient_that_is_clipped_at_every_update_is_named() -> None:
             (model(normal(T, B, D)).sum() * 100).backward()
             nn.utils.clip_grad_norm_(model.parameters(), largest)
             optimizer.step()
+            gradients.step()
+        if match:
+            with pytest.warns(UserWarning, match=match):
+                gradients.close()
+        else:
+            gradients.close()
+            assert gradients.warnings == []
+
+
+def test_the_first_update_counts_among_those_that_are_clipped() -> None:
+    """All but one are clipped: the first, or another; an update whose gradient is gone is not counted."""
+    for left, gone, match in ((0, None, None), (3, None, None), (None, 2, "of 5 recorded .* could be compared, of 6:")):
+        model = Network()
+        gradients = harness.watch(model)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        for update in range(6):
+            optimizer.zero_grad()
+            model(normal(T, B, D, seed=update)).sum().backward()
+            if update != left:
+                nn.utils.clip_grad_norm_(model.parameters(), 1e-3)
+            optimizer.step()
+            if update == gone:
+                optimizer.zero_grad()
             gradients.step()
         if match:
             with pytest.warns(UserWarning, match=match):
