@@ -52,7 +52,7 @@ def study_parser(command: str, description: str, *, study_optional: bool = False
 
 
 @contextmanager
-def naming_the_sweep(parsed: argparse.Namespace) -> Iterator[None]:
+def naming_the_sweep(parsed: argparse.Namespace, experiment: str = "") -> Iterator[None]:
     """Where there are no results, say which command computes them: the sweep of this study, with these overrides.
 
     Raises:
@@ -61,6 +61,9 @@ def naming_the_sweep(parsed: argparse.Namespace) -> Iterator[None]:
     try:
         yield
     except NoResultsError as error:
+        if experiment == "watched":
+            text = "a watched training records them; give the study.yaml in its folder, or -o with the folder above"
+            raise NoResultsError(f"{str(error).partition(';')[0]}; {text}") from None
         raise NoResultsError(f"{str(error).partition(';')[0]}; to compute them: {sweep_command(parsed)}") from None
 
 

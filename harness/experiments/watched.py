@@ -35,9 +35,15 @@ class WatchedSections(Sections):
     watch: Watched
 
 
+REFUSAL = (
+    "experiment: watched has the results of harness.watch(model, to=…), which your own training records and no sweep "
+    "computes; python -m harness.report draws them"
+)
+
+
 def refuse(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     """Raises HarnessError: these runs are another program's."""
-    raise HarnessError("experiment: watched has the results of harness.watch(model, to=…); your training makes more")
+    raise HarnessError(REFUSAL)
 
 
 EXPERIMENT = Experiment(

@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
     from harness.report.presenting import present
 
     measures = measures_named(parsed.columns) if parsed.columns else MEASURES
-    with cli.naming_the_sweep(parsed):
+    with cli.naming_the_sweep(parsed, study.experiment.name):
         report = present(plan(study), folder, parsed.formats, parsed.style, measures, jobs=None)
     print(report.screen())
     if parsed.latex:

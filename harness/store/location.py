@@ -12,11 +12,13 @@ def results_folder(study: str, name: str, output: str | None) -> Path:
         study: the path of its YAML file.
         name: the study's name.
         output: the folder above, as after -o; without it results are in results/<path under studies/>, or in
-            results/<name> for a file elsewhere.
+            results/<name> for a file elsewhere. A watched training's study lies in its results folder.
     """
     if output is not None:
         return Path(output) / name
     path = Path(study).resolve()
+    if (path.name, path.parent.name) == ("study.yaml", name) and (path.parent / "store.json").exists():
+        return Path(study).parent
     if _below_studies(path):
         below = path.parts[len(path.parts) - 1 - path.parts[::-1].index("studies") + 1 :]
         return Path("results", *below).with_suffix("")

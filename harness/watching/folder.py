@@ -30,7 +30,7 @@ STUDY = "study.yaml"
 REFRESH = 10.0  # seconds between two writings of the tables, which are derived from the commits
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 HEAD = """\
-# Written by harness.watch. Draw it again: python -m harness.report {path} -o {above}
+# Written by harness.watch. Draw it again: python -m harness.report {path}
 name: {name}
 claim: The gradients of a watched training.
 experiment: watched
@@ -118,7 +118,7 @@ class WatchFolder:
 
     def _write_study(self) -> None:
         path = self.folder / STUDY
-        head = HEAD.format(path=path, above=self.folder.parent, name=self.folder.name)
+        head = HEAD.format(path=path, name=self.folder.name)
         axes = [
             f"  - {{watch.module: [{_quoted(module)}], watch.call: [{call}], watch.state: [{_quoted(state)}]}}\n"
             for module, call, state in sorted(self.rows)

@@ -15,6 +15,7 @@ from torch import nn
 
 import harness
 from harness.report.__main__ import main as report
+from harness.sweep import main as sweep
 
 T, B, D, H = 6, 3, 2, 4
 TRAINING = """
@@ -95,3 +96,18 @@ def test_a_folder_that_cannot_be_a_study_is_refused(tmp_path: Path) -> None:
         harness.watch(nn.RNN(D, H), to=tmp_path / "my folder")
     with pytest.raises(harness.HarnessError, match="expected an integer, 1 or more"):
         harness.watch(nn.RNN(D, H), every=0)
+
+
+def test_a_report_looks_where_the_study_lies_and_a_sweep_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(tmp_path / "out" / "mine", range(3))
+    monkeypatch.chdir(tmp_path)
+    report(["out/mine/study.yaml", "--format", "png"])
+    assert (tmp_path / "out" / "mine" / "report.html").exists()
+    assert not (tmp_path / "results").exists()
+    for options in ([], ["-n"]):
+        with pytest.raises(harness.HarnessError, match=r"out/mine/study\.yaml: .*no sweep computes; .*harness\.report"):
+            sweep(["out/mine/study.yaml", *options])
+    with pytest.raises(harness.HarnessError, match=r"a watched training records them; give the study\.yaml in its"):
+        report(["out/mine/study.yaml", "-o", "elsewhere"])
