@@ -42,6 +42,8 @@ class Watch:
     """
 
     def __init__(self, model: nn.Module, every: int = 1, to: str | PathLike[str] | None = None, start: int = 0) -> None:
+        if not isinstance(model, nn.Module):
+            raise HarnessError(f"watch: expected a torch.nn.Module, not {type(model).__name__}")
         _check_uncompiled(model)
         self._every = every
         self._folder = None if to is None else _folder(to, start)
@@ -156,6 +158,7 @@ class Watch:
         Raises:
             HarnessError: it has other dimensions.
         """
+        _check_named(tensor, name, "state(h)")
         if tensor.dim() not in (1, 2):
             shape = tuple(tensor.shape)
             raise HarnessError(f"state '{name}': {shape}, expected (B, H) or (H,); mark() takes any tensor")
@@ -170,6 +173,7 @@ class Watch:
         Returns:
             the same tensor.
         """
+        _check_named(tensor, name, "mark(tensor, 'name')")
         self._tensors.add(tensor, name)
         return tensor
 
@@ -221,6 +225,17 @@ class Watch:
     def warnings(self) -> list[str]:
         """What was warned of, in words, once each."""
         return list(self._moment.warned.values())
+
+
+def _check_named(tensor: object, name: object, usage: str) -> None:
+    """Refuse what is no tensor, or a name that is no text, as where the two are interchanged.
+
+    Raises:
+        HarnessError: with what is expected.
+    """
+    if not isinstance(tensor, Tensor) or not isinstance(name, str):
+        given = f"{type(tensor).__name__}, {type(name).__name__}"
+        raise HarnessError(f"expected a tensor and then its name, as in {usage}, not ({given})")
 
 
 def _on_cpu() -> AbstractContextManager[object]:

@@ -719,6 +719,15 @@ def test_settings_and_scripted_modules_that_cannot_be_are_refused() -> None:
     assert harness.watch(nn.GRU(D, H), every=np.int64(2)).close() is None  # type: ignore[arg-type,func-returns-value]
 
 
+def test_what_is_no_module_tensor_or_name_is_refused() -> None:
+    with pytest.raises(harness.HarnessError, match=r"watch: expected a torch\.nn\.Module, not str"):
+        harness.watch("abc")  # type: ignore[arg-type]
+    with harness.watch(nn.Identity()) as gradients:
+        for call in (gradients.state, gradients.mark):
+            with pytest.raises(harness.HarnessError, match=r"a tensor and then its name.*, not \(str, Tensor\)"):
+                call("h", torch.ones(2, 3))  # type: ignore[arg-type]
+
+
 # what is shown
 
 
