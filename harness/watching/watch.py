@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from torch import Tensor, nn
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ResultsError
 from harness.watching.calls import NAMES
 from harness.watching.cells import CELL_MODULES, CellRecorder
 from harness.watching.clipping import Clipping
@@ -246,7 +246,13 @@ def _on_cpu() -> AbstractContextManager[object]:
 def _folder(to: str | PathLike[str], start: int) -> WatchFolder:
     from harness.watching.folder import WatchFolder
 
-    return WatchFolder(Path(to), start)
+    try:
+        return WatchFolder(Path(to), start)
+    except ResultsError as error:  # -o is an option of the commands
+        text = str(error).replace("another sweep is", "another watch or sweep is")
+        raise ResultsError(
+            text.replace("folder with -o", "folder, to=…").replace("another -o", "another, to=…")
+        ) from None
 
 
 def _check_uncompiled(model: nn.Module) -> None:

@@ -111,3 +111,10 @@ def test_a_report_looks_where_the_study_lies_and_a_sweep_is_refused(
             sweep(["out/mine/study.yaml", *options])
     with pytest.raises(harness.HarnessError, match=r"a watched training records them; give the study\.yaml in its"):
         report(["out/mine/study.yaml", "-o", "elsewhere"])
+
+
+def test_a_folder_that_another_writes_to_is_refused_with_the_setting_of_a_watch(tmp_path: Path) -> None:
+    first = harness.watch(nn.GRU(D, H), to=tmp_path / "mine")
+    with pytest.raises(harness.HarnessError, match=r"another watch or sweep is writing here.*choose another, to=…"):
+        harness.watch(nn.GRU(D, H), to=tmp_path / "mine")
+    first.close()
