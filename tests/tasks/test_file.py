@@ -10,6 +10,7 @@ from collections.abc import Callable
 from math import log
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -352,6 +353,44 @@ def test_what_is_wrong_with_arrays_is_said_with_its_place(case: str, tmp_path: P
     [(setting, text)] = explain(raised.value, FileTask)
     assert setting == key
     assert message in text
+
+
+NPY: dict[str, tuple[Any, Any, str, str]] = {
+    "targets in an npz": (np.zeros((4, 3)), {"targets": np.arange(4)}, "targets_path",
+                          "y.npy: holds arrays with names (targets), expected one array (np.save); give both arrays in "
+                          "one .npz as path, or save each as .npy"),
+    "inputs in an npz": ({"inputs": np.zeros((4, 3))}, np.arange(4), "path",
+                         "x.npy: holds arrays with names (inputs), expected one array (np.save); call it .npz"),
+    "targets of another number": (np.zeros((4, 3)), np.arange(5), "targets_path",
+                                  "y.npy: array 'targets' has shape (5,), expected (4,)"),
+    "objects as targets": (np.zeros((4, 3)), np.array([{}] * 4), "targets_path", "y.npy: holds Python objects"),
+    "half a class": (np.zeros((4, 3)), np.array([0, 1.5, 1, 0]), "predict", "y.npy: target 1 (from 0): 1.5 is no"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NPY)
+def test_what_is_wrong_with_an_array_a_file_is_said_of_its_own_file(case: str, tmp_path: Path) -> None:
+    *arrays, key, message = NPY[case]
+    for name, array in zip(("x.npy", "y.npy"), arrays, strict=True):
+        with (tmp_path / name).open("wb") as file:
+            np.savez(file, **array) if isinstance(array, dict) else np.save(file, array)
+    with pytest.raises(ValidationError) as raised:
+        task(tmp_path / "x.npy", targets_path=str(tmp_path / "y.npy"))
+    [(setting, text)] = explain(raised.value, FileTask)
+    assert setting == key
+    assert message in text
+
+
+def test_an_array_without_a_name_is_no_npz_and_what_is_no_array_in_one_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.npz").open("wb") as file:
+        np.save(file, np.zeros((4, 3)))
+    with pytest.raises(ValidationError, match=r"a\.npz: holds one array without a name; call it \.npy"):
+        task(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", inputs=np.zeros((4, 3)))
+    with ZipFile(tmp_path / "b.npz", "a") as archive:
+        archive.writestr("targets", "0 1 0 1")
+    with pytest.raises(ValidationError, match=r"b\.npz: no array 'targets'; there are \(inputs\)"):
+        task(tmp_path / "b.npz")
 
 
 def test_two_gigabytes_of_text_are_refused_before_they_are_read(tmp_path: Path) -> None:
