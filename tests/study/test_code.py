@@ -188,3 +188,10 @@ def test_results_are_read_again_from_another_folder(tmp_path: Path, monkeypatch)
     (tmp_path / "b").mkdir()
     monkeypatch.chdir(tmp_path / "b")
     assert len(harness.load(tmp_path / "out").runs) == 2
+
+
+def test_results_are_read_again_where_study_factory_and_results_were_moved(tmp_path: Path) -> None:
+    study = harness.Study.from_yaml(module_study(tmp_path / "old" / "a", seeds=1))
+    study.run(n_jobs=1, folder=tmp_path / "old" / "out", progress=False, trust=True)
+    os.replace(tmp_path / "old", tmp_path / "new")
+    assert len(harness.load(tmp_path / "new" / "out").runs) == 1
