@@ -61,7 +61,7 @@ def naming_the_sweep(parsed: argparse.Namespace) -> Iterator[None]:
     try:
         yield
     except NoResultsError as error:
-        raise NoResultsError(f"{str(error).partition(';')[0]}; to compute them: {sweep_command(parsed)}") from None
+        raise NoResultsError(f"{str(error).rpartition(';')[0]}; to compute them: {sweep_command(parsed)}") from None
 
 
 def sweep_command(parsed: argparse.Namespace) -> str:
