@@ -348,6 +348,9 @@ def explain(error: ValidationError, model: type[Section]) -> Iterator[tuple[str,
         key = str(context.get("key") or (item["loc"][0] if item["loc"] else ""))
         if item["type"] == "extra_forbidden":
             yield key, f"no such setting{nearest(key, model.model_fields)}"
+        elif item["type"] == "missing" and len(item["loc"]) > 1 and isinstance(item["loc"][-1], int):
+            if key not in seen:  # a list of a fixed length, whose first missing value this is
+                yield key, f"has too few values: {list(item['input'])}"
         elif item["type"] == "missing":
             yield key, "must be given"
         elif item["type"] == "literal_error" and len(item["loc"]) == 1:
