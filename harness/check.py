@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     study = read(parsed.study, parsed.overrides)
     with cli.naming_the_sweep(parsed):
         judged = judge_folder(plan(study), results_folder(parsed.study, study.name, parsed.output))
-    print(cli.json_text(verdict_document(judged)) if parsed.json else judged.text())
+    print(cli.json_text(verdict_document(judged)) if parsed.json else "\n".join([judged.text(), *judged.notes]))
     if parsed.junit:
         judged.write_junit(parsed.junit)
     # An expectation that fails does so whatever the missing runs would have measured: its code comes first.

@@ -63,8 +63,8 @@ def naming_the_sweep(parsed: argparse.Namespace, experiment: str = "") -> Iterat
     except NoResultsError as error:
         if experiment == "watched":
             text = "a watched training records them; give the study.yaml in its folder, or -o with the folder above"
-            raise NoResultsError(f"{str(error).partition(';')[0]}; {text}") from None
-        raise NoResultsError(f"{str(error).partition(';')[0]}; to compute them: {sweep_command(parsed)}") from None
+            raise NoResultsError(f"{str(error).rpartition(';')[0]}; {text}") from None
+        raise NoResultsError(f"{str(error).rpartition(';')[0]}; to compute them: {sweep_command(parsed)}") from None
 
 
 def sweep_command(parsed: argparse.Namespace) -> str:

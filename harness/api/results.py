@@ -180,10 +180,11 @@ class Results:
         return self.folder / "report.html"
 
     def __repr__(self) -> str:
-        return f"{self.judged.text()}\n{self._counts()}"
+        return "\n".join([self.judged.text(), self._counts(), *self.judged.notes])
 
     def _repr_html_(self) -> str:
-        return paragraph(self.study.claim, self.study.name) + self.verdicts._repr_html_() + paragraph(self._counts())
+        notes = "".join(map(paragraph, (self._counts(), *self.judged.notes)))
+        return paragraph(self.study.claim, self.study.name) + self.verdicts._repr_html_() + notes
 
     def _counts(self) -> str:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in self.runs["outcome"].value_counts().items())

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.display import listed, paragraph, shown, table
 from harness.api.results import Results
-from harness.errors import HarnessError, Place, ResultsError, StudyError, nearest
+from harness.errors import HarnessError, Place, ResultsError, StudyError, check_current_folder, nearest
 from harness.execution.options import SweepOptions
 from harness.registry import load_registry, read
 from harness.store.location import results_folder
@@ -88,6 +89,8 @@ class Study:
 
     @classmethod
     def _of(cls, document: YamlDocument, overrides: Overrides) -> Study:
+        check_current_folder()
+        document.folder = Path.cwd()
         spec = understand(document, texts(overrides), load_names=load_registry)
         return cls(spec, Path("results") / spec.name)
 
@@ -241,8 +244,11 @@ class StudyPlan:
 def load(folder: str | Path) -> Results:
     """The results in a folder, judged by the study that was swept there last.
 
+    Files and code that the study names are looked for where they were when it was swept; and, of a study and results
+    that were moved together, where they now are.
+
     Raises:
-        HarnessError: there are no results, or their study is no longer valid.
+        HarnessError: there are no results, or their study is no longer valid, or what it names is in neither place.
     """
     from harness.store.files import read_json
     from harness.store.journal import Journal
@@ -254,16 +260,45 @@ def load(folder: str | Path) -> Results:
         document = read_json(note)
         text, path = str(document["source"]), str(document["study"])
         overrides = [str(each) for each in document["overrides"]]
-        file = str(document.get("file") or "")
+        ids = frozenset(map(str, document["ids"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{note}: cannot be read ({error}); a sweep of the study writes it") from None
-    try:
-        # the path was relative to where the sweep was started; beside the file lies what the study names
-        source = file if os.path.isfile(file) else path
-        spec = understand(parse(text, source), overrides, load_names=load_registry)
-    except StudyError as error:
-        raise ResultsError(f"{note}: the study that it holds is not valid any more:\n{error}") from None
-    return Study(spec, target).results()
+    found: list[StudySpec] = []
+    errors: list[StudyError] = []
+    folders = _folders(document, target)
+    for each in folders:
+        file = each / Path(path).name
+        try:
+            study = parse(text, str(file) if file.is_file() else path, each)
+            found.append(understand(study, overrides, load_names=load_registry))
+        except StudyError as error:
+            errors.append(error)
+            continue
+        if len(folders) > 1 and plan(found[-1]).ids & ids:  # of two files of one name, the one that was swept
+            return Study(found[-1], target).results()
+    if not found:
+        places = " and in ".join(map(str, folders))
+        raise ResultsError(
+            f"{note}: the study that it holds is not valid any more:\n{errors[0]}\n"
+            f"What it names was looked for in {places}. With a study that lies elsewhere, or was mended: "
+            f"harness.Study.from_yaml(STUDY).results({str(target)!r}), or "
+            f"python -m harness.report STUDY -o {shlex.quote(str(target.parent))}"
+        )
+    return Study(found[0], target).results()
+
+
+def _folders(document: Mapping[str, Any], target: Path) -> list[Path]:
+    """Where what a study names may be: its folder as it was swept, then as far from the results as it was then.
+
+    Args:
+        document: plan.json.
+        target: the results folder.
+    """
+    if "folder" not in document:  # of an older release: beside the file, or as seen from where the sweep was started
+        file = str(document.get("file") or "")
+        return [Path(file if os.path.isfile(file) else str(document["study"])).parent]
+    moved = os.path.normpath(Path(os.path.realpath(target), str(document["folder_from_here"])))
+    return [Path(each) for each in dict.fromkeys([str(document["folder"]), moved])]
 
 
 def prepare() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -33,9 +34,12 @@ def read_arrays(path: Path, columns: Columns, targets_path: Path | None = None) 
         OSError: a file cannot be read.
     """
     if targets_path is not None:
-        arrays = {INPUTS: _loaded(path)[""], TARGETS: _loaded(targets_path)[""]}
+        arrays = {INPUTS: _alone(path, "path"), TARGETS: _alone(targets_path, "targets_path")}
     else:
         arrays = _loaded(path)
+        if "" in arrays:
+            raise DataError(f"{path}: holds one array without a name; call it .npy, and give the targets' targets_path")
+    of_targets = "path" if targets_path is None else "targets_path"
     inputs_name = columns.inputs[0] if columns.inputs else INPUTS
     targets_name = columns.target or TARGETS
     wanted_names = {inputs_name: "inputs", targets_name: "target"}
@@ -50,15 +54,15 @@ def read_arrays(path: Path, columns: Columns, targets_path: Path | None = None) 
     shape = (N, T) if columns.each_step else (N,)
     if targets.shape != shape:
         raise DataError(
-            f"{path}: array '{targets_name}' has shape {targets.shape}, expected {shape}: a target "
+            f"{targets_path or path}: array '{targets_name}' has shape {targets.shape}, expected {shape}: a target "
             f"{'a step' if columns.each_step else 'a sequence'} of the inputs {inputs.shape}",
-            "scored" if targets.ndim in (1, 2) and targets.shape[0] == N else "path",
+            "scored" if targets.ndim in (1, 2) and targets.shape[0] == N else of_targets,
         )
     present = np.arange(T) < lengths[:, None]
-    index, step = np.nonzero(present)
+    index, step_of = np.nonzero(present)
 
     def place(s: int) -> str:
-        return f"{path}: sequence {index[s]} (from 0), step {step[s]}"
+        return f"{path}: sequence {index[s]} (from 0), step {step_of[s]}"
 
     if columns.symbols:
         rows: Values = inputs[present].astype(np.str_)[:, None]
@@ -69,10 +73,38 @@ def read_arrays(path: Path, columns: Columns, targets_path: Path | None = None) 
         D = flat.shape[1]
         rows = numbers(flat.ravel(), lambda i: f"{place(i // D)}, channel {i % D}").reshape(flat.shape)
     answers = targets[present] if columns.each_step else targets
-    answers = _targets(answers, columns, lambda i: place(i) if columns.each_step else f"{path}: target {i} (from 0)")
+
+    def target_place(i: int) -> str:
+        step = f", step {step_of[i]}" if columns.each_step else ""
+        return f"{targets_path or path}: target {index[i] if columns.each_step else i} (from 0){step}"
+
+    try:
+        answers = _targets(answers, columns, target_place)
+    except DataError as error:
+        raise DataError(str(error), of_targets if error.setting == "path" else error.setting) from None
     parts = None if columns.split is None else _parts(path, arrays[columns.split], columns.split, N)
     channels = tuple(f"channel {d}" for d in range(rows.shape[1]))
     return Sequences(rows, answers, lengths, parts, place, channels)
+
+
+def _alone(path: Path, setting: str) -> Array:
+    """The one array of an npy, whatever its name ends in.
+
+    Args:
+        setting: that names the file.
+    """
+    try:
+        arrays = _loaded(path)
+    except DataError as error:
+        raise DataError(str(error), setting) from None
+    if "" not in arrays:
+        whole = "give both arrays in one .npz as path" if setting == "targets_path" else "call it .npz"
+        raise DataError(
+            f"{path}: holds arrays with names ({', '.join(sorted(arrays))}), expected one array (np.save); {whole}, or "
+            "save each as .npy",
+            setting,
+        )
+    return arrays[""]
 
 
 def _loaded(path: Path) -> dict[str, Array]:
@@ -82,8 +114,8 @@ def _loaded(path: Path) -> dict[str, Array]:
         if isinstance(loaded, np.ndarray):
             return {"": loaded}
         with loaded:
-            return dict(loaded)
-    except (ValueError, EOFError, BadZipFile) as error:
+            return {name: array for name, array in loaded.items() if isinstance(array, np.ndarray)}
+    except (ValueError, EOFError, BadZipFile, zlib.error, NotImplementedError) as error:
         reason = str(error).splitlines()[0] if str(error) else "is cut short"
         if "allow_pickle" in reason:  # what has no head of an array is taken for a pickle
             reason = "holds Python objects, or is damaged"

@@ -146,6 +146,7 @@ def prepare(given: Mapping[str, Sequences], form: Form) -> Prepared:
     for name, (_, indices) in chosen.items():
         if not len(indices):
             total = len(given["train"].lengths)
+            _check_no_numbers(given, form)
             raise DataError(f"the {name} part is empty: the training file has {total} sequences", _setting(name, given))
     own = {name: _taken(sequences, indices) for name, (sequences, indices) in chosen.items()}
     length = max(int(each.lengths.max()) for each in own.values())
@@ -172,12 +173,27 @@ def prepare(given: Mapping[str, Sequences], form: Form) -> Prepared:
         if form.number:
             targets: Array = _narrow((each.targets - middle) / width, each, step_of, f"a target of the {name} part")
         else:
+            if not np.isin(each.targets, classes).all():
+                _check_no_numbers(given, form)
             targets = _indices(each.targets, classes, "class", each, step_of, name, setting)
         if form.each_step:
             targets = _ending_at(targets, each.lengths, length)
         parts[name] = Half(_ending_at(values, each.lengths, length), targets, each.lengths)
     D = len(alphabet) if symbols else train.rows.shape[1]
     return Prepared(parts, classes, alphabet, D, length)
+
+
+def _check_no_numbers(given: Mapping[str, Sequences], form: Form) -> None:
+    """Where classes cannot be in every part: refuse those that are numbers, most of them there once."""
+    targets = np.concatenate([each.targets for each in given.values()]) if not form.number else np.array([])
+    kinds = np.unique(targets)
+    with suppress(ValueError):
+        if len(kinds) > len(targets) / 2 and np.isfinite(kinds.astype(np.float64)).all():
+            raise DataError(
+                f"the {len(targets)} targets are {len(kinds)} different numbers, too many for classes; for numbers set "
+                "predict: number",
+                "predict",
+            )
 
 
 def _setting(part: str, given: Mapping[str, Sequences]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,16 @@ def check_size(path: Path) -> None:
             f"{path}: has {size / 1e9:.1f} GB of text, more than {MOST_TEXT / 1e9:g}; convert it to parquet "
             f"(pyarrow.csv.open_csv, pyarrow.parquet.ParquetWriter), and name that file"
         )
+
+
+def likely_file(path: Path) -> str:
+    """'; did you mean 'w.csv'?' of a file that is not there: the nearest of its kind beside it, or nothing."""
+    with suppress(OSError, ValueError):
+        beside = [each for each in sorted(path.parent.iterdir()) if each.suffix.casefold() == path.suffix.casefold()]
+        stems = {each.stem.casefold(): each for each in beside}
+        for close in get_close_matches(path.stem.casefold(), list(stems), n=1):
+            return f"; did you mean '{stems[close].name}'?"
+    return ""
 
 
 def numbers(words: Sequence[Any] | npt.NDArray[Any], place: Callable[[int], str]) -> Numbers:

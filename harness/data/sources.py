@@ -16,7 +16,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 import pyarrow.csv as pa_csv
 
-from harness.data.sequences import DataError, Sequences, Values, numbers
+from harness.data.sequences import DataError, Sequences, Values, likely_file, numbers
 from harness.data.ts import parse_ts, read_ts
 
 BRIGHTEST = 255
@@ -116,6 +116,8 @@ def located(name: str, aeon: Path | None) -> tuple[Path, ...]:
         return _in(_installed("aeon", advice) / "datasets" / "data", source, name)
     if aeon.is_file():
         return (aeon,)
+    if not aeon.exists():
+        raise DataError(f"{aeon}: cannot be read: there is no such file or folder{likely_file(aeon)}", "aeon")
     for below in (AEON, AEON.partition("/")[2], "data", "."):
         if (aeon / below / source.files[0]).is_file():
             return _in(aeon / below, source, name)

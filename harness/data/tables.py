@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -114,13 +115,13 @@ def _csv(path: Path, columns: Columns) -> pa.Table:
     with path.open("rb") as file:
         line = file.readline()
     if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in line:
-        raise DataError(f"{path}: is UTF-16, or no text; save it as UTF-8")
+        raise DataError(f"{path}: is UTF-16, or no text; {_converted(path, 'utf-16')}")
     if b"\r" in line.rstrip(b"\r\n"):
         raise DataError(f"{path}: lines end with a carriage return alone; save it with line feeds")
     try:
         header = line.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise DataError(f"{path}: line 1 is not UTF-8; save it as UTF-8") from None
+        raise DataError(f"{path}: line 1 is not UTF-8; {_converted(path, 'latin1')}") from None
     delimiter = max(DELIMITERS, key=header.count)
     names = [name.strip() for name in next(csv.reader([header.rstrip("\r\n")], delimiter=delimiter), [])]
     _check_columns(path, names, columns)
@@ -134,7 +135,30 @@ def _csv(path: Path, columns: Columns) -> pa.Table:
             ),
         )
     except pa.ArrowInvalid as error:
+        _check_utf8(path, names, delimiter, columns)
         raise DataError(f"{path}: {str(error).splitlines()[0]}") from None
+
+
+def _check_utf8(path: Path, names: Sequence[str], delimiter: str, columns: Columns) -> None:
+    """Refuse the first cell of a wanted column that is not UTF-8, by its line and column."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            with suppress(UnicodeDecodeError):
+                line.decode()
+                continue
+            cells = next(csv.reader([line.rstrip(b"\r\n").decode("latin-1")], delimiter=delimiter), [])
+            for name, cell in zip(names, cells, strict=False):
+                try:
+                    cell.encode("latin-1").decode()
+                except UnicodeDecodeError:
+                    if name in columns.settings:
+                        place = f"{path}: line {number}, column '{name}'"
+                        raise DataError(f"{place}: is not UTF-8; {_converted(path, 'latin1')}") from None
+
+
+def _converted(path: Path, coding: str) -> str:
+    """How a text becomes UTF-8, as one would type it."""
+    return f"save it as UTF-8 (iconv -f {coding} -t utf-8 {shlex.quote(path.name)} > utf8{path.suffix})"
 
 
 def _parquet(path: Path, columns: Columns) -> pa.Table:

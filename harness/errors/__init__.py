@@ -113,8 +113,14 @@ def _close(word: str, known: Sequence[str]) -> str | None:
     tail = word.rpartition(".")[2]
     if tail in tails and tail:
         return tails[tail]
+    folded = {choice.casefold(): choice for choice in reversed(known)}
+    if word.casefold() in folded and word:
+        return folded[word.casefold()]
     similar = get_close_matches(word, known, n=1)
     if similar:
         return similar[0]
+    similar = get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.75)
+    if similar:
+        return folded[similar[0]]
     similar = get_close_matches(tail, list(tails), n=1, cutoff=0.75)
     return tails[similar[0]] if similar else None

@@ -33,6 +33,8 @@ def write_plan(plan: Plan, folder: Path) -> None:
         "claim": study.claim,
         "study": study.path,
         "file": study_file(study.path),
+        "folder": (place := os.path.realpath(study.folder)),  # to which the study's paths are relative
+        "folder_from_here": os.path.relpath(place, os.path.realpath(folder)),  # where both are moved together
         "overrides": list(study.overrides),
         "ids": sorted(plan.ids),
         "source": study.source,

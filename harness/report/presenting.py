@@ -79,9 +79,12 @@ def present(
     check_study(folder, plan)
     status = Status.of(plan, Journal.open(folder), verify=False)
     if status.orphaned and not status.done and not status.failed:
+        others = sentences(other_versions(plan, Journal.open(folder), status.orphaned).values())
+        # runs of the same settings, or else of others
+        there = [*others] or [f"{len(status.orphaned)} of other settings are{_last_overrides(folder)}."]
         raise NoResultsError(
-            f"{folder}: none of these {len(plan.runs)} runs is done, while {len(status.orphaned)} of other settings are"
-            f"{_last_overrides(folder)}, so their figures and report stay; python -m harness.sweep STUDY computes these"
+            f"{folder}: none of these {len(plan.runs)} runs is done, while {' '.join(there).removesuffix('.')}, "
+            "so their figures and report stay; python -m harness.sweep STUDY computes these"
         )
     try:
         figures, notes = render(plan.study, judged.frames, folder / "figures", formats, style_name, jobs)

@@ -65,14 +65,16 @@ class Code:
         return f"{self.place}: {self.setting}: '{self.name}'"
 
 
-def folders_of(study: str) -> tuple[str, ...]:
+def folders_of(study: str, folder: Path | None = None) -> tuple[str, ...]:
     """Where code of a study is looked for beside Python's path: in its own folder, and last in the working folder.
 
     Args:
         study: the path of its file; a text in brackets (`<dict>`) where it has none.
+        folder: in place of the file's, or of the working folder where there is no file.
     """
-    own = [] if study.startswith("<") else [str(Path(study).resolve().parent)]
-    return tuple(dict.fromkeys([*own, str(Path.cwd())]))
+    if study.startswith("<"):
+        return (str(folder or Path.cwd()),)
+    return tuple(dict.fromkeys([str((folder or Path(study).parent).resolve()), str(Path.cwd())]))
 
 
 def located(setting: str, name: str, place: str, folders: tuple[str, ...]) -> Code:

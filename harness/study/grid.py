@@ -37,7 +37,7 @@ class Grid:
     @property
     def folder(self) -> Path:
         """The study's, to which paths in it are relative; of a text without a file the working folder."""
-        return Path(self.document.source).parent
+        return self.document.folder or Path(self.document.source).parent
 
     def points(self) -> tuple[Point, ...]:
         """All distinct points, in the order of the sweep."""
@@ -84,8 +84,8 @@ class Grid:
                 _, path = chosen.get(setting, (None, (name, key)))
                 try:
                     if (setting, function) not in self.located:
-                        place, folders = self.document.place(*path), folders_of(self.document.source)
-                        code = located(setting, function, str(place), folders)
+                        folders = folders_of(self.document.source, self.document.folder)
+                        code = located(setting, function, str(self.document.place(*path)), folders)
                         self.located[setting, function] = code, signature_in(Path(code.file), code.function)
                     code, signature = self.located[setting, function]
                 except HarnessError as error:
@@ -348,6 +348,9 @@ def explain(error: ValidationError, model: type[Section]) -> Iterator[tuple[str,
         key = str(context.get("key") or (item["loc"][0] if item["loc"] else ""))
         if item["type"] == "extra_forbidden":
             yield key, f"no such setting{nearest(key, model.model_fields)}"
+        elif item["type"] == "missing" and len(item["loc"]) > 1 and isinstance(item["loc"][-1], int):
+            if key not in seen:  # a list of a fixed length, whose first missing value this is
+                yield key, f"has too few values: {list(item['input'])}"
         elif item["type"] == "missing":
             yield key, "must be given"
         elif item["type"] == "literal_error" and len(item["loc"]) == 1:

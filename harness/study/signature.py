@@ -26,18 +26,19 @@ class Signature:
     line: str
 
     @classmethod
-    def of(cls, function: ast.FunctionDef, file: Path) -> Signature:
+    def of(cls, function: ast.FunctionDef, file: Path, *, method: bool = False) -> Signature:
+        """Those of a function; of a method without its first, which is the object."""
         a = function.args
         defaults: list[object] = [None] * (len(a.posonlyargs) + len(a.args) - len(a.defaults)) + [*a.defaults]
         positional = list(zip([*a.posonlyargs, *a.args], defaults, strict=True))
-        every = [*positional, *zip(a.kwonlyargs, a.kw_defaults, strict=True)]
-        named = tuple(each.arg for each in (*a.args, *a.kwonlyargs))
+        every = [*positional[method:], *zip(a.kwonlyargs, a.kw_defaults, strict=True)]
+        named = tuple(each.arg for each in (*a.args[method and not a.posonlyargs :], *a.kwonlyargs))
         required = tuple(each.arg for each, default in every if default is None)
         return cls(named, required, a.kwarg is not None, f"{file.name}:{function.lineno}")
 
 
 def signature_in(file: Path, name: str) -> Signature | None:
-    """The parameters of the function, from its source; None where they cannot be read from it.
+    """The parameters of the function, or of the class's __init__, from its source; None where they cannot be read.
 
     Raises:
         HarnessError: the source has no such function, or is no Python; what is wrong alone, without the place.
@@ -56,9 +57,34 @@ def signature_in(file: Path, name: str) -> Signature | None:
         if "*" in names or "__getattr__" in names:
             return None
         public = [each for each, node in names.items() if isinstance(node, ast.FunctionDef) and each[0] != "_"]
-        raise HarnessError(f"{file} has no function '{name}'{nearest(name, public)}")
-    node = names[name]
-    return Signature.of(node, file) if isinstance(node, ast.FunctionDef) and not node.decorator_list else None
+        classes = [each for each, node in names.items() if isinstance(node, ast.ClassDef)]
+        raise HarnessError(f"{file} has no function '{name}'{nearest(name, public, classes)}")
+    return _called(name, names, file)
+
+
+def _called(name: str, names: dict[str, ast.stmt], file: Path, seen: frozenset[str] = frozenset()) -> Signature | None:
+    """What calling a name of the module takes: a function, a class by its own or an inherited __init__, or another name
+    of either. None where it is decorated, made by other code, or inherited from another module.
+    """
+    node = names.get(name)
+    if name in seen:
+        return None
+    match node:
+        case ast.FunctionDef(decorator_list=[]):
+            return Signature.of(node, file)
+        case ast.Assign(targets=[ast.Name()], value=ast.Name(id=other)):
+            return _called(other, names, file, seen | {name})
+        case ast.ClassDef(decorator_list=[], keywords=[]):
+            own = {each: inner for inner in node.body for each in _defined(inner)}
+            init = own.get("__init__")
+            if "__new__" in own:
+                return None
+            if isinstance(init, ast.FunctionDef) and not init.decorator_list:
+                return Signature.of(init, file, method=True)
+            match node.bases:
+                case [ast.Name(id=base)] if init is None and isinstance(names.get(base), ast.ClassDef):
+                    return _called(base, names, file, seen | {name})
+    return None
 
 
 def _defined(node: ast.stmt) -> set[str]:

@@ -271,6 +271,7 @@ class StudySpec:
     overrides: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()  # settings that were written, and that no point of the grid has a use for
     paper: Paper | None = None
+    folder: str = ""  # to which paths in it are relative
 
     def setting_columns(self) -> tuple[Column, ...]:
         """The settings columns of this study's table of runs: all that its experiment could have, then the seed."""

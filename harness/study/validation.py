@@ -107,6 +107,7 @@ class _Reader:
             overrides,
             grid.unused(points),
             self._paper(data.get("paper")),
+            str(grid.folder),
         )
         self._columns(study)
         if not self.problems:  # where points are missing because something is wrong, what selects them proves nothing

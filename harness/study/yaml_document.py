@@ -33,6 +33,7 @@ class YamlDocument:
 
     source: str
     text: str
+    folder: Path | None = None  # to which paths are relative; None: that of the source
     data: Any = None
     keys: dict[KeyPath, Place] = field(default_factory=dict)
     values: dict[KeyPath, Place] = field(default_factory=dict)
@@ -112,13 +113,17 @@ def _likely(path: Path) -> str:
     return ""
 
 
-def parse(text: str, source: str) -> YamlDocument:
+def parse(text: str, source: str, folder: Path | None = None) -> YamlDocument:
     """Parse YAML 1.2; unlike PyYAML this reads 1e-3 as a number and refuses duplicate keys.
+
+    Args:
+        source: the file, for messages; a word in brackets where there is none.
+        folder: to which paths in the study are relative; default: that of the source.
 
     Raises:
         StudyError: it is not YAML, or much more than it looks: nested too deep, or grown by its aliases.
     """
-    document = YamlDocument(source, text)
+    document = YamlDocument(source, text, folder)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", YAMLWarning)  # an anchor may be used again

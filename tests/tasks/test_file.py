@@ -10,6 +10,7 @@ from collections.abc import Callable
 from math import log
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -270,6 +271,14 @@ BAD = {
     "too few": (["1,0,1,2,a", "2,0,1,2,b"], {}, "fractions",
                 "the validation part is empty: the training file has 2 sequences"),
     "not in two columns": (["1,0,1,2,a"], {"symbols": True}, "inputs", "with symbols the input is one column"),
+    "two shares": (["1,0,1,2,a"], {"fractions": [0.7, 0.3]}, "fractions",
+                   "must be three shares whose sum is 1, of the training, validation and test part, such as "
+                   "[0.7, 0.15, 0.15], not [0.7, 0.3]"),
+    "numbers as classes": ([f"{n},0,1,2,{n / 3}" for n in range(97)], {}, "predict",
+                           "the 97 targets are 97 different numbers, too many for classes; for numbers set predict: "),
+    "numbers at every step": ([f"{n},{t},1,2,{n + t / 9}" for n in range(9) for t in range(5)],
+                              {"scored": "every_step"}, "predict", "the 45 targets are 45 different numbers"),
+    "another case": (["1,0,1,2,a"], {"inputs": ["X", "y"]}, "inputs", "no column 'X'; did you mean 'x'?"),
     "shares": (["1,0,1,2,a"], {"fractions": [0.5, 0.2, 0.2]}, "fractions", "must be three shares whose sum is 1"),
     "no id": (["1,0,1,2,a"], {"id": None}, "id", "must be given: a .csv has columns"),
 }  # fmt: skip
@@ -292,6 +301,10 @@ def test_what_is_wrong_with_a_table_is_said_with_its_place(case: str, csv) -> No
         ("walk,t,x,y,label\r1,0,1,2,a\r", "lines end with a carriage return alone; save it with line feeds"),
         ("\ufeffwalk,t,x,y,label\n1,0,1,2,a\n".encode("utf-16"), "is UTF-16, or no text; save it as UTF-8"),
         ("walk,t,x,y,läbel\n1,0,1,2,a\n".encode("latin-1"), "line 1 is not UTF-8; save it as UTF-8"),
+        (
+            "walk,t,x,y,label,é\n1,0,1,2,a,é\n".encode() + "1,1,1,2,ï,e\n".encode("latin-1"),
+            "line 3, column 'label': is not UTF-8; save it as UTF-8 (iconv -f latin1 -t utf-8 other.csv > utf8.csv)",
+        ),
     ],
 )
 def test_a_text_in_another_coding_is_said_to_be_one(text: str | bytes, message: str, tmp_path: Path) -> None:
@@ -334,7 +347,7 @@ ARRAYS = {
     "NaN": ({"inputs": np.full((4, 3, 2), np.nan), "targets": np.zeros(4)}, {}, "path",
             "sequence 0 (from 0), step 0, channel 0: is missing"),
     "another name": ({"X": np.zeros((4, 3)), "targets": np.zeros(4)}, {"inputs": ["x"]}, "inputs",
-                     "no array 'x'; there are (X, targets)"),
+                     "no array 'x'; did you mean 'X'? (X, targets)"),
     "a length": ({"inputs": np.zeros((4, 3)), "targets": np.zeros(4), "lengths": np.array([1, 4, 1, 1])}, {}, "path",
                  "length 4 of sequence 1 (from 0) is not in 1 … 3"),
     "half a class": ({"inputs": np.zeros((4, 3)), "targets": np.array([0, 1, 1.5, 0])}, {}, "predict",
@@ -354,6 +367,44 @@ def test_what_is_wrong_with_arrays_is_said_with_its_place(case: str, tmp_path: P
     assert message in text
 
 
+NPY: dict[str, tuple[Any, Any, str, str]] = {
+    "targets in an npz": (np.zeros((4, 3)), {"targets": np.arange(4)}, "targets_path",
+                          "y.npy: holds arrays with names (targets), expected one array (np.save); give both arrays in "
+                          "one .npz as path, or save each as .npy"),
+    "inputs in an npz": ({"inputs": np.zeros((4, 3))}, np.arange(4), "path",
+                         "x.npy: holds arrays with names (inputs), expected one array (np.save); call it .npz"),
+    "targets of another number": (np.zeros((4, 3)), np.arange(5), "targets_path",
+                                  "y.npy: array 'targets' has shape (5,), expected (4,)"),
+    "objects as targets": (np.zeros((4, 3)), np.array([{}] * 4), "targets_path", "y.npy: holds Python objects"),
+    "half a class": (np.zeros((4, 3)), np.array([0, 1.5, 1, 0]), "predict", "y.npy: target 1 (from 0): 1.5 is no"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NPY)
+def test_what_is_wrong_with_an_array_a_file_is_said_of_its_own_file(case: str, tmp_path: Path) -> None:
+    *arrays, key, message = NPY[case]
+    for name, array in zip(("x.npy", "y.npy"), arrays, strict=True):
+        with (tmp_path / name).open("wb") as file:
+            np.savez(file, **array) if isinstance(array, dict) else np.save(file, array)
+    with pytest.raises(ValidationError) as raised:
+        task(tmp_path / "x.npy", targets_path=str(tmp_path / "y.npy"))
+    [(setting, text)] = explain(raised.value, FileTask)
+    assert setting == key
+    assert message in text
+
+
+def test_an_array_without_a_name_is_no_npz_and_what_is_no_array_in_one_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.npz").open("wb") as file:
+        np.save(file, np.zeros((4, 3)))
+    with pytest.raises(ValidationError, match=r"a\.npz: holds one array without a name; call it \.npy"):
+        task(tmp_path / "a.npz")
+    np.savez(tmp_path / "b.npz", inputs=np.zeros((4, 3)))
+    with ZipFile(tmp_path / "b.npz", "a") as archive:
+        archive.writestr("targets", "0 1 0 1")
+    with pytest.raises(ValidationError, match=r"b\.npz: no array 'targets'; there are \(inputs\)"):
+        task(tmp_path / "b.npz")
+
+
 def test_two_gigabytes_of_text_are_refused_before_they_are_read(tmp_path: Path) -> None:
     large = tmp_path / "large.csv"
     large.touch()
@@ -365,7 +416,8 @@ def test_two_gigabytes_of_text_are_refused_before_they_are_read(tmp_path: Path) 
 def test_a_part_of_another_kind_or_that_cannot_be_read_is_said_of_its_own_setting(csv) -> None:
     path = csv(*[f"{n},0,1,2,{'ab'[n % 2]}" for n in range(9)])
     for other, message in (
-        ("none.csv", "none.csv: cannot be read: No such file"),
+        ("none.csv", "none.csv: cannot be read: No such file or directory"),
+        (str(path.with_name("Somme.csv")), "cannot be read: No such file or directory; did you mean 'some.csv'?"),
         ("x.ts", "is a '.ts' and path a '.csv'"),
     ):
         with pytest.raises(ValidationError) as raised:

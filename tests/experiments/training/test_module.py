@@ -296,6 +296,9 @@ PLANNED = [
      r"model.settings.layrs: 'own_networks:build' \(own_networks.py:1\) takes no 'layrs'; did you mean 'layers'"),
     ("def build(size): ...\n", {}, r"does not take input_size, output_size, length; a factory is called"),
     ("def build(input_size, output_size, length, *, width): ...\n", {}, r"model.settings: width must be given"),
+    ("class Base:\n    def __init__(self, i, o): ...\nclass Net(Base): ...\nbuild = Net\n", {},
+     r"'own_networks:build' \(own_networks.py:2\) does not take input_size, output_size, length; a factory is called"),
+    ("class build:\n    def __init__(self, input_size, output_size, length, width): ...\n", {}, r"width must be given"),
     ("def build(:\n", {}, r"own_networks.py:1: invalid syntax"),
     (SOURCE, {"length": 3}, r"model.settings.length: is the task's, which the harness gives"),
 ]  # fmt: skip
@@ -305,6 +308,22 @@ PLANNED = [
 def test_what_the_source_shows_is_told_when_the_study_is_planned(tmp_path: Path, source, settings, message) -> None:
     with pytest.raises(StudyError, match=rf"own.yaml:\d+:\d+: .*{message}"):
         read(module_study(tmp_path, "build", settings, source=source))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class build(nn.Module):\n    def __init__(self, input_size, output_size, length): ...\n",
+        "class build(nn.Module): ...\n",  # inherited from elsewhere
+        "@wrapped\nclass build:\n    def __init__(self, i): ...\n",
+        "class build:\n    def __new__(cls, *a, **k): ...\n    def __init__(self, i): ...\n",
+        "class build:\n    def __init__(self, /, input_size, output_size, length): ...\n",
+        "build = other = 3\n",
+        "build = build\n",
+    ],
+)
+def test_a_class_is_called_as_a_function_is_and_what_cannot_be_seen_is_not_refused(tmp_path: Path, source: str) -> None:
+    assert len(plan(read(module_study(tmp_path, "build", source=source))).runs) > 0
 
 
 def test_a_module_that_is_not_there_is_told_with_where_it_was_looked_for(tmp_path: Path) -> None:
