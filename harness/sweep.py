@@ -20,7 +20,6 @@ def main(arguments: list[str]) -> int:
     prepare()
     from harness.execution.processes import Terminated, end_workers, workers
     from harness.execution.sweeping import sweep
-    from harness.experiments.watched import REFUSAL
     from harness.registry import read
     from harness.report.libraries import load_meanwhile
     from harness.store.location import name_note, results_folder
@@ -29,8 +28,8 @@ def main(arguments: list[str]) -> int:
     for sentence in malformed():
         print(f"note: {sentence}", file=sys.stderr)
     study = read(parsed.study, parsed.overrides)
-    if study.experiment.name == "watched":
-        raise HarnessError(f"{parsed.study}: {REFUSAL}")
+    if study.experiment.refusal:
+        raise HarnessError(f"{parsed.study}: {study.experiment.refusal}")
     study_plan = plan(study)
     for note in filter(None, (*study.notes(), name_note(parsed.study, study.name, parsed.output))):
         print(f"note: {note}", file=sys.stderr)

@@ -47,5 +47,6 @@ def refuse(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
 
 
 EXPERIMENT = Experiment(
-    "watched", typed=WatchedSections, entry="harness.experiments.watched:refuse", cost=lambda sections: 1.0
-)
+    "watched", typed=WatchedSections, entry="harness.experiments.watched:refuse", cost=lambda sections: 1.0,
+    refusal=REFUSAL,
+)  # fmt: skip

@@ -164,6 +164,7 @@ class Experiment(Generic[S]):
             when a study is planned.
         choices: the sections whose model is chosen by one of their keys.
         numerics: raised where the numbers of a built-in experiment are mended: the ids of its runs change then.
+        refusal: why no sweep computes it; empty where one does.
     """
 
     name: str
@@ -176,6 +177,7 @@ class Experiment(Generic[S]):
     alone: Callable[[S], str] = stackable
     choices: Mapping[str, Choice] = field(default_factory=dict)
     numerics: int = 1
+    refusal: str = ""
 
     @cached_property
     def sections(self) -> Mapping[str, Choice | type[Section]]:
