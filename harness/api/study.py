@@ -263,20 +263,20 @@ def load(folder: str | Path) -> Results:
         ids = frozenset(map(str, document["ids"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(f"{note}: cannot be read ({error}); a sweep of the study writes it") from None
-    found: list[StudySpec] = []
+    valid: list[StudySpec] = []
     errors: list[StudyError] = []
     folders = _folders(document, target)
     for each in folders:
         file = each / Path(path).name
         try:
             study = parse(text, str(file) if file.is_file() else path, each)
-            found.append(understand(study, overrides, load_names=load_registry))
+            valid.append(understand(study, overrides, load_names=load_registry))
         except StudyError as error:
             errors.append(error)
             continue
-        if len(folders) > 1 and plan(found[-1]).ids & ids:  # of two files of one name, the one that was swept
-            return Study(found[-1], target).results()
-    if not found:
+        if len(folders) > 1 and plan(valid[-1]).ids & ids:  # of two files of one name, the one that was swept
+            return Study(valid[-1], target).results()
+    if not valid:
         places = " and in ".join(map(str, folders))
         raise ResultsError(
             f"{note}: the study that it holds is not valid any more:\n{errors[0]}\n"
@@ -284,7 +284,7 @@ def load(folder: str | Path) -> Results:
             f"harness.Study.from_yaml(STUDY).results({str(target)!r}), or "
             f"python -m harness.report STUDY -o {shlex.quote(str(target.parent))}"
         )
-    return Study(found[0], target).results()
+    return Study(valid[0], target).results()
 
 
 def _folders(document: Mapping[str, Any], target: Path) -> list[Path]:

@@ -352,7 +352,7 @@ def test_results_of_own_data_are_loaded_from_anywhere_and_when_both_were_moved(
 
 
 def test_a_mapping_keeps_the_folder_in_which_it_was_made(tmp_path: Path, monkeypatch) -> None:
-    made = with_data(tmp_path / "a", monkeypatch, file=False)
+    study = with_data(tmp_path / "a", monkeypatch, file=False)
     monkeypatch.chdir(tmp_path)
-    assert len(made.run(n_jobs=1, progress=False).runs) == 2
+    assert len(study.run(n_jobs=1, progress=False).runs) == 2
     assert len(harness.load("results/own").runs) == 2

@@ -25,12 +25,12 @@ class Dropped(nn.Module):
         return nn.functional.dropout(w, 0.3)
 
 
-def parametrized(kind: str, how: str) -> nn.Module:
+def parametrized(kind: str, way: str) -> nn.Module:
     module = KINDS[kind](D, H)
     weight = "weight_hh" if kind.endswith("Cell") else "weight_hh_l0"
-    if how == "spectral norm":
+    if way == "spectral norm":
         return parametrizations.spectral_norm(module, weight)
-    if how == "old spectral norm":
+    if way == "old spectral norm":
         return nn.utils.spectral_norm(module, weight)
     return parametrize.register_parametrization(module, weight, Dropped())
 
@@ -44,10 +44,10 @@ def forward(module: nn.Module, x: Tensor) -> Tensor:
     return state[0] if isinstance(state, tuple) else state
 
 
-def trained(kind: str, how: str, watched: bool) -> list[Tensor]:
+def trained(kind: str, way: str, watched: bool) -> list[Tensor]:
     """Outputs, gradients, buffers, weights, the random state: all that four updates give."""
     torch.manual_seed(0)
-    module = parametrized(kind, how)
+    module = parametrized(kind, way)
     optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
     watch = harness.watch(module, every=2) if watched else None
     results = []
@@ -67,10 +67,10 @@ def trained(kind: str, how: str, watched: bool) -> list[Tensor]:
     return [*results, *module.parameters(), torch.get_rng_state()]
 
 
-@pytest.mark.parametrize("how", ["spectral norm", "old spectral norm", "dropout"])
+@pytest.mark.parametrize("way", ["spectral norm", "old spectral norm", "dropout"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_parametrised_weight_is_computed_as_often_as_without_a_watch(kind: str, how: str) -> None:
-    for own, other in zip(trained(kind, how, True), trained(kind, how, False), strict=True):
+def test_a_parametrised_weight_is_computed_as_often_as_without_a_watch(kind: str, way: str) -> None:
+    for own, other in zip(trained(kind, way, True), trained(kind, way, False), strict=True):
         assert torch.equal(own, other)
 
 
