@@ -21,6 +21,7 @@ from harness import check, cli, compare, sample, status, sweep
 from harness.errors import HarnessError, NoResultsError, StudyError, nearest
 from harness.errors.text import LONGEST_REASON, markdown, markdown_code, printable, reason, shortened, xml_bytes
 from harness.execution.progress import Progress
+from harness.registry import read
 from harness.report import __main__ as report
 from harness.store.location import name_note
 from harness.tasks.programs import evaluated
@@ -339,3 +340,9 @@ def test_a_comparison_of_hostile_folders_is_escaped_in_every_form(study_file, tm
     text = page.read_text()
     assert printable(text, lines=True) == text
     assert f"``{printable(hostile)} ``" in text.replace("`` /", "``/")
+
+
+def test_a_list_that_is_too_short_is_said_to_be_so(study_file) -> None:
+    text = study_text(figures=[{"kind": "decay", "size": [3.0]}])
+    with pytest.raises(StudyError, match=r"figures: size: has too few values: \[3.0\]"):
+        read(study_file(text))
