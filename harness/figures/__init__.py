@@ -18,6 +18,7 @@ from harness.figures.learning import Learning
 from harness.figures.nodes import Nodes
 from harness.figures.parameters import Parameters
 from harness.figures.phase import Phase
+from harness.figures.prediction import Prediction
 from harness.figures.profile import ProfileFigure
 from harness.figures.score import Score
 from harness.figures.states import States
@@ -33,6 +34,7 @@ FIGURES: Mapping[str, type[FigureKind]] = {
     "decay": Decay,
     "heatmap": Heatmap,
     "phase": Phase,
+    "prediction": Prediction,
     "profile": ProfileFigure,
     "parameters": Parameters,
     "units": Units,

@@ -26,6 +26,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "decay": {},
     "heatmap": {"col": "sequence_length", "row": "cell"},
     "phase": {},
+    "prediction": {},
     "score": {},
     "generalisation": {},
     "examples": {},

@@ -21,11 +21,11 @@ from harness.figures import style
 from harness.study import labels
 
 KINDS: dict[str, dict[str, Any]] = {
-    "success": {}, "score": {}, "learning": {}, "decay": {}, "phase": {}, "codes": {}, "nodes": {},
+    "success": {}, "score": {}, "learning": {}, "decay": {}, "phase": {}, "prediction": {}, "codes": {}, "nodes": {},
     "heatmap": {"col": "sequence_length", "row": "cell"},
 }  # fmt: skip
 Draw = Callable[[str, str], Figure]
-ONE_COLUMN = ("success", "score", "codes")
+ONE_COLUMN = ("success", "score", "codes", "prediction")
 LARGER = tuple(name for name in style.STYLES if name != "paper")
 
 
