@@ -12,6 +12,7 @@ from harness.errors import nearest
 COMMANDS: Mapping[str, str] = {
     "sweep": "harness.sweep",
     "status": "harness.status",
+    "freeze": "harness.freeze",
     "check": "harness.check",
     "compare": "harness.compare",
     "report": "harness.report.__main__",

@@ -18,6 +18,7 @@ def main(arguments: list[str]) -> int:
     from harness.execution.environment import prepare
 
     prepare()
+    from harness.execution.phases import swept_seeds
     from harness.execution.processes import Terminated, end_workers, workers
     from harness.execution.sweeping import sweep
     from harness.registry import read
@@ -34,19 +35,23 @@ def main(arguments: list[str]) -> int:
     for note in filter(None, (*study.notes(), name_note(parsed.study, study.name, parsed.output))):
         print(f"note: {note}", file=sys.stderr)
     folder = results_folder(parsed.study, study.name, parsed.output)
+    swept = swept_seeds(study_plan, parsed.seeds)
+    for note in swept.notes:
+        print(f"note: {note}", file=sys.stderr)
     options = sweep_options.SweepOptions(
         jobs=parsed.jobs, engine=parsed.engine, device=parsed.device, retries=parsed.retries, timeout=parsed.timeout,
         fail_fast=parsed.fail_fast, retry_failed=parsed.retry_failed, force=parsed.force, limit=parsed.limit,
         where=sweep_options.conditions(parsed.filter, study), shard=parsed.shard, scheduler=parsed.scheduler,
-        trust=parsed.trust,
+        trust=parsed.trust, seeds=swept.seeds,
     )  # fmt: skip
     if parsed.dry_run:
         from harness.execution.preview import preview
         from harness.verdicts.expectations import weak_seeds
 
-        weak = [weak_seeds(expectation, len(study.seeds)) for expectation in study.expect]
+        weak = [weak_seeds(expectation, len(study.judged)) for expectation in study.expect]
         print(preview(study_plan, folder, options, [sentence for sentence in dict.fromkeys(weak) if sentence]))
         return cli.DONE
+    swept.record(study_plan, folder)
     command = ["python", "-m", "harness.sweep", *arguments]
     shown = not (parsed.quiet or parsed.no_progress)
     processes = workers(parsed.jobs)
@@ -142,6 +147,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--force", action="store_true", help="compute again what is done")
     add("--limit", type=cli.argument(sweep_options.count), metavar="N", help="at most N runs")
     add("--filter", action="append", default=[], metavar="COLUMN=VALUE[,VALUE]", help="only runs with these values")
+    add(
+        "--seeds",
+        choices=("calibration", "judged", "all"),
+        help="of a study with calibration seeds: which to compute (default: calibration, and all once it is frozen)",
+    )
     add("--trust", action="store_true", help="execute the code that the study names (model.factory)")
     add("-q", "--quiet", action="store_true", help="print nothing but errors")
     add("--no-progress", action="store_true", help="no progress on stderr")

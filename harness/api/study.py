@@ -18,6 +18,7 @@ from harness.api.display import listed, paragraph, shown, table
 from harness.api.results import Results
 from harness.errors import HarnessError, Place, ResultsError, StudyError, check_current_folder, nearest
 from harness.execution.options import SweepOptions
+from harness.execution.phases import swept_seeds
 from harness.registry import load_registry, read
 from harness.store.location import results_folder
 from harness.study.matching import ordered
@@ -122,6 +123,7 @@ class Study:
         retry_failed: bool = False,
         force: bool = False,
         trust: bool = False,
+        seeds: str | None = None,
         progress: bool = True,
     ) -> Results:
         """Compute what is missing, and only that, as `python -m harness.sweep` does; then the results.
@@ -140,15 +142,19 @@ class Study:
             retry_failed: compute again what failed before.
             force: compute again what is done.
             trust: execute the code that the study names (`model.factory`).
+            seeds: of a study with calibration seeds: "calibration", "judged" or "all"; default: calibration, and all
+                once it is frozen (`python -m harness.freeze`).
             progress: report progress on stderr.
 
         Raises:
             HarnessError: an argument is wrong, the folder cannot be used, or torch came first (see `prepare`).
             KeyboardInterrupt: interrupted; finished runs are kept, and the same call goes on from there.
         """
+        planned = plan(self.spec)
+        swept = swept_seeds(planned, seeds)
         options = SweepOptions(
             jobs=n_jobs, engine=engine, device=device, where=where or {}, limit=limit, retries=retries,
-            timeout=timeout, retry_failed=retry_failed, force=force, trust=trust,
+            timeout=timeout, retry_failed=retry_failed, force=force, trust=trust, seeds=swept.seeds,
         )  # fmt: skip
         known = [column.name for column in self.spec.setting_columns()]
         for name in options.where:
@@ -161,7 +167,8 @@ class Study:
             check_this_process()
         prepare()
         target = self.folder if folder is None else Path(folder)
-        sweep(plan(self.spec), target, options, shown=progress, quiet=not progress, command=("harness.Study.run",))
+        swept.record(planned, target)
+        sweep(planned, target, options, shown=progress, quiet=not progress, command=("harness.Study.run",))
         return self.results(target)
 
     def results(self, folder: str | Path | None = None) -> Results:
@@ -223,7 +230,7 @@ class StudyPlan:
     @property
     def warnings(self) -> tuple[str, ...]:
         """A sentence for each expectation that has too few seeds, whatever they measure."""
-        sentences = [weak_seeds(each, len(self.study.spec.seeds)) for each in self.study.spec.expect]
+        sentences = [weak_seeds(each, len(self.study.spec.judged)) for each in self.study.spec.expect]
         return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
 
     def __repr__(self) -> str:

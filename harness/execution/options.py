@@ -46,6 +46,7 @@ class SweepOptions:
         shard: (I, N): only the I-th of N shares of the runs.
         scheduler: address of a dask scheduler, on whose workers the runs are computed.
         trust: execute code that the study names (`model.factory`).
+        seeds: only runs of these; None: of all that are planned.
 
     Raises:
         HarnessError: a value is out of range; the message names the option.
@@ -64,6 +65,7 @@ class SweepOptions:
     shard: tuple[int, int] = (1, 1)
     scheduler: str | None = None
     trust: bool = False
+    seeds: frozenset[int] | None = None
 
     def __post_init__(self) -> None:
         checks: Mapping[str, tuple[object, Callable[[str], object]]] = {
@@ -131,7 +133,10 @@ class SweepOptions:
         chosen = [
             run
             for run in plan.runs
-            if run.run_id not in skipped and self.owns(run) and (not self.where or matches(run.columns(), self.where))
+            if run.run_id not in skipped
+            and self.owns(run)
+            and (self.seeds is None or run.seed in self.seeds)
+            and (not self.where or matches(run.columns(), self.where))
         ]
         return chosen[: self.limit]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shlex
@@ -15,6 +14,7 @@ from platform import platform
 
 from harness.store.files import replace_file
 from harness.store.ownership import PLAN, study_file
+from harness.store.repository import checked_out
 from harness.study.code import Code
 from harness.study.plan import Plan
 
@@ -74,38 +74,9 @@ def harness_commit() -> str:
     try:
         if not (root / ".git").exists() or PROJECT not in (root / "pyproject.toml").read_text():
             return "unknown"  # an installed harness may lie inside somebody else's repository
-        head = _git(root, "rev-parse", "--verify", "HEAD").decode().strip()
-        files = [line.partition(b"\t") for line in _git(root, "ls-tree", "-r", "-z", "HEAD").split(b"\0") if line]
-        if os.fsencode(Path(__file__).resolve().relative_to(root)) not in {name for _, _, name in files}:
+        tree = checked_out(root)
+        if os.fsencode(Path(__file__).resolve().relative_to(root)) not in tree.files:
             return "unknown"
-        changed = any(_differs(root / os.fsdecode(name), *entry.decode().split()) for entry, _, name in files)
     except (OSError, ValueError, subprocess.SubprocessError):
         return "unknown"
-    return head[:12] + ("+" if changed else "")
-
-
-def _git(root: Path, *arguments: str) -> bytes:
-    """What git answers; nothing that the repository's configuration or the environment names is run.
-
-    Raises:
-        OSError, subprocess.SubprocessError: there is no git, or it fails, or gives no answer.
-    """
-    off = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "protocol.allow=never")
-    options = [part for setting in off for part in ("-c", setting)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {"GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"}
-    command = ["git", *options, *arguments]
-    return subprocess.run(
-        command, cwd=root, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=30
-    ).stdout
-
-
-def _differs(path: Path, mode: str, kind: str, name: str) -> bool:
-    """Whether a file is another than in the commit; git itself would run the filters that the repository names."""
-    if kind != "blob" or mode == "120000":
-        return False
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return True
-    return hashlib.new("sha256" if len(name) == 64 else "sha1", b"blob %d\0" % len(data) + data).hexdigest() != name
+    return tree.commit[:12] + ("+" if tree.changed else "")

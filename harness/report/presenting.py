@@ -87,15 +87,16 @@ def present(
             "so their figures and report stay; python -m harness.sweep STUDY computes these"
         )
     try:
-        figures, notes = render(plan.study, judged.frames, folder / "figures", formats, style_name, jobs)
+        shown = judged.plan.study
+        figures, notes = render(shown, judged.frames, folder / "figures", formats, style_name, jobs)
     except OSError as error:
         raise ResultsError(f"{folder / 'figures'}: cannot be written: {error.strerror or error}") from None
     reasons = status.failed
     notes = [*remarks(status), *notes]
     try:
         page.write(
-            folder / "report.html", plan.study, judged.frames, judged.verdicts, figures, provenance(folder), notes,
-            reasons, measures,
+            folder / "report.html", shown, judged.frames, judged.verdicts, figures, provenance(folder),
+            [*judged.sentences()[1:], *notes], reasons, measures,
         )  # fmt: skip
     except OSError as error:
         raise ResultsError(f"{folder}: the report cannot be written: {error.strerror or error}") from None

@@ -112,10 +112,11 @@ def live_page(plan: Plan, folder: Path, number: int) -> str:
     """
     judged = judge_folder(plan, folder)
     with TemporaryDirectory() as nowhere:
-        figures, notes = render(plan.study, judged.frames, Path(nowhere) / "figures", ())
+        figures, notes = render(judged.plan.study, judged.frames, Path(nowhere) / "figures", ())
     status = Status.of(plan, Journal.open(folder), verify=False)
     return html(
-        plan.study, judged.frames, judged.verdicts, figures, provenance(folder), [*remarks(status), *notes],
+        judged.plan.study, judged.frames, judged.verdicts, figures, provenance(folder),
+        [*judged.sentences()[1:], *remarks(status), *notes],
         status.failed, live=number,
     )  # fmt: skip
 

@@ -40,6 +40,22 @@ def study_schema(registry: Registry) -> dict[str, Any]:
     def ref(model: type[BaseModel]) -> dict[str, str]:
         return {"$ref": REF.format(model=own(model))}
 
+    count = {"type": "integer", "minimum": 1}
+    ranges = [
+        {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1},
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["first", "count"],
+            "properties": {"first": {"type": "integer", "minimum": 0}, "count": count},
+        },
+    ]
+    pair = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["calibration", "judged"],
+        "properties": {"calibration": {"anyOf": [count, *ranges]}, "judged": {"anyOf": ranges}},
+    }
     properties: dict[str, Any] = {
         "name": {"type": "string", "pattern": SLUG, "description": "name of the study, and of its results folder"},
         "claim": {"type": "string", "description": "what the study claims, in a sentence or two"},
@@ -50,11 +66,9 @@ def study_schema(registry: Registry) -> dict[str, Any]:
             "description": "what is done with the settings",
         },
         "seeds": {
-            "description": "how many seeds, or which",
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1},
-            ],
+            "description": "how many seeds, or which: a count, a list, {first: 1000, count: 20}; or {calibration, "
+            "judged} of these, which share none: thresholds are chosen on the one and judged on the other",
+            "anyOf": [count, *ranges, pair],
         },
         "figures": {"type": "array", "items": {"anyOf": [ref(m) for m in registry.figures.values()]}},
         "expect": {"type": "array", "items": {**ref(Expectation)}},

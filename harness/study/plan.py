@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import groupby, pairwise
@@ -50,6 +50,16 @@ class Plan:
     @cached_property
     def ids(self) -> frozenset[str]:
         return frozenset(run.run_id for run in self.runs)
+
+    def only(self, seeds: Iterable[int]) -> Plan:
+        """The plan of these seeds alone, as if no other were planned."""
+        chosen = frozenset(seeds)
+        study = replace(
+            self.study,
+            seeds=tuple(seed for seed in self.study.seeds if seed in chosen),
+            calibration=tuple(seed for seed in self.study.calibration if seed in chosen),
+        )
+        return replace(self, study=study, runs=tuple(run for run in self.runs if run.seed in chosen))
 
     def costs(self, runs: Iterable[Run]) -> dict[str, float]:
         """Predicted seconds of these runs on one core, by run id; neighbours of one point share a prediction."""

@@ -21,6 +21,7 @@ from harness.study.code import Code
 from harness.study.identity import PluginVersion, Versions
 from harness.study.matching import choices
 from harness.study.section import Section, Sections, columns_of, marked, setting, setting_column, wrong
+from harness.study.seeding import Seeds
 
 __all__ = [
     "Choice",
@@ -274,6 +275,19 @@ class StudySpec:
     unused: tuple[str, ...] = ()  # settings that were written, and that no point of the grid has a use for
     paper: Paper | None = None
     folder: str = ""  # to which paths in it are relative
+    calibration: tuple[int, ...] = ()  # those of `seeds` on which thresholds may be chosen; the others are judged
+    written_seeds: Seeds = field(default_factory=lambda: Seeds((0,)))  # as the file has them, before -S seeds=…
+
+    @property
+    def judged(self) -> tuple[int, ...]:
+        """The planned seeds whose runs verdicts rest on."""
+        others = frozenset(self.calibration)
+        return tuple(seed for seed in self.seeds if seed not in others)
+
+    @property
+    def seeds_replaced(self) -> bool:
+        """Whether -S seeds=… chose the seeds: what is measured on them is exploratory."""
+        return any(text.partition("=")[0].strip() == "seeds" for text in self.overrides)
 
     def setting_columns(self) -> tuple[Column, ...]:
         """The settings columns of this study's table of runs: all that its experiment could have, then the seed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,11 +12,11 @@ from pydantic import ValidationError
 
 from harness.errors import Place, Problem, StudyError, nearest
 from harness.study.grid import Grid, explain
+from harness.study.seeding import Seeds, check_disjoint, seeds_of
 from harness.study.spec import SLUG, Expectation, Experiment, FigureSpec, Paper, Registry, Section, StudySpec, marked
 from harness.study.yaml_document import YamlDocument, load, named, override
 
 HEAD = ("name", "claim", "paper", "experiment", "seeds", "sweep", "figures", "expect")
-MOST_SEEDS = 100_000
 MOST_RUNS = 1_000_000
 
 S = TypeVar("S", bound=Section)
@@ -42,6 +43,7 @@ def read(path: str | Path, overrides: Sequence[str] = (), *, load_names: Registr
 def understand(document: YamlDocument, overrides: Sequence[str] = (), *, load_names: RegistryLoader) -> StudySpec:
     """Validate a document that has been parsed; see `read`."""
     registry = load_names(named(document, overrides))
+    written = deepcopy(document.data.get("seeds", 1)) if isinstance(document.data, dict) else 1
     takes_list = frozenset(
         f"{section}.{key}"
         for experiment in registry.experiments.values()
@@ -52,14 +54,15 @@ def understand(document: YamlDocument, overrides: Sequence[str] = (), *, load_na
     )
     for number, text in enumerate(overrides, start=1):
         override(document, number, text, takes_list)
-    return _Reader(document, registry).study(tuple(overrides))
+    return _Reader(document, registry, written).study(tuple(overrides))
 
 
 class _Reader:
     """One pass over one document; collects problems instead of stopping at the first."""
 
-    def __init__(self, document: YamlDocument, registry: Registry) -> None:
+    def __init__(self, document: YamlDocument, registry: Registry, written_seeds: Any) -> None:
         self.document = document
+        self.written_seeds = written_seeds
         self.registry = registry
         self.problems: list[Problem] = list(document.problems)
 
@@ -85,12 +88,11 @@ class _Reader:
                 likely = nearest(key, allowed, grid.dotted())
                 self.report(self.document.place(key, key=True), f"{key}: no such key{likely}")
         name, claim = self._text("name", SLUG), self._text("claim")
-        seeds = self._seeds(data.get("seeds", 1))
+        seeds, written = self._seeds(data.get("seeds", 1), bool(overrides))
         points = grid.points()
-        if len(points) * len(seeds) > MOST_RUNS:
-            message = (
-                f"{len(points):,} points of the grid with {len(seeds):,} seeds each are more than {MOST_RUNS:,} runs"
-            )
+        planned = len(seeds.planned)
+        if len(points) * planned > MOST_RUNS:
+            message = f"{len(points):,} points of the grid with {planned:,} seeds each are more than {MOST_RUNS:,} runs"
             self.report(self.document.place("seeds"), f"seeds: {message}; make several studies of it")
         figures = self._figures(data.get("figures"))
         expect = self._expectations(data.get("expect"))
@@ -99,7 +101,7 @@ class _Reader:
             claim,
             experiment,
             points,
-            seeds,
+            seeds.planned,
             figures,
             expect,
             self.document.source,
@@ -108,6 +110,8 @@ class _Reader:
             grid.unused(points),
             self._paper(data.get("paper")),
             str(grid.folder),
+            calibration=seeds.calibration,
+            written_seeds=written,
         )
         self._columns(study)
         if not self.problems:  # where points are missing because something is wrong, what selects them proves nothing
@@ -142,21 +146,21 @@ class _Reader:
         self.report(self.document.place(key), f"{key}: {message} ({hint})")
         return "study"
 
-    def _seeds(self, value: Any) -> tuple[int, ...]:
-        place = self.document.place("seeds")
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SEEDS:
-            return tuple(range(value))
-        if isinstance(value, list) and value and all(isinstance(s, int) and not isinstance(s, bool) for s in value):
-            if len(set(value)) < len(value):
-                self.report(place, f"seeds: a seed is there twice: {value}")
-            if not all(0 <= seed < 2**63 for seed in value):
-                self.report(place, "seeds: a seed is a whole number from 0 to 2⁶³ − 1")
-            return tuple(value)
-        self.report(
-            place,
-            f"seeds: must be a count from 1 to {MOST_SEEDS:,}, or a list of different whole numbers, not {value!r}",
-        )
-        return (0,)
+    def _seeds(self, value: Any, overridden: bool) -> tuple[Seeds, Seeds]:
+        """The seeds that are planned, and those of the file, which differ where -S seeds=… replaces the judged list.
+
+        The calibration seeds of the file are then not planned, but may not be judged either.
+        """
+        seeds = seeds_of(value, lambda path, message: self.report(self.document.place(*path), message))
+        if not overridden:
+            return seeds, seeds
+        written = seeds_of(self.written_seeds, lambda path, message: None)
+        if not seeds.calibration:
+            check_disjoint(
+                seeds.judged, written.calibration, value, ("seeds",),
+                lambda path, message: self.report(self.document.place(*path), message),
+            )  # fmt: skip
+        return seeds, written
 
     def _figures(self, value: Any) -> tuple[FigureSpec, ...]:
         figures: list[FigureSpec] = []

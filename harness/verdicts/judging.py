@@ -18,10 +18,12 @@ from harness.statistics.frames import Frames
 from harness.store import tables
 from harness.store.journal import Journal
 from harness.store.other_versions import other_versions, sentences
+from harness.study.held_out import Registration, registration
 from harness.study.matching import canonical
 from harness.study.plan import Plan
 from harness.study.spec import Expectation
 from harness.verdicts.expectations import Verdict, describe, judge, overall
+from harness.verdicts.registration import calibrating, seeds_sentence, shown_plan
 from harness.verdicts.summary import summary
 
 
@@ -30,6 +32,8 @@ class JudgedStudy:
     """A study's results, and the verdicts on its expectations.
 
     Attributes:
+        plan, frames: of the seeds that are shown: the judged ones, and before any of their runs those of calibration.
+        registration: of the study with all its seeds.
         notes: where runs are missing, a sentence for those that are there of another version of code or data.
     """
 
@@ -37,22 +41,41 @@ class JudgedStudy:
     frames: Frames
     verdicts: list[Verdict]
     notes: tuple[str, ...] = ()
+    registration: Registration | None = None
+
+    @property
+    def calibrating(self) -> bool:
+        """Whether the verdicts rest on calibration seeds: they are shown, and are none."""
+        return calibrating(self.plan.study)
 
     @property
     def any_fails(self) -> bool:
         """Whether an expectation fails."""
-        return any(verdict.state == "fails" for verdict in self.verdicts)
+        return not self.calibrating and any(verdict.state == "fails" for verdict in self.verdicts)
 
     @property
     def any_incomplete(self) -> bool:
         """Whether an expectation has no verdict because runs are missing, failed, or without a value."""
-        return any(verdict.state == "incomplete" for verdict in self.verdicts)
+        return self.calibrating or any(verdict.state == "incomplete" for verdict in self.verdicts)
 
     def text(self) -> str:
         """The claim, the verdict table, and the verdicts in one sentence."""
         width = terminal_width()
         claim = fill(f"{self.plan.study.name}: {self.plan.study.claim}", width)
-        return f"{claim}\n\n{summary(self.verdicts, width)}\n\n{fill(overall(self.verdicts), width)}"
+        last = [fill(sentence, width) for sentence in self.sentences()]
+        return "\n".join([f"{claim}\n\n{summary(self.verdicts, width)}\n", *last])
+
+    def sentences(self) -> list[str]:
+        """All verdicts in one sentence; the seeds that they rest on, and how the study is registered."""
+        study, verdict = self.plan.study, overall(self.verdicts)
+        if self.verdicts and self.registration is not None and (after := self.registration.after()):
+            verdict = f"{verdict.removesuffix('.')}, {after}."
+        if self.registration is None:
+            return [verdict]
+        seeds = seeds_sentence(study, self.registration.study)
+        if self.calibrating:
+            return [f"On calibration seeds: {verdict}", seeds, f"To go on, {self.registration.next_step()}."]
+        return [verdict, *filter(None, [seeds, self.registration.sentence(), *self.registration.notes()])]
 
     def write_junit(self, path: str) -> None:
         """Write the verdicts as JUnit XML: a test case each, so that a continuous-integration server lists them.
@@ -80,19 +103,21 @@ class JudgedStudy:
 
 
 def judge_folder(plan: Plan, folder: Path) -> JudgedStudy:
-    """Judge a study's expectations by the commits of a results folder; nothing is written.
+    """Judge a study's expectations by the judged runs of a results folder; nothing is written.
 
     Raises:
         ResultsError: the folder has no results, or those of another schema version.
+        HarnessError: the study's freeze file was edited.
     """
     journal = Journal.open(folder)
-    frames = Frames.from_tables(tables.derive(journal, plan))
-    runs, planned = frames.runs_at_lengths, planned_runs(plan)
+    shown = shown_plan(plan, journal.done() if plan.study.calibration else ())
+    frames = Frames.from_tables(tables.derive(journal, shown))
+    runs, planned = frames.runs_at_lengths, planned_runs(shown)
     verdicts = [verdict for each in plan.study.expect for verdict in _judged(each, runs, planned)]
     notes: tuple[str, ...] = ()
-    if len(frames.runs) < len(plan.runs):
+    if len(frames.runs) < len(shown.runs):
         notes = tuple(sentences(other_versions(plan, journal, journal.done() - plan.ids).values()))
-    return JudgedStudy(plan, frames, verdicts, notes)
+    return JudgedStudy(shown, frames, verdicts, notes, registration(plan.study))
 
 
 def _judged(expectation: Expectation, runs: pd.DataFrame, planned: pd.DataFrame) -> list[Verdict]:

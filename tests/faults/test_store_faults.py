@@ -563,7 +563,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 def test_git_is_not_asked_in_a_repository_that_surrounds_the_package(repository, tmp_path: Path, monkeypatch) -> None:
     repository("venv", project=False)
-    monkeypatch.setattr(provenance, "_git", lambda *_: pytest.fail("git was asked"))
+    monkeypatch.setattr(provenance, "checked_out", lambda *_: pytest.fail("git was asked"))
     assert provenance.harness_commit() == "unknown"
 
 

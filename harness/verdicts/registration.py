@@ -1,0 +1,61 @@
+"""Registrations in words, and which of a study's seeds its verdicts and figures show."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from harness.study.freezes import Freeze
+from harness.study.plan import Plan
+from harness.study.registered import expectation_texts
+from harness.study.seeding import compact
+from harness.study.spec import StudySpec
+
+
+def shown_plan(plan: Plan, done: Collection[str]) -> Plan:
+    """The runs that verdicts and figures are about: the judged ones, and before there is any those of calibration.
+
+    Args:
+        plan: of all seeds.
+        done: ids of runs that have a result.
+    """
+    study = plan.study
+    if not study.calibration:
+        return plan
+    judged = frozenset(study.judged)
+    begun = any(run.run_id in done for run in plan.runs if run.seed in judged)
+    return plan.only(study.judged if begun else study.calibration)
+
+
+def calibrating(study: StudySpec) -> bool:
+    """Whether these are calibration seeds alone: their verdicts decide nothing."""
+    return bool(study.calibration) and not study.judged
+
+
+def seeds_sentence(shown: StudySpec, study: StudySpec) -> str:
+    """Which seeds a report shows; empty where a study has no calibration seeds.
+
+    Args:
+        shown: the study with the seeds that are shown alone.
+        study: with all of them.
+    """
+    if not study.calibration:
+        return ""
+    if calibrating(shown):
+        return f"Calibration seeds {compact(shown.calibration)}: they decide nothing, and no judged run is there yet."
+    return f"Judged seeds {compact(shown.judged)}; the calibration seeds {compact(study.calibration)} are not shown."
+
+
+def frozen_text(freeze: Freeze, study: StudySpec) -> str:
+    """A freeze as `python -m harness.freeze` prints it."""
+    commit = f"commit {freeze.commit[:12]}{' (dirty)' if freeze.dirty else ''}" if freeze.commit else "no commit"
+    content = freeze.content
+    seeds = ", ".join(f"{purpose} {seeds}" for purpose, seeds in content["seeds"].items())
+    judged = f"; {freeze.judged_runs} judged runs have a result already" if freeze.judged_runs else ""
+    return "\n".join([
+        f"{study.name}: {freeze.digest}, {freeze.date}, {commit}{judged}",
+        *([f"note: {freeze.note}"] if freeze.note else []),
+        f"  claim (beside, not hashed): {' '.join(freeze.claim.split())}",
+        f"  seeds: {seeds}",
+        f"  grid: {content['points']} points, {content['grid']}",
+        *(f"  expect: {text}" for text in expectation_texts(content)),
+    ])  # fmt: skip
