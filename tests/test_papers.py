@@ -1,7 +1,7 @@
-"""The literature's studies: each names its source; those that train nothing run here, and must hold.
+"""The literature's studies: each names its source; those that train nothing run here, and nothing may fail.
 
-Those that train have a quick version on their page; `tox -e papers` runs each of these, and what it can judge must
-hold. The studies in full are in `tox -e regression`.
+Two or three seeds decide what is judged on the value, and leave what needs an interval undecided. Those that train
+have a quick version on their page; `tox -e papers` runs each of these. The studies in full are in `tox -e regression`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ def test_a_study_names_its_paper_and_has_a_page(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", UNTRAINED)
-def test_a_study_that_trains_nothing_holds(name: str, tmp_path: Path, capsys) -> None:
+def test_nothing_fails_in_a_study_that_trains_nothing(name: str, tmp_path: Path, capsys) -> None:
     path, overrides = STUDIES / f"{name}.yaml", ("seeds=[300,301]",)
     arguments = ["-j", "1", "--no-progress", "--format", "png", "-S", overrides[0]]
     code = sweep.main([str(path), "-o", str(tmp_path), *arguments])
     shown = capsys.readouterr()
-    assert code == cli.DONE, shown.out + shown.err
+    assert code in (cli.DONE, cli.UNDECIDED), shown.out + shown.err
+    assert "✓" in shown.out or name == "lyapunov"
     study = read(path, overrides)
     drawn = {figure.stem for figure in (tmp_path / study.name / "figures").glob("*.png")}
     assert drawn == {figure.name or figure.kind for figure in study.figures}
@@ -68,11 +69,10 @@ def test_the_quick_version_holds_as_far_as_it_can_be_judged(name: str, tmp_path:
     _, *arguments = quick(name)
     code = sweep.main([str(STUDIES / f"{name}.yaml"), *arguments, "-o", str(tmp_path), "--no-progress"])
     shown = capsys.readouterr()
-    assert code == cli.DONE, shown.out + shown.err
-    assert "✓" in shown.out
+    assert code in (cli.DONE, cli.UNDECIDED), shown.out + shown.err
 
 
-def test_decay_by_cell_holds_over_three_seeds_at_one_width(tmp_path: Path, capsys) -> None:
+def test_nothing_fails_in_decay_by_cell_over_three_seeds_at_one_width(tmp_path: Path, capsys) -> None:
     path, (_, *arguments) = STUDIES / "decay-by-cell.yaml", quick("decay-by-cell")
     code = sweep.main([str(path), *arguments, "-o", str(tmp_path), "-j", "1", "--no-progress", "--format", "png"])
-    assert code == cli.DONE, capsys.readouterr().out
+    assert code in (cli.DONE, cli.UNDECIDED), capsys.readouterr().out
