@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
     from harness.execution.environment import prepare
 
     prepare()
-    from harness.execution.phases import swept_seeds
+    from harness.execution.swept_seeds import swept_seeds
     from harness.execution.processes import Terminated, end_workers, workers
     from harness.execution.sweeping import sweep
     from harness.registry import read
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         jobs=parsed.jobs, engine=parsed.engine, device=parsed.device, retries=parsed.retries, timeout=parsed.timeout,
         fail_fast=parsed.fail_fast, retry_failed=parsed.retry_failed, force=parsed.force, limit=parsed.limit,
         where=sweep_options.conditions(parsed.filter, study), shard=parsed.shard, scheduler=parsed.scheduler,
-        trust=parsed.trust, seeds=swept.seeds,
+        trust=parsed.trust, omitted=swept.omitted,
     )  # fmt: skip
     if parsed.dry_run:
         from harness.execution.preview import preview

@@ -18,7 +18,7 @@ from harness.api.display import listed, paragraph, shown, table
 from harness.api.results import Results
 from harness.errors import HarnessError, Place, ResultsError, StudyError, check_current_folder, nearest
 from harness.execution.options import SweepOptions
-from harness.execution.phases import swept_seeds
+from harness.execution.swept_seeds import swept_seeds
 from harness.registry import load_registry, read
 from harness.store.location import results_folder
 from harness.study.matching import ordered
@@ -154,7 +154,7 @@ class Study:
         swept = swept_seeds(planned, seeds)
         options = SweepOptions(
             jobs=n_jobs, engine=engine, device=device, where=where or {}, limit=limit, retries=retries,
-            timeout=timeout, retry_failed=retry_failed, force=force, trust=trust, seeds=swept.seeds,
+            timeout=timeout, retry_failed=retry_failed, force=force, trust=trust, omitted=swept.omitted,
         )  # fmt: skip
         known = [column.name for column in self.spec.setting_columns()]
         for name in options.where:

@@ -46,7 +46,7 @@ class SweepOptions:
         shard: (I, N): only the I-th of N shares of the runs.
         scheduler: address of a dask scheduler, on whose workers the runs are computed.
         trust: execute code that the study names (`model.factory`).
-        seeds: only runs of these; None: of all that are planned.
+        omitted: no runs of these seeds.
 
     Raises:
         HarnessError: a value is out of range; the message names the option.
@@ -65,7 +65,7 @@ class SweepOptions:
     shard: tuple[int, int] = (1, 1)
     scheduler: str | None = None
     trust: bool = False
-    seeds: frozenset[int] | None = None
+    omitted: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         checks: Mapping[str, tuple[object, Callable[[str], object]]] = {
@@ -135,7 +135,7 @@ class SweepOptions:
             for run in plan.runs
             if run.run_id not in skipped
             and self.owns(run)
-            and (self.seeds is None or run.seed in self.seeds)
+            and run.seed not in self.omitted
             and (not self.where or matches(run.columns(), self.where))
         ]
         return chosen[: self.limit]

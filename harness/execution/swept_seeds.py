@@ -19,12 +19,12 @@ class SweptSeeds:
     """The seeds of one sweep.
 
     Attributes:
-        seeds: None: all that are planned.
+        omitted: planned seeds that it does not compute.
         notes: sentences to whoever sweeps: changes since the last freeze, and how to go on.
         unregistered: whether judged runs are computed without a freeze, which is recorded as an amendment.
     """
 
-    seeds: frozenset[int] | None
+    omitted: frozenset[int]
     notes: Sequence[str]
     unregistered: bool
 
@@ -60,5 +60,4 @@ def swept_seeds(plan: Plan, word: str | None = None) -> SweptSeeds:
     unregistered = bool(study.written_seeds.calibration and first_look) and not registered.valid
     if unregistered:
         notes.append("judged runs without a freeze: they are recorded as an amendment in the freeze file")
-    chosen = None if set(seeds) == set(study.seeds) else frozenset(seeds)
-    return SweptSeeds(chosen, tuple(notes), unregistered)
+    return SweptSeeds(frozenset(study.seeds) - frozenset(seeds), tuple(notes), unregistered)
