@@ -66,6 +66,24 @@ RUN_COLUMNS = (
         metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05),
     ),
     Column(
+        "initial_adjoint_slope_geometric",
+        pa.float64(),
+        "log10 per step",
+        "the same as initial_adjoint_slope of log10_adjoint_geometric, the mean over the batch of log10 of each "
+        "sequence's norm, to which Lyapunov exponents correspond; −inf also where one sequence has an exact zero; null "
+        "in runs of before this column",
+        label="geometric adjoint slope before training (log10 per step)",
+        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05, untrained=True),
+    ),
+    Column(
+        "final_adjoint_slope_geometric",
+        pa.float64(),
+        "log10 per step",
+        "the same at the run's last record",
+        label="geometric adjoint slope after training (log10 per step)",
+        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05),
+    ),
+    Column(
         "initial_depth_slope",
         pa.float64(),
         "log10 per layer",

@@ -12,12 +12,10 @@ import pandas as pd
 import pyarrow as pa
 
 from harness.errors import HarnessError, nearest
-from harness.schema import EVALUATIONS, EXTRA, PROFILES, Values
+from harness.schema import EVALUATIONS, EXTRA, PROFILES, STEP_COLUMNS, Values
 from harness.store.columns import RUNS, TABLES
 from harness.study.at_length import QUANTITIES, at_length
 from harness.study.matching import canonical, choices
-
-STEP_COLUMNS = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")  # of gradients: a list with an entry a step
 
 
 @dataclass(frozen=True)
@@ -125,8 +123,9 @@ def long(gradients: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.Da
         columns: which of the other columns to repeat on every row; default: all of them.
 
     Returns:
-        those columns, then t (1 … T), lag = T − t, log10_adjoint, log10_immediate, log10_adjoint_cell; −inf is a true
-        zero, NaN means not measured (∂L/∂c_t of a cell without a cell state).
+        those columns, then t (1 … T), lag = T − t, log10_adjoint, log10_immediate, log10_adjoint_cell and their
+        geometric means and quartiles over the batch; −inf is a true zero, NaN means not measured (∂L/∂c_t of a cell
+        without a cell state).
     """
     others = [name for name in gradients.columns if name not in STEP_COLUMNS] if columns is None else list(columns)
     lengths = np.array([_length(entries) for entries in gradients["log10_adjoint"]], dtype=np.int64)

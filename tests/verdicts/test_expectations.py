@@ -28,6 +28,7 @@ def table(*groups: tuple[dict[str, Any], Sequence[str]], budget: int = 1000) -> 
                 "max_updates": budget,
                 "solved_at": at if outcome[0] == "s" else math.nan, "updates": budget if outcome == "u" else at,
                 "initial_adjoint_slope": 0.1, "initial_adjoint_cell_slope": 0.1,
+                "initial_adjoint_slope_geometric": 0.1, "final_adjoint_slope_geometric": 0.1,
                 "final_adjoint_slope": 0.1, "initial_depth_slope": 0.1, "final_depth_slope": 0.1, "final_loss": 0.5,
                 "memoryless_loss": 1.4,
                 "switch_score": 0.9, "switch_error": 1e-7, "measured": 0.5, "residual": 1e-7,
