@@ -49,8 +49,8 @@ class BackwardArrays:
         self.tops[...] = NONE
         self.levels = zeros((R, forward.T, len(p.bases), 2), np.float64)
         # of each sequence: the norms of all parts of the state, then E_t; without a recorder each step is overwritten
-        kept = (R, forward.T) if forward.call.recorder is not None else (1, 1)
-        self.each = zeros((*kept, len(p.bases) + 1, s.W), np.float64)
+        leading = (R, forward.T) if forward.call.recorder is not None else (1, 1)
+        self.each = zeros((*leading, len(p.bases) + 1, s.W), np.float64)
         self.norms = empty((len(p.bases), s.W), np.float64)
         self.squares = empty((len(p.bases), PARTIAL, s.W), np.float64)
         columns = [s.D if term.operand is None else s.H for term in p.terms]
