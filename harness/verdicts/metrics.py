@@ -157,10 +157,10 @@ def _accuracies(runs: pd.DataFrame) -> pd.Series[float]:
 
 
 def _interquartile(per_seed: pd.Series[float], runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
-    from harness.statistics.intervals import iqm, iqm_interval
+    from harness.statistics.intervals import bootstrap_iqm_interval, iqm
 
     values = per_seed.to_numpy()
-    return Measured(iqm(values), *iqm_interval(values, generator), len(runs), len(values))
+    return Measured(iqm(values), *bootstrap_iqm_interval(values, generator), len(runs), len(values))
 
 
 def accuracies_at_length(rows: pd.DataFrame) -> pd.Series[float]:
