@@ -61,13 +61,21 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt as interruption:
         print(f"\ninterrupted; finished runs are kept. To go on: {shlex.join(command)}", file=sys.stderr)
         return cli.TERMINATED if isinstance(interruption, Terminated) else cli.INTERRUPTED
+    for sentence in result.open_winners:
+        print(f"tuning: {sentence}", file=sys.stderr)
+    if result.awaited:
+        print(
+            f"shard {options.shard_name}: {result.awaited} tuning runs of other shards are missing, and no other shard "
+            "is at work here; once they are done, the same command goes on",
+            file=sys.stderr,
+        )
     if result.missing and options.shard_name:
         print(
             f"shard {options.shard_name}: {result.computed} runs computed; "
             f"{result.missing} of the study's still missing"
         )
         print("figures, verdicts and report come with the last shard, or by python -m harness.report")
-        return cli.RUNS_MISSING if result.failed else cli.DONE
+        return cli.RUNS_MISSING if result.failed or result.awaited else cli.DONE
     if loading is not None:
         loading.join()
         end_workers(wait=True)  # their threads would keep the figures from being drawn in parallel

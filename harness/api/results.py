@@ -86,6 +86,31 @@ class Results:
         return self.judged.frames.runs
 
     @property
+    def tuning(self) -> pd.DataFrame:
+        """A row a candidate of each combination for which settings were tuned; empty without tuning.
+
+        Columns: those of `per` and of what is tuned, the mean `score` over the tuning seeds (NaN: not known), how many
+        `runs` it rests on, and whether it has `won`. The runs themselves are in tuning.parquet.
+        """
+        import pandas as pd
+
+        tuning = self.study.tuning
+        if tuning is None:
+            return pd.DataFrame()
+        rows = [
+            {
+                **each.group.per,
+                **dict(zip(tuning.columns, candidate.values(), strict=True)),
+                "score": each.scores[i],
+                "runs": len(each.group.run_ids[i]),
+                "won": i == each.index,
+            }
+            for each in self.judged.tuned
+            for i, candidate in enumerate(each.candidates)
+        ]
+        return pd.DataFrame(rows)
+
+    @property
     def curves(self) -> pd.DataFrame:
         """A row an evaluation of a run."""
         return self.judged.frames.curves
@@ -188,4 +213,4 @@ class Results:
 
     def _counts(self) -> str:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in self.runs["outcome"].value_counts().items())
-        return f"{len(self.runs)} of {len(self.judged.plan.runs)} runs ({counts or 'none'}) in {self.folder}"
+        return f"{len(self.runs)} of {self.judged.plan.judged_count} runs ({counts or 'none'}) in {self.folder}"

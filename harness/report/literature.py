@@ -34,7 +34,7 @@ class Reproduction:
     @property
     def state(self) -> str:
         """holds, fails, incomplete, or not run; a study is as good as its worst expectation."""
-        if self.runs < len(self.plan.runs):
+        if self.runs < self.plan.judged_count:
             return "incomplete" if self.runs else "not run"
         states = {str(verdict.state) for verdict in self.verdicts}
         return next((state for state in ("fails", "incomplete", "holds") if state in states), "no expectation")
@@ -46,7 +46,9 @@ def reproduction(plan: Plan, paper: Paper, path: Path, folder: Path) -> Reproduc
         judged = judge_folder(plan, folder)
     except ResultsError:
         return Reproduction(plan, paper, path, folder, (), 0)
-    return Reproduction(plan, paper, path, folder, tuple(judged.verdicts), len(judged.frames.runs))
+    # before any judged run those of calibration are shown, which decide nothing
+    counted = plan if judged.calibrating else judged.plan
+    return Reproduction(counted, paper, path, folder, tuple(judged.verdicts), len(judged.frames.runs))
 
 
 def text(reproductions: Sequence[Reproduction]) -> str:
@@ -58,7 +60,7 @@ def text(reproductions: Sequence[Reproduction]) -> str:
         if each.state == "not run":  # its claim is no result yet
             parts += [f"{MARKS[each.state]} {each.plan.study.name}: not run: python -m harness.sweep {each.path}", ""]
             continue
-        study, planned = each.plan.study, len(each.plan.runs)
+        study, planned = each.plan.study, each.plan.judged_count
         parts += [
             f"{MARKS[each.state]} {study.name}: {each.state}, {each.paper.tag}, {each.runs} of {planned} runs",
             fill(each.paper.source, width, initial_indent="  ", subsequent_indent="  "),
@@ -72,7 +74,7 @@ def text(reproductions: Sequence[Reproduction]) -> str:
 def _none_measured(reproductions: Sequence[Reproduction]) -> str:
     """For a folder in which nothing has been run, as on a fresh clone: what there is, and how to begin."""
     names = ", ".join(each.plan.study.name for each in reproductions)
-    shortest = min(reproductions, key=lambda each: sum(each.plan.costs(each.plan.runs).values()))
+    shortest = min(reproductions, key=lambda each: sum(each.plan.costs(each.plan.every).values()))
     sentence = (
         f"{len(reproductions)} published results, none measured here yet; docs/papers.md shows what this release has "
         f"measured of them: {names}."
@@ -112,7 +114,13 @@ def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
         name = each.path.stem
         link = f"[{name}]({pages.name}/{name}.md)" if (pages / f"{name}.md").exists() else name
         state = f"{MARKS[each.state]} {each.state}"
-        cells = (state, link, as_markdown(each.paper.source), each.paper.tag, f"{each.runs} of {len(each.plan.runs)}")
+        cells = (
+            state,
+            link,
+            as_markdown(each.paper.source),
+            each.paper.tag,
+            f"{each.runs} of {each.plan.judged_count}",
+        )
         lines.append(f"| {' | '.join(cells)} |")
     for each in reproductions:
         study = each.plan.study

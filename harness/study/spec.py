@@ -7,7 +7,7 @@ section's own `name` or `cell` (a `Choice`).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_type_hints
@@ -22,6 +22,7 @@ from harness.study.identity import PluginVersion, Versions
 from harness.study.matching import choices
 from harness.study.section import Section, Sections, columns_of, marked, setting, setting_column, wrong
 from harness.study.seeding import Seeds
+from harness.study.tuning import Tuning
 
 __all__ = [
     "Choice",
@@ -200,7 +201,8 @@ class Registry:
         experiments, figures, metrics: what is built in and what the study names of installed packages; a metric with a
             number in brackets by its name without them.
         words: names of further open tables, for settings that hold such names (`setting(names=…)`): {"probe": …}.
-        faults: what else is wrong with a study whose settings are right: ("figures" or "expect", index, sentence).
+        faults: what else is wrong with a study whose settings are right: (key, its index or inner key, sentence), of
+            "figures", "expect" and "tune".
         others: by setting, names of installed plug-ins, which a study may name as well.
         plugins: the versions of plug-ins that compute, by setting and name: ("model.cell", "leaky").
     """
@@ -209,7 +211,7 @@ class Registry:
     figures: Mapping[str, type[FigureSpec]]
     metrics: Mapping[str, object]
     words: Mapping[str, frozenset[str]]
-    faults: Callable[[StudySpec], Sequence[tuple[str, int, str]]]
+    faults: Callable[[StudySpec], Sequence[tuple[str, int | str, str]]]
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     plugins: Mapping[tuple[str, str], PluginVersion] = field(default_factory=dict)
 
@@ -288,6 +290,8 @@ class StudySpec:
     def seeds_replaced(self) -> bool:
         """Whether -S seeds=… chose the seeds: what is measured on them is exploratory."""
         return any(text.partition("=")[0].strip() == "seeds" for text in self.overrides)
+    tuning: Tuning | None = None
+    rows: tuple[tuple[Point, ...], ...] = ()  # with tuning: for each point of the sweep, its candidates in their order
 
     def setting_columns(self) -> tuple[Column, ...]:
         """The settings columns of this study's table of runs: all that its experiment could have, then the seed."""
@@ -322,9 +326,13 @@ class StudySpec:
             sentences.append(f"{sentence}; {hint}" if hint else sentence)
         return tuple(sentences)
 
-    def axes(self) -> tuple[str, ...]:
-        """The columns in which the points that have them differ; the forget_bias of LSTMs beside a GRU is none."""
-        rows = [point.columns() for point in self.points]
+    def axes(self, points: Iterable[Point] | None = None) -> tuple[str, ...]:
+        """The columns in which the points that have them differ; the forget_bias of LSTMs beside a GRU is none.
+
+        Args:
+            points: default: all of the study.
+        """
+        rows = [point.columns() for point in (self.points if points is None else points)]
         names = [column.name for column in self.setting_columns() if column.name != "seed"]
         return tuple(name for name in names if len({repr(row[name]) for row in rows if name in row}) > 1)
 

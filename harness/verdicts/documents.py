@@ -27,7 +27,7 @@ def verdict_document(judged: JudgedStudy) -> JsonDocument:
         "claim": study.claim,
         "state": standing(judged.verdicts),
         "sentence": overall(judged.verdicts),
-        "planned": len(judged.plan.runs),
+        "planned": judged.plan.judged_count,
         "outcomes": {str(name): int(count) for name, count in outcomes.items()},
         "expectations": [
             {

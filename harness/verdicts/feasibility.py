@@ -10,12 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.errors import HarnessError, nearest
+from harness.store.columns import TASK_COLUMNS
 from harness.study import labels
 from harness.study.matching import matches
 from harness.study.pooling import of_settings
 from harness.study.spec import Expectation, StudySpec
 from harness.verdicts.metrics import WITH_NUMBER, metric_named, parts
 
+WITHOUT_TRAINING = frozenset({"measured", "residual", "switch_error"})  # of experiments that train nothing
+OF_TASKS = frozenset(column.name for column in TASK_COLUMNS)  # measured by some tasks only
 Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
 
@@ -29,6 +32,29 @@ def expectation_faults(study: StudySpec) -> list[tuple[int, str]]:
     rows = grid_settings(study)
     return [
         (index, fault) for index, expectation in enumerate(study.expect) for fault in _faults(expectation, study, rows)
+    ]
+
+
+def tuning_faults(study: StudySpec) -> list[str]:
+    """What is wrong with the metric by which a study's settings are tuned, in sentences."""
+    if study.tuning is None:
+        return []
+    try:
+        metric = metric_named(study.tuning.by)
+    except HarnessError as error:
+        return [str(error)]
+    if metric.better == 0:
+        return [f"of {metric.name} neither more nor less is better, so that no candidate can win by it"]
+    if metric.name in WITHOUT_TRAINING and study.experiment.name == "training":
+        return [f"training measures no {metric.name}"]
+    tasks = [point.sections.by_name().get("task") for point in study.points]
+    lacking = {
+        task.name for task in tasks if metric.name in OF_TASKS
+        and metric.name not in {column.name for column in getattr(task, "measures", ())}
+    }  # fmt: skip
+    return [
+        *(f"the task {name} has no {metric.name}" for name in sorted(lacking)),
+        *unmeasured(metric.name, grid_settings(study)),
     ]
 
 
