@@ -18,9 +18,9 @@ def main(arguments: list[str]) -> int:
     from harness.execution.environment import prepare
 
     prepare()
-    from harness.execution.swept_seeds import swept_seeds
     from harness.execution.processes import Terminated, end_workers, workers
     from harness.execution.sweeping import sweep
+    from harness.execution.swept_seeds import swept_seeds
     from harness.registry import read
     from harness.report.libraries import load_meanwhile
     from harness.store.location import name_note, results_folder

@@ -89,8 +89,8 @@ def _phases(plan: Plan, status: Status) -> list[str]:
         f"tuning: {len(plan.groups)} combinations{per}, {tried} of {', '.join(tuning.columns)} by {tuning.by}, "
         f"{len(tuning.seeds)} seeds",
         *status.phases(),
-        f"cost of fairness: {len(plan.tuning_runs)} tuning runs for {plan.judged_count} of the winners ({ratio:.2g} each)"
-        f"{share}",
+        f"cost of fairness: {len(plan.tuning_runs)} tuning runs for {plan.judged_count} of the winners "
+        f"({ratio:.2g} each){share}",
         "",
     ]
 

@@ -290,6 +290,7 @@ class StudySpec:
     def seeds_replaced(self) -> bool:
         """Whether -S seeds=… chose the seeds: what is measured on them is exploratory."""
         return any(text.partition("=")[0].strip() == "seeds" for text in self.overrides)
+
     tuning: Tuning | None = None
     rows: tuple[tuple[Point, ...], ...] = ()  # with tuning: for each point of the sweep, its candidates in their order
 
