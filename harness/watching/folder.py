@@ -155,6 +155,8 @@ def _record(run: Run, rows: Sequence[Mapping[str, Any]], updates: int) -> Record
         "final_adjoint_slope": _slope(first[-1]["log10_adjoint"]) if first else None,
         "initial_adjoint_slope_geometric": _slope(first[0]["log10_adjoint_geometric"]) if first else None,
         "final_adjoint_slope_geometric": _slope(first[-1]["log10_adjoint_geometric"]) if first else None,
+        "initial_adjoint_slope_median": _slope(first[0]["log10_adjoint_q50"]) if first else None,
+        "final_adjoint_slope_median": _slope(first[-1]["log10_adjoint_q50"]) if first else None,
         "engine": "compiled",
         "device": "cpu",
     }

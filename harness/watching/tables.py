@@ -113,7 +113,10 @@ def drawn(levels: Sequence[Levels], kind: str, settings: Mapping[str, Any]) -> F
     return figure
 
 
-SETTINGS = {"decay": ("hue", "col", "row", "update", "path"), "heatmap": ("y", "update", "col", "row", "path")}
+SETTINGS = {
+    "decay": ("hue", "col", "row", "update", "path", "statistic"),
+    "heatmap": ("y", "update", "col", "row", "path", "statistic"),
+}
 
 
 def _checked(kind: str, settings: Mapping[str, Any], model: type[FigureKind]) -> dict[str, Any]:

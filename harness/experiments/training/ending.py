@@ -70,6 +70,8 @@ def final_record(
         "final_adjoint_slope": slope(first_of(trace, update)["log10_adjoint"], varies=task.varies),
         "initial_adjoint_slope_geometric": slope(first_of(trace, 0)["log10_adjoint_geometric"], varies=task.varies),
         "final_adjoint_slope_geometric": slope(first_of(trace, update)["log10_adjoint_geometric"], varies=task.varies),
+        "initial_adjoint_slope_median": slope(first_of(trace, 0)["log10_adjoint_q50"], varies=task.varies),
+        "final_adjoint_slope_median": slope(first_of(trace, update)["log10_adjoint_q50"], varies=task.varies),
         "initial_depth_slope": depth_slope(record_of(trace, 0)),
         "final_depth_slope": depth_slope(record_of(trace, update)),
         "engine": model.engine,
