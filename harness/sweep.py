@@ -46,10 +46,9 @@ def main(arguments: list[str]) -> int:
     )  # fmt: skip
     if parsed.dry_run:
         from harness.execution.preview import preview
-        from harness.verdicts.expectations import weak_seeds
+        from harness.verdicts.prospects import prospects, warnings
 
-        weak = [weak_seeds(expectation, len(study.judged)) for expectation in study.expect]
-        print(preview(study_plan, folder, options, [sentence for sentence in dict.fromkeys(weak) if sentence]))
+        print(preview(study_plan, folder, options, warnings(study), prospects(study)))
         return cli.DONE
     swept.record(study_plan, folder)
     command = ["python", "-m", "harness.sweep", *arguments]
@@ -92,7 +91,7 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return cli.RUNS_MISSING
-    return cli.EXPECTATION_FAILED if report.judged.any_fails else cli.DONE
+    return {"fails": cli.EXPECTATION_FAILED, "undecided": cli.UNDECIDED}.get(report.judged.state, cli.DONE)
 
 
 def _parser() -> argparse.ArgumentParser:

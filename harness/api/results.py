@@ -16,8 +16,8 @@ from harness.figures.kind import FigureKind
 from harness.registry import FIGURE_PLUGINS
 from harness.study.grid import explain
 from harness.study.plugins import installed
-from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.summary import SYMBOLS, summary
+from harness.verdicts.verdict import Verdict, interval_head, overall
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ class Verdicts(tuple[Verdict, ...]):
             measured = "; ".join(f"{name} {value}".strip() for name, value, _, _ in groups)
             intervals, counts = ("; ".join(row[column] for row in groups) for column in (2, 3))
             rows.append((SYMBOLS[verdict.state], verdict.text, measured, intervals, counts, _remarks(verdict)))
-        head = ("", "expectation", "measured", "95 % interval", "n", "")
+        head = ("", "expectation", "measured", interval_head(self), "n", "")
         return table(head, rows) + paragraph(overall(list(self)))
 
 

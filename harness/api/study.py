@@ -27,7 +27,7 @@ from harness.study.plan import Plan, plan
 from harness.study.spec import StudySpec
 from harness.study.validation import understand
 from harness.study.yaml_document import YamlDocument, parse
-from harness.verdicts.expectations import weak_seeds
+from harness.verdicts.prospects import prospects, warnings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -247,13 +247,12 @@ class StudyPlan:
     @property
     def warnings(self) -> tuple[str, ...]:
         """A sentence for each expectation that has too few seeds, whatever they measure."""
-        sentences = [weak_seeds(each, len(self.study.spec.judged)) for each in self.study.spec.expect]
-        return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
+        return tuple(warnings(self.study.spec))
 
     def __repr__(self) -> str:
         from harness.execution.preview import preview
 
-        return preview(self.planned, self.study.folder, SweepOptions(), self.warnings)
+        return preview(self.planned, self.study.folder, SweepOptions(), self.warnings, prospects(self.study.spec))
 
     def _repr_html_(self) -> str:
         axes = self.study.spec.axes()

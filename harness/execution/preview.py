@@ -23,7 +23,9 @@ FIGURE = 0.8  # of a figure in all its forms
 COMPILATION = 0.5  # of a cell for one kind of update, on one core
 
 
-def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[str] = ()) -> str:
+def preview(
+    plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[str] = (), prospects: Sequence[str] = ()
+) -> str:
     """The plan as text; nothing is written.
 
     Args:
@@ -31,6 +33,7 @@ def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[
         folder: the results folder; it need not exist.
         options: of the sweep.
         warnings: sentences that are printed below the plan.
+        prospects: sentences on what its seeds can decide.
 
     Raises:
         HarnessError: no run meets the condition of the options.
@@ -65,6 +68,7 @@ def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[
         f"{plan.count} runs: {counts['done']} done, {counts['missing']} missing, {counts['failed']} failed{others}",
         f"to do now: {len(runs)} runs in {len(packed)} packs{then}",
         f"cost: about {clock(total)} with {jobs} job{'s' * (jobs > 1)}, less where runs end early",
+        *prospects,
         f"results: {folder}",
         *status.damage(),
         *sentences(status.other_versions.values()),

@@ -12,9 +12,9 @@ from harness.errors.text import markdown as as_markdown
 from harness.errors.text import markdown_code, printable, terminal_width
 from harness.study.plan import Plan
 from harness.study.spec import Paper
-from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.judging import judge_folder
 from harness.verdicts.summary import SYMBOLS, summary
+from harness.verdicts.verdict import Verdict, interval_head, overall, worst
 
 MARKS: dict[str, str] = {**{str(state): mark for state, mark in SYMBOLS.items()}, "not run": "·", "no expectation": "–"}
 
@@ -33,11 +33,10 @@ class Reproduction:
 
     @property
     def state(self) -> str:
-        """holds, fails, incomplete, or not run; a study is as good as its worst expectation."""
+        """holds, fails, undecided, incomplete, or not run; a study is as good as its worst expectation."""
         if self.runs < self.plan.judged_count:
             return "incomplete" if self.runs else "not run"
-        states = {str(verdict.state) for verdict in self.verdicts}
-        return next((state for state in ("fails", "incomplete", "holds") if state in states), "no expectation")
+        return worst(self.verdicts) or "no expectation"
 
 
 def reproduction(plan: Plan, paper: Paper, path: Path, folder: Path) -> Reproduction:
@@ -126,14 +125,15 @@ def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
         study = each.plan.study
         sentence = overall(list(each.verdicts)) if each.runs else "not run yet."
         claim = printable(study.claim.strip(), lines=True)
-        claim = claim if each.state in ("holds", "fails") else f"*Claimed, and not measured in full yet:* {claim}"
+        if each.state not in ("holds", "fails", "undecided"):
+            claim = f"*Claimed, and not measured in full yet:* {claim}"
         lines += ["", f"## {study.name}", ""]
         image = Path("results", "gallery", f"papers-{each.path.stem}.png")
         if (pages.resolve().parents[1] / image).exists():
             lines += [f"![{study.name}](../{image.as_posix()})", ""]
         lines += [claim, "", f"{markdown_code(each.path)}: {sentence}"]
         if each.verdicts:
-            lines += ["", "| | expectation | measured | 95 % interval | n |", "|---|---|---|---|---|"]
+            lines += ["", f"| | expectation | measured | {interval_head(each.verdicts)} | n |", "|---|---|---|---|---|"]
         for verdict in each.verdicts:
             rows = list(verdict.rows()) or [("", "–", "–", "0")]
             for i, (named, value, interval, n) in enumerate(rows):

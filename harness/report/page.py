@@ -23,9 +23,9 @@ from harness.study.matching import ordered
 from harness.study.spec import StudySpec
 from harness.verdicts.choosing import TunedCombination
 from harness.verdicts.documents import standing
-from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.metrics import Metric, metric_named
 from harness.verdicts.summary import SYMBOLS
+from harness.verdicts.verdict import Verdict, interval_head, overall
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,6 +103,7 @@ def html(
         "overall": overall(list(verdicts)),
         "state": standing(verdicts),
         "symbols": SYMBOLS,
+        "interval_head": interval_head(verdicts).replace(" ", "\u00a0", 1),
         "verdicts": [(verdict, list(verdict.rows())) for verdict in verdicts],
         "metrics": [metric_named(name) for name in dict.fromkeys(verdict.metric for verdict in verdicts)],
         "first": [_embedded(drawing) for drawing in drawings[:1]],

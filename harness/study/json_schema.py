@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from harness.study.spec import SLUG, Choice, Expectation, Paper, Registry, Section
+from harness.study.spec import SLUG, Choice, Expectation, Judging, Paper, Registry, Section
 from harness.study.tuning import Range, Tune
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -31,7 +31,7 @@ def study_schema(registry: Registry) -> dict[str, Any]:
                 choices[name] = behind
                 words.setdefault(name, set()).update(behind.table)
     models: list[type[BaseModel]] = [m for models_of_section in sections.values() for m in models_of_section]
-    models += [*registry.figures.values(), Expectation, Paper, Tune, Range]
+    models += [*registry.figures.values(), Expectation, Judging, Paper, Tune, Range]
     names, generated = models_json_schema([(m, "validation") for m in list(dict.fromkeys(models))], ref_template=REF)
     definitions = generated["$defs"]
 
@@ -73,6 +73,7 @@ def study_schema(registry: Registry) -> dict[str, Any]:
             "anyOf": [count, *ranges, pair],
         },
         "figures": {"type": "array", "items": {"anyOf": [ref(m) for m in registry.figures.values()]}},
+        **definitions[own(Judging)]["properties"],
         "expect": {"type": "array", "items": {**ref(Expectation)}},
     }
     axes: dict[str, Any] = {}

@@ -25,10 +25,12 @@ from harness.study.seeding import Seeds
 from harness.study.tuning import Tuning
 
 __all__ = [
+    "CONFIDENCE",
     "Choice",
     "Expectation",
     "Experiment",
     "FigureSpec",
+    "Judging",
     "Paper",
     "Point",
     "Registry",
@@ -99,12 +101,27 @@ class FigureSpec(Section):
     )
 
 
+CONFIDENCE = 0.95
+
+
+class Judging(Section):
+    """How expectations are judged; at the top of a study, the default of all its expectations (docs/fairness.md)."""
+
+    judge: Literal["interval", "estimate", "value"] | None = Field(
+        None,
+        description="interval: a bound against the end of the confidence interval, a contrast by its paired test, with "
+        "the outcomes holds, fails and undecided; estimate: on the point estimate, which reports say; value: on what "
+        "these runs measured, where seeds are no sample; null: interval, of metrics without sampling the value",
+    )
+    confidence: float = Field(CONFIDENCE, gt=0.5, lt=1, description="of the two-sided intervals, and of the verdict")
+
+
 class Expectation(Section):
     """One expectation of a study, judged over seeds.
 
     Either a bound (`metric` with `at_least` and/or `at_most`) for all runs that match `where`, split by the columns
-    in `per`; or a `contrast` between the values of one column: the first value's metric lies above the second's, and
-    with `apart: true` their intervals do not touch.
+    in `per`; or a `contrast` between the values of one column: the first value's metric lies above the second's, by a
+    paired test, or with `apart: true` by intervals that do not touch.
     """
 
     metric: str = Field(description="what is judged, by its name in docs/metrics.md")
@@ -112,12 +129,22 @@ class Expectation(Section):
     per: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         (), description="judge once for each combination of values of these columns"
     )
-    at_least: float | None = Field(None, allow_inf_nan=False, description="lower bound of the measured value")
-    at_most: float | None = Field(None, allow_inf_nan=False, description="upper bound of the measured value")
+    at_least: float | None = Field(
+        None, allow_inf_nan=False, description="lower bound: the lower end of the interval is not below it"
+    )
+    at_most: float | None = Field(
+        None, allow_inf_nan=False, description="upper bound: the upper end of the interval is not above it"
+    )
     contrast: Contrast | None = Field(
         None, description="one column and two of its values: the metric of the first lies above that of the second"
     )
-    apart: bool = Field(False, description="with contrast: the two intervals must not touch")
+    apart: bool = Field(False, description="with contrast: judged by the two intervals, which must not touch")
+    judge: Literal["interval", "estimate", "value"] | None = Field(
+        None, description="on what it is judged; default: what the study says"
+    )
+    confidence: float = Field(
+        CONFIDENCE, gt=0.5, lt=1, description="of the intervals and the verdict; default: what the study says"
+    )
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from harness.study.spec import (
     Expectation,
     Experiment,
     FigureSpec,
+    Judging,
     Paper,
     Point,
     Registry,
@@ -30,7 +31,7 @@ from harness.study.spec import (
 from harness.study.tuning import Tuning
 from harness.study.yaml_document import YamlDocument, load, named, override
 
-HEAD = ("name", "claim", "paper", "experiment", "seeds", "sweep", "tune", "figures", "expect")
+HEAD = ("name", "claim", "paper", "experiment", "seeds", "sweep", "tune", "figures", "judge", "confidence", "expect")
 MOST_RUNS = 1_000_000
 
 S = TypeVar("S", bound=Section)
@@ -224,6 +225,7 @@ class _Reader:
 
     def _expectations(self, value: Any) -> tuple[Expectation, ...]:
         expectations: list[Expectation] = []
+        judging = self._judging()
         for index, item in self._items("expect", value):
             if not isinstance(item.get("metric", ""), str):
                 self.report(self.document.place("expect", index, "metric"), "expect: metric: must be a name")
@@ -233,7 +235,7 @@ class _Reader:
                 known = self.registry.known("expect.metric", self.registry.metrics)
                 self.report(where, f"expect: no metric '{item['metric']}'{nearest(item['metric'], known)}")
                 continue
-            expectation = self._model(Expectation, item, "expect", index)
+            expectation = self._model(Expectation, {**judging, **item}, "expect", index)
             if expectation is not None:
                 bounds = expectation.at_least is not None or expectation.at_most is not None
                 if bounds == (expectation.contrast is not None):
@@ -242,6 +244,17 @@ class _Reader:
                     )
                 expectations.append(expectation)
         return tuple(expectations)
+
+    def _judging(self) -> Mapping[str, Any]:
+        """How the study's expectations are judged where they do not say it themselves: what is written, if right."""
+        written = {key: self.document.data[key] for key in Judging.model_fields if key in self.document.data}
+        try:
+            Judging.model_validate(written)
+        except ValidationError as error:
+            for key, message in explain(error, Judging):
+                self.report(self.document.place(key), f"{key}: {message}")
+            return {}
+        return written
 
     def _items(self, key: str, value: Any) -> Sequence[tuple[int, Mapping[str, Any]]]:
         if value is None:

@@ -24,9 +24,11 @@ from harness.study.matching import canonical
 from harness.study.plan import Plan
 from harness.study.spec import Expectation
 from harness.verdicts.choosing import TunedCombination, combinations
-from harness.verdicts.expectations import Verdict, describe, judge, overall
+from harness.verdicts.expectations import judge
+from harness.verdicts.feasibility import describe
 from harness.verdicts.registration import calibrating, seeds_sentence, shown_plan
 from harness.verdicts.summary import summary
+from harness.verdicts.verdict import Verdict, overall, worst
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,12 @@ class JudgedStudy:
         return calibrating(self.plan.study)
 
     @property
-    def any_fails(self) -> bool:
-        """Whether an expectation fails."""
-        return not self.calibrating and any(verdict.state == "fails" for verdict in self.verdicts)
+    def state(self) -> str:
+        """All verdicts in one word, that of the worst: fails, incomplete, undecided, holds; none without any.
 
-    @property
-    def any_incomplete(self) -> bool:
-        """Whether an expectation has no verdict because runs are missing, failed, or without a value."""
-        return self.calibrating or any(verdict.state == "incomplete" for verdict in self.verdicts)
+        On calibration seeds there is no verdict yet.
+        """
+        return "incomplete" if self.calibrating else worst(self.verdicts) or "none"
 
     def text(self) -> str:
         """The claim, the verdict table, and the verdicts in one sentence."""

@@ -35,9 +35,11 @@ from harness.study.pooling import pooled
 from harness.study.section import Section, arrow_type, setting, setting_column
 from harness.study.spec import Expectation
 from harness.verdicts.documents import verdict_document
-from harness.verdicts.expectations import Verdict, describe, judge
+from harness.verdicts.expectations import judge
+from harness.verdicts.feasibility import describe
 from harness.verdicts.judging import JudgedStudy, planned_runs
 from harness.verdicts.summary import summary
+from harness.verdicts.verdict import Verdict
 
 LARGE = 2**53
 CLOSE: list[tuple[Any, Any]] = [

@@ -20,7 +20,8 @@ from harness.figures.rendering import RenderedFigure, render
 from harness.report import page
 from harness.report.page import html, stopped_runs, write
 from harness.study.spec import Expectation
-from harness.verdicts.expectations import Verdict, judge
+from harness.verdicts.expectations import judge
+from harness.verdicts.verdict import Verdict
 
 PROVENANCE = {"command": "python -m harness.sweep a.yaml -S 'x=<1>'", "date": "today", "versions": {"numpy": "2.4"}}
 EVIL = "</script><!--<script>alert(1)</script>&\u2028"
