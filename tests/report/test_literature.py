@@ -72,7 +72,7 @@ def test_a_study_without_a_paper_may_need_packages_that_are_not_here(tmp_path: P
     ],
 )
 def test_a_mistake_in_the_paper_is_reported_with_file_line_and_column(tmp_path: Path, paper: str, message: str) -> None:
-    with pytest.raises(StudyError, match=rf"halves.yaml:10:\d+: {message}"):
+    with pytest.raises(StudyError, match=rf"halves.yaml:9:\d+: {message}"):
         read(written(tmp_path, paper=paper))
 
 
