@@ -17,11 +17,12 @@ from benchmarks.measurement import Effort, Measurement, Say
 from benchmarks.paired import in_turns, quotient, spread
 from benchmarks.processes import STUDIES, output, seconds, sweep
 from harness.registry import read
-from harness.schema import Record
+from harness.schema import BATCH_STATISTICS, Record
 from harness.store import tables
 from harness.store.journal import Journal
 from harness.study.plan import Plan, packs, plan
 
+PER_STEP = ("log10_adjoint", "log10_immediate", *(f"log10_adjoint_{name}" for name in BATCH_STATISTICS))
 SAMPLES = 20  # commits in a turn
 SHORT = "48 runs of one update, five figures"
 TORCH, WRITE = "`import torch`", "a plain synced write"  # each other time is a ratio to one of these
@@ -89,10 +90,7 @@ def committing_and_reading(effort: Effort, say: Say) -> list[Measurement]:
 def record(T: int) -> Record:
     """What a run over T steps and 4000 updates leaves: 14 recorded updates, 41 evaluations."""
     levels = np.random.default_rng(0).normal(-3, 1, T).astype(np.float32)
-    gradients = [
-        {"update": update, "log10_adjoint": levels, "log10_immediate": levels}
-        for update in (0, *2 ** np.arange(12), 4000)
-    ]
+    gradients = [{"update": update, **dict.fromkeys(PER_STEP, levels)} for update in (0, *2 ** np.arange(12), 4000)]
     curves = [
         {
             "update": update,

@@ -12,12 +12,13 @@ import numpy as np
 
 from harness.experiments.setup import Setup
 from harness.registry import load_registry
-from harness.schema import Record
+from harness.schema import BATCH_STATISTICS, Record
 from harness.store.commit import encode
 from harness.study.plan import Run
 from harness.study.plugins import Named
 from harness.study.spec import Experiment, Registry, Section, Sections, setting
 
+PER_STEP = ("log10_adjoint", "log10_immediate", *(f"log10_adjoint_{name}" for name in BATCH_STATISTICS))
 T, RECORDS, EVALUATIONS = 20, 12, 40  # of a run's records: about as many as a short training leaves
 
 
@@ -52,10 +53,7 @@ def toss(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
             "seconds": 0.0,
         }
         curves = [{"update": 100 * i, "loss": draw.random(), "accuracy": draw.random()} for i in range(EVALUATIONS)]
-        gradients = [
-            {"update": 2**i, "log10_adjoint": draw.normal(size=T), "log10_immediate": draw.normal(size=T)}
-            for i in range(RECORDS)
-        ]
+        gradients = [{"update": 2**i, **{name: draw.normal(size=T) for name in PER_STEP}} for i in range(RECORDS)]
         yield Record(run.run_id, measured, {"curves": curves, "gradients": gradients})
 
 

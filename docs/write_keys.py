@@ -15,6 +15,7 @@ from harness.registry import load_registry
 from harness.study.keywords import Keyword, NamedChoice, Pair
 from harness.study.labels import number
 from harness.study.spec import Choice, Expectation, FigureSpec, Section
+from harness.study.tuning import Range, Tune
 
 HEAD = """\
 # Every key of a study
@@ -39,6 +40,7 @@ def page() -> str:
                 lines += ["", f"`{section}:` as in training."]
                 continue
             lines += _section(section, model)
+    lines += ["", "## tune", "", *_summary(Tune), "", *_entries(Tune), "", "A range:", "", *_entries(Range)]
     lines += ["", "## figures", "", "A list. Keys of every kind:", "", *_entries(FigureSpec)]
     for name, kind in registry.figures.items():
         lines += ["", f"### kind: {name}", "", *_summary(kind), "", *_entries(kind, besides=FigureSpec)]

@@ -19,6 +19,9 @@ each column: `pyarrow.parquet.read_schema("runs.parquet").field("final_accuracy"
 in the metadata of the table. The tables can be read while the sweep still runs; they are replaced whole. Per-timestep
 lists are float32: seven digits of a logarithm.
 
+A study with `tune:` has `tuning.parquet` besides: the runs by which settings were chosen, with the columns of `runs`
+and the accuracies at other lengths. `runs` has those that are judged.
+
 `runs` also has every setting of the study as a column. A column is named as in the study, except for `task` (the task's
 name), `evaluation_every`, `evaluation_sequences` and `evaluation_lengths`. A setting that can be a number or a word
 (`forget_bias`) is text.

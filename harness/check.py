@@ -1,4 +1,4 @@
-"""python -m harness.check STUDY: the expectations, judged from the results so far; exit 3 if one does not hold."""
+"""python -m harness.check STUDY: the expectations, judged from the results so far; exit 3 if one fails."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ def main(arguments: list[str]) -> int:
     """Parse, call, print."""
     parser = cli.study_parser(
         "check",
-        "Judge a study's expectations from the results so far; exit 3 if one does not hold, 1 if runs are missing.",
+        "Judge a study's expectations from the results so far; exit 3 if one fails, 1 if runs are missing, 4 if one is "
+        "undecided: its seeds are too few.",
     )
     parser.add_argument("--junit", metavar="FILE", help="write the verdicts as JUnit XML too")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
@@ -27,7 +28,9 @@ def main(arguments: list[str]) -> int:
     if parsed.junit:
         judged.write_junit(parsed.junit)
     # An expectation that fails does so whatever the missing runs would have measured: its code comes first.
-    return cli.EXPECTATION_FAILED if judged.any_fails else cli.RUNS_MISSING if judged.any_incomplete else cli.DONE
+    # One that is undecided asks for more seeds: those that are planned come before.
+    codes = {"fails": cli.EXPECTATION_FAILED, "incomplete": cli.RUNS_MISSING, "undecided": cli.UNDECIDED}
+    return codes.get(judged.state, cli.DONE)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ from harness.errors import HarnessError, NoResultsError, check_current_folder, n
 from harness.errors.text import printable
 
 # Exit codes. 0: done, and every expectation that has a verdict holds; 1: runs failed, or are missing where a verdict
-# needs them; 2: the command or the study is wrong; 3: an expectation fails, or a comparison is a regression.
-DONE, RUNS_MISSING, USAGE_ERROR, EXPECTATION_FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
+# needs them; 2: the command or the study is wrong; 3: an expectation fails, or a comparison is a regression; 4: none
+# fails, and one is undecided.
+DONE, RUNS_MISSING, USAGE_ERROR, EXPECTATION_FAILED, UNDECIDED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
 STYLES, FORMATS = ("paper", "talk", "notebook"), ("pdf", "png", "svg")  # as in figures.style, which is slow to load
 
 Value = TypeVar("Value")

@@ -45,13 +45,11 @@ def main(arguments: list[str]) -> int:
     states = {each.state for each in reproductions}
     if states == {"not run"}:  # a fresh clone: nothing is missing of what was begun
         return cli.DONE
-    return (
-        cli.EXPECTATION_FAILED
-        if "fails" in states
-        else cli.RUNS_MISSING
-        if states & {"incomplete", "not run"}
-        else cli.DONE
-    )
+    if "fails" in states:
+        return cli.EXPECTATION_FAILED
+    if states & {"incomplete", "not run"}:
+        return cli.RUNS_MISSING
+    return cli.UNDECIDED if "undecided" in states else cli.DONE
 
 
 if __name__ == "__main__":

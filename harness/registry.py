@@ -23,7 +23,7 @@ from harness.study.spec import Choice, Experiment, Registry, StudySpec
 from harness.tasks import TASKS
 from harness.tasks.task import Task
 from harness.verdicts import metrics
-from harness.verdicts.feasibility import expectation_faults
+from harness.verdicts.feasibility import expectation_faults, tuning_faults
 from harness.verdicts.metrics import METRICS, WITH_NUMBER
 
 TASK_PLUGINS = SectionGroup("harness.tasks", "task.name", Task, TASKS)
@@ -79,10 +79,11 @@ def load_registry(named: Named | None = None) -> Registry:
     )
 
 
-def faults(study: StudySpec) -> list[tuple[str, int, str]]:
-    """What is wrong with the figures and expectations of a study whose settings are right."""
-    of_figures = [("figures", index, problem) for index, problem in figure_faults(study)]
-    return of_figures + [("expect", index, problem) for index, problem in expectation_faults(study)]
+def faults(study: StudySpec) -> list[tuple[str, int | str, str]]:
+    """What is wrong with the figures, expectations and tuning of a study whose settings are right."""
+    problems: list[tuple[str, int | str, str]] = [("figures", index, text) for index, text in figure_faults(study)]
+    problems += [("expect", index, text) for index, text in expectation_faults(study)]
+    return problems + [("tune", "by", f"by: {text}") for text in tuning_faults(study)]
 
 
 def read(path: str | Path, overrides: Sequence[str] = ()) -> StudySpec:

@@ -18,9 +18,9 @@ def main(arguments: list[str]) -> int:
     from harness.execution.environment import prepare
 
     prepare()
-    from harness.execution.phases import swept_seeds
     from harness.execution.processes import Terminated, end_workers, workers
     from harness.execution.sweeping import sweep
+    from harness.execution.swept_seeds import swept_seeds
     from harness.registry import read
     from harness.report.libraries import load_meanwhile
     from harness.store.location import name_note, results_folder
@@ -42,14 +42,13 @@ def main(arguments: list[str]) -> int:
         jobs=parsed.jobs, engine=parsed.engine, device=parsed.device, retries=parsed.retries, timeout=parsed.timeout,
         fail_fast=parsed.fail_fast, retry_failed=parsed.retry_failed, force=parsed.force, limit=parsed.limit,
         where=sweep_options.conditions(parsed.filter, study), shard=parsed.shard, scheduler=parsed.scheduler,
-        trust=parsed.trust, seeds=swept.seeds,
+        trust=parsed.trust, omitted=swept.omitted,
     )  # fmt: skip
     if parsed.dry_run:
         from harness.execution.preview import preview
-        from harness.verdicts.expectations import weak_seeds
+        from harness.verdicts.prospects import prospects, warnings
 
-        weak = [weak_seeds(expectation, len(study.judged)) for expectation in study.expect]
-        print(preview(study_plan, folder, options, [sentence for sentence in dict.fromkeys(weak) if sentence]))
+        print(preview(study_plan, folder, options, warnings(study), prospects(study)))
         return cli.DONE
     swept.record(study_plan, folder)
     command = ["python", "-m", "harness.sweep", *arguments]
@@ -61,13 +60,21 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt as interruption:
         print(f"\ninterrupted; finished runs are kept. To go on: {shlex.join(command)}", file=sys.stderr)
         return cli.TERMINATED if isinstance(interruption, Terminated) else cli.INTERRUPTED
+    for sentence in result.open_winners:
+        print(f"tuning: {sentence}", file=sys.stderr)
+    if result.awaited:
+        print(
+            f"shard {options.shard_name}: {result.awaited} tuning runs of other shards are missing, and no other shard "
+            "is at work here; once they are done, the same command goes on",
+            file=sys.stderr,
+        )
     if result.missing and options.shard_name:
         print(
             f"shard {options.shard_name}: {result.computed} runs computed; "
             f"{result.missing} of the study's still missing"
         )
         print("figures, verdicts and report come with the last shard, or by python -m harness.report")
-        return cli.RUNS_MISSING if result.failed else cli.DONE
+        return cli.RUNS_MISSING if result.failed or result.awaited else cli.DONE
     if loading is not None:
         loading.join()
         end_workers(wait=True)  # their threads would keep the figures from being drawn in parallel
@@ -84,7 +91,7 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return cli.RUNS_MISSING
-    return cli.EXPECTATION_FAILED if report.judged.any_fails else cli.DONE
+    return {"fails": cli.EXPECTATION_FAILED, "undecided": cli.UNDECIDED}.get(report.judged.state, cli.DONE)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -35,6 +35,10 @@ seeds: 2
 """
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="regression: every shipped study, not a sample of an hour")
+
+
 @pytest.fixture
 def study_file(tmp_path: Path) -> Callable[[str], Path]:
     """Writes a study below a folder called studies/ and returns its path; `tmp_path` stays free for results."""

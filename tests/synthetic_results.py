@@ -18,7 +18,8 @@ from harness.schema import CODES, CURVES, EVALUATIONS, EXAMPLES, GRADIENTS
 from harness.statistics.frames import Frames
 from harness.store.columns import RUNS
 from harness.study.spec import Choice, Experiment, Point, Section, Sections, StudySpec, setting
-from harness.verdicts.expectations import Verdict, judge
+from harness.verdicts.expectations import judge
+from harness.verdicts.verdict import Verdict
 
 
 class Order(Section):

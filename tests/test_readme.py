@@ -58,7 +58,7 @@ def test_the_example_study_is_valid_and_small(tmp_path: Path, capsys) -> None:
     path = tmp_path / "first.yaml"
     path.write_text(STUDY)
     assert sweep.main([str(path), "-n", "-o", str(tmp_path)]) == cli.DONE
-    assert "10 runs" in capsys.readouterr().out
+    assert "12 runs" in capsys.readouterr().out
 
 
 def test_the_example_of_an_error_is_the_printed_message(tmp_path: Path) -> None:

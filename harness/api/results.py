@@ -16,8 +16,8 @@ from harness.figures.kind import FigureKind
 from harness.registry import FIGURE_PLUGINS
 from harness.study.grid import explain
 from harness.study.plugins import installed
-from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.summary import SYMBOLS, summary
+from harness.verdicts.verdict import Verdict, interval_head, overall
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ class Verdicts(tuple[Verdict, ...]):
             measured = "; ".join(f"{name} {value}".strip() for name, value, _, _ in groups)
             intervals, counts = ("; ".join(row[column] for row in groups) for column in (2, 3))
             rows.append((SYMBOLS[verdict.state], verdict.text, measured, intervals, counts, _remarks(verdict)))
-        head = ("", "expectation", "measured", "95 % interval", "n", "")
+        head = ("", "expectation", "measured", interval_head(self), "n", "")
         return table(head, rows) + paragraph(overall(list(self)))
 
 
@@ -84,6 +84,31 @@ class Results:
     def runs(self) -> pd.DataFrame:
         """A row a run: its settings and its measurements; docs/tables.md has the meaning of each column."""
         return self.judged.frames.runs
+
+    @property
+    def tuning(self) -> pd.DataFrame:
+        """A row a candidate of each combination for which settings were tuned; empty without tuning.
+
+        Columns: those of `per` and of what is tuned, the mean `score` over the tuning seeds (NaN: not known), how many
+        `runs` it rests on, and whether it has `won`. The runs themselves are in tuning.parquet.
+        """
+        import pandas as pd
+
+        tuning = self.study.tuning
+        if tuning is None:
+            return pd.DataFrame()
+        rows = [
+            {
+                **each.group.per,
+                **dict(zip(tuning.columns, candidate.values(), strict=True)),
+                "score": each.scores[i],
+                "runs": len(each.group.run_ids[i]),
+                "won": i == each.index,
+            }
+            for each in self.judged.tuned
+            for i, candidate in enumerate(each.candidates)
+        ]
+        return pd.DataFrame(rows)
 
     @property
     def curves(self) -> pd.DataFrame:
@@ -188,4 +213,4 @@ class Results:
 
     def _counts(self) -> str:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in self.runs["outcome"].value_counts().items())
-        return f"{len(self.runs)} of {len(self.judged.plan.runs)} runs ({counts or 'none'}) in {self.folder}"
+        return f"{len(self.runs)} of {self.judged.plan.judged_count} runs ({counts or 'none'}) in {self.folder}"

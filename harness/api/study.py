@@ -18,15 +18,16 @@ from harness.api.display import listed, paragraph, shown, table
 from harness.api.results import Results
 from harness.errors import HarnessError, Place, ResultsError, StudyError, check_current_folder, nearest
 from harness.execution.options import SweepOptions
-from harness.execution.phases import swept_seeds
+from harness.execution.swept_seeds import swept_seeds
 from harness.registry import load_registry, read
 from harness.store.location import results_folder
+from harness.store.winners import resolved
 from harness.study.matching import ordered
 from harness.study.plan import Plan, plan
 from harness.study.spec import StudySpec
 from harness.study.validation import understand
 from harness.study.yaml_document import YamlDocument, parse
-from harness.verdicts.expectations import weak_seeds
+from harness.verdicts.prospects import prospects, warnings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,8 +107,11 @@ class Study:
         return self.spec.claim
 
     def plan(self) -> StudyPlan:
-        """All runs of the study, with their predicted cost; nothing is computed."""
-        return StudyPlan(self, plan(self.spec))
+        """All runs of the study, with their predicted cost; nothing is computed.
+
+        With tuning, the runs of winners are among them where a sweep of the study's folder has chosen them.
+        """
+        return StudyPlan(self, resolved(plan(self.spec), self.folder))
 
     def run(
         self,
@@ -154,7 +158,7 @@ class Study:
         swept = swept_seeds(planned, seeds)
         options = SweepOptions(
             jobs=n_jobs, engine=engine, device=device, where=where or {}, limit=limit, retries=retries,
-            timeout=timeout, retry_failed=retry_failed, force=force, trust=trust, seeds=swept.seeds,
+            timeout=timeout, retry_failed=retry_failed, force=force, trust=trust, omitted=swept.omitted,
         )  # fmt: skip
         known = [column.name for column in self.spec.setting_columns()]
         for name in options.where:
@@ -188,7 +192,7 @@ class Study:
         return [*axes, ("seeds", listed(self.spec.seeds))]
 
     def __repr__(self) -> str:
-        runs = len(self.spec.points) * len(self.spec.seeds)
+        runs = plan(self.spec).count
         axes = "; ".join(f"{name}: {values}" for name, values in self._axes())
         return f"Study {self.name}: {self.claim}\n{runs} runs; {axes}"
 
@@ -213,30 +217,42 @@ class StudyPlan:
     planned: Plan
 
     def __len__(self) -> int:
-        return len(self.planned.runs)
+        return self.planned.count
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """A row a run: run_id, the settings that differ, the seed, and the predicted seconds of one core."""
+        """A row a run: run_id, the settings that differ, the seed, and the predicted seconds of one core.
+
+        With tuning also its role, tuning or judged; the runs of winners that are not known yet have no row.
+        """
         import pandas as pd
 
         from harness.statistics.frames import exact
 
-        seconds = self.planned.costs(self.planned.runs)
-        columns = ["run_id", *self.study.spec.axes(), "seed", "seconds"]
-        rows = [{"run_id": r.run_id, **r.columns(), "seconds": seconds[r.run_id]} for r in self.planned.runs]
+        seconds = self.planned.costs(self.planned.every)
+        role = ["role"] if self.planned.tuning_runs else []
+        columns = ["run_id", *role, *self.study.spec.axes(), "seed", "seconds"]
+        judged = {run.run_id for run in self.planned.runs}
+        rows = [
+            {
+                "run_id": r.run_id,
+                "role": "judged" if r.run_id in judged else "tuning",
+                **r.columns(),
+                "seconds": seconds[r.run_id],
+            }
+            for r in self.planned.every
+        ]
         return pd.DataFrame({name: exact([row.get(name) for row in rows]) for name in columns})
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """A sentence for each expectation that has too few seeds, whatever they measure."""
-        sentences = [weak_seeds(each, len(self.study.spec.judged)) for each in self.study.spec.expect]
-        return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
+        return tuple(warnings(self.study.spec))
 
     def __repr__(self) -> str:
         from harness.execution.preview import preview
 
-        return preview(self.planned, self.study.folder, SweepOptions(), self.warnings)
+        return preview(self.planned, self.study.folder, SweepOptions(), self.warnings, prospects(self.study.spec))
 
     def _repr_html_(self) -> str:
         axes = self.study.spec.axes()

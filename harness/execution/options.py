@@ -46,7 +46,7 @@ class SweepOptions:
         shard: (I, N): only the I-th of N shares of the runs.
         scheduler: address of a dask scheduler, on whose workers the runs are computed.
         trust: execute code that the study names (`model.factory`).
-        seeds: only runs of these; None: of all that are planned.
+        omitted: no runs of these seeds.
 
     Raises:
         HarnessError: a value is out of range; the message names the option.
@@ -65,7 +65,7 @@ class SweepOptions:
     shard: tuple[int, int] = (1, 1)
     scheduler: str | None = None
     trust: bool = False
-    seeds: frozenset[int] | None = None
+    omitted: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         checks: Mapping[str, tuple[object, Callable[[str], object]]] = {
@@ -112,8 +112,8 @@ class SweepOptions:
         Raises:
             HarnessError: no planned run has one of the values, or all of them together.
         """
-        rows = [run.columns() for run in plan.runs]
-        check_where(self.where, rows, plan.study)
+        judged = [{**row, "seed": seed} for row in plan.open_candidates() for seed in plan.study.seeds]
+        check_where(self.where, [*(run.columns() for run in plan.every), *judged], plan.study)
 
     def notes(self, experiment: Experiment[Any], runs: Sequence[Run]) -> Sequence[str]:
         """What an experiment says of these runs before they are computed: which cells are not compiled, and why."""
@@ -121,21 +121,24 @@ class SweepOptions:
             return ()
         return experiment.notes([point.sections for point, _ in groupby(runs, key=attrgetter("point"))])
 
-    def select(self, plan: Plan, done: frozenset[str], failed: frozenset[str]) -> list[Run]:
+    def select(
+        self, plan: Plan, done: frozenset[str], failed: frozenset[str], runs: Sequence[Run] | None = None
+    ) -> list[Run]:
         """The runs that a sweep with these options is to compute, in the plan's order.
 
         Args:
             plan: whose runs.
             done: ids of the runs that have a result.
             failed: ids of the runs that failed before.
+            runs: of the plan, if not all.
         """
         skipped = frozenset() if self.force else done if self.retry_failed else done | failed
         chosen = [
             run
-            for run in plan.runs
+            for run in (plan.every if runs is None else runs)
             if run.run_id not in skipped
             and self.owns(run)
-            and (self.seeds is None or run.seed in self.seeds)
+            and (run.seed not in self.omitted or run.run_id in plan.tuning_ids)
             and (not self.where or matches(run.columns(), self.where))
         ]
         return chosen[: self.limit]

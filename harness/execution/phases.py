@@ -1,64 +1,53 @@
-"""Which seeds a sweep computes: of a study with calibration seeds the judged ones only once it is frozen."""
+"""Between the two phases of a study with tuning: other shards are awaited, and the winners chosen and stored."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import get_args
+from collections.abc import Callable, Sequence
+from time import monotonic, sleep
 
-from harness.errors import HarnessError, nearest
-from harness.store.freezing import FreezeFile
-from harness.study.held_out import Phase, registration
-from harness.study.plan import Plan
-from harness.study.seeding import compact
+from harness.store import winners
+from harness.store.journal import Journal
+from harness.store.locks import others_at_work, waiting
+from harness.store.tables import tuning_table
+from harness.study.plan import Plan, Run
+from harness.verdicts.choosing import chosen_from
+
+POLL_SECONDS = 2.0  # between two looks for the runs of other shards
+SAY_SECONDS = 60.0  # between two notes about them
+PATIENCE_SECONDS = 60.0  # without another shard at work, and without a run that has ended: nobody computes them
 
 
-@dataclass(frozen=True)
-class SweptSeeds:
-    """The seeds of one sweep.
+def await_others(runs: Sequence[Run], journal: Journal, shard: str, say: Callable[[str], None]) -> int:
+    """Wait until these runs, which are other shards', have a result or have failed; return how many have neither.
 
-    Attributes:
-        seeds: None: all that are planned.
-        notes: sentences to whoever sweeps: changes since the last freeze, and how to go on.
-        unregistered: whether judged runs are computed without a freeze, which is recorded as an amendment.
+    A shard that has ended, or was never started, is not waited for: after a while without another shard at work and
+    without a run that ends, the wait is over.
     """
+    pending, total = {run.run_id for run in runs}, len(runs)
+    last_note, last_progress = -SAY_SECONDS, monotonic()
+    with waiting(journal.folder, shard):
+        while pending:
+            before = len(pending)
+            pending -= journal.done() | journal.failures().keys()
+            now = monotonic()
+            if len(pending) < before or others_at_work(journal.folder, shard):
+                last_progress = now
+            if not pending or now - last_progress > PATIENCE_SECONDS:
+                break
+            if now - last_note >= SAY_SECONDS:
+                say(f"shard {shard} waits for {len(pending)} of {total} tuning runs of other shards")
+                last_note = now
+            sleep(POLL_SECONDS)
+    return len(pending)
 
-    seeds: frozenset[int] | None
-    notes: Sequence[str]
-    unregistered: bool
 
-    def record(self, plan: Plan, folder: Path) -> None:
-        """Record, before the first run, that judged runs are computed without a freeze.
-
-        Raises:
-            HarnessError: the freeze file cannot be written, or was edited.
-        """
-        if self.unregistered:
-            FreezeFile.of(plan).judged_without_freeze(folder)
-
-
-def swept_seeds(plan: Plan, word: str | None = None) -> SweptSeeds:
-    """The seeds of a phase, `word` or the one that a study is in.
+def choose(plan: Plan, journal: Journal) -> tuple[Plan, list[str]]:
+    """Choose and store the winners whose runs are complete; the plan with them, and why others are missing.
 
     Raises:
-        HarnessError: the study has no such phase, or its freeze file was edited.
+        ResultsError: winners.json is damaged.
+        OSError: it cannot be written.
     """
-    study, registered = plan.study, registration(plan.study)
-    if word is not None and word not in get_args(Phase):
-        raise HarnessError(f"no such seeds: '{word}'{nearest(word, get_args(Phase))}")
-    phase: Phase = registered.phase if word is None else word  # type: ignore[assignment]
-    seeds = registered.seeds(phase)
-    if not seeds:
-        form = "seeds: {calibration: 5, judged: {first: 1000, count: 20}}"
-        raise HarnessError(f"{study.path}: has no {phase} seeds; it has with {form}")
-    notes = list(registered.notes())
-    if phase == "calibration" and word is None:
-        missing = "the study was changed since its freeze" if registered.last else "it is not frozen yet"
-        notes.append(f"calibration seeds {compact(seeds)} alone, as {missing}; to go on, {registered.next_step()}")
-    first_look = set(seeds) & set(study.written_seeds.judged)
-    unregistered = bool(study.written_seeds.calibration and first_look) and not registered.valid
-    if unregistered:
-        notes.append("judged runs without a freeze: they are recorded as an amendment in the freeze file")
-    chosen = None if set(seeds) == set(study.seeds) else frozenset(seeds)
-    return SweptSeeds(chosen, tuple(notes), unregistered)
+    new, sentences = chosen_from(plan, tuning_table(journal, plan), winners.read(journal.folder))
+    winners.add(plan, journal.folder, new)
+    return winners.resolved(plan, journal.folder), sentences

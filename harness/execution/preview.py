@@ -23,7 +23,9 @@ FIGURE = 0.8  # of a figure in all its forms
 COMPILATION = 0.5  # of a cell for one kind of update, on one core
 
 
-def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[str] = ()) -> str:
+def preview(
+    plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[str] = (), prospects: Sequence[str] = ()
+) -> str:
     """The plan as text; nothing is written.
 
     Args:
@@ -31,6 +33,7 @@ def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[
         folder: the results folder; it need not exist.
         options: of the sweep.
         warnings: sentences that are printed below the plan.
+        prospects: sentences on what its seeds can decide.
 
     Raises:
         HarnessError: no run meets the condition of the options.
@@ -41,6 +44,7 @@ def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[
     check_study(folder, plan)
     exists = (folder / MARK).exists()
     status = Status.of(plan, Journal.open(folder)) if exists else Status(plan, folder)
+    plan = status.plan  # with the winners that are known
     runs = options.select(plan, status.done, frozenset(status.failed))
     seconds, jobs = plan.costs(runs), workers(options.jobs)
     packed = packs(
@@ -52,15 +56,19 @@ def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[
     points = {id(run.point): run.point.columns() for run in runs}.values()
     compiled = len({(columns.get("cell"), columns.get("hidden_size")) for columns in points})
     others_seconds = (FIGURE * len(plan.study.figures) + COMPILATION * compiled) / jobs
-    total = sum(seconds.values()) / jobs + AROUND + others_seconds
+    total = (sum(seconds.values()) + plan.waiting_seconds) / jobs + AROUND + others_seconds
+    total = total if runs or plan.waiting else 0.0
+    then = f", then {plan.waiting} runs of the winners" if plan.waiting else ""
     lines = [
         f"{plan.study.name}: {plan.study.claim}",
         "",
         *_grid(plan, status, seconds),
         "",
-        f"{len(plan.runs)} runs: {counts['done']} done, {counts['missing']} missing, {counts['failed']} failed{others}",
-        f"to do now: {len(runs)} runs in {len(packed)} packs",
-        f"cost: about {clock(total if runs else 0.0)} with {jobs} job{'s' * (jobs > 1)}, less where runs end early",
+        *_phases(plan, status),
+        f"{plan.count} runs: {counts['done']} done, {counts['missing']} missing, {counts['failed']} failed{others}",
+        f"to do now: {len(runs)} runs in {len(packed)} packs{then}",
+        f"cost: about {clock(total)} with {jobs} job{'s' * (jobs > 1)}, less where runs end early",
+        *prospects,
         f"results: {folder}",
         *status.damage(),
         *sentences(status.other_versions.values()),
@@ -70,11 +78,33 @@ def preview(plan: Plan, folder: Path, options: SweepOptions, warnings: Sequence[
     return "\n".join(lines)
 
 
+def _phases(plan: Plan, status: Status) -> list[str]:
+    """Both phases of a study with tuning, and what fairness costs."""
+    tuning = plan.study.tuning
+    if tuning is None:
+        return []
+    per = f" of {', '.join(tuning.per)}" if tuning.per else ""
+    tried = f"{len(tuning.candidates)}{' random' * tuning.random} candidates"
+    first = sum(plan.costs(plan.tuning_runs).values())
+    second = sum(plan.costs(plan.runs).values()) + plan.waiting_seconds
+    share = f", {first / (first + second):.0%} of the whole cost" if first + second else ""
+    ratio = len(plan.tuning_runs) / max(1, plan.judged_count)
+    return [
+        f"tuning: {len(plan.groups)} combinations{per}, {tried} of {', '.join(tuning.columns)} by {tuning.by}, "
+        f"{len(tuning.seeds)} seeds",
+        *status.phases(),
+        f"cost of fairness: {len(plan.tuning_runs)} tuning runs for {plan.judged_count} of the winners "
+        f"({ratio:.2g} each){share}",
+        "",
+    ]
+
+
 def _grid(plan: Plan, status: Status, seconds: dict[str, float]) -> list[str]:
     """A table with a row for each combination of values on the axes: runs, runs done, and the cost of this sweep."""
-    axes = plan.study.axes()
+    # with tuning the candidates differ in more than those that have won
+    axes = plan.study.axes({run.point: None for run in plan.every})
     rows: dict[tuple[str, ...], Counter[str]] = {}
-    for point, runs in groupby(plan.runs, key=attrgetter("point")):
+    for point, runs in groupby(plan.every, key=attrgetter("point")):
         row = rows.setdefault(_values(point, axes), Counter())
         for run in runs:
             row["runs"] += 1

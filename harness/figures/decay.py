@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from harness.figures import line_ends, panels, texts
-from harness.figures.adjoint import COLUMN, NORM, SYMBOL
+from harness.figures import adjoint, line_ends, panels, texts
 from harness.figures.kind import COL, HUE, ROW, SEED, FigureKind
 from harness.figures.layered import LAYERS, LINEAR, about_directions, about_layers, linear, one_layer
 from harness.figures.line_ends import LineEnd
@@ -54,6 +53,7 @@ class Decay(FigureKind):
     path: PathChoice = Field(
         "hidden", description="gradient of the hidden state, of the cell state (gated cells), or both"
     )
+    statistic: adjoint.Statistic = Field("mean", description=adjoint.STATISTIC)
     theory: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         ("rnn",),
         description="cells in whose panels the linear theory ρ^lag is drawn, at initialisation; [] for none; "
@@ -63,17 +63,21 @@ class Decay(FigureKind):
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
         return decay(
             one_layer(frames.select(self.where).gradients, self.hue, self.col, self.row),
-            hue=self.hue, col=self.col, row=self.row, update=self.update, path=self.path, theory=self.theory,
+            hue=self.hue, col=self.col, row=self.row, update=self.update, path=self.path, statistic=self.statistic,
+            theory=self.theory,
         )  # fmt: skip
 
     def caption(self, study: StudySpec) -> str:
         when = {"first": "at initialisation", "last": "at each run's last record"}.get(str(self.update))
-        norms = " and ".join(f"‖{SYMBOL[path]}‖" for path in _paths(self.path))
-        shown = (self.hue, self.col, self.row)
-        lengths = "Sequences differ in length: at a lag that only some of a batch reach the mean is over those."
+        norms = " and ".join(f"‖{adjoint.SYMBOL[path]}‖" for path in _paths(self.path))
+        shown, lead = (self.hue, self.col, self.row), adjoint.OVER_BATCH[self.statistic]
+        word = "median" if self.statistic == "median" else "mean"
+        lengths = f"Sequences differ in length: at a lag that only some of a batch reach the {word} is over those."
+        single = " (of a single run, the quartiles of its sequences)" if self.statistic == "median" else ""
         return (
-            f"Batch mean of {norms} against the lag T − t, {when or f'at update {self.update}'}. Lines are means of "
-            f"the logarithm over seeds, bands their bootstrap 95 % intervals.{self._theory(study)} An exact zero has "
+            f"{lead.capitalize()} of {norms} against the lag T − t, {when or f'at update {self.update}'}. Lines are "
+            f"means of the logarithm over seeds, bands their bootstrap 95 % intervals{single}."
+            f"{self._theory(study)} An exact zero has "
             f"no logarithm: it is left out of the mean and marked by a tick below the lines."
             f"{about_layers(study, self.where, *shown)}{about_directions(study, self.where, *shown)}"
             f"{about_lengths(study, self.where, lengths)}{self.about(study)}"
@@ -139,17 +143,22 @@ def line(gradients: pd.DataFrame, column: str) -> Line | None:
     """Mean over seeds of a list column by lag; None if nothing in it was measured.
 
     Runs of one seed are averaged first: the seed is the unit. −inf (an exact zero) is not averaged but reported as a
-    lag in `zeros`, if any run has it there.
+    lag in `zeros`, if any run has it there. The band of a single run's median is from its lower to its upper quartile.
     """
     import numpy as np
 
-    from harness.statistics.intervals import mean_band, seed_means
+    from harness.statistics.intervals import Band, mean_band, seed_means
 
     measured = gradients[gradients[column].notna()]
     matrix = by_lag(levels(measured, column))
     if not matrix.size:
         return None
     band = mean_band(seed_means(matrix, measured["seed"]), np.random.default_rng(SEED))
+    if len(measured) == 1 and column.endswith(adjoint.MEDIAN):
+        ends = [
+            by_lag(levels(measured, column.replace(adjoint.MEDIAN, end)))[0] for end in (adjoint.LOWER, adjoint.UPPER)
+        ]
+        band = Band(band.mean, *(np.where(np.isfinite(end), end, np.nan) for end in ends))
     zeros = np.flatnonzero((matrix == -np.inf).any(axis=0))
     return Line(np.arange(matrix.shape[1]), band, zeros)
 
@@ -162,6 +171,7 @@ def decay(
     row: str | None = None,
     update: RecordedUpdate = "first",
     path: PathChoice = "hidden",
+    statistic: adjoint.Statistic = "mean",
     theory: tuple[str, ...] = ("rnn",),
 ) -> Figure:
     """Draw log10 of the adjoint against the lag, one line for each hue, with the linear theory's slope.
@@ -171,6 +181,7 @@ def decay(
         hue, col, row: columns.
         update: which record of each run.
         path: gradient of the hidden state, of the cell state, or both (dotted: the cell state).
+        statistic: of the norms over the batch.
         theory: cells in whose panels ρ^lag is drawn (a gated cell's blocks are no linear recurrence); only at
             initialisation.
 
@@ -181,7 +192,8 @@ def decay(
 
     record = at_update(gradients, update)
     paths = _paths(path)
-    known = record[record[[COLUMN[p] for p in paths]].notna().any(axis=1)]
+    adjoint.demand_statistic(record, paths, statistic)
+    known = record[record[[adjoint.column_of(p, statistic) for p in paths]].notna().any(axis=1)]
     panels.demand(known, f"gradient of the {' or the '.join(paths)} state was recorded at {_when(update)}")
     hues = panels.levels(known, hue)
     colours = style.colours(hue, hues)
@@ -194,7 +206,7 @@ def decay(
             for i, (level, colour) in enumerate(zip(hues, colours, strict=True)):
                 group = panels.part(panel.frame, hue, level)
                 for p in paths:
-                    measured = None if group.empty else line(group, COLUMN[p])
+                    measured = None if group.empty else line(group, adjoint.column_of(p, statistic))
                     if measured is None:
                         continue
                     _line(panel.ax, measured, colour, LINE_STYLE[p])
@@ -206,7 +218,7 @@ def decay(
                     if p == "hidden" and update == "first":
                         slopes = (_slope(panel.ax, measured, rho, colour) for rho in _radii(group, theory))
                         theories += [slope for slope in slopes if slope is not None]
-            _axes(panel, paths)
+            _axes(panel, paths, statistic)
         # Theory takes no part in the limits, which are known when all panels are drawn: they share this axis.
         low, high = grid[0].ax.get_ylim()
         grid[0].ax.set_ylim(low, high)
@@ -317,7 +329,7 @@ def _rug(rug: list[RugRow], axes: list[Axes], rows: int) -> bool:
     return True
 
 
-def _axes(panel: panels.Panel, paths: list[str]) -> None:
+def _axes(panel: panels.Panel, paths: list[str], statistic: str) -> None:
     from harness.figures import style
 
     style.guide(panel.ax)
@@ -326,7 +338,7 @@ def _axes(panel: panels.Panel, paths: list[str]) -> None:
     panel.ax.margins(x=0.02)
     panel.label_x(texts.axis("lag"))
     if panel.left:
-        panel.ax.set_ylabel("batch mean of " + ", ".join(NORM[path] for path in paths))
+        panel.ax.set_ylabel(f"{adjoint.OVER_BATCH[statistic]} of " + ", ".join(adjoint.NORM[path] for path in paths))
 
 
 def _handles(paths: list[str], *, theory: bool, zero: bool) -> list[Any]:

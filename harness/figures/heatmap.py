@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from harness.errors import HarnessError
-from harness.figures import panels, texts
-from harness.figures.adjoint import COLUMN, NORM, SYMBOL, GradientPath
+from harness.figures import adjoint, panels, texts
 from harness.figures.kind import COL, ROW, FigureKind
 from harness.figures.layered import LAYERS, about_directions, about_layers, one_layer
 from harness.figures.selection import RecordedUpdate, at_update
@@ -46,20 +45,24 @@ class Heatmap(FigureKind):
     )
     col: str | None = Field("cell", description=COL)
     row: str | None = Field(None, description=ROW)
-    path: GradientPath = Field("hidden", description="gradient of the hidden state, or of the cell state (gated cells)")
+    path: adjoint.GradientPath = Field(
+        "hidden", description="gradient of the hidden state, or of the cell state (gated cells)"
+    )
+    statistic: adjoint.Statistic = Field("mean", description=adjoint.STATISTIC)
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
         gradients = one_layer(frames.select(self.where).gradients, self.y, self.col, self.row)
         if self.y == "layer":
             gradients = at_update(gradients, self.update)
-        return heatmap(gradients, y=self.y, col=self.col, row=self.row, path=self.path)
+        return heatmap(gradients, y=self.y, col=self.col, row=self.row, path=self.path, statistic=self.statistic)
 
     def caption(self, study: StudySpec) -> str:
         if self.y == "layer":
             return self._of_layers(study)
+        norms = f"{adjoint.OVER_BATCH[self.statistic].capitalize()} of ‖{adjoint.SYMBOL[self.path]}‖"
         return (
-            f"Batch mean of ‖{SYMBOL[self.path]}‖ at each time step t (the last at the right) and each recorded "
-            "update, one row a record, not to scale between them; panels side by side have the same rows, empty "
+            f"{norms} at each time step t (the last at the right) and each recorded update, one row a record, "
+            "not to scale between them; panels side by side have the same rows, empty "
             "(n = –) where no run was recorded. Colour is the mean of the logarithm over the n runs still training at "
             "that update (a run's own last record is shown only if it is on the schedule); grey is an exact zero in "
             "all of them, a white dot one in some, which the mean leaves out; a cross is where the gradient of one of "
@@ -80,8 +83,9 @@ class Heatmap(FigureKind):
 
     def _of_layers(self, study: StudySpec) -> str:
         when = {"first": "at initialisation", "last": "at each run's last record"}.get(str(self.update))
+        norms = f"{adjoint.OVER_BATCH[self.statistic].capitalize()} of ‖{adjoint.SYMBOL[self.path]}‖"
         return (
-            f"Batch mean of ‖{SYMBOL[self.path]}‖ of each layer ℓ, from the input up, at each time step t, "
+            f"{norms} of each layer ℓ, from the input up, at each time step t, "
             f"{when or f'at update {self.update}'}. All panels share the colours: the mean of the logarithm over n "
             "runs; grey is an exact zero in all of them, a white dot one in some, which the mean leaves out; a cross "
             "is where the gradient of one of them is not a finite number, so that there is no mean."
@@ -167,7 +171,8 @@ def heatmap(
     y: Literal["update", "layer"] = "update",
     col: str | None = "cell",
     row: str | None = None,
-    path: GradientPath = "hidden",
+    path: adjoint.GradientPath = "hidden",
+    statistic: adjoint.Statistic = "mean",
 ) -> Figure:
     """Draw log10 of the adjoint over time step and update; all panels share the colours.
 
@@ -176,17 +181,20 @@ def heatmap(
         y: what the rows are.
         col, row: columns; the runs of one panel must share their sequence length.
         path: gradient of the hidden state or of the cell state.
+        statistic: of the norms over the batch.
 
     Raises:
         HarnessError: nothing was recorded, a column does not exist, or a panel mixes lengths of the study.
     """
     from harness.figures import style
 
-    known = gradients[gradients[COLUMN[path]].notna()]
+    adjoint.demand_statistic(gradients, [path], statistic)
+    column = adjoint.column_of(path, statistic)
+    known = gradients[gradients[column].notna()]
     panels.demand(known, f"gradient of the {path} state was recorded")
     with style.context():
         figure, grid = panels.panels(known, row, col, share_x=False, share_y=False, bar=style.BAR)
-        maps = _aligned([(panel, gradient_map(panel.frame, COLUMN[path], y)) for panel in grid if len(panel.frame)])
+        maps = _aligned([(panel, gradient_map(panel.frame, column, y)) for panel in grid if len(panel.frame)])
         # One colour scale over all panels, so that they can be compared.
         norm = style.log_norm([each.mean for _, each in maps])
         time = texts.axis("t") if "direction" not in (col, row) else "step t of the direction"
@@ -197,7 +205,7 @@ def heatmap(
         bar = figure.colorbar(images[0], ax=[panel.ax for panel in grid], pad=0.01, aspect=24)
         bar.outline.set_linewidth(style.scaled(0.5))
         style.powers_of_ten(bar.ax.yaxis)
-        bar.set_label(f"batch mean of {NORM[path]}")
+        bar.set_label(f"{adjoint.OVER_BATCH[statistic]} of {adjoint.NORM[path]}")
         panels.legend(figure, _handles([each for _, each in maps]))
     return figure
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from harness.figures import panels, texts
-from harness.figures.adjoint import COLUMN, SYMBOL, GradientPath
+from harness.figures import adjoint, panels, texts
 from harness.figures.kind import COL, FigureKind
 from harness.figures.layered import one_layer
 from harness.figures.selection import at_update, one_run
@@ -43,9 +42,10 @@ class Nodes(FigureKind):
     pooling = "Runs that differ in {} are not told apart: one of them is shown."
     kind: Literal["nodes"]
     col: str | None = Field("cell", description=COL)
-    path: GradientPath = Field(
+    path: adjoint.GradientPath = Field(
         "hidden", description="gradient of the hidden state, or of the cell state (where there is one)"
     )
+    statistic: adjoint.Statistic = Field("mean", description=adjoint.STATISTIC)
     updates: Annotated[tuple[WhichRecord, ...], Field(strict=False)] = Field(
         ("first", "last"), min_length=1, description="records, one below another: first (untrained), last"
     )
@@ -57,15 +57,17 @@ class Nodes(FigureKind):
         selected = frames.select(self.where)
         return nodes(
             one_layer(selected.gradients, self.col), selected.extra.get("states"),
-            col=self.col, path=self.path, updates=self.updates, keys=self.keys,
+            col=self.col, path=self.path, statistic=self.statistic, updates=self.updates, keys=self.keys,
         )  # fmt: skip
 
     def caption(self, study: StudySpec) -> str:
-        symbol = SYMBOL[self.path] + ("" if self.path == "hidden" else f" (of a cell without c: {SYMBOL['hidden']})")
+        symbol = adjoint.SYMBOL[self.path] + (
+            "" if self.path == "hidden" else f" (of a cell without c: {adjoint.SYMBOL['hidden']})"
+        )
         return (
             f"The network unrolled over time, inputs below, the loss at the last step. A hidden node is as dark as the "
-            f"batch mean of ‖{symbol}‖ is there, as a share of the same at the last step, on a logarithmic scale that "
-            f"all panels share; a crossed one is an exact zero."
+            f"{adjoint.OVER_BATCH[self.statistic]} of ‖{symbol}‖ is there, as a share of the same at the last step, on "
+            f"a logarithmic scale that all panels share; a crossed one is an exact zero."
             f"{about_lengths(study, self.where, 'Steps that no sequence of the batch has are left out.')} "
             f"Marks on an LSTM's edges are gates of one unit over one sequence after training (its symbols are "
             f"the inputs; the unit is the one that best tells {self.keys[0]}): input gate below, forget gate left, "
@@ -107,7 +109,8 @@ def nodes(
     states: pd.DataFrame | None = None,
     *,
     col: str | None = "cell",
-    path: GradientPath = "hidden",
+    path: adjoint.GradientPath = "hidden",
+    statistic: adjoint.Statistic = "mean",
     updates: Sequence[WhichRecord] = ("first", "last"),
     keys: Sequence[str] = ("X", "Y"),
 ) -> Figure:
@@ -118,6 +121,7 @@ def nodes(
         states: rows of the table of states; without it no gate is drawn.
         col: column; of several runs in a panel the lowest seed's is drawn.
         path: gradient of the hidden state, or of the cell state where there is one.
+        statistic: of the norms over the batch.
         updates: which records.
         keys: see `seen_labels` in harness/probes/switches.py.
 
@@ -130,10 +134,11 @@ def nodes(
     from harness.figures.canvas import canvas
 
     panels.demand(gradients, "gradient was recorded")
+    adjoint.demand_statistic(gradients, ["hidden"], statistic)
     columns = panels.levels(gradients, col)
     runs = [one_run(panels.part(gradients, col, level)) for level in columns]
     records = [[at_update(run, update).iloc[0] for run in runs] for update in updates]
-    shares = [[_log_shares(record, path) for record in row] for row in records]
+    shares = [[_log_shares(record, path, statistic) for record in row] for row in records]
     norm = style.log_norm([each for row in shares for each in row])  # one scale over all panels: they are compared
     with style.context():
         T = max(len(each) for row in shares for each in row)
@@ -159,16 +164,16 @@ def nodes(
     return figure
 
 
-def _log_shares(record: pd.Series[Any], path: str) -> Values:
+def _log_shares(record: pd.Series[Any], path: str, statistic: str) -> Values:
     """log10 ‖∂L/∂h_t‖ / ‖∂L/∂h_T‖, t = 1 … T; of c with `path` "cell", of h in a cell without c.
 
     Where the gradient at T is an exact zero there is nothing to divide by, and the norms themselves are returned.
     """
     import numpy as np
 
-    entries = record[COLUMN[path]]
+    entries = record[adjoint.column_of(path, statistic)]
     if entries is None or np.ndim(entries) == 0:  # null, or pandas' NaN for it
-        entries = record[COLUMN["hidden"]]
+        entries = record[adjoint.column_of("hidden", statistic)]
     log_norms = np.asarray(entries, np.float64)
     return log_norms - log_norms[-1] if np.isfinite(log_norms[-1]) else log_norms
 

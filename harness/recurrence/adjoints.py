@@ -12,11 +12,13 @@ from math import log10
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from harness.recurrence.batch_levels import log10_norms, over_batch
 from harness.recurrence.scaled import Scaled, largest, rescaled
-from harness.schema import Array
+from harness.schema import STEP_COLUMNS, Array
 
 State = tuple[Tensor, ...]
 
@@ -25,8 +27,8 @@ State = tuple[Tensor, ...]
 class AdjointRecorder:
     """What one backward pass wrote down; arrays are (T, R), entry [t−1, r] is log₁₀ mean_b ‖B·∂L/∂·_t‖₂.
 
-    `present` (T, R) is the share of sequences that have a step, where they have lengths of their own: the mean is over
-    those, and −∞ where there is none.
+    `present` (T, R, B) says which sequences have a step, where they have lengths of their own: statistics over the
+    batch are over those. `log10_norms` and `log10_norms_cell` (T, R, B) are log₁₀ ‖∂L/∂·_t‖₂ of each sequence.
 
     Its own arrays are those of the first layer's forward direction; `layer` has those of others. A model of several
     recurrences in turn (encoder and decoder) gives each a part of the recorder, in the order of time.
@@ -39,9 +41,11 @@ class AdjointRecorder:
     log10_adjoint: Array | None = None
     log10_immediate: Array | None = None
     log10_adjoint_cell: Array | None = None
+    log10_norms: Array | None = None
+    log10_norms_cell: Array | None = None
     parts: list[AdjointRecorder] = field(default_factory=list)
     others: dict[tuple[int, bool], AdjointRecorder] = field(default_factory=dict)
-    present: Array | None = None
+    present: npt.NDArray[np.bool_] | None = None
     sequences: int = 0
     log10_units: Array | None = None
 
@@ -58,6 +62,8 @@ class AdjointRecorder:
 
     def rows(self) -> list[list[dict[str, Any]]]:
         """What was written: for each replica a mapping a layer and direction, parts joined in the order of time.
+
+        Beside the layer and the direction it has `harness.schema.STEP_COLUMNS`, each (T,) or None.
 
         Raises:
             ValueError: no backward pass has filled it.
@@ -79,27 +85,30 @@ class AdjointRecorder:
         ]
 
 
-PER_STEP = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")
+EACH = {"log10_adjoint": "log10_norms", "log10_adjoint_cell": "log10_norms_cell"}  # of one sequence
 
 
-def _joined(recorders: list[AdjointRecorder], present: list[Array | None]) -> dict[str, Any]:
-    written: dict[str, Any] = {}
-    for name in PER_STEP:
-        arrays = [
-            _of_present(array, share)
-            for recorder, share in zip(recorders, present, strict=True)
-            if (array := getattr(recorder, name)) is not None
-        ]
-        if name == PER_STEP[0] and len(arrays) < len(recorders):
+def _joined(recorders: list[AdjointRecorder], present: list[npt.NDArray[np.bool_] | None]) -> dict[str, Any]:
+    written: dict[str, list[Array]] = {name: [] for name in STEP_COLUMNS}
+    for recorder, there in zip(recorders, present, strict=True):
+        if recorder.log10_adjoint is None:
             raise ValueError("no backward pass has filled this recorder")
-        written[name] = np.concatenate(arrays) if arrays else None
-    return written
+        for name in ("log10_adjoint", "log10_immediate", "log10_adjoint_cell"):
+            levels = getattr(recorder, name)
+            if levels is not None:
+                written[name].append(_of_present(levels, there))
+        for name, own in EACH.items():
+            each = getattr(recorder, own)
+            for statistic, level in ({} if each is None else over_batch(each, there)).items():
+                written[f"{name}_{statistic}"].append(level)
+    return {name: np.concatenate(arrays) if arrays else None for name, arrays in written.items()}
 
 
-def _of_present(levels: Array, share: Array | None) -> Array:
+def _of_present(levels: Array, present: npt.NDArray[np.bool_] | None) -> Array:
     """The mean over all sequences as one over those that have the step; NaN where none has, which is no zero."""
-    if share is None:
+    if present is None:
         return levels
+    share = present.mean(-1)
     return np.asarray(np.where(share > 0, levels - np.log10(np.where(share > 0, share, 1)), np.nan))
 
 
@@ -113,13 +122,17 @@ def log10_mean_norm(gradients: Tensor, exponents: Tensor | None = None) -> Array
     B cancels the 1/B of a batch-mean loss: the result is the mean over sequences of the norm of each sequence's own
     gradient. A true zero is −inf; NaN and inf stay what they are.
     """
+    return log10_mean(norms(gradients), None if exponents is None else exponents.cpu().numpy())
+
+
+def norms(gradients: Tensor) -> Array:
+    """‖g_b‖₂ of gradients (…, B, H) in float64, (…, B)."""
     own = gradients.cpu()
     if own.stride(-1) == 1:
-        norms = torch.linalg.vector_norm(own.double(), dim=-1).numpy()  # (…, B)
-    else:  # compiled code lays sequences side by side, across which torch's norm is seven times slower
-        wide = own.to(torch.float64, copy=True)
-        norms = wide.mul_(wide).sum(-1).sqrt_().numpy()
-    return log10_mean(norms, None if exponents is None else exponents.cpu().numpy())
+        return np.asarray(torch.linalg.vector_norm(own.double(), dim=-1).numpy())
+    # compiled code lays sequences side by side, across which torch's norm is seven times slower
+    wide = own.to(torch.float64, copy=True)
+    return np.asarray(wide.mul_(wide).sum(-1).sqrt_().numpy())
 
 
 def log10_mean(norms: Array, exponents: Array | None) -> Array:
@@ -138,10 +151,10 @@ def immediate_norms(gradient: Scaled, T: int, window: int) -> Array:
     """log₁₀ mean_b ‖B·∂⁺L/∂h_t‖₂ as (T, R), from the gradient of h_T (R, B, H) or of h_1 … h_T (T, R, B, H)."""
     values, exponents = gradient.values, gradient.exponents
     steps, scales = (values, exponents) if values.dim() == 4 else (values.unsqueeze(0), exponents.unsqueeze(0))
-    norms = np.full((T, steps.shape[1]), -np.inf)
+    levels = np.full((T, steps.shape[1]), -np.inf)
     last = steps[-window:]
-    norms[T - len(last) :] = log10_mean_norm(last, scales[-window:] if scales.any() else None)
-    return norms
+    levels[T - len(last) :] = log10_mean_norm(last, scales[-window:] if scales.any() else None)
+    return levels
 
 
 @dataclass(frozen=True)
@@ -150,10 +163,12 @@ class Replayed:
 
     Attributes:
         levels: log₁₀ mean_b ‖B·∂L/∂·_t‖₂ of each part of the state, (T, R).
+        each: log₁₀ ‖∂L/∂·_t‖₂ of each sequence and part of the state, (T, R, B).
         drive: the gradient of each step's drive, where it is wanted.
     """
 
     levels: list[Array]
+    each: list[Array]
     drive: Scaled | None
 
 
@@ -181,6 +196,7 @@ def replay(
     T, parts = len(states) - 1, len(states[0])
     R, B, _ = states[0][0].shape
     written = [np.full((T, R), -np.inf) for _ in range(parts)]
+    each = [np.full((T, R, B), -np.inf) for _ in range(parts)]
     carried = [torch.zeros_like(part) for part in states[0]]
     for part, gradient in enumerate(final, start=1):
         if gradient is not None:
@@ -200,7 +216,9 @@ def replay(
             # h_t is a function of c_t: c's total adjoint is what came from t+1 plus what comes through h_t
             totals = _totals(following, carried) if parts > 1 else list(carried)
         for part, total in enumerate(totals):
-            written[part][t - 1] = log10_mean_norm(total, exponents)
+            sizes, scales = norms(total), exponents.cpu().numpy()
+            written[part][t - 1] = log10_mean(sizes, scales)
+            each[part][t - 1] = log10_norms(sizes, scales)
         leaves = (*previous, z) if driven is not None else previous
         gradients = torch.autograd.grad(following, leaves, carried, allow_unused=True)
         if driven is not None and gradients[-1] is not None:
@@ -208,7 +226,7 @@ def replay(
         # Back through the step, then rescale to entries in [½, 1): only a factor of 2¹²⁶ in one step could underflow.
         carried = [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, previous, strict=False)]
         carried, exponents = rescaled(carried, exponents)
-    return Replayed(written, driven)
+    return Replayed(written, each, driven)
 
 
 def _totals(following: State, carried: Sequence[Tensor]) -> list[Tensor]:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from harness.cells.cell import Cell, State
 from harness.cells.layers import Layer
 from harness.recurrence.layers import Stack
-from harness.schema import Array
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,10 @@ def reversal(lengths: Tensor, T: int) -> Tensor:
     return torch.where(steps >= T - lengths, 2 * T - 1 - lengths - steps, steps)
 
 
-def share_present(lengths: Tensor, T: int) -> Array:
-    """The share of sequences that have each step, (T, R)."""
+def steps_present(lengths: Tensor, T: int) -> npt.NDArray[np.bool_]:
+    """Which sequences have each step, (T, R, B)."""
     steps = torch.arange(T, device=lengths.device).view(T, 1, 1)
-    return np.asarray((steps >= T - lengths).double().mean(-1).cpu().numpy())
+    return np.asarray((steps >= T - lengths).cpu().numpy())
 
 
 def check_lengths(lengths: Tensor, T: int) -> None:

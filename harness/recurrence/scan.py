@@ -15,7 +15,7 @@ from torch import Tensor
 from harness.cells.cell import Cell, State
 from harness.recurrence import stepwise
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.given import check_lengths, share_present, with_given
+from harness.recurrence.given import check_lengths, steps_present, with_given
 from harness.recurrence.layers import Stack
 
 Parameters = Mapping[str, Tensor]
@@ -95,7 +95,7 @@ def scan_layers(
     if lengths is not None:
         check_lengths(lengths, len(inputs))
         if recorder is not None:
-            recorder.present = share_present(lengths, len(inputs))
+            recorder.present = steps_present(lengths, len(inputs))
         if any(part.requires_grad or bool(part.any()) for part in state):
             starts, state = state, tuple(torch.zeros_like(part) for part in state)
             if any(part.requires_grad for part in starts):

@@ -156,7 +156,10 @@ class _Back:
         )  # fmt: skip
         own = self.recorder.layer(depth, backward=direction.backward)
         own.log10_adjoint = back.levels[0]
-        own.log10_adjoint_cell = back.levels[cell.states.index("c")] if "c" in cell.states else None
+        own.log10_norms = back.each[0]
+        if "c" in cell.states:
+            c = cell.states.index("c")
+            own.log10_adjoint_cell, own.log10_norms_cell = back.levels[c], back.each[c]
         own.log10_immediate = immediate_norms(seen, T, self.window)
         if back.drive is None:
             return above

@@ -13,9 +13,9 @@ from harness.errors.text import markdown as as_markdown
 from harness.statistics.intervals import Interval
 from harness.statistics.significance import CORRECTED_MEANS, IMPROVEMENT_MEANS, PERMUTATION_MEANS
 from harness.verdicts.comparison import ComparedCell, Comparison
-from harness.verdicts.expectations import interval_text
 from harness.verdicts.metrics import Measured
 from harness.verdicts.summary import NARROWEST
+from harness.verdicts.verdict import interval_text
 
 LISTED = 3  # runs or cells by name before "…"
 HEAD = ("cell", "A", "B", "B − A", "n", "p", "p (BH)")

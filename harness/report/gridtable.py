@@ -13,8 +13,8 @@ from harness.schema import OUTCOMES
 from harness.study import labels
 from harness.study.matching import canonical
 from harness.study.spec import StudySpec
-from harness.verdicts.expectations import interval_text
 from harness.verdicts.metrics import FINAL_ACCURACY, SOLVED_AT, SUCCESS_RATE, Metric, finished, metric_named
+from harness.verdicts.verdict import interval_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,8 @@ from harness.report.gridtable import MEASURES, grid_rows
 from harness.statistics.frames import Frames
 from harness.study import labels
 from harness.study.spec import StudySpec
-from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.metrics import Metric
+from harness.verdicts.verdict import Verdict, interval_head, overall
 
 # Characters that LaTeX reads as commands, and signs that its fonts have in formulas only. The rest of Unicode passes.
 ESCAPES: Mapping[str, str] = {
@@ -86,7 +86,7 @@ def _verdicts(study: StudySpec, verdicts: Sequence[Verdict]) -> str:
             first = [text, verdict.state] if i == 0 else ["", ""]
             body.append([*first, f"{name} {value}".strip(), interval, n])
     caption = f"Expectations of the study {study.name}, judged over seeds. {overall(list(verdicts))}"
-    head = ["expectation", "verdict", "measured", "95 % interval", "n"]
+    head = ["expectation", "verdict", "measured", interval_head(verdicts), "n"]
     wide = r">{\raggedright\arraybackslash}p{0.42\linewidth}"
     return "% needs \\usepackage{array}\n" + _table(caption, f"tab:{study.name}-verdicts", f"{wide}llll", head, body)
 

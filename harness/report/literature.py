@@ -12,9 +12,9 @@ from harness.errors.text import markdown as as_markdown
 from harness.errors.text import markdown_code, printable, terminal_width
 from harness.study.plan import Plan
 from harness.study.spec import Paper
-from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.judging import judge_folder
 from harness.verdicts.summary import SYMBOLS, summary
+from harness.verdicts.verdict import Verdict, interval_head, overall, worst
 
 MARKS: dict[str, str] = {**{str(state): mark for state, mark in SYMBOLS.items()}, "not run": "·", "no expectation": "–"}
 
@@ -33,11 +33,10 @@ class Reproduction:
 
     @property
     def state(self) -> str:
-        """holds, fails, incomplete, or not run; a study is as good as its worst expectation."""
-        if self.runs < len(self.plan.runs):
+        """holds, fails, undecided, incomplete, or not run; a study is as good as its worst expectation."""
+        if self.runs < self.plan.judged_count:
             return "incomplete" if self.runs else "not run"
-        states = {str(verdict.state) for verdict in self.verdicts}
-        return next((state for state in ("fails", "incomplete", "holds") if state in states), "no expectation")
+        return worst(self.verdicts) or "no expectation"
 
 
 def reproduction(plan: Plan, paper: Paper, path: Path, folder: Path) -> Reproduction:
@@ -46,7 +45,9 @@ def reproduction(plan: Plan, paper: Paper, path: Path, folder: Path) -> Reproduc
         judged = judge_folder(plan, folder)
     except ResultsError:
         return Reproduction(plan, paper, path, folder, (), 0)
-    return Reproduction(plan, paper, path, folder, tuple(judged.verdicts), len(judged.frames.runs))
+    # before any judged run those of calibration are shown, which decide nothing
+    counted = plan if judged.calibrating else judged.plan
+    return Reproduction(counted, paper, path, folder, tuple(judged.verdicts), len(judged.frames.runs))
 
 
 def text(reproductions: Sequence[Reproduction]) -> str:
@@ -58,7 +59,7 @@ def text(reproductions: Sequence[Reproduction]) -> str:
         if each.state == "not run":  # its claim is no result yet
             parts += [f"{MARKS[each.state]} {each.plan.study.name}: not run: python -m harness.sweep {each.path}", ""]
             continue
-        study, planned = each.plan.study, len(each.plan.runs)
+        study, planned = each.plan.study, each.plan.judged_count
         parts += [
             f"{MARKS[each.state]} {study.name}: {each.state}, {each.paper.tag}, {each.runs} of {planned} runs",
             fill(each.paper.source, width, initial_indent="  ", subsequent_indent="  "),
@@ -72,7 +73,7 @@ def text(reproductions: Sequence[Reproduction]) -> str:
 def _none_measured(reproductions: Sequence[Reproduction]) -> str:
     """For a folder in which nothing has been run, as on a fresh clone: what there is, and how to begin."""
     names = ", ".join(each.plan.study.name for each in reproductions)
-    shortest = min(reproductions, key=lambda each: sum(each.plan.costs(each.plan.runs).values()))
+    shortest = min(reproductions, key=lambda each: sum(each.plan.costs(each.plan.every).values()))
     sentence = (
         f"{len(reproductions)} published results, none measured here yet; docs/papers.md shows what this release has "
         f"measured of them: {names}."
@@ -112,20 +113,27 @@ def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
         name = each.path.stem
         link = f"[{name}]({pages.name}/{name}.md)" if (pages / f"{name}.md").exists() else name
         state = f"{MARKS[each.state]} {each.state}"
-        cells = (state, link, as_markdown(each.paper.source), each.paper.tag, f"{each.runs} of {len(each.plan.runs)}")
+        cells = (
+            state,
+            link,
+            as_markdown(each.paper.source),
+            each.paper.tag,
+            f"{each.runs} of {each.plan.judged_count}",
+        )
         lines.append(f"| {' | '.join(cells)} |")
     for each in reproductions:
         study = each.plan.study
         sentence = overall(list(each.verdicts)) if each.runs else "not run yet."
         claim = printable(study.claim.strip(), lines=True)
-        claim = claim if each.state in ("holds", "fails") else f"*Claimed, and not measured in full yet:* {claim}"
+        if each.state not in ("holds", "fails", "undecided"):
+            claim = f"*Claimed, and not measured in full yet:* {claim}"
         lines += ["", f"## {study.name}", ""]
         image = Path("results", "gallery", f"papers-{each.path.stem}.png")
         if (pages.resolve().parents[1] / image).exists():
             lines += [f"![{study.name}](../{image.as_posix()})", ""]
         lines += [claim, "", f"{markdown_code(each.path)}: {sentence}"]
         if each.verdicts:
-            lines += ["", "| | expectation | measured | 95 % interval | n |", "|---|---|---|---|---|"]
+            lines += ["", f"| | expectation | measured | {interval_head(each.verdicts)} | n |", "|---|---|---|---|---|"]
         for verdict in each.verdicts:
             rows = list(verdict.rows()) or [("", "–", "–", "0")]
             for i, (named, value, interval, n) in enumerate(rows):

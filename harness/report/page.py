@@ -14,16 +14,18 @@ from harness.errors.text import printable
 from harness.figures.rendering import RenderedFigure, media_type
 from harness.report.gridtable import MEASURES, axis_values, grid_rows, runs_by_point
 from harness.report.markup import fill_template, typeset
+from harness.report.tuning_section import tuning_section
 from harness.schema import MACHINE, OUTCOMES
 from harness.statistics.frames import Frames
 from harness.store.files import replace_file
 from harness.study import labels
 from harness.study.matching import ordered
 from harness.study.spec import StudySpec
+from harness.verdicts.choosing import TunedCombination
 from harness.verdicts.documents import standing
-from harness.verdicts.expectations import Verdict, overall
 from harness.verdicts.metrics import Metric, metric_named
 from harness.verdicts.summary import SYMBOLS
+from harness.verdicts.verdict import Verdict, interval_head, overall
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +52,7 @@ def write(
     notes: Sequence[str] = (),
     reasons: Mapping[str, str] | None = None,
     measures: Sequence[Metric] = MEASURES,
+    tuned: Sequence[TunedCombination] = (),
 ) -> None:
     """Write the report; the same arguments give the same bytes.
 
@@ -63,11 +66,12 @@ def write(
         notes: sentences to the reader, for example about missing figures.
         reasons: why runs failed, by run id.
         measures: the metrics of the grid.
+        tuned: the combinations for which settings were chosen.
 
     Raises:
         OSError: the file cannot be written.
     """
-    text = html(study, frames, verdicts, drawings, provenance, notes, reasons, measures)
+    text = html(study, frames, verdicts, drawings, provenance, notes, reasons, measures, tuned=tuned)
     replace_file(path, text.encode("utf-8", errors="backslashreplace"))  # a file name may be no valid UTF-8
 
 
@@ -82,6 +86,7 @@ def html(
     measures: Sequence[Metric] = MEASURES,
     *,
     live: int | None = None,
+    tuned: Sequence[TunedCombination] = (),
 ) -> str:
     """The report as text; arguments as in `write`.
 
@@ -98,6 +103,7 @@ def html(
         "overall": overall(list(verdicts)),
         "state": standing(verdicts),
         "symbols": SYMBOLS,
+        "interval_head": interval_head(verdicts).replace(" ", "\u00a0", 1),
         "verdicts": [(verdict, list(verdict.rows())) for verdict in verdicts],
         "metrics": [metric_named(name) for name in dict.fromkeys(verdict.metric for verdict in verdicts)],
         "first": [_embedded(drawing) for drawing in drawings[:1]],
@@ -109,6 +115,7 @@ def html(
         ],
         "grid": grid,
         "measures": measures,
+        "tuning": tuning_section(study, tuned),
         "stopped": stopped_runs(study, frames.runs, reasons or {}),
         "most": MOST_RUNS,
         "command": str(provenance.get("command", "")),
@@ -187,7 +194,7 @@ def _data(
             "study": study.path,
             "state": standing(verdicts),
             "sentence": overall(list(verdicts)),
-            "planned": len(study.points) * len(study.seeds),
+            "planned": (len(study.rows) or len(study.points)) * len(study.seeds),
             "outcomes": {str(name): int(count) for name, count in outcomes.items()},
             "figure": drawings[0].name if drawings else None,
             "date": str(provenance.get("date", "")),

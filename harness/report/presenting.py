@@ -37,13 +37,14 @@ class RenderedReport:
         """The summary that a sweep prints at its end: claim, verdicts, where the files are, how long it took."""
         runs = self.judged.frames.runs
         counts = ", ".join(f"{n} {name}" for name, n in runs["outcome"].value_counts().items())
-        missing = len(self.judged.plan.runs) - len(runs)
+        missing = self.judged.plan.judged_count - len(runs)
         if missing:
             counts += f", {missing} missing" if counts else f"{missing} missing"
         lines = [
             self.judged.text(),
             "",
-            f"runs      {len(runs)} of {len(self.judged.plan.runs)} ({counts})",
+            f"runs      {len(runs)} of {self.judged.plan.judged_count} ({counts})",
+            *self._tuning(),
             f"report    {self.folder / 'report.html'}",
             f"figures   {self.figures_folder}/ ({', '.join(self.figures) or 'none'})",
             f"tables    {self.folder}/runs.parquet, curves.parquet, gradients.parquet",
@@ -51,6 +52,15 @@ class RenderedReport:
         if seconds is not None:
             lines.append(f"took      {_duration(seconds)} for {computed} run{'s' * (computed != 1)}")
         return "\n".join([*lines, *(f"note      {note}" for note in self.notes)])
+
+    def _tuning(self) -> list[str]:
+        """The winners, a line each."""
+        tuned = self.judged.tuned
+        if not tuned:
+            return []
+        done, runs = sum(each.done for each in tuned), sum(each.runs for each in tuned)
+        winners = [f"          {each.sentence()}" for each in tuned if each.index is not None]
+        return [f"tuning    {done} of {runs} runs, {len(winners)} of {len(tuned)} winners chosen", *winners]
 
 
 def present(
@@ -83,7 +93,7 @@ def present(
         # runs of the same settings, or else of others
         there = [*others] or [f"{len(status.orphaned)} of other settings are{_last_overrides(folder)}."]
         raise NoResultsError(
-            f"{folder}: none of these {len(plan.runs)} runs is done, while {' '.join(there).removesuffix('.')}, "
+            f"{folder}: none of these {plan.count} runs is done, while {' '.join(there).removesuffix('.')}, "
             "so their figures and report stay; python -m harness.sweep STUDY computes these"
         )
     try:
@@ -92,11 +102,11 @@ def present(
     except OSError as error:
         raise ResultsError(f"{folder / 'figures'}: cannot be written: {error.strerror or error}") from None
     reasons = status.failed
-    notes = [*remarks(status), *notes]
+    notes = [*remarks(status), *(each for each in judged.notes if judged.tuned), *notes]
     try:
         page.write(
             folder / "report.html", shown, judged.frames, judged.verdicts, figures, provenance(folder),
-            [*judged.sentences()[1:], *notes], reasons, measures,
+            [*judged.sentences()[1:], *notes], reasons, measures, tuned=judged.tuned,
         )  # fmt: skip
     except OSError as error:
         raise ResultsError(f"{folder}: the report cannot be written: {error.strerror or error}") from None

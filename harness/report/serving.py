@@ -67,7 +67,7 @@ class Live:
     def progress(self) -> Mapping[str, Any]:
         """Counts of runs, and `seconds_left`: every open run taken to its full budget, at the pace since the start."""
         status = self._status()
-        counts, open_runs = status.counts(), self.plan.costs(status.remaining)
+        counts, open_runs = status.counts(), status.plan.costs(status.remaining)
         working = {run_id: share for run_id, share in self._working().items() if run_id in open_runs}
         cost = sum(open_runs.values()) - sum(open_runs[run_id] * share for run_id, share in working.items())
         self.first_cost = cost if self.first_cost is None else self.first_cost
@@ -75,7 +75,7 @@ class Live:
         known = working and computed > 0 and elapsed > ESTIMATE_SECONDS
         return {
             "study": self.plan.study.name,
-            "planned": len(self.plan.runs),
+            "planned": status.plan.count,
             **{name: counts[name] for name in ("done", "missing", "failed")},
             "running": len(working),
             "seconds_left": round(cost * elapsed / computed) if known else None,
@@ -117,7 +117,7 @@ def live_page(plan: Plan, folder: Path, number: int) -> str:
     return html(
         judged.plan.study, judged.frames, judged.verdicts, figures, provenance(folder),
         [*judged.sentences()[1:], *remarks(status), *notes],
-        status.failed, live=number,
+        status.failed, live=number, tuned=judged.tuned,
     )  # fmt: skip
 
 

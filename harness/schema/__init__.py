@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from harness.schema.column import PER_STEP, RUN_ID, SCHEMA_VERSION, Column, MetricOptions, Table
+from harness.schema.column import BATCH_STATISTICS, PER_STEP, RUN_ID, SCHEMA_VERSION, Column, MetricOptions, Table
 from harness.schema.runs import RUN_COLUMNS
 
 __all__ = [
-    "CODES", "CURVES", "EVALUATIONS", "EXAMPLES", "EXTRA", "GRADIENTS", "MACHINE", "OTHER_TABLES", "OUTCOMES",
-    "PER_STEP", "PROFILES", "PROFILE_AXES", "RUN_COLUMNS", "RUN_ID", "SCHEMA_VERSION", "STATES", "WEIGHTS",
+    "BATCH_STATISTICS", "CODES", "CURVES", "EVALUATIONS", "EXAMPLES", "EXTRA", "GRADIENTS", "MACHINE", "OTHER_TABLES",
+    "OUTCOMES", "PER_STEP", "PROFILES", "PROFILE_AXES", "RUN_COLUMNS", "RUN_ID", "SCHEMA_VERSION", "STATES",
+    "STEP_COLUMNS", "WEIGHTS",
     "Array", "Column", "MetricOptions", "Profile", "Record", "Table", "Values", "shown_columns",
 ]  # fmt: skip
 
@@ -92,8 +93,20 @@ GRADIENTS = Table(
         ),
         Column("log10_immediate", PER_STEP, "log10", "the same of the immediate gradient ∂⁺L/∂h_t, h_{t+1} held fixed"),
         Column("log10_adjoint_cell", PER_STEP, "log10", "the same of ∂L/∂c_t; null for cells without a cell state"),
+        *(
+            Column(f"{column}_{statistic}", PER_STEP, "log10", f"{meaning} of log10 ‖B·∂L/∂{state}_t‖₂ over {those}")
+            for column, state, those in (
+                ("log10_adjoint", "h", "the sequences that have the step; null in records of before this column"),
+                ("log10_adjoint_cell", "c", "the same; null where log10_adjoint_cell is"),
+            )
+            for statistic, meaning in zip(
+                BATCH_STATISTICS, ("mean", "lower quartile", "median", "upper quartile"), strict=True
+            )
+        ),
     ),
 )
+# A list with an entry a step each; those of ‖∂L/∂h_t‖ and ‖∂L/∂c_t‖ come with their distribution over the batch.
+STEP_COLUMNS = tuple(column.name for column in GRADIENTS.columns if column.type == PER_STEP)
 
 STATES = Table(
     "states",

@@ -90,6 +90,7 @@ class Table:
 
 
 PER_STEP = pa.list_(pa.float32())
+BATCH_STATISTICS = ("geometric", "q25", "q50", "q75")  # of log10 of each sequence's norm, beside the mean norm
 
 RUN_ID = Column(
     "run_id", pa.string(), "", "hash of the settings that differ from their default, the seed and the numerics version"

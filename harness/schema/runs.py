@@ -66,6 +66,41 @@ RUN_COLUMNS = (
         metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05),
     ),
     Column(
+        "initial_adjoint_slope_geometric",
+        pa.float64(),
+        "log10 per step",
+        "the same as initial_adjoint_slope of log10_adjoint_geometric, the mean over the batch of log10 of each "
+        "sequence's norm, to which Lyapunov exponents correspond; −inf also where one sequence has an exact zero; null "
+        "in runs of before this column",
+        label="geometric adjoint slope before training (log10 per step)",
+        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05, untrained=True),
+    ),
+    Column(
+        "final_adjoint_slope_geometric",
+        pa.float64(),
+        "log10 per step",
+        "the same at the run's last record",
+        label="geometric adjoint slope after training (log10 per step)",
+        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05),
+    ),
+    Column(
+        "initial_adjoint_slope_median",
+        pa.float64(),
+        "log10 per step",
+        "the same as initial_adjoint_slope of log10_adjoint_q50, the median over the batch; null in runs of before this "
+        "column",
+        label="median adjoint slope before training (log10 per step)",
+        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05, untrained=True),
+    ),
+    Column(
+        "final_adjoint_slope_median",
+        pa.float64(),
+        "log10 per step",
+        "the same at the run's last record",
+        label="median adjoint slope after training (log10 per step)",
+        metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05),
+    ),
+    Column(
         "initial_depth_slope",
         pa.float64(),
         "log10 per layer",
@@ -116,6 +151,14 @@ RUN_COLUMNS = (
         "largest |measured − theory| over the run's profiles, as its experiment compares them; null without theory",
         label="largest deviation from theory",
         metric=MetricOptions("largest", decimals=7, better=-1),
+    ),
+    Column(
+        "mean_field_residual",
+        pa.float64(),
+        "nats per step",
+        "largest Lyapunov exponent less that of the mean field, which follows from the gain alone; null elsewhere",
+        label="λ₁ less that of the mean field (nats per step)",
+        metric=MetricOptions("iqm", decimals=4, better=0),
     ),
     Column(
         "engine",

@@ -12,12 +12,10 @@ import pandas as pd
 import pyarrow as pa
 
 from harness.errors import HarnessError, nearest
-from harness.schema import EVALUATIONS, EXTRA, PROFILES, Values
-from harness.store.columns import RUNS, TABLES
+from harness.schema import EVALUATIONS, EXTRA, PROFILES, STEP_COLUMNS, Values
+from harness.store.columns import RUNS, TABLES, TUNING
 from harness.study.at_length import QUANTITIES, at_length
 from harness.study.matching import canonical, choices
-
-STEP_COLUMNS = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")  # of gradients: a list with an entry a step
 
 
 @dataclass(frozen=True)
@@ -25,13 +23,15 @@ class Frames:
     """What a study measured: `runs` (a row a run), `curves` (an evaluation), `gradients` (a recorded update).
 
     `extra` has the tables that a study must ask for: states, codes, examples, weights, profiles, evaluations. All but
-    `runs` carry the columns of their run too, settings and results alike.
+    `runs` carry the columns of their run too, settings and results alike. `tuning` has the runs by which settings were
+    chosen, a row a run, as `runs_at_lengths` has those that are judged; empty without tuning.
     """
 
     runs: pd.DataFrame
     curves: pd.DataFrame
     gradients: pd.DataFrame
     extra: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    tuning: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, pa.Table], run_ids: Collection[str] | None = None) -> Frames:
@@ -49,7 +49,8 @@ class Frames:
         if run_ids is not None:
             runs = runs[runs["run_id"].isin(list(run_ids))].reset_index(drop=True)
         extra = {table.name: _joined(_frame(tables, table.name), runs) for table in EXTRA if table.name in tables}
-        return cls(runs, _joined(frames["curves"], runs), _joined(frames["gradients"], runs), extra)
+        tuning = pandas_frame(tables[TUNING]) if TUNING in tables else pd.DataFrame()
+        return cls(runs, _joined(frames["curves"], runs), _joined(frames["gradients"], runs), extra, tuning)
 
     def table(self, name: str) -> pd.DataFrame:
         """A table that only some studies ask for.
@@ -86,7 +87,8 @@ class Frames:
         runs = select(self.runs, where)
         run_ids = set(runs["run_id"])
         extra = {name: _of_runs(frame, run_ids) for name, frame in self.extra.items()}
-        return Frames(runs, _of_runs(self.curves, run_ids), _of_runs(self.gradients, run_ids), extra)
+        tuning = self.tuning if self.tuning.empty else select(self.tuning, where)
+        return Frames(runs, _of_runs(self.curves, run_ids), _of_runs(self.gradients, run_ids), extra, tuning)
 
 
 def with_lengths(runs: pd.DataFrame, evaluations: pd.DataFrame) -> pd.DataFrame:
@@ -125,8 +127,9 @@ def long(gradients: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.Da
         columns: which of the other columns to repeat on every row; default: all of them.
 
     Returns:
-        those columns, then t (1 … T), lag = T − t, log10_adjoint, log10_immediate, log10_adjoint_cell; −inf is a true
-        zero, NaN means not measured (∂L/∂c_t of a cell without a cell state).
+        those columns, then t (1 … T), lag = T − t, log10_adjoint, log10_immediate, log10_adjoint_cell and their
+        geometric means and quartiles over the batch; −inf is a true zero, NaN means not measured (∂L/∂c_t of a cell
+        without a cell state).
     """
     others = [name for name in gradients.columns if name not in STEP_COLUMNS] if columns is None else list(columns)
     lengths = np.array([_length(entries) for entries in gradients["log10_adjoint"]], dtype=np.int64)
@@ -168,7 +171,11 @@ def exact(values: Sequence[Any]) -> pd.Series[Any]:
 
 def _frame(tables: Mapping[str, pa.Table], name: str) -> pd.DataFrame:
     table = tables.get(name)
-    table = TABLES[name].schema().empty_table() if table is None else table
+    return pandas_frame(TABLES[name].schema().empty_table() if table is None else table)
+
+
+def pandas_frame(table: pa.Table) -> pd.DataFrame:
+    """A table as a frame; whole numbers beyond 2⁵³ stay exact beside nulls."""
     frame: pd.DataFrame = table.to_pandas()
     for column in table.schema:
         if (

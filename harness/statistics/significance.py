@@ -173,3 +173,26 @@ def _checked(cells: Cells, *, finite: bool = True) -> list[Values]:
     if not parts or any(bad):
         raise ValueError("cells of numbers are needed, one number a pair, at least one pair a cell")
     return parts
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p-values corrected for their number by Holm: p ≤ α picks out any true null with probability α at the most.
+
+        p̃_(i) = max_{j ≤ i} min(1, (m − j + 1) p_(j)),    p_(1) ≤ … ≤ p_(m)
+
+    Valid whatever the dependence of the tests.
+
+    Args:
+        ps: in any order; none is NaN.
+
+    Returns:
+        the corrected ones, in the same order.
+
+    Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
+    """
+    order = sorted(range(len(ps)), key=lambda i: ps[i])
+    corrected, largest = [0.0] * len(ps), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[i]))
+        corrected[i] = largest
+    return corrected

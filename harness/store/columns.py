@@ -10,3 +10,5 @@ from harness.tasks import TASKS
 TASK_COLUMNS = tuple(dict.fromkeys(column for task in TASKS.values() for column in task.measures))
 RUNS = Table("runs", "a run", (*RUN_COLUMNS, *TASK_COLUMNS))
 TABLES: Mapping[str, Table] = {table.name: table for table in (RUNS, *OTHER_TABLES)}
+# The runs of tuning are a table of their own, so that no figure and no verdict takes them for runs that are judged.
+TUNING = "tuning"

@@ -15,6 +15,7 @@ from harness.errors import HarnessError, ResultsError
 from harness.store.files import write_synced
 from harness.store.journal import Journal
 from harness.store.repository import commit_of, committed
+from harness.store.winners import resolved
 from harness.study.freezes import FIRST, Event, Freeze, chained, freeze_file, read_freezes
 from harness.study.held_out import Registration
 from harness.study.plan import Plan
@@ -169,7 +170,7 @@ def judged_runs(plan: Plan, folder: Path) -> int:
         done = Journal.open(folder).done()
     except ResultsError:
         return 0
-    return sum(run.run_id in done for run in plan.runs if run.seed in judged)
+    return sum(run.run_id in done for run in resolved(plan, folder).runs if run.seed in judged)
 
 
 def notes_on(freeze: Freeze, study: StudySpec) -> tuple[str, ...]:

@@ -29,20 +29,54 @@ def controller_lock(folder: Path, shard: str = "") -> Iterator[None]:
     Raises:
         ResultsError: another process has the lock; the message names it.
     """
-    own = _acquire(folder, shard, 0)
+    own = _acquire(folder, shard, 2 if shard else 0)  # seconds: another shard may be looking whether this one is there
     try:
         others = sorted(path.name.removeprefix(".lock-") for path in folder.glob(".lock-*"))
         for other in [""] if shard else others:
             _acquire(folder, other, 2 if shard else 0).release()  # seconds: another shard may be looking, too
-        holder = _holder_file(folder, shard)
-        replace_file(holder, json.dumps({"process": os.getpid(), "host": gethostname()}).encode())
+        _note_holder(folder, shard)
         try:
             yield
         finally:
             with suppress(OSError):
-                holder.unlink(missing_ok=True)
+                _holder_file(folder, shard).unlink(missing_ok=True)
     finally:
         own.release()
+
+
+@contextmanager
+def waiting(folder: Path, shard: str) -> Iterator[None]:
+    """Wait for other shards, while holding one's own lock: two that wait for a third must not wait for each other."""
+    _note_holder(folder, shard, waiting=True)
+    try:
+        yield
+    finally:
+        _note_holder(folder, shard)
+
+
+def others_at_work(folder: Path, shard: str) -> bool:
+    """Whether another shard than this one computes runs in a results folder, and does not wait itself."""
+    for path in folder.glob(".lock-*"):
+        other = path.name.removeprefix(".lock-")
+        # the holder's note is looked at first: a lock that is tried for nothing could be missed by its owner
+        if other != shard and _computes(folder, other):
+            try:
+                _acquire(folder, other, 0).release()
+            except ResultsError:
+                return True
+    return False
+
+
+def _computes(folder: Path, shard: str) -> bool:
+    """Whether the note of a shard's holder is there, and does not say that it waits."""
+    with suppress(OSError, ValueError):
+        return not read_json(_holder_file(folder, shard)).get("waiting", False)
+    return False
+
+
+def _note_holder(folder: Path, shard: str, waiting: bool = False) -> None:
+    note = {"process": os.getpid(), "host": gethostname(), **({"waiting": True} if waiting else {})}
+    replace_file(_holder_file(folder, shard), json.dumps(note).encode())
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def other_versions(plan: Plan, journal: Journal, unplanned: Collection[str]) -> 
     for head in journal.heads(unplanned):
         names = tuple(sorted(head["settings"].keys() - files))  # another release may have had other settings
         if names not in by_names:
-            by_names[names] = {_values(run.columns(), names): run for run in plan.runs}
+            by_names[names] = {_values(run.columns(), names): run for run in plan.every}
         run = by_names[names].get(_values(head["settings"], names))
         if run is not None:
             reasons[str(head["run_id"])] = _reason(run, head)
@@ -56,7 +56,7 @@ def _reason(run: Run, head: Mapping[str, Any]) -> str:
 
 
 def _one_a_point(plan: Plan) -> Iterable[Run]:
-    return {run.point: run for run in plan.runs}.values()
+    return {run.point: run for run in plan.every}.values()
 
 
 def _file_columns(run: Run) -> set[str]:

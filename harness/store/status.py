@@ -11,6 +11,7 @@ from typing import Any
 from harness.errors.text import printable, shortened
 from harness.store.journal import Journal
 from harness.store.other_versions import other_versions, sentences
+from harness.store.winners import resolved
 from harness.study.plan import Plan, Run
 
 
@@ -43,6 +44,7 @@ class Status:
         Raises:
             ResultsError: a commit may not be read.
         """
+        plan = resolved(plan, journal.folder)
         committed = journal.done()
         damaged = journal.damaged(sorted(committed & plan.ids)) if verify else {}
         done = committed & plan.ids - damaged.keys()
@@ -60,18 +62,18 @@ class Status:
     @cached_property
     def remaining(self) -> tuple[Run, ...]:
         """The missing runs, in the order of the plan: what a sweep without options computes."""
-        return tuple(run for run in self.plan.runs if run.run_id in self.missing)
+        return tuple(run for run in self.plan.every if run.run_id in self.missing)
 
     @cached_property
     def core_seconds_left(self) -> float:
-        """Predicted seconds on one core of all missing runs."""
-        return sum(self.plan.costs(self.remaining).values())
+        """Predicted seconds on one core of all missing runs; of winners that are not known, as the mean candidate."""
+        return sum(self.plan.costs(self.remaining).values()) + self.plan.waiting_seconds
 
     def counts(self) -> Mapping[str, int]:
-        """How many runs are done, missing, failed and orphaned."""
+        """How many runs are done, missing, failed and orphaned; those of winners that are not known yet are missing."""
         return {
             "done": len(self.done),
-            "missing": len(self.missing),
+            "missing": len(self.missing) + self.plan.waiting,
             "failed": len(self.failed),
             "orphaned": len(self.orphaned),
         }
@@ -79,8 +81,9 @@ class Status:
     def text(self) -> str:
         """As `python -m harness.status` prints it."""
         lines = [
-            f"{self.plan.study.name}: {len(self.plan.runs)} runs in {self.folder}",
+            f"{self.plan.study.name}: {self.plan.count} runs in {self.folder}",
             *(f"{count:8d}  {name}" for name, count in self.counts().items()),
+            *self.phases(),
             f"still to come: about {clock(self.core_seconds_left)} of one core",
             *(f"failed {run_id}: {error}" for run_id, error in self.failed.items()),
             *self.damage(),
@@ -88,6 +91,27 @@ class Status:
             *(f"damaged commit quarantined: {run_id}" for run_id in self.quarantined),
         ]
         return "\n".join(lines)
+
+    def phases(self) -> list[str]:
+        """A line for each phase of a study with tuning."""
+        if not self.plan.tuning_runs:
+            return []
+        counts, groups = self._phase_counts(), len(self.plan.groups)
+        known = f"{counts['chosen']} of {groups} winners chosen"
+        return [
+            f"tuning: {counts['tuning']['done']} of {counts['tuning']['planned']} runs done, {known}",
+            f"winners: {counts['winners']['done']} of {counts['winners']['planned']} runs done"
+            + (f", {self.plan.waiting} wait for their winners" if self.plan.waiting else ""),
+        ]
+
+    def _phase_counts(self) -> dict[str, Any]:
+        tuning = {run.run_id for run in self.plan.tuning_runs}
+        judged = {run.run_id for run in self.plan.runs}
+        return {
+            "tuning": {"planned": len(tuning), "done": len(tuning & self.done)},
+            "chosen": self.plan.winners_known,
+            "winners": {"planned": self.plan.judged_count, "done": len(judged & self.done)},
+        }
 
     def damage(self) -> list[str]:
         """A line for each damaged commit."""
@@ -99,8 +123,9 @@ class Status:
         return {
             "study": self.plan.study.name,
             "folder": str(self.folder),
-            "planned": len(self.plan.runs),
+            "planned": self.plan.count,
             **self.counts(),
+            **({"phases": self._phase_counts()} if self.plan.tuning_runs else {}),
             "core_seconds_left": round(self.core_seconds_left, 3),
             "failures": [{"run_id": run_id, "reason": error} for run_id, error in self.failed.items()],
             "damaged": [{"run_id": run_id, "reason": reason} for run_id, reason in self.damaged.items()],

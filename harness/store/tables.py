@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -11,11 +11,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from harness.errors import ResultsError
-from harness.schema import EXTRA
-from harness.store.columns import RUNS, TABLES
+from harness.schema import EVALUATIONS, EXTRA, RUN_ID
+from harness.store.columns import RUNS, TABLES, TUNING
 from harness.store.journal import Journal
 from harness.store.locks import derived_lock
 from harness.store.parquet import write_parquet
+from harness.study.at_length import QUANTITIES, at_length
 from harness.study.plan import Plan, Run
 
 Tables = Mapping[str, pa.Table]
@@ -45,24 +46,52 @@ class TableBuilder:
 
 def derive(journal: Journal, plan: Plan) -> Tables:
     """The tables of a plan's runs, in the plan's order; orphans (of an older version of the study) are left out."""
-    builders = {name: TableBuilder(table.schema()) for name, table in TABLES.items()}
+    tables = _tables_of(journal, plan, plan.runs, TABLES.keys())
+    if plan.tuning_runs:
+        tables[TUNING] = tuning_table(journal, plan)
+    return tables
+
+
+def tuning_table(journal: Journal, plan: Plan) -> pa.Table:
+    """The runs of tuning, a row a run, with what they scored at other lengths as columns."""
+    tuned = _tables_of(journal, plan, plan.tuning_runs, {RUNS.name, EVALUATIONS.name})
+    return _with_lengths(tuned[RUNS.name], tuned.get(EVALUATIONS.name))
+
+
+def _tables_of(journal: Journal, plan: Plan, planned: Sequence[Run], names: Collection[str]) -> dict[str, pa.Table]:
+    """Some of the tables of some of a plan's runs."""
+    builders = {name: TableBuilder(TABLES[name].schema()) for name in names}
+    ids = {run.run_id for run in planned}
     row_of: dict[str, int] = {}  # run id → its row in the table of runs
-    for commit in journal.read(run.run_id for run in plan.runs):
+    for commit in journal.read(run.run_id for run in planned):
         row_of[commit.run_id] = len(row_of)
-        for name in TABLES.keys() & commit.tables.keys():
+        for name in names & commit.tables.keys():
             builders[name].add(commit.tables[name])
     # a failed run has no commit but is a row, so that a verdict cannot overlook it
-    for run_id in sorted(journal.failures().keys() & plan.ids - row_of.keys()):
+    for run_id in sorted(journal.failures().keys() & ids - row_of.keys()):
         row_of[run_id] = len(row_of)
         row = {"run_id": run_id, "outcome": "failed"}
         builders[RUNS.name].add(pa.Table.from_pylist([row], schema=RUNS.schema()))
-    runs = [run for run in plan.runs if run.run_id in row_of]
+    runs = [run for run in planned if run.run_id in row_of]
     measured = builders.pop(RUNS.name).table().take(pa.array([row_of[run.run_id] for run in runs], pa.int64()))
     tables = {RUNS.name: _with_settings(measured, runs, plan)}
     for name, builder in builders.items():
         if builder.single or builder.joined or name not in OPTIONAL:
             tables[name] = builder.table()
     return tables
+
+
+def _with_lengths(runs: pa.Table, evaluations: pa.Table | None) -> pa.Table:
+    """Runs with accuracy, loss and chance at each length as columns: a winner may be chosen by them."""
+    place = {run_id: i for i, run_id in enumerate(runs[RUN_ID.name].to_pylist())}
+    columns: dict[str, list[float | None]] = {}
+    for row in evaluations.to_pylist() if evaluations is not None else ():
+        for quantity in QUANTITIES:
+            column = columns.setdefault(at_length(quantity, row["length"]), [None] * len(runs))
+            column[place[row[RUN_ID.name]]] = row[quantity]
+    for name, values in columns.items():
+        runs = runs.append_column(name, pa.array(values, pa.float64()))
+    return runs
 
 
 def _with_settings(measured: pa.Table, runs: Sequence[Run], plan: Plan) -> pa.Table:
@@ -105,7 +134,7 @@ def write(tables: Tables, folder: Path) -> None:
     Raises:
         ResultsError: the folder cannot be written.
     """
-    for name in TABLES.keys() - tables.keys():
+    for name in {*TABLES, TUNING} - tables.keys():
         (folder / f"{name}.parquet").unlink(missing_ok=True)
     for name, table in tables.items():
         target = folder / f"{name}.parquet"

@@ -21,6 +21,7 @@ from harness.study.spec import Choice, Experiment, Point, Registry
 from harness.study.yaml_document import KeyPath, YamlDocument
 
 MOST_POINTS = 1_000_000
+Chosen = Mapping[str, tuple[Any, KeyPath]]  # settings of a point beside the base: value, and where it is written
 
 
 @dataclass
@@ -41,15 +42,24 @@ class Grid:
 
     def points(self) -> tuple[Point, ...]:
         """All distinct points, in the order of the sweep."""
+        return tuple({point.sections: point for row in self.rows([{}]) for point in row}.values())
+
+    def rows(self, candidates: Sequence[Chosen]) -> tuple[tuple[Point, ...], ...]:
+        """For each distinct point of the sweep a row: that point with the further settings of each candidate."""
         base = {name: self._base(name) for name in self.experiment.sections}
-        points: dict[Sections, Point] = {}
+        rows: dict[tuple[Sections, ...], tuple[Point, ...]] = {}
         for chosen in self._combinations():
-            sections = {name: self._section(name, base[name], chosen) for name in self.experiment.sections}
-            complete = {name: section for name, section in sections.items() if section is not None}
-            point = self._point(complete, chosen) if len(complete) == len(sections) else None
-            if point is not None:
-                points.setdefault(point.sections, point)
-        return tuple(points.values())
+            row: list[Point] = []
+            for candidate in candidates:
+                settings = {**chosen, **candidate}
+                sections = {name: self._section(name, base[name], settings) for name in self.experiment.sections}
+                complete = {name: section for name, section in sections.items() if section is not None}
+                point = self._point(complete, settings) if len(complete) == len(sections) else None
+                if point is not None:
+                    row.append(point)
+            if len(row) == len(candidates):
+                rows.setdefault(tuple(point.sections for point in row), tuple(row))
+        return tuple(rows.values())
 
     def _point(self, sections: Mapping[str, Section], chosen: Mapping[str, tuple[Any, KeyPath]]) -> Point | None:
         """The sections as the experiment completes them, with the versions of their code and data.
@@ -121,12 +131,18 @@ class Grid:
 
     def _swept(self, section: str) -> Iterator[tuple[str, list[Any]]]:
         """The axes of a section's settings, of all products."""
-        sweep = self.document.data.get("sweep")
-        for axes in sweep if isinstance(sweep, list) else [sweep]:
+        tuned = self.document.data.get("tune")
+        over = tuned.get("over") if isinstance(tuned, dict) else None
+        for axes in (*self.products(), over):
             for name, values in axes.items() if isinstance(axes, dict) else ():
                 own, _, key = name.partition(".")
                 if own == section and isinstance(values, list):
                     yield key, values
+
+    def products(self) -> list[dict[str, Any]]:
+        """The products of the sweep as they are written, whatever of it has the right form."""
+        sweep = self.document.data.get("sweep")
+        return [axes for axes in (sweep if isinstance(sweep, list) else [sweep]) if isinstance(axes, dict)]
 
     def _base(self, section: str) -> dict[str, Any]:
         """The section as written outside the sweep; keys that no model of it knows are reported here, once."""
@@ -164,10 +180,10 @@ class Grid:
 
     def _words(self, section: str, key: str) -> Iterator[str]:
         """The words that the base and the sweep give to a setting."""
-        written, sweep = self.document.data.get(section), self.document.data.get("sweep")
+        written = self.document.data.get(section)
         values = [written.get(key)] if isinstance(written, dict) else []
-        for axes in sweep if isinstance(sweep, list) else [sweep]:
-            axis = axes.get(f"{section}.{key}") if isinstance(axes, dict) else None
+        for axes in self.products():
+            axis = axes.get(f"{section}.{key}")
             values += axis if isinstance(axis, list) else []
         yield from (value for value in values if isinstance(value, str))
 
@@ -221,9 +237,9 @@ class Grid:
         clean: dict[str, list[tuple[Any, KeyPath]]] = {}
         for key, values in axes.items():
             inner = (*path, key)
-            wrong = self._axis_key(key)
-            if wrong:
-                self.report(self.document.place(*inner, key=True), wrong)
+            fault = self.axis_fault(key)
+            if fault:
+                self.report(self.document.place(*inner, key=True), fault)
             elif not isinstance(values, list):
                 self.report(self.document.place(*inner), f"{key}: an axis is a list of values, such as [{values}]")
             elif not values:
@@ -234,7 +250,7 @@ class Grid:
                 clean[key] = [(value, (*inner, index)) for index, value in enumerate(values)]
         return clean if len(clean) == len(axes) else None
 
-    def _axis_key(self, key: str) -> str | None:
+    def axis_fault(self, key: str) -> str | None:
         """What is wrong with an axis' name, or None."""
         section, _, inner = key.partition(".")
         if section not in self.experiment.sections:

@@ -7,10 +7,12 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from harness.study.spec import SLUG, Choice, Expectation, Paper, Registry, Section
+from harness.study.spec import SLUG, Choice, Expectation, Judging, Paper, Registry, Section
+from harness.study.tuning import Range, Tune
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REF = "#/$defs/{model}"
+TUNE = "settings that are chosen on seeds of their own, by the same candidates for everybody, before anything is judged"
 
 
 def study_schema(registry: Registry) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def study_schema(registry: Registry) -> dict[str, Any]:
                 choices[name] = behind
                 words.setdefault(name, set()).update(behind.table)
     models: list[type[BaseModel]] = [m for models_of_section in sections.values() for m in models_of_section]
-    models += [*registry.figures.values(), Expectation, Paper]
+    models += [*registry.figures.values(), Expectation, Judging, Paper, Tune, Range]
     names, generated = models_json_schema([(m, "validation") for m in list(dict.fromkeys(models))], ref_template=REF)
     definitions = generated["$defs"]
 
@@ -71,6 +73,7 @@ def study_schema(registry: Registry) -> dict[str, Any]:
             "anyOf": [count, *ranges, pair],
         },
         "figures": {"type": "array", "items": {"anyOf": [ref(m) for m in registry.figures.values()]}},
+        **definitions[own(Judging)]["properties"],
         "expect": {"type": "array", "items": {**ref(Expectation)}},
     }
     axes: dict[str, Any] = {}
@@ -88,7 +91,11 @@ def study_schema(registry: Registry) -> dict[str, Any]:
         axes |= {f"{name}.{key}": {"type": "array", "items": value, "minItems": 1} for key, value in settings.items()}
     product = {"type": "object", "additionalProperties": False, "properties": axes}
     properties["sweep"] = {"anyOf": [product, {"type": "array", "items": product, "minItems": 1}]}
-    used = {own(Expectation), own(Paper)} | {own(figure) for figure in registry.figures.values()}
+    own_tune = definitions[own(Tune)]["properties"]
+    tuned = {key: {"anyOf": [axis, ref(Range)]} for key, axis in axes.items()}
+    own_tune["over"] = {**own_tune["over"], "additionalProperties": False, "properties": tuned, "minProperties": 1}
+    properties["tune"] = {**ref(Tune), "description": TUNE}
+    used = {own(Expectation), own(Paper), own(Tune), own(Range)} | {own(figure) for figure in registry.figures.values()}
     return {
         "$schema": DIALECT,
         "title": "A study of the vanishing-gradient harness",

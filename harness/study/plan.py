@@ -11,8 +11,10 @@ from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import Any
 
+from harness.study.matching import Value, canonical
 from harness.study.section import Sections, marked
 from harness.study.spec import Point, Scalar, StudySpec, no_memory, stackable
+from harness.study.tuning import question
 
 NUMERICS_VERSION = 2  # raised whenever a pinned tiny run changes its numbers
 LARGEST_PACK = 16
@@ -41,15 +43,88 @@ Pack = tuple[Run, ...]
 
 
 @dataclass(frozen=True)
+class TunedGroup:
+    """One combination of the columns `per`: a winner is chosen for it.
+
+    Attributes:
+        per: values by column.
+        name: of the choice: the metric and the runs of every candidate (`tuning.question`).
+        rows: the points of the sweep in it, by their places among `StudySpec.rows`.
+        run_ids: for each candidate, its runs.
+    """
+
+    per: Mapping[str, Scalar]
+    name: str
+    rows: tuple[int, ...]
+    run_ids: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class Plan:
-    """All runs of a study, in the order of its grid, seeds innermost."""
+    """All runs of a study, in the order of its grid, seeds innermost.
+
+    Attributes:
+        study: with tuning, its `points` are those of the winners that are known, and all candidates' before any is.
+        runs: those that are judged; with tuning, those of the winners that are known.
+        tuning_runs: every candidate's, from which winners are chosen; no figure and no verdict sees them.
+        groups: the combinations for which winners are chosen.
+        open_rows: places among `StudySpec.rows` of the points of the sweep whose winner is not known yet.
+    """
 
     study: StudySpec
     runs: tuple[Run, ...]
+    tuning_runs: tuple[Run, ...] = ()
+    groups: tuple[TunedGroup, ...] = ()
+    open_rows: tuple[int, ...] = ()
 
     @cached_property
     def ids(self) -> frozenset[str]:
-        return frozenset(run.run_id for run in self.runs)
+        return frozenset(run.run_id for run in self.every)
+
+    @cached_property
+    def tuning_ids(self) -> frozenset[str]:
+        return frozenset(run.run_id for run in self.tuning_runs)
+
+    @cached_property
+    def every(self) -> tuple[Run, ...]:
+        """All runs that are known, each once, those of tuning first: a calibration seed may be one of tuning, too."""
+        return (*self.tuning_runs, *(run for run in self.runs if run.run_id not in self.tuning_ids))
+
+    @property
+    def waiting(self) -> int:
+        """How many runs are judged of winners that are not known yet."""
+        return len(self.open_rows) * len(self.study.seeds)
+
+    @property
+    def waiting_seconds(self) -> float:
+        """Predicted seconds of one core of those runs, as if each winner were the mean of its candidates."""
+        cost, seeds = self.study.experiment.cost, len(self.study.seeds)
+        rows = [self.study.rows[row] for row in self.open_rows]
+        return sum(seeds * sum(cost(point.sections) for point in row) / len(row) for row in rows)
+
+    @property
+    def winners_known(self) -> int:
+        """For how many combinations the winner is known."""
+        return sum(not set(group.rows) & set(self.open_rows) for group in self.groups)
+
+    def open_settings(self) -> list[dict[str, Scalar]]:
+        """The points of the sweep whose winner is not known yet, as columns in which what is tuned is null."""
+        tuned = dict.fromkeys(self.study.tuning.columns if self.study.tuning else ())
+        return [{**self.study.rows[row][0].columns(), **tuned} for row in self.open_rows]
+
+    def open_candidates(self) -> list[dict[str, Scalar]]:
+        """All candidates of these points, as columns: one of each may be judged."""
+        return [point.columns() for row in self.open_rows for point in self.study.rows[row]]
+
+    @property
+    def count(self) -> int:
+        """How many runs there are in all, those of winners that are not known yet included."""
+        return len(self.every) + self.waiting
+
+    @property
+    def judged_count(self) -> int:
+        """How many runs are judged in all, whether or not their settings are known yet."""
+        return len(self.runs) + self.waiting
 
     def only(self, seeds: Iterable[int]) -> Plan:
         """The plan of these seeds alone, as if no other were planned."""
@@ -68,18 +143,67 @@ class Plan:
             seconds |= dict.fromkeys((run.run_id for run in of_point), self.study.experiment.cost(point.sections))
         return seconds
 
+    def with_winners(self, winners: Mapping[str, int]) -> Plan:
+        """The plan in which the runs of these winners are known.
+
+        Args:
+            winners: the candidate's index by the name of the group; groups that are not named stay open.
+        """
+        study = self.study
+        if study.tuning is None:
+            return self
+        chosen = {row: winners[group.name] for group in self.groups if group.name in winners for row in group.rows}
+        points = {
+            point.sections: point for row, of_row in enumerate(study.rows) if row in chosen
+            for point in [of_row[chosen[row]]]
+        }  # fmt: skip
+        still_open = tuple(row for row in range(len(study.rows)) if row not in chosen)
+        known = replace(study, points=tuple(points.values()))
+        return replace(self, study=known, runs=_runs(known.points, known.seeds), open_rows=still_open)
+
 
 def plan(study: StudySpec) -> Plan:
-    """The plan of a study; two plans of the same question have the same ids, wherever and whenever made."""
+    """The plan of a study; two plans of the same question have the same ids, wherever and whenever made.
+
+    Of a study with tuning, the runs of the winners are not known here: see `Plan.with_winners`.
+    """
+    if study.tuning is None:
+        return Plan(study, _runs(study.points, study.seeds))
+    runs = {run.run_id: run for of_row in study.rows for run in _runs(of_row, study.tuning.seeds)}
+    return Plan(study, (), tuple(runs.values()), _groups(study), tuple(range(len(study.rows))))
+
+
+def _runs(points: Iterable[Point], seeds: Sequence[int]) -> tuple[Run, ...]:
+    """The runs of these points, seeds innermost."""
     runs = []
-    for point in study.points:
+    for point in points:
         head = sha256(f"{NUMERICS_VERSION}\n{point.key}\n".encode())
-        for seed in study.seeds:
+        for seed in seeds:
             digest = head.copy()
             digest.update(str(seed).encode())
             # 64 bits: with a million runs two share an id with probability 3e-8
             runs.append(Run(digest.hexdigest()[:16], point, seed))
-    return Plan(study, tuple(runs))
+    return tuple(runs)
+
+
+def _groups(study: StudySpec) -> tuple[TunedGroup, ...]:
+    """The rows of a study by their values of the columns `per`."""
+    if study.tuning is None:
+        return ()
+    rows: dict[tuple[Value, ...], list[int]] = {}
+    for place, row in enumerate(study.rows):
+        columns = row[0].columns()
+        rows.setdefault(tuple(canonical(columns.get(name)) for name in study.tuning.per), []).append(place)
+    groups = []
+    for places in rows.values():
+        columns = study.rows[places[0]][0].columns()
+        runs = tuple(
+            tuple(run.run_id for place in places for run in _runs([study.rows[place][i]], study.tuning.seeds))
+            for i in range(len(study.tuning.candidates))
+        )
+        per = {name: columns.get(name) for name in study.tuning.per}
+        groups.append(TunedGroup(per, question(study.tuning.by, runs), tuple(places), runs))
+    return tuple(groups)
 
 
 def packs(

@@ -16,6 +16,7 @@ from harness.study.canonical_json import canonical_json, collection
 from harness.study.content import DIGITS
 from harness.study.seeding import Seeds, compact
 from harness.study.spec import Point, StudySpec
+from harness.study.tuning import Tuning
 
 Content = Mapping[str, Any]  # of a freeze, in JSON's types
 
@@ -23,13 +24,16 @@ Content = Mapping[str, Any]  # of a freeze, in JSON's types
 def content_of(study: StudySpec) -> Content:
     """What of a study is registered, in JSON's types: its seeds and expectations as they are, its grid as a hash.
 
-    Settings at their defaults are left out, as from run ids: a default that is new changes neither.
+    Of a study with tuning the grid is that of all candidates, whichever of them has won. Settings at their defaults are
+    left out, as from run ids: a default that is new changes neither.
     """
+    points = list({point.key: point for row in study.rows for point in row}.values()) or study.points
     return {
         "expect": [json.loads(_normal(each.model_dump(mode="json", exclude_defaults=True))) for each in study.expect],
         "seeds": _seeds(study.written_seeds),
-        "points": len(study.points),
-        "grid": _hashed("\n".join(sorted(map(_settings, study.points)))),
+        "points": len(points),
+        "grid": _hashed("\n".join(sorted(map(_settings, points)))),
+        **({"tune": _tuning(study.tuning)} if study.tuning else {}),
     }
 
 
@@ -80,6 +84,16 @@ def _seeds(seeds: Seeds) -> Content:
     """As text, since a study may have thousands: neighbours by their ends."""
     calibration = {"calibration": compact(seeds.calibration)} if seeds.calibration else {}
     return {**calibration, "judged": compact(seeds.judged)}
+
+
+def _tuning(tuning: Tuning) -> Content:
+    """How winners are chosen: the candidates in their order, as it breaks ties."""
+    return {
+        "by": tuning.by,
+        "per": ", ".join(tuning.per),
+        "seeds": compact(tuning.seeds),
+        "candidates": f"{len(tuning.candidates)}, {_hashed(_normal([dict(each) for each in tuning.candidates]))}",
+    }
 
 
 def _settings(point: Point) -> str:

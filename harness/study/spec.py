@@ -7,7 +7,7 @@ section's own `name` or `cell` (a `Choice`).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_type_hints
@@ -22,12 +22,15 @@ from harness.study.identity import PluginVersion, Versions
 from harness.study.matching import choices
 from harness.study.section import Section, Sections, columns_of, marked, setting, setting_column, wrong
 from harness.study.seeding import Seeds
+from harness.study.tuning import Tuning
 
 __all__ = [
+    "CONFIDENCE",
     "Choice",
     "Expectation",
     "Experiment",
     "FigureSpec",
+    "Judging",
     "Paper",
     "Point",
     "Registry",
@@ -98,12 +101,27 @@ class FigureSpec(Section):
     )
 
 
+CONFIDENCE = 0.95
+
+
+class Judging(Section):
+    """How expectations are judged; at the top of a study, the default of all its expectations (docs/fairness.md)."""
+
+    judge: Literal["interval", "estimate", "value"] | None = Field(
+        None,
+        description="interval: a bound against the end of the confidence interval, a contrast by its paired test, with "
+        "the outcomes holds, fails and undecided; estimate: on the point estimate, which reports say; value: on what "
+        "these runs measured, where seeds are no sample; null: interval, of metrics without sampling the value",
+    )
+    confidence: float = Field(CONFIDENCE, gt=0.5, lt=1, description="of the two-sided intervals, and of the verdict")
+
+
 class Expectation(Section):
     """One expectation of a study, judged over seeds.
 
     Either a bound (`metric` with `at_least` and/or `at_most`) for all runs that match `where`, split by the columns
-    in `per`; or a `contrast` between the values of one column: the first value's metric lies above the second's, and
-    with `apart: true` their intervals do not touch.
+    in `per`; or a `contrast` between the values of one column: the first value's metric lies above the second's, by a
+    paired test, or with `apart: true` by intervals that do not touch.
     """
 
     metric: str = Field(description="what is judged, by its name in docs/metrics.md")
@@ -111,12 +129,22 @@ class Expectation(Section):
     per: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         (), description="judge once for each combination of values of these columns"
     )
-    at_least: float | None = Field(None, allow_inf_nan=False, description="lower bound of the measured value")
-    at_most: float | None = Field(None, allow_inf_nan=False, description="upper bound of the measured value")
+    at_least: float | None = Field(
+        None, allow_inf_nan=False, description="lower bound: the lower end of the interval is not below it"
+    )
+    at_most: float | None = Field(
+        None, allow_inf_nan=False, description="upper bound: the upper end of the interval is not above it"
+    )
     contrast: Contrast | None = Field(
         None, description="one column and two of its values: the metric of the first lies above that of the second"
     )
-    apart: bool = Field(False, description="with contrast: the two intervals must not touch")
+    apart: bool = Field(False, description="with contrast: judged by the two intervals, which must not touch")
+    judge: Literal["interval", "estimate", "value"] | None = Field(
+        None, description="on what it is judged; default: what the study says"
+    )
+    confidence: float = Field(
+        CONFIDENCE, gt=0.5, lt=1, description="of the intervals and the verdict; default: what the study says"
+    )
 
 
 @dataclass(frozen=True)
@@ -200,7 +228,8 @@ class Registry:
         experiments, figures, metrics: what is built in and what the study names of installed packages; a metric with a
             number in brackets by its name without them.
         words: names of further open tables, for settings that hold such names (`setting(names=…)`): {"probe": …}.
-        faults: what else is wrong with a study whose settings are right: ("figures" or "expect", index, sentence).
+        faults: what else is wrong with a study whose settings are right: (key, its index or inner key, sentence), of
+            "figures", "expect" and "tune".
         others: by setting, names of installed plug-ins, which a study may name as well.
         plugins: the versions of plug-ins that compute, by setting and name: ("model.cell", "leaky").
     """
@@ -209,7 +238,7 @@ class Registry:
     figures: Mapping[str, type[FigureSpec]]
     metrics: Mapping[str, object]
     words: Mapping[str, frozenset[str]]
-    faults: Callable[[StudySpec], Sequence[tuple[str, int, str]]]
+    faults: Callable[[StudySpec], Sequence[tuple[str, int | str, str]]]
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     plugins: Mapping[tuple[str, str], PluginVersion] = field(default_factory=dict)
 
@@ -289,6 +318,9 @@ class StudySpec:
         """Whether -S seeds=… chose the seeds: what is measured on them is exploratory."""
         return any(text.partition("=")[0].strip() == "seeds" for text in self.overrides)
 
+    tuning: Tuning | None = None
+    rows: tuple[tuple[Point, ...], ...] = ()  # with tuning: for each point of the sweep, its candidates in their order
+
     def setting_columns(self) -> tuple[Column, ...]:
         """The settings columns of this study's table of runs: all that its experiment could have, then the seed."""
         columns = {"experiment": Column("experiment", pa.string(), "", "what was done with the settings")}
@@ -322,9 +354,13 @@ class StudySpec:
             sentences.append(f"{sentence}; {hint}" if hint else sentence)
         return tuple(sentences)
 
-    def axes(self) -> tuple[str, ...]:
-        """The columns in which the points that have them differ; the forget_bias of LSTMs beside a GRU is none."""
-        rows = [point.columns() for point in self.points]
+    def axes(self, points: Iterable[Point] | None = None) -> tuple[str, ...]:
+        """The columns in which the points that have them differ; the forget_bias of LSTMs beside a GRU is none.
+
+        Args:
+            points: default: all of the study.
+        """
+        rows = [point.columns() for point in (self.points if points is None else points)]
         names = [column.name for column in self.setting_columns() if column.name != "seed"]
         return tuple(name for name in names if len({repr(row[name]) for row in rows if name in row}) > 1)
 

@@ -5,18 +5,33 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from harness.errors import Place, Problem, StudyError, nearest
+from harness.study import tuned_grid
 from harness.study.grid import Grid, explain
 from harness.study.seeding import Seeds, check_disjoint, seeds_of
-from harness.study.spec import SLUG, Expectation, Experiment, FigureSpec, Paper, Registry, Section, StudySpec, marked
+from harness.study.spec import (
+    SLUG,
+    Expectation,
+    Experiment,
+    FigureSpec,
+    Judging,
+    Paper,
+    Point,
+    Registry,
+    Section,
+    StudySpec,
+    marked,
+)
+from harness.study.tuning import Tuning
 from harness.study.yaml_document import YamlDocument, load, named, override
 
-HEAD = ("name", "claim", "paper", "experiment", "seeds", "sweep", "figures", "expect")
+HEAD = ("name", "claim", "paper", "experiment", "seeds", "sweep", "tune", "figures", "judge", "confidence", "expect")
 MOST_RUNS = 1_000_000
 
 S = TypeVar("S", bound=Section)
@@ -89,9 +104,18 @@ class _Reader:
                 self.report(self.document.place(key, key=True), f"{key}: no such key{likely}")
         name, claim = self._text("name", SLUG), self._text("claim")
         seeds, written = self._seeds(data.get("seeds", 1), bool(overrides))
-        points = grid.points()
+        tuning = tuned_grid.tuning(self.document, grid, self.report, seeds.judged)
+        # where tuning is wrong, the grid without it would be another question: its mistakes are left for later
+        rows = tuned_grid.rows(grid, tuning.candidates) if tuning else ()
+        points = tuple({p.sections: p for row in rows for p in row}.values()) if tuning else self._untuned(grid)
+        if tuning:
+            tuning = self._per(tuning, grid)
         planned = len(seeds.planned)
-        if len(points) * planned > MOST_RUNS:
+        runs = len(points) * len(tuning.seeds) + len(rows) * planned if tuning else len(points) * planned
+        if runs > MOST_RUNS and tuning:
+            message = f"{runs:,} runs of tuning and of winners are more than {MOST_RUNS:,}"
+            self.report(self.document.place("tune"), f"tune: {message}; give a budget, or make several studies of it")
+        elif runs > MOST_RUNS:
             message = f"{len(points):,} points of the grid with {planned:,} seeds each are more than {MOST_RUNS:,} runs"
             self.report(self.document.place("seeds"), f"seeds: {message}; make several studies of it")
         figures = self._figures(data.get("figures"))
@@ -112,6 +136,8 @@ class _Reader:
             str(grid.folder),
             calibration=seeds.calibration,
             written_seeds=written,
+            tuning=tuning,
+            rows=rows,
         )
         self._columns(study)
         if not self.problems:  # where points are missing because something is wrong, what selects them proves nothing
@@ -120,6 +146,19 @@ class _Reader:
         if self.problems:
             raise StudyError(self.problems)
         return study
+
+    def _untuned(self, grid: Grid) -> tuple[Point, ...]:
+        return () if self.document.data.get("tune") is not None else grid.points()
+
+    def _per(self, tuning: Tuning, grid: Grid) -> Tuning:
+        """The tuning with its `per`, which without one is every axis of the sweep."""
+        if self.document.data["tune"].get("per") is None:
+            return replace(tuning, per=tuned_grid.swept_columns(grid))
+        for index, name in enumerate(tuning.per):
+            if name in (*tuning.columns, "seed"):
+                sentence = "is tuned itself" if name != "seed" else "is no setting: a winner is chosen over all seeds"
+                self.report(self.document.place("tune", "per", index), f"tune: per: {name} {sentence}")
+        return tuning
 
     def _paper(self, value: Any) -> Paper | None:
         if value is None:
@@ -186,6 +225,7 @@ class _Reader:
 
     def _expectations(self, value: Any) -> tuple[Expectation, ...]:
         expectations: list[Expectation] = []
+        judging = self._judging()
         for index, item in self._items("expect", value):
             if not isinstance(item.get("metric", ""), str):
                 self.report(self.document.place("expect", index, "metric"), "expect: metric: must be a name")
@@ -195,7 +235,7 @@ class _Reader:
                 known = self.registry.known("expect.metric", self.registry.metrics)
                 self.report(where, f"expect: no metric '{item['metric']}'{nearest(item['metric'], known)}")
                 continue
-            expectation = self._model(Expectation, item, "expect", index)
+            expectation = self._model(Expectation, {**judging, **item}, "expect", index)
             if expectation is not None:
                 bounds = expectation.at_least is not None or expectation.at_most is not None
                 if bounds == (expectation.contrast is not None):
@@ -204,6 +244,17 @@ class _Reader:
                     )
                 expectations.append(expectation)
         return tuple(expectations)
+
+    def _judging(self) -> Mapping[str, Any]:
+        """How the study's expectations are judged where they do not say it themselves: what is written, if right."""
+        written = {key: self.document.data[key] for key in Judging.model_fields if key in self.document.data}
+        try:
+            Judging.model_validate(written)
+        except ValidationError as error:
+            for key, message in explain(error, Judging):
+                self.report(self.document.place(key), f"{key}: {message}")
+            return {}
+        return written
 
     def _items(self, key: str, value: Any) -> Sequence[tuple[int, Mapping[str, Any]]]:
         if value is None:
@@ -228,6 +279,10 @@ class _Reader:
     def _columns(self, study: StudySpec) -> None:
         """Columns named in `where`, `per` and `contrast` must be columns of the table of runs."""
         settings = {column.name for column in study.setting_columns()}
+        for index, name in enumerate(study.tuning.per if study.tuning else ()):
+            if name not in settings:
+                likely = nearest(name, study.present_columns(), settings)
+                self.report(self.document.place("tune", "per", index), f"tune: per: no column '{name}'{likely}")
         for key, known in (("figures", settings | {"outcome"}), ("expect", settings)):
             for index, item in self._items(key, self.document.data.get(key)):
                 for part in ("where", "per", "contrast"):

@@ -243,7 +243,10 @@ def _words(node: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _dotted(path: KeyPath) -> str:
-    return ".".join(step for step in path if isinstance(step, str) and step != "sweep")
+    if path[:2] == ("tune", "by"):  # a metric, which a package may bring as it may that of an expectation
+        return "expect.metric"
+    inner = path[2:] if path[:2] == ("tune", "over") else path
+    return ".".join(step for step in inner if isinstance(step, str) and step != "sweep")
 
 
 def override(document: YamlDocument, number: int, text: str, takes_list: frozenset[str]) -> None:
@@ -251,7 +254,7 @@ def override(document: YamlDocument, number: int, text: str, takes_list: frozens
 
     The value is YAML. A swept key's axis is replaced in every product that has it, and what the other products have
     from the base is replaced too; a list makes an axis of a key that was not swept, unless the key itself takes a list
-    (`takes_list`, by dotted name).
+    (`takes_list`, by dotted name). Of a tuned key the candidates are replaced.
 
     What is not of the form key=value, or whose value is not YAML, joins the document's problems.
     """
@@ -274,7 +277,16 @@ def override(document: YamlDocument, number: int, text: str, takes_list: frozens
     if not inner:
         document.replace((section,), value, place)
         return
+    if section == "tune":
+        if not isinstance(document.data.get("tune"), dict):
+            document.replace(("tune",), {}, place)
+        document.replace(("tune", inner), value, place)
+        return
     is_list = isinstance(value, list) and (key not in takes_list or any(isinstance(v, list) for v in value))
+    over = _tuned(document)
+    if key in over:  # a tuned setting stays one, with these candidates
+        document.replace(("tune", "over", key), value if is_list or isinstance(value, dict) else [value], place)
+        return
     products = _products(document)
     swept = [path for path, product in products if key in product]
     if swept:
@@ -300,6 +312,13 @@ def _example(key: str, value: str) -> str:
     if inner[2] == "name":
         return f"{inner[1]}={value.strip()}"
     return f"{inner[1]}={{name: …, {inner[2]}: {value.strip()}}}"
+
+
+def _tuned(document: YamlDocument) -> dict[str, Any]:
+    """The settings that are tuned, with their candidates, if they have the right form."""
+    tune = document.data.get("tune")
+    over = tune.get("over") if isinstance(tune, dict) else None
+    return over if isinstance(over, dict) else {}
 
 
 def _products(document: YamlDocument) -> list[tuple[KeyPath, dict[str, Any]]]:

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from harness.theory.mean_field import squared_slope, variance
+
 
 def circular_law_exponents(gain: float, size: int) -> npt.NDArray[np.float64]:
     """The Lyapunov spectrum around the fixed point h = 0, largest first.
@@ -50,3 +52,22 @@ def largest_exponent(gain: float, mean_squared_slope: float) -> float:
     if not (0 < gain < math.inf and 0 < mean_squared_slope < math.inf):
         raise ValueError(f"gain and mean squared slope are finite and > 0, got {gain} and {mean_squared_slope}")
     return 0.5 * math.log(gain**2 * mean_squared_slope)
+
+
+def mean_field_exponent(gain: float) -> float:
+    """The largest exponent for N → ∞, from the gain alone: that of the self-consistent mean field.
+
+        λ₁ = ½ ln(g² E[φ'(√q z)²]),    q = g² E[φ(√q z)²],    z ~ N(0, 1)
+
+    with the stable q: 0 for g ≤ 1, where λ₁ = ln g.
+
+    Args:
+        gain: g > 0.
+
+    Raises:
+        ValueError: if it is out of range.
+
+    Source: Molgedey, Schuchhardt & Schuster 1992; Sompolinsky, Crisanti & Sommers 1988, "Chaos in random neural
+    networks" (the self-consistent equations).
+    """
+    return largest_exponent(gain, squared_slope(variance(gain**2, 0.0)))

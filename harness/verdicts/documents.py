@@ -6,17 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.verdicts.expectations import Verdict, interval_text, overall
 from harness.verdicts.judging import JudgedStudy
 from harness.verdicts.metrics import Measured, metric_named
+from harness.verdicts.verdict import Verdict, interval_text, overall, worst
 
 JsonDocument = Mapping[str, Any]
 
 
 def standing(verdicts: Sequence[Verdict]) -> str:
-    """All verdicts in one word: fails, incomplete or holds; none where the study expects nothing."""
-    states = {verdict.state for verdict in verdicts}
-    return next((state for state in ("fails", "incomplete", "holds") if state in states), "none")
+    """All verdicts in one word: fails, incomplete, undecided or holds; none where the study expects nothing."""
+    return worst(verdicts) or "none"
 
 
 def verdict_document(judged: JudgedStudy) -> JsonDocument:
@@ -27,7 +26,7 @@ def verdict_document(judged: JudgedStudy) -> JsonDocument:
         "claim": study.claim,
         "state": standing(judged.verdicts),
         "sentence": overall(judged.verdicts),
-        "planned": len(judged.plan.runs),
+        "planned": judged.plan.judged_count,
         "outcomes": {str(name): int(count) for name, count in outcomes.items()},
         "expectations": [
             {
@@ -36,6 +35,10 @@ def verdict_document(judged: JudgedStudy) -> JsonDocument:
                 "reason": verdict.reason,
                 "warning": verdict.warning,
                 "metric": verdict.metric,
+                "judged_on": verdict.ground,
+                "confidence": verdict.confidence,
+                "p": _number(verdict.p),
+                "enough_seeds": verdict.enough_seeds,
                 "measured": list(_groups(verdict)),
             }
             for verdict in judged.verdicts

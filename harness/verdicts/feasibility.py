@@ -1,4 +1,4 @@
-"""What is wrong with a study's expectations before anything has run, and where it has too few seeds.
+"""What is wrong with a study's expectations before anything has run.
 
 Read whenever a study is read: neither pandas nor scipy is imported.
 """
@@ -10,13 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.errors import HarnessError, nearest
+from harness.store.columns import TASK_COLUMNS
 from harness.study import labels
 from harness.study.matching import matches
 from harness.study.pooling import of_settings
-from harness.study.spec import Expectation, StudySpec
+from harness.study.spec import CONFIDENCE, Expectation, StudySpec
 from harness.verdicts.metrics import WITH_NUMBER, metric_named, parts
 
-Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
+WITHOUT_TRAINING = frozenset({"measured", "residual", "switch_error"})  # of experiments that train nothing
+OF_TASKS = frozenset(column.name for column in TASK_COLUMNS)  # measured by some tasks only
 
 
 def expectation_faults(study: StudySpec) -> list[tuple[int, str]]:
@@ -32,56 +34,64 @@ def expectation_faults(study: StudySpec) -> list[tuple[int, str]]:
     ]
 
 
+def tuning_faults(study: StudySpec) -> list[str]:
+    """What is wrong with the metric by which a study's settings are tuned, in sentences."""
+    if study.tuning is None:
+        return []
+    try:
+        metric = metric_named(study.tuning.by)
+    except HarnessError as error:
+        return [str(error)]
+    if metric.better == 0:
+        return [f"of {metric.name} neither more nor less is better, so that no candidate can win by it"]
+    if metric.name in WITHOUT_TRAINING and study.experiment.name == "training":
+        return [f"training measures no {metric.name}"]
+    tasks = [point.sections.by_name().get("task") for point in study.points]
+    lacking = {
+        task.name for task in tasks if metric.name in OF_TASKS
+        and metric.name not in {column.name for column in getattr(task, "measures", ())}
+    }  # fmt: skip
+    return [
+        *(f"the task {name} has no {metric.name}" for name in sorted(lacking)),
+        *unmeasured(metric.name, grid_settings(study)),
+    ]
+
+
+GROUNDS = {None: "", "interval": "", "estimate": ", point estimate", "value": ", value of these runs"}
+
+
 def describe(expectation: Expectation, combination: Mapping[str, Any] | None = None) -> str:
-    """An expectation as a line of text: 'success_rate of cell=lstm, sequence_length=100 >= 0.8'."""
+    """An expectation as a line of text: 'success_rate of cell=lstm, sequence_length=100 >= 0.8'.
+
+    How it is judged is part of it where that is not the interval at 95 %: 'success_rate of all runs >= 0.8, point
+    estimate'. Of a metric without sampling nothing is said: its value is all there is.
+    """
     where = labels.condition({**expectation.where, **(combination or {})})
     if expectation.contrast:
         column, (first, second) = next(iter(expectation.contrast.items()))
         text = f"{expectation.metric} of {labels.condition({column: first})} above {labels.condition({column: second})}"
-        return text + (f" at {where}" if where else "") + (", intervals apart" if expectation.apart else "")
+        text += (f" at {where}" if where else "") + (", intervals apart" if expectation.apart else "")
+        return text + _judged_on(expectation)
     low, high = expectation.at_least, expectation.at_most
     of = f"{expectation.metric} of {where or 'all runs'}"
     if low is not None and high is not None:
-        return f"{of} in {labels.number(low)} … {labels.number(high)}"
-    return f"{of} >= {labels.number(low)}" if low is not None else f"{of} <= {labels.value(expectation.metric, high)}"
+        text = f"{of} in {labels.number(low)} … {labels.number(high)}"
+    elif low is not None:
+        text = f"{of} >= {labels.number(low)}"
+    else:
+        text = f"{of} <= {labels.value(expectation.metric, high)}"
+    return text + _judged_on(expectation)
 
 
-def weak_seeds(expectation: Expectation, n: int, text: str = "") -> str | None:
-    """A sentence if `n` seeds are too few for what an expectation claims, whatever the runs give; else None.
-
-    Args:
-        expectation: as the study states it.
-        n: seeds.
-        text: names the expectation in the sentence; default: `describe`, and what it is judged for each value of.
-
-    - a contrast by paired permutation cannot fall below p = 2/2ⁿ: five seeds never reach .05;
-    - apart, success rates: the Wilson intervals of n of n, [n/(n+z²), 1], and of 0 of n, [0, z²/(n+z²)], touch below
-      n = 4;
-    - apart, other metrics: the full range of n values covers the true median with probability 1 − 2/2ⁿ only;
-    - a bound on the success rate: the interval of the best possible outcome holds both the bound and ½, a coin flip.
-    """
-    reasons: list[str] = []
-    rate = expectation.metric == "success_rate"
-    best, worst = n / (n + Z**2), Z**2 / (n + Z**2)
-    if expectation.contrast:
-        if expectation.apart and rate and best <= worst:
-            reasons.append(
-                f"even {n} of {n} solved against 0 of {n} gives intervals that touch ({best:.2f} and {worst:.2f})"
-            )
-        if expectation.apart and not rate and 2 / 2**n > 0.05:
-            reasons.append(f"even the whole range of {n} values covers a true median with {1 - 2 / 2**n:.0%} only")
-        if 2 / 2**n > 0.05:
-            reasons.append(f"a paired test cannot fall below p = {2 / 2**n:.3g}")
-    elif rate:
-        if expectation.at_least is not None and best <= min(expectation.at_least, 0.5):
-            reasons.append(f"even {n} of {n} solved leaves the rate anywhere in [{best:.2f}, 1]")
-        if expectation.at_most is not None and worst >= max(expectation.at_most, 0.5):
-            reasons.append(f"even 0 of {n} solved leaves the rate anywhere in [0, {worst:.2f}]")
-    if not reasons:
-        return None
-    each = f" for each {', '.join(expectation.per)}" if expectation.per else ""
-    few = f"{n} {'seed is' if n == 1 else 'seeds are'} too few"
-    return f"{few} for {text or describe(expectation) + each}: {'; '.join(reasons)}"
+def _judged_on(expectation: Expectation) -> str:
+    """On what an expectation is judged, where it is not the default."""
+    try:
+        if not metric_named(expectation.metric).sampled:
+            return ""
+    except HarnessError:  # no such metric, which is another message
+        return ""
+    confidence = "" if expectation.confidence == CONFIDENCE else f", {100 * expectation.confidence:.6g} % confidence"
+    return GROUNDS[expectation.judge] or confidence
 
 
 def grid_settings(study: StudySpec) -> list[Mapping[str, Any]]:

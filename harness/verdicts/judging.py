@@ -18,13 +18,17 @@ from harness.statistics.frames import Frames
 from harness.store import tables
 from harness.store.journal import Journal
 from harness.store.other_versions import other_versions, sentences
+from harness.store.winners import read, resolved
 from harness.study.held_out import Registration, registration
 from harness.study.matching import canonical
 from harness.study.plan import Plan
 from harness.study.spec import Expectation
-from harness.verdicts.expectations import Verdict, describe, judge, overall
+from harness.verdicts.choosing import TunedCombination, combinations
+from harness.verdicts.expectations import judge
+from harness.verdicts.feasibility import describe
 from harness.verdicts.registration import calibrating, seeds_sentence, shown_plan
 from harness.verdicts.summary import summary
+from harness.verdicts.verdict import Verdict, overall, worst
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,9 @@ class JudgedStudy:
     Attributes:
         plan, frames: of the seeds that are shown: the judged ones, and before any of their runs those of calibration.
         registration: of the study with all its seeds.
-        notes: where runs are missing, a sentence for those that are there of another version of code or data.
+        notes: where runs are missing, a sentence for those that are there of another version of code or data; and of
+            tuning, what a reader should know before a winner is believed.
+        tuned: the combinations for which winners are chosen, with the scores of all candidates.
     """
 
     plan: Plan
@@ -42,6 +48,7 @@ class JudgedStudy:
     verdicts: list[Verdict]
     notes: tuple[str, ...] = ()
     registration: Registration | None = None
+    tuned: tuple[TunedCombination, ...] = ()
 
     @property
     def calibrating(self) -> bool:
@@ -49,14 +56,12 @@ class JudgedStudy:
         return calibrating(self.plan.study)
 
     @property
-    def any_fails(self) -> bool:
-        """Whether an expectation fails."""
-        return not self.calibrating and any(verdict.state == "fails" for verdict in self.verdicts)
+    def state(self) -> str:
+        """All verdicts in one word, that of the worst: fails, incomplete, undecided, holds; none without any.
 
-    @property
-    def any_incomplete(self) -> bool:
-        """Whether an expectation has no verdict because runs are missing, failed, or without a value."""
-        return self.calibrating or any(verdict.state == "incomplete" for verdict in self.verdicts)
+        On calibration seeds there is no verdict yet.
+        """
+        return "incomplete" if self.calibrating else worst(self.verdicts) or "none"
 
     def text(self) -> str:
         """The claim, the verdict table, and the verdicts in one sentence."""
@@ -110,14 +115,17 @@ def judge_folder(plan: Plan, folder: Path) -> JudgedStudy:
         HarnessError: the study's freeze file was edited.
     """
     journal = Journal.open(folder)
+    plan = resolved(plan, folder)
     shown = shown_plan(plan, journal.done() if plan.study.calibration else ())
     frames = Frames.from_tables(tables.derive(journal, shown))
     runs, planned = frames.runs_at_lengths, planned_runs(shown)
     verdicts = [verdict for each in plan.study.expect for verdict in _judged(each, runs, planned)]
+    tuned = combinations(plan, frames.tuning, read(folder)) if plan.tuning_runs else []
     notes: tuple[str, ...] = ()
-    if len(frames.runs) < len(shown.runs):
+    if len(frames.runs) < shown.judged_count:
         notes = tuple(sentences(other_versions(plan, journal, journal.done() - plan.ids).values()))
-    return JudgedStudy(shown, frames, verdicts, notes, registration(plan.study))
+    notes += tuple(sentence for each in tuned for sentence in (*each.remarks(), *each.gaps()))
+    return JudgedStudy(shown, frames, verdicts, notes, registration(plan.study), tuple(tuned))
 
 
 def _judged(expectation: Expectation, runs: pd.DataFrame, planned: pd.DataFrame) -> list[Verdict]:
@@ -135,4 +143,7 @@ def planned_runs(plan: Plan) -> pd.DataFrame:
     for point, runs in groupby(plan.runs, key=attrgetter("point")):
         settings = {name: canonical(value) for name, value in point.columns().items()}
         rows += [{"run_id": run.run_id, **settings, "seed": run.seed} for run in runs]
+    for number, columns in enumerate(plan.open_settings()):  # planned, though what is tuned of them is not known yet
+        settings = {name: canonical(value) for name, value in columns.items()}
+        rows += [{"run_id": f"winner {number}, {seed}", **settings, "seed": seed} for seed in plan.study.seeds]
     return pd.DataFrame(rows, dtype=object)

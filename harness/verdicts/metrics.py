@@ -12,9 +12,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
 from harness.schema import Column
@@ -22,89 +21,22 @@ from harness.store.columns import RUNS
 from harness.study import labels
 from harness.study.at_length import QUANTITIES, at_length
 from harness.study.plugins import Group
+from harness.study.spec import CONFIDENCE
+from harness.verdicts.metric import Measure, Measured, Metric, PerSeed
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+__all__ = [
+    "FINAL_ACCURACY", "METRICS", "PLUGINS", "SOLVED_AT", "SUCCESS_RATE", "WITH_NUMBER", "Measure", "Measured", "Metric",
+    "PerSeed", "accuracies_at_length", "finished", "lost", "measured_at_length", "metric_named", "parts", "seed_means",
+    "solve_times",
+]  # fmt: skip
+
 IQM = "interquartile mean over seeds, bootstrap 95 % interval"
 COMPLETE = "none unless every run has one"
 LOST = "a run that diverged counts as ∞"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A metric of one group of runs: value and 95 % interval, from `runs` runs of `seeds` seeds."""
-
-    value: float
-    low: float
-    high: float
-    runs: int
-    seeds: int
-
-
-class Measure(Protocol):
-    """How a group of runs is measured."""
-
-    def __call__(self, runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
-        """Value and 95 % interval of a group of runs.
-
-        Args:
-            runs: rows of the table of runs that have a result, every setting and measurement a column; never empty.
-            generator: source of bootstrap resamples: the same state gives the same interval.
-        """
-
-
-class PerSeed(Protocol):
-    """What each seed of a group scores: what is paired between two groups."""
-
-    def __call__(self, runs: pd.DataFrame) -> pd.Series[float]:
-        """One number a seed, indexed by seed; NaN where one of its runs has none (`seed_means`)."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One metric: the contract of what an expectation can be about, built in or brought by a package.
-
-    Attributes:
-        name: by which a study's expectations and `--metric` name it.
-        label: on an axis and in a table.
-        meaning: a sentence for people, with the statistic, its interval, and how a diverged run counts.
-        measure: of a group of runs; its value is NaN where a run has none and no rule says how it counts.
-        per_seed: of each seed, for paired tests.
-        decimals: that are written.
-        better: 1 where higher is better, −1 where lower is, 0 where a change either way is for the worse.
-        margin: how much worse one cell of a grid may become before a comparison calls it a regression, chosen by how
-            often chance alone exceeds it (docs/comparing.md); None: only the test over the whole grid decides.
-        unit: of the measured value; "" for a pure number.
-    """
-
-    name: str
-    label: str
-    meaning: str
-    measure: Measure
-    per_seed: PerSeed
-    decimals: int
-    better: Literal[-1, 0, 1]
-    margin: float | None = None
-    unit: str = ""
-
-    def of(self, runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
-        """`measure`, without a value where a seed has none: a plug-in may have judged those that remain."""
-        group, seeds = self.measure(runs, generator), self.per_seed(runs)
-        for name, given, kind in (("measure", group, "Measured"), ("per_seed", seeds, "Series")):
-            if type(given).__name__ != kind:  # a plug-in's; pandas is not loaded for its name
-                raise HarnessError(f"metric '{self.name}': {name} returned {type(given).__name__}, not a {kind}")
-        missing = int(seeds.isna().sum())
-        return Measured(math.nan, math.nan, math.nan, group.runs, group.seeds) if missing else group
-
-    def text(self, value: float) -> str:
-        """A number of this metric in words: '0.88', '700', '> budget' where the data end before it."""
-        if math.isnan(value):
-            return "–"
-        if math.isinf(value):
-            return "> budget" if self.name == "solved_at" else "−∞" if value < 0 else "∞"
-        return f"{value:.{self.decimals}f}"
 
 
 def finished(runs: pd.DataFrame) -> pd.DataFrame:
@@ -112,11 +44,11 @@ def finished(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[runs["outcome"].isin(["solved", "unsolved", "diverged"])]
 
 
-def _success_rate(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
+def _success_rate(runs: pd.DataFrame, generator: np.random.Generator, level: float) -> Measured:
     from harness.statistics.intervals import pooled_interval
 
     solved, n, seeds = int((runs["outcome"] == "solved").sum()), len(runs), int(runs["seed"].nunique())
-    return Measured(solved / n if n else math.nan, *pooled_interval(solved, n, seeds), n, seeds)
+    return Measured(solved / n if n else math.nan, *pooled_interval(solved, n, seeds, level), n, seeds)
 
 
 def _solved(runs: pd.DataFrame) -> pd.Series[float]:
@@ -147,8 +79,8 @@ def lost(runs: pd.DataFrame) -> pd.Series[bool]:
     return ended.astype(bool)
 
 
-def _final_accuracy(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
-    return _interquartile(_accuracies(runs), runs, generator)
+def _final_accuracy(runs: pd.DataFrame, generator: np.random.Generator, level: float) -> Measured:
+    return _interquartile(_accuracies(runs), runs, generator, level)
 
 
 def _accuracies(runs: pd.DataFrame) -> pd.Series[float]:
@@ -156,11 +88,13 @@ def _accuracies(runs: pd.DataFrame) -> pd.Series[float]:
     return seed_means(accuracy, runs["seed"])
 
 
-def _interquartile(per_seed: pd.Series[float], runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
-    from harness.statistics.intervals import iqm, iqm_interval
+def _interquartile(
+    per_seed: pd.Series[float], runs: pd.DataFrame, generator: np.random.Generator, level: float
+) -> Measured:
+    from harness.statistics.intervals import bootstrap_iqm_interval, iqm
 
     values = per_seed.to_numpy()
-    return Measured(iqm(values), *iqm_interval(values, generator), len(runs), len(values))
+    return Measured(iqm(values), *bootstrap_iqm_interval(values, generator, level), len(runs), len(values))
 
 
 def accuracies_at_length(rows: pd.DataFrame) -> pd.Series[float]:
@@ -179,9 +113,9 @@ def accuracies_at_length(rows: pd.DataFrame) -> pd.Series[float]:
     return seed_means(accuracy.mask(lost(rows) | overflowed, chance), rows["seed"])
 
 
-def measured_at_length(rows: pd.DataFrame, generator: np.random.Generator) -> Measured:
+def measured_at_length(rows: pd.DataFrame, generator: np.random.Generator, level: float = CONFIDENCE) -> Measured:
     """Interquartile mean of the accuracy at one length, and its interval; `accuracies_at_length` has the arguments."""
-    return _interquartile(accuracies_at_length(rows), rows, generator)
+    return _interquartile(accuracies_at_length(rows), rows, generator, level)
 
 
 def accuracy_at_length(length: int | str) -> Metric:
@@ -197,7 +131,7 @@ def accuracy_at_length(length: int | str) -> Metric:
         f"accuracy at length {length}",
         f"accuracy on sequences of length {length}, one of evaluation.lengths (chance at that length for a run that "
         f"diverged, or whose loss there is not finite); {IQM}; {COMPLETE}",
-        lambda runs, generator: measured_at_length(rows(runs), generator),
+        lambda runs, generator, level: measured_at_length(rows(runs), generator, level),
         lambda runs: accuracies_at_length(rows(runs)),
         FINAL_ACCURACY.decimals,
         better=1,
@@ -223,11 +157,11 @@ def of_column(column: Column) -> Metric:
     if options is None:
         raise ValueError(f"{column.name} is declared without a metric")
 
-    def measure(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
+    def measure(runs: pd.DataFrame, generator: np.random.Generator, level: float) -> Measured:
         if options.statistic == "largest":
             largest = float(per_run(runs).max(skipna=False))
             return Measured(largest, math.nan, math.nan, len(runs), runs["seed"].nunique())
-        return _interquartile(per_seed(runs), runs, generator)
+        return _interquartile(per_seed(runs), runs, generator, level)
 
     def per_run(runs: pd.DataFrame) -> pd.Series[float]:
         values = runs[column.name].astype("float64")
@@ -248,6 +182,7 @@ def of_column(column: Column) -> Metric:
         options.better,
         options.margin,
         column.unit,
+        sampled=options.statistic != "largest",
     )
 
 
@@ -255,13 +190,13 @@ def _loss_ratios(runs: pd.DataFrame) -> pd.Series[float]:
     return seed_means(_run_losses(runs) / runs["memoryless_loss"].astype("float64"), runs["seed"])
 
 
-def _solved_at(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
+def _solved_at(runs: pd.DataFrame, generator: np.random.Generator, level: float) -> Measured:
     from harness.statistics.intervals import median_time
 
     times = solve_times(runs)
     if times.empty:
         return Measured(math.nan, math.nan, math.nan, 0, 0)
-    median, ends = median_time(times.loc[times["solved"], "update"], times.loc[~times["solved"], "update"])
+    median, ends = median_time(times.loc[times["solved"], "update"], times.loc[~times["solved"], "update"], level)
     return Measured(median, *ends, len(runs), runs["seed"].nunique())
 
 
@@ -311,7 +246,7 @@ FINAL_LOSS = Metric(
     "final_loss",
     "final loss (nats, or squared error)",
     f"mean loss on the final sequences ({LOST}); IQM over seeds, bootstrap 95 % interval",
-    lambda runs, generator: _interquartile(_losses(runs), runs, generator),
+    lambda runs, generator, level: _interquartile(_losses(runs), runs, generator, level),
     _losses,
     3,
     better=-1,
@@ -321,7 +256,7 @@ BITS = Metric(
     "bits_per_symbol",
     "bits per symbol",
     f"final loss in bits, log2 instead of the natural logarithm ({LOST}); IQM over seeds, bootstrap 95 % interval",
-    lambda runs, generator: _interquartile(_losses(runs) / math.log(2), runs, generator),
+    lambda runs, generator, level: _interquartile(_losses(runs) / math.log(2), runs, generator, level),
     lambda runs: _losses(runs) / math.log(2),
     3,
     better=-1,
@@ -333,7 +268,7 @@ LOSS_RATIO = Metric(
     "final loss / memoryless loss",
     f"final loss as a share of what the best prediction from the present input alone would have ({LOST}); IQM over "
     "seeds, bootstrap 95 % interval",
-    lambda runs, generator: _interquartile(_loss_ratios(runs), runs, generator),
+    lambda runs, generator, level: _interquartile(_loss_ratios(runs), runs, generator, level),
     _loss_ratios,
     3,
     better=-1,

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
 from harness.errors.text import WIDEST
-from harness.verdicts.expectations import Verdict, VerdictState
+from harness.verdicts.verdict import Verdict, VerdictState, interval_head
 
-SYMBOLS: Mapping[VerdictState, str] = {"holds": "✓", "fails": "✗", "incomplete": "…", "not asked": "–"}
-HEAD = ("expectation", "measured", "95 % interval", "n")
+SYMBOLS: Mapping[VerdictState, str] = {
+    "holds": "✓", "fails": "✗", "undecided": "?", "incomplete": "…", "not asked": "–",
+}  # fmt: skip
 NARROWEST = 24
 READABLE = 40  # columns of text beside numbers
 
@@ -26,18 +27,19 @@ def summary(verdicts: Sequence[Verdict], width: int = 100) -> str:
         return "no expectations"
     rows = [list(verdict.rows()) or [("", "–", "–", "0")] for verdict in verdicts]
     values = [[_value(name, value) for name, value, _, _ in groups] for groups in rows]
+    head = ("expectation", "measured", interval_head(verdicts), "n")
     widths = (
-        max(len(HEAD[1]), *(len(cell) for cells in values for cell in cells)),
-        max(len(HEAD[2]), *(len(interval) for groups in rows for _, _, interval, _ in groups)),
-        max(len(HEAD[3]), *(len(n) for groups in rows for _, _, _, n in groups)),
+        max(len(head[1]), *(len(cell) for cells in values for cell in cells)),
+        max(len(head[2]), *(len(interval) for groups in rows for _, _, interval, _ in groups)),
+        max(len(head[3]), *(len(n) for groups in rows for _, _, _, n in groups)),
     )
     if width < WIDEST and width - sum(widths) - 2 * 4 < READABLE:
-        return "\n".join(_paragraphs(verdicts, rows, width))
+        return "\n".join(_paragraphs(verdicts, rows, head, width))
     # The numbers' columns are as wide as they need; the text is wrapped to the rest, or to its longest line.
     text_width = max(NARROWEST, width - sum(widths) - 2 * 4)
     longest = max(len(line) for verdict in verdicts for line in _text(verdict, text_width))
-    text_width = min(text_width, max(len(HEAD[0]), longest))
-    lines = [_line(" ", HEAD[0], HEAD[1:], text_width, widths)]
+    text_width = min(text_width, max(len(head[0]), longest))
+    lines = [_line(" ", head[0], head[1:], text_width, widths)]
     for verdict, groups, cells in zip(verdicts, rows, values, strict=True):
         text = _text(verdict, text_width)
         for i in range(max(len(text), len(groups))):
@@ -48,14 +50,14 @@ def summary(verdicts: Sequence[Verdict], width: int = 100) -> str:
 
 
 def _paragraphs(
-    verdicts: Sequence[Verdict], rows: Sequence[Sequence[tuple[str, str, str, str]]], width: int
+    verdicts: Sequence[Verdict], rows: Sequence[Sequence[tuple[str, str, str, str]]], head: Sequence[str], width: int
 ) -> Iterator[str]:
     """A verdict a paragraph: the expectation, below it what was measured, and its remarks."""
     for verdict, groups in zip(verdicts, rows, strict=True):
         for i, line in enumerate(wrap(_tied(verdict.text), width - 2)):
             yield f"{SYMBOLS[verdict.state] if i == 0 else ' '} {line}".replace("\u00a0", " ")
         for name, value, interval, n in groups:
-            entries = (_value(name, value), f"{HEAD[2]} {interval}", f"{HEAD[3]} {n}")
+            entries = (_value(name, value), f"{head[2]} {interval}", f"{head[3]} {n}")
             numbers = ",  ".join(entry.replace(" ", "\u00a0") for entry in entries)
             for line in wrap(numbers, width, initial_indent="    ", subsequent_indent="      "):
                 yield line.replace("\u00a0", " ")

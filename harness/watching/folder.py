@@ -17,7 +17,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.execution.provenance import write_plan
 from harness.registry import read
-from harness.schema import Record
+from harness.schema import STEP_COLUMNS, Record
 from harness.store import tables
 from harness.store.files import replace_file
 from harness.store.journal import Journal
@@ -42,7 +42,7 @@ figures:
   - {kind: decay, name: decay-last, hue: layer, col: module, row: direction, update: last, theory: []}
   - {kind: heatmap, col: module, row: direction}
 """
-COLUMNS = ("update", "layer", "direction", "log10_adjoint", "log10_immediate", "log10_adjoint_cell")
+COLUMNS = ("update", "layer", "direction", *STEP_COLUMNS)
 Key = tuple[str, int, str]
 
 
@@ -153,6 +153,10 @@ def _record(run: Run, rows: Sequence[Mapping[str, Any]], updates: int) -> Record
         "initial_adjoint_slope": _slope(first[0]["log10_adjoint"]) if first else None,
         "initial_adjoint_cell_slope": _slope(first[0]["log10_adjoint_cell"]) if first else None,
         "final_adjoint_slope": _slope(first[-1]["log10_adjoint"]) if first else None,
+        "initial_adjoint_slope_geometric": _slope(first[0]["log10_adjoint_geometric"]) if first else None,
+        "final_adjoint_slope_geometric": _slope(first[-1]["log10_adjoint_geometric"]) if first else None,
+        "initial_adjoint_slope_median": _slope(first[0]["log10_adjoint_q50"]) if first else None,
+        "final_adjoint_slope_median": _slope(first[-1]["log10_adjoint_q50"]) if first else None,
         "engine": "compiled",
         "device": "cpu",
     }

@@ -23,9 +23,8 @@ from harness.cells import CELLS
 from harness.cells.cell import Cell
 from harness.recurrence.adjoints import log10_mean_norm
 from harness.recurrence.scaled import Scaled, rescaled
-from harness.schema import Array
 from harness.watching.cells import CellCall, in_training_arithmetic
-from harness.watching.levels import Levels
+from harness.watching.levels import Level, Levels, arrays
 
 ROUNDINGS = 8  # units in the last place that a difference of two equal gradients may leave
 SUBNORMAL = 64  # smallest numbers, times the width: what is left of a product whose terms underflow
@@ -38,14 +37,14 @@ class StepBack:
 
     Attributes:
         total: â of (h, c), with h_t held fixed in that of c_t.
-        through: log₁₀ of the total of c_t, through h_t as well; None of a cell without c.
+        through: of the total of c_t, through h_t as well; None of a cell without c.
         immediate: of each output, log₁₀ mean_b ‖B·i_t‖; NaN where it is not known.
         before: Jᵀ G, the gradients of the state before, in the training's own arithmetic.
         vanished: whether the training's own gradients are all zero where â is not.
     """
 
     total: Scaled
-    through: float | None
+    through: Level | None
     immediate: list[float]
     before: list[Tensor]
     vanished: bool
@@ -69,20 +68,16 @@ def levels_of_loops(calls: Sequence[CellCall]) -> tuple[list[Levels], list[CellC
         steps = [back[call] for call in own]
         for part, state in enumerate(("h", "c")[: len(own[0].outputs)]):
             immediate = np.array([step.immediate[part] for step in steps])
-            levels.append(Levels(*place, state, _totals(own, steps, part), immediate))
+            total, over_batch = arrays(_totals(own, steps, part))
+            levels.append(Levels(*place, state, total, immediate, over_batch))
     return levels, [call for call in chosen if back[call].vanished]
 
 
-def _totals(calls: Sequence[CellCall], steps: Sequence[StepBack], part: int) -> Array:
+def _totals(calls: Sequence[CellCall], steps: Sequence[StepBack], part: int) -> list[Level | None]:
     if part:
-        return np.array([step.through for step in steps], np.float64)
+        return [step.through for step in steps]
     widths = [call.outputs[0].shape[-1] for call in calls]
-    return np.array(
-        [
-            float(log10_mean_norm(step.total.values[:, :H], step.total.exponents))
-            for step, H in zip(steps, widths, strict=True)
-        ]
-    )
+    return [Level.of(step.total.values[:, :H], step.total.exponents) for step, H in zip(steps, widths, strict=True)]
 
 
 def _step_back(call: CellCall, back: dict[CellCall, StepBack]) -> StepBack:
@@ -163,11 +158,11 @@ def _jacobian_back(call: CellCall, total: Scaled) -> tuple[list[Tensor], Tensor]
     return rescaled([gradient[0] for gradient in gradients], total.exponents)
 
 
-def _cell_state(call: CellCall, total: Scaled) -> float:
-    """log₁₀ of the total gradient of c_t, which acts through h_t too."""
+def _cell_state(call: CellCall, total: Scaled) -> Level:
+    """The total gradient of c_t, which acts through h_t too."""
     cell, parameters, z, state = _harness_cell(call)
     with torch.enable_grad():
         h, c = cell.step(parameters, tuple(part.requires_grad_() for part in state), z)
     of_h, of_c = torch.split(total.values.unsqueeze(0), [h.shape[-1], c.shape[-1]], dim=-1)
     [through] = torch.autograd.grad(h, c, of_h)
-    return float(log10_mean_norm((of_c + through)[0], total.exponents))
+    return Level.of((of_c + through)[0], total.exponents)

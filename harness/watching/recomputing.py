@@ -15,6 +15,7 @@ from harness.cells.cell import Cell
 from harness.recurrence.adjoints import AdjointRecorder, log10_mean_norm
 from harness.recurrence.layers import Stack
 from harness.recurrence.scan import scan_layers
+from harness.schema import BATCH_STATISTICS
 from harness.watching.call_layout import CallLayout
 from harness.watching.calls import ModuleCall
 from harness.watching.dropout import masks
@@ -138,13 +139,15 @@ def levels_of(
         place = (call.module, number, call.update, direction.layer, row["direction"])
         for state in direction.cell.states:
             gradient = next(ends)
+            column = "log10_adjoint" if state == "h" else "log10_adjoint_cell"
+            over_batch = {name: row[f"{column}_{name}"] for name in BATCH_STATISTICS}
             if state == "h":
-                levels.append(Levels(*place, state, row["log10_adjoint"], row["log10_immediate"]))
+                levels.append(Levels(*place, state, row[column], row["log10_immediate"], over_batch))
             else:  # with h_t held fixed, the loss sees c_t directly at the last step alone
                 immediate = np.full(T, -np.inf)
                 if gradient is not None:
                     immediate[-1] = log10_mean_norm(gradient)[0]
-                levels.append(Levels(*place, state, row["log10_adjoint_cell"], immediate))
+                levels.append(Levels(*place, state, row[column], immediate, over_batch))
     return levels
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import HarnessError, nearest
+from harness.schema import BATCH_STATISTICS, STEP_COLUMNS
 from harness.watching.levels import Levels
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ PLACE = ("module", "call", "update", "layer", "direction", "state")
 
 
 def frame_of(levels: Sequence[Levels]) -> pd.DataFrame:
-    """Columns of `PLACE`, then t (1 … T), lag = T − t, log10_adjoint and log10_immediate."""
+    """Columns of `PLACE`, then t (1 … T), lag = T − t, log10_adjoint, those over the batch, log10_immediate."""
     import pandas as pd
 
     lengths = [len(each.adjoint) for each in levels]
@@ -30,6 +31,10 @@ def frame_of(levels: Sequence[Levels]) -> pd.DataFrame:
         "t": t,
         "lag": np.repeat(np.asarray(lengths, np.int64), lengths) - t,
         "log10_adjoint": np.concatenate([each.adjoint for each in levels]) if levels else np.empty(0),
+        **{
+            f"log10_adjoint_{name}": np.concatenate([each.over_batch[name] for each in levels] or [np.empty(0)])
+            for name in BATCH_STATISTICS
+        },
         "log10_immediate": np.concatenate([each.immediate for each in levels]) if levels else np.empty(0),
     }
     return pd.DataFrame({**columns, **measured})
@@ -52,10 +57,12 @@ def wide(levels: Sequence[Levels]) -> list[dict[str, Any]]:
             key,
             {
                 **dict(zip(("module", "call", "layer", "direction", "state", "update"), key, strict=True)),
-                **dict.fromkeys((*PATHS.values(), "log10_immediate")),
+                **dict.fromkeys(STEP_COLUMNS),
             },
         )
-        row[PATHS.get(each.state, PATHS["h"])] = each.adjoint.tolist()
+        column = PATHS.get(each.state, PATHS["h"])
+        row[column] = each.adjoint.tolist()
+        row |= {f"{column}_{name}": level.tolist() for name, level in each.over_batch.items()}
         if each.state != "c":
             row["log10_immediate"] = each.immediate.tolist()
     return list(rows.values())
@@ -106,7 +113,10 @@ def drawn(levels: Sequence[Levels], kind: str, settings: Mapping[str, Any]) -> F
     return figure
 
 
-SETTINGS = {"decay": ("hue", "col", "row", "update", "path"), "heatmap": ("y", "update", "col", "row", "path")}
+SETTINGS = {
+    "decay": ("hue", "col", "row", "update", "path", "statistic"),
+    "heatmap": ("y", "update", "col", "row", "path", "statistic"),
+}
 
 
 def _checked(kind: str, settings: Mapping[str, Any], model: type[FigureKind]) -> dict[str, Any]:

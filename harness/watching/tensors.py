@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.errors import HarnessError
-from harness.recurrence.adjoints import log10_mean_norm
-from harness.watching.levels import Levels
+from harness.watching.levels import Level, Levels, arrays
 from harness.watching.mistakes import check_truncated
 from harness.watching.moment import Moment
 
@@ -62,9 +61,9 @@ class TensorRecorder:
         for name, sequences in self.sequences.items():
             alive = [own for own in sequences if any(gradient is not None for gradient in own)]
             for number, own in enumerate(alive, start=1):
-                adjoint = np.array([-np.inf if each is None else float(log10_mean_norm(each)) for each in own])
+                adjoint, over_batch = arrays([None if each is None else Level.of(each) for each in own])
                 unknown = np.full(len(own), np.nan)
-                levels.append(Levels("", number, self.moment.update, 1, "forward", name, adjoint, unknown))
+                levels.append(Levels("", number, self.moment.update, 1, "forward", name, adjoint, unknown, over_batch))
         check_truncated([each for each in levels if each.state in self.recurrent], self.moment)
         return levels
 

@@ -182,7 +182,8 @@ class Watch:
         """A row a state and time step; what has a gradient by now is computed.
 
         Returns:
-            columns module, call, update, layer, direction, state, t, lag, log10_adjoint, log10_immediate; what they
+            columns module, call, update, layer, direction, state, t, lag, log10_adjoint, its geometric mean and
+            quartiles over the batch (log10_adjoint_geometric, _q25, _q50, _q75), log10_immediate; what they
             mean is in docs/watch.md.
         """
         self._collect()

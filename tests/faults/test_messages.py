@@ -25,9 +25,9 @@ from harness.registry import read
 from harness.report import __main__ as report
 from harness.store.location import name_note
 from harness.tasks.programs import evaluated
-from harness.verdicts.expectations import Verdict
 from harness.verdicts.metrics import METRICS, Measured
 from harness.verdicts.summary import summary
+from harness.verdicts.verdict import Verdict
 
 ATTACK = "\x1b]0;pwned\x07\x1b[2J\u202egnp.exe\u2066\x9b31m\ud800\r"
 SEEN = "\\x1b]0;pwned\\x07\\x1b[2J\\u202egnp.exe\\u2066\\x9b31m\\ud800\\x0d"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from artists import dashed, entries, panel, solid
 from synthetic_results import BUDGET, point, simulate
 
 from harness.errors import HarnessError
-from harness.figures.decay import decay, line
+from harness.figures.adjoint import column_of
+from harness.figures.decay import Decay, decay, line
 from harness.figures.heatmap import gradient_map, heatmap, scheduled
 from harness.figures.selection import at_update
 from harness.statistics.frames import Frames, select
@@ -129,3 +131,49 @@ def test_zeros_in_some_runs_are_marked(frames: Frames) -> None:
 def test_a_map_of_several_lengths_is_refused(frames: Frames) -> None:
     with pytest.raises(HarnessError, match="one sequence length a panel, here are 20, 50, 100"):
         heatmap(frames.gradients)
+
+
+def with_statistics(gradients: pd.DataFrame) -> pd.DataFrame:
+    """Each statistic over the batch as far below the mean as its number says, in tenths of a decade."""
+    off = {"geometric": -0.3, "q25": -0.6, "q50": -0.2, "q75": -0.1}
+    levels = gradients["log10_adjoint"].map(lambda entries: np.asarray(entries, dtype=float))
+    return gradients.assign(**{f"log10_adjoint_{name}": levels + by for name, by in off.items()})
+
+
+@pytest.mark.parametrize(("statistic", "by"), [("mean", 0.0), ("geometric", -0.3), ("median", -0.2)])
+def test_decay_and_heat_map_draw_the_statistic_that_is_chosen(frames: Frames, statistic: str, by: float) -> None:
+    gradients = with_statistics(select(frames.gradients, {"cell": "rnn", "sequence_length": 100}))
+    gradients = gradients[gradients["bptt_window"].isna()]
+    drawn, mean = (decay(gradients, statistic=each).axes[0] for each in (statistic, "mean"))
+    for own, other in zip(solid(drawn), solid(mean), strict=True):
+        assert own.get_ydata() == pytest.approx(other.get_ydata() + by)
+    maps = [heatmap(gradients, statistic=each).axes[0].images[-1].get_array() for each in (statistic, "mean")]
+    np.testing.assert_allclose(maps[0], maps[1] + by)
+    assert column_of("hidden", statistic) in gradients.columns
+
+
+def test_the_band_of_one_runs_median_is_from_quartile_to_quartile(frames: Frames) -> None:
+    rows = with_statistics(at_update(select(frames.gradients, {"cell": "rnn", "sequence_length": 100}), "first"))
+    one = line(rows[:1], "log10_adjoint_q50")
+    assert one is not None
+    np.testing.assert_allclose(one.band.low, one.band.mean - 0.4)
+    np.testing.assert_allclose(one.band.high, one.band.mean + 0.1)
+    several = line(rows[rows["spectral_radius"] == 1.0], "log10_adjoint_q50")
+    assert several is not None
+    assert not np.allclose(several.band.low, several.band.mean - 0.4)
+
+
+def test_records_of_before_the_statistics_say_so(frames: Frames) -> None:
+    rows = frames.gradients.assign(log10_adjoint_geometric=None, log10_adjoint_q50=None)
+    for draw in (decay, heatmap):
+        with pytest.raises(HarnessError, match="batch mean of the gradient alone, not the geometric mean over the"):
+            draw(rows, statistic="geometric")
+
+
+def test_a_caption_says_which_statistic_is_drawn(plan_of) -> None:
+    study = plan_of().study
+    texts = [Decay(kind="decay", statistic=each).caption(study) for each in ("mean", "geometric", "median")]
+    assert [text.split(" of ")[0] for text in texts] == [
+        "Batch mean", "Geometric mean over the batch", "Median over the batch",
+    ]  # fmt: skip
+    assert ["quartiles" in text for text in texts] == [False, False, True]

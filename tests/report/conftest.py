@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from synthetic_results import SyntheticResults
 
-    from harness.verdicts.expectations import Verdict
+    from harness.verdicts.verdict import Verdict
 
 
 @pytest.fixture(scope="session")

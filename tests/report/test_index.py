@@ -35,7 +35,7 @@ def fill(root: Path, name: str) -> None:
             claim="An untrained network guesses & no more.",
             seeds=3,
             figures="[{kind: success}]",
-            expect="[{metric: success_rate, at_least: 0.5}]",
+            expect="[{metric: success_rate, at_least: 0.4}]",
         )
     )
     planned = plan(read(path))

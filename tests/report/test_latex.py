@@ -15,7 +15,7 @@ from harness.errors import ResultsError
 from harness.report.gridtable import grid_rows
 from harness.report.latex import ESCAPES, escape, latex, write
 from harness.study import labels
-from harness.verdicts.expectations import Verdict
+from harness.verdicts.verdict import Verdict
 
 ATTACK = r"100 % of \textbf{a_b} & {c} #1 $x$ ~ ^ < > | \input{secret} − ∞ ρ ±½ h₁ 10⁻³ ‖∂L‖ ≥ σ"
 

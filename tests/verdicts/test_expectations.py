@@ -1,4 +1,4 @@
-"""Verdicts: bounds on the measured value, contrasts, and none at all on an incomplete sweep."""
+"""Verdicts: bounds on the interval or on the value, contrasts, and none at all on an incomplete sweep."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from synthetic_results import SyntheticResults
 
 from harness.errors import HarnessError
 from harness.study.spec import Expectation
-from harness.verdicts.expectations import describe, judge, overall
+from harness.verdicts.expectations import judge
+from harness.verdicts.feasibility import describe
 from harness.verdicts.metrics import METRICS
+from harness.verdicts.verdict import overall
 
 
 def table(*groups: tuple[dict[str, Any], Sequence[str]], budget: int = 1000) -> pd.DataFrame:
@@ -28,9 +30,12 @@ def table(*groups: tuple[dict[str, Any], Sequence[str]], budget: int = 1000) -> 
                 "max_updates": budget,
                 "solved_at": at if outcome[0] == "s" else math.nan, "updates": budget if outcome == "u" else at,
                 "initial_adjoint_slope": 0.1, "initial_adjoint_cell_slope": 0.1,
+                "initial_adjoint_slope_geometric": 0.1, "final_adjoint_slope_geometric": 0.1,
+                "initial_adjoint_slope_median": 0.1, "final_adjoint_slope_median": 0.1,
                 "final_adjoint_slope": 0.1, "initial_depth_slope": 0.1, "final_depth_slope": 0.1, "final_loss": 0.5,
                 "memoryless_loss": 1.4,
                 "switch_score": 0.9, "switch_error": 1e-7, "measured": 0.5, "residual": 1e-7,
+                "mean_field_residual": 0.02,
                 "month_silhouette": 0.0, "weekday_silhouette": 0.4,
                 "analogy_month_accuracy": 0.8, "analogy_accuracy": 0.6,
                 "final_accuracy": {"s": 1.0, "u": 0.4}.get(outcome[0], math.nan), "chance": 0.25,
@@ -50,25 +55,62 @@ def rate(**settings: Any) -> Expectation:
     return Expectation(metric="success_rate", **settings)
 
 
-def test_a_bound_is_judged_on_the_value_and_shows_the_interval() -> None:
-    verdict = one(rate(where=LSTM, at_least=0.8), table((LSTM, ["s"] * 5), (RNN, ["u"] * 5)))
+def test_a_bound_is_judged_on_the_end_of_the_interval() -> None:
+    """Five of five solved: the lower end is 5/(5 + z²) = .5655."""
+    runs = table((LSTM, ["s"] * 5), (RNN, ["u"] * 5))
+    verdict = one(rate(where=LSTM, at_least=0.56), runs)
     assert verdict.state == "holds"
-    assert (verdict.value, verdict.n) == (1.0, 5)
+    assert (verdict.value, verdict.n, verdict.ground, verdict.confidence) == (1.0, 5, "interval", 0.95)
     assert verdict.interval == pytest.approx((0.5655, 1.0), abs=5e-5)
-    assert verdict.text == "success_rate of cell=lstm >= 0.8"
+    assert verdict.text == "success_rate of cell=lstm >= 0.56"
+    beyond = one(rate(where=LSTM, at_least=0.8), runs)
+    assert (beyond.state, beyond.enough_seeds) == ("undecided", 16)
+    assert beyond.reason == "the interval includes 0.8; about 16 seeds would decide it at this value"
+    assert beyond.warning == (
+        "5 seeds are too few for success_rate of cell=lstm >= 0.8: a perfect result holds with 16 at the fewest"
+    )
 
 
-def test_a_bound_that_is_met_exactly_holds() -> None:
-    assert one(rate(at_least=0.8), table((RNN, ["s"] * 8 + ["u"] * 2))).state == "holds"
+def test_a_bound_fails_where_the_other_end_is_beyond_it_too() -> None:
+    verdict = one(rate(at_least=0.8), table((RNN, ["s"] * 4 + ["u"] * 12)))
+    assert (verdict.state, verdict.reason) == ("fails", "the upper end 0.49 is below 0.8")
+    verdict = one(rate(at_most=0.2), table((RNN, ["s"] * 12 + ["u"] * 4)))
+    assert (verdict.state, verdict.reason) == ("fails", "the lower end 0.51 is above 0.2")
 
 
-def test_a_bound_that_is_missed_gives_the_value_and_the_bound() -> None:
-    verdict = one(rate(at_most=0.2), table((RNN, ["s", "u"])))
-    assert (verdict.state, verdict.reason) == ("fails", "0.50 is above 0.2")
+@pytest.mark.parametrize("solved", range(17))
+@pytest.mark.parametrize("bounds", [{"at_least": 0.4}, {"at_most": 0.4}, {"at_least": 0.2, "at_most": 0.7}])
+def test_more_confidence_decides_less_and_never_the_other_way(bounds: dict[str, float], solved: int) -> None:
+    runs = table((RNN, ["s"] * solved + ["u"] * (16 - solved)))
+    states = [one(rate(**bounds, confidence=level), runs).state for level in (0.6, 0.8, 0.95, 0.999)]
+    estimate = one(rate(**bounds, judge="estimate"), runs).state
+    first = next((i for i, state in enumerate(states) if state == "undecided"), len(states))
+    assert set(states[:first]) <= {estimate}
+    assert set(states[first:]) <= {"undecided"}
+
+
+def test_a_point_estimate_decides_any_number_of_seeds_and_says_so() -> None:
+    met = one(rate(at_least=0.8, judge="estimate"), table((RNN, ["s"] * 8 + ["u"] * 2)))
+    assert (met.state, met.text) == ("holds", "success_rate of all runs >= 0.8, point estimate")
+    missed = one(rate(at_most=0.2, judge="estimate"), table((RNN, ["s", "u"])))
+    assert (missed.state, missed.reason, missed.warning) == ("fails", "0.50 is above 0.2", "")
+
+
+def test_a_metric_without_sampling_is_judged_on_its_value() -> None:
+    runs = table((RNN, ["s"]))
+    for judge_on in (None, "interval", "estimate", "value"):
+        verdict = one(Expectation(metric="residual", at_most=1e-6, judge=judge_on), runs)
+        assert (verdict.state, verdict.ground, verdict.text) == ("holds", "value", "residual of all runs <= 1e-06")
+    assert one(Expectation(metric="residual", at_most=1e-8), runs).state == "fails"
+
+
+def test_the_value_of_these_runs_can_be_meant() -> None:
+    verdict = one(Expectation(metric="measured", at_least=0.5, judge="value"), table((RNN, ["s"])))
+    assert (verdict.state, verdict.text) == ("holds", "measured of all runs >= 0.5, value of these runs")
 
 
 def test_a_diverged_run_is_a_result() -> None:
-    verdict = one(rate(at_least=0.5), table((RNN, ["s", "d"])))
+    verdict = one(rate(at_least=0.5, judge="estimate"), table((RNN, ["s", "d"])))
     assert (verdict.state, verdict.value, verdict.n) == ("holds", 0.5, 2)
 
 
@@ -86,7 +128,7 @@ def test_a_failed_run_blocks_the_verdict() -> None:
 
 def test_a_missing_run_elsewhere_blocks_nothing() -> None:
     planned = table((RNN, ["u"] * 3), (LSTM, ["s"] * 3))
-    assert one(rate(where=LSTM, at_least=0.5), planned.iloc[2:], planned).state == "holds"
+    assert one(rate(where=LSTM, at_least=0.4), planned.iloc[2:], planned).state == "holds"
 
 
 def test_nothing_run_yet_is_incomplete() -> None:
@@ -103,7 +145,7 @@ def test_an_expectation_about_runs_that_are_not_planned_is_not_judged() -> None:
 def test_runs_of_an_older_plan_are_not_mixed_in() -> None:
     planned = table((RNN, ["s", "s"]))
     old = table((RNN, ["u"] * 6)).assign(run_id=lambda frame: "old" + frame["run_id"])
-    assert one(rate(at_least=1.0), pd.concat([planned, old]), planned).state == "holds"
+    assert one(rate(at_least=0.3), pd.concat([planned, old]), planned).state == "holds"
 
 
 def test_an_unknown_column_is_an_error() -> None:
@@ -113,9 +155,10 @@ def test_an_unknown_column_is_an_error() -> None:
 
 def test_per_gives_one_verdict_for_each_combination() -> None:
     runs = table((RNN | {"T": 100}, ["u"]), (RNN | {"T": 20}, ["s"]), (LSTM | {"T": 20}, ["s"]))
-    verdicts = judge(rate(per=("cell", "T"), at_least=0.5), runs, runs)
+    verdicts = judge(rate(per=("cell", "T"), at_least=0.2), runs, runs)
     assert [(v.text.split(" of ")[1], v.state) for v in verdicts] == [
-        ("cell=rnn, T=20 >= 0.5", "holds"), ("cell=rnn, T=100 >= 0.5", "fails"), ("cell=lstm, T=20 >= 0.5", "holds"),
+        ("cell=rnn, T=20 >= 0.2", "holds"), ("cell=rnn, T=100 >= 0.2", "undecided"),
+        ("cell=lstm, T=20 >= 0.2", "holds"),
     ]  # fmt: skip
 
 
@@ -129,16 +172,55 @@ def test_a_contrast_shows_both_groups_and_their_paired_difference() -> None:
     assert verdict.reason == "paired difference +1.00 over 8 shared seeds, p = 0.00781 (permutation)"
 
 
-def test_intervals_that_touch_are_not_apart() -> None:
+def test_intervals_that_touch_decide_nothing() -> None:
     runs = table((LSTM, ["s"] * 3), (RNN, ["u"] * 3))
-    assert one(rate(contrast=CONTRAST), runs).state == "holds"
     verdict = one(rate(contrast=CONTRAST, apart=True), runs)
-    assert verdict.state == "fails"
-    assert verdict.reason.startswith("the intervals touch")
+    assert verdict.state == "undecided"
+    assert verdict.reason.startswith("the intervals touch; about 4 seeds would decide it at these values; paired")
+    apart = table((LSTM, ["s"] * 4), (RNN, ["u"] * 4))
+    assert one(rate(contrast=CONTRAST, apart=True), apart).state == "holds"
+    assert one(rate(contrast={"cell": ("rnn", "lstm")}, apart=True), apart).state == "fails"
+
+
+@pytest.mark.parametrize(("n", "state"), [(5, "undecided"), (6, "holds")])
+def test_a_contrast_needs_a_significant_paired_difference(n: int, state: str) -> None:
+    """The least p of five pairs is 1/16, of six 1/32."""
+    runs = table((LSTM, ["s"] * n), (RNN, ["u"] * n))
+    verdict = one(rate(contrast=CONTRAST), runs)
+    assert (verdict.state, verdict.p) == (state, 2 / 2**n)
+    turned = one(rate(contrast={"cell": ("rnn", "lstm")}), runs)
+    assert turned.state == {"holds": "fails"}.get(state, state)
+    if state == "undecided":
+        assert verdict.enough_seeds == 6
+        assert "5 seeds are too few" in verdict.warning
+
+
+def test_contrasts_of_several_combinations_are_corrected_together() -> None:
+    """Holm: of two with p = 1/32 both become 1/16; one alone is significant at .05."""
+    runs = pd.concat([table(({**cell, "T": T}, outcomes * 6)) for T in (20, 50)
+                      for cell, outcomes in ((LSTM, ["s"]), (RNN, ["u"]))])  # fmt: skip
+    alone = judge(rate(where={"T": 20}, contrast=CONTRAST), runs, runs)
+    both = judge(rate(contrast=CONTRAST, per=("T",)), runs, runs)
+    assert [(v.state, v.p) for v in alone] == [("holds", 1 / 32)]
+    assert [(v.state, v.p) for v in both] == [("undecided", 1 / 16)] * 2
+    assert both[0].reason.endswith("p = 0.0312 (permutation), 0.0625 by Holm over 2")
+    assert both[0].enough_seeds == 7
+    partly = judge(rate(contrast=CONTRAST, per=("T",)), runs.iloc[:12], runs)
+    assert [v.state for v in partly] == ["undecided", "incomplete"]  # as it will be when all runs are there
+
+
+def test_a_contrast_of_infinite_values_is_tested_by_ranks() -> None:
+    runs = table((LSTM, ["s"] * 6), (RNN, ["u"] * 6))
+    runs.loc[runs["cell"] == "lstm", "final_loss"] = math.inf
+    verdict = one(Expectation(metric="final_loss", contrast=CONTRAST), runs)
+    assert (verdict.state, verdict.p) == ("holds", 1 / 32)
+    assert "+6.0 ranks (final loss (nats, or squared error) is infinite for 6) over 6" in verdict.reason
 
 
 def test_equal_groups_are_no_contrast() -> None:
-    assert one(rate(contrast=CONTRAST), table((LSTM, ["s", "u"]), (RNN, ["u", "s"]))).state == "fails"
+    runs = table((LSTM, ["s", "u"]), (RNN, ["u", "s"]))
+    assert one(rate(contrast=CONTRAST), runs).state == "undecided"
+    assert one(rate(contrast=CONTRAST, judge="estimate"), runs).state == "fails"
 
 
 def test_a_contrast_is_blocked_by_either_side() -> None:
@@ -162,6 +244,8 @@ def test_the_median_time_counts_unsolved_runs_as_censored() -> None:
     runs = table((RNN, ["s100", "s300", "s300", "u", "u"]))
     assert one(Expectation(metric="solved_at", at_most=300), runs).value == 300
     verdict = one(Expectation(metric="solved_at", at_most=300), table((RNN, ["s100", "u", "u"])))
+    assert verdict.value == math.inf
+    verdict = one(Expectation(metric="solved_at", at_most=300), table((RNN, ["s100"] + ["u"] * 29)))
     assert (verdict.state, verdict.value) == ("fails", math.inf)
     assert verdict.reason == "the median lies beyond the budget"
 
@@ -176,7 +260,7 @@ def test_a_run_that_diverged_early_is_not_solved_later() -> None:
 
 def test_final_accuracy_is_over_seeds_and_a_diverged_run_guesses() -> None:
     runs = table((RNN, ["u", "u", "d", "d"]))
-    verdict = one(Expectation(metric="final_accuracy", at_most=0.5), runs)
+    verdict = one(Expectation(metric="final_accuracy", at_most=0.5, judge="estimate"), runs)
     assert verdict.value == pytest.approx((0.4 + 0.25) / 2)
     assert verdict.state == "holds"
 
@@ -197,7 +281,7 @@ def test_the_same_tables_give_the_same_verdict(metric: str, synthetic: Synthetic
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_measures_one_seed(metric: str) -> None:
-    verdict = one(Expectation(metric=metric, at_least=0), table((RNN, ["s"])))
+    verdict = one(Expectation(metric=metric, at_least=0, judge="estimate"), table((RNN, ["s"])))
     assert (verdict.state, verdict.n) == ("holds", 1)
 
 
@@ -211,13 +295,21 @@ def test_an_expectation_is_described_in_a_line() -> None:
     )
     assert describe(rate(at_most=0.5)) == "success_rate of all runs <= 0.5"
 
+    assert describe(rate(at_most=0.5, confidence=0.999)) == "success_rate of all runs <= 0.5, 99.9 % confidence"
+
 
 @pytest.mark.parametrize(("outcomes", "sentence"), [
-    ([["s"], ["s"]], "All 2 expectations hold."),
-    ([["s"]], "The expectation holds."),
-    ([["s"], ["u"]], "1 of 2 expectations fails."),
-    ([["s"], ["f"]], "No verdict on 1 of 2 expectations: runs are missing, failed, or without a value."),
+    (["s" * 9, "s" * 9], "All 2 expectations hold."),
+    (["s" * 9], "The expectation holds."),
+    (["s" * 9, "u" * 9], "1 of 2 expectations fails."),
+    (["u" * 9], "The expectation fails."),
+    (["s" * 9, "f"], "No verdict on 1 of 2 expectations: runs are missing, failed, or without a value."),
+    (["s"], "The expectation is undecided: about 4 seeds would decide it."),
+    (["s" * 9, "sss", "sss"], "2 of 3 expectations are undecided: about 4 seeds would decide them."),
+    (["su"], "The expectation is undecided: its value is too near the bound for any number of seeds."),
+    (["sss", "su"], "2 of 2 expectations are undecided: about 4 seeds would decide them, but for 1 of them."),
+    (["u" * 9, "sss"], "1 of 2 expectations fails; 1 is undecided."),
     ([], "This study expects nothing."),
 ])  # fmt: skip
-def test_all_verdicts_are_one_sentence(outcomes: list[list[str]], sentence: str) -> None:
-    assert overall([one(rate(at_least=0.5), table((RNN, each))) for each in outcomes]) == sentence
+def test_all_verdicts_are_one_sentence(outcomes: list[str], sentence: str) -> None:
+    assert overall([one(rate(at_least=0.5), table((RNN, list(each)))) for each in outcomes]) == sentence

@@ -1,4 +1,4 @@
-"""Checks before a run: faults of expectations, and too few seeds for a claim."""
+"""Checks before a run: faults of expectations."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from synthetic_results import SyntheticResults, simulate
 
-from harness.statistics.intervals import rate_interval
 from harness.study.pooling import pooled
 from harness.study.spec import Expectation
-from harness.verdicts.feasibility import Z, expectation_faults, weak_seeds
+from harness.verdicts.feasibility import expectation_faults
 
 
 def faults(**settings: Any) -> list[str]:
@@ -57,33 +56,6 @@ def test_seeds_may_be_named_in_a_condition() -> None:
     assert faults(where={"seed": [0, 1]}, at_least=0.5) == []
 
 
-@pytest.mark.parametrize("n", range(1, 12))
-def test_apart_is_weak_where_the_most_extreme_intervals_touch(n: int) -> None:
-    expectation = Expectation(metric="success_rate", contrast={"cell": ("lstm", "rnn")}, apart=True)
-    touching = rate_interval(n, n).low <= rate_interval(0, n).high
-    assert ("intervals that touch" in (weak_seeds(expectation, n) or "")) == touching
-    assert touching == (n < 4)
-
-
-def test_five_paired_seeds_never_reach_five_percent() -> None:
-    expectation = Expectation(metric="solved_at", contrast={"cell": ("lstm", "rnn")})
-    assert "p = 0.0625" in (weak_seeds(expectation, 5) or "")
-    assert weak_seeds(expectation, 6) is None
-
-
-def test_a_bound_is_weak_where_the_best_outcome_could_be_a_coin() -> None:
-    expectation = Expectation(metric="success_rate", at_least=0.8)
-    assert "even 3 of 3 solved leaves the rate anywhere in [0.44, 1]" in (weak_seeds(expectation, 3) or "")
-    assert weak_seeds(expectation, 4) is None
-    assert "0 of 2" in (weak_seeds(Expectation(metric="success_rate", at_most=0.2), 2) or "")
-
-
-def test_the_quantile_is_the_normal_one() -> None:
-    from scipy.stats import norm
-
-    assert pytest.approx(norm.ppf(0.975)) == Z
-
-
 def test_pooled_settings_are_those_that_differ_within_a_group(synthetic: SyntheticResults) -> None:
     points = synthetic.study.points
     assert pooled(points, {"bptt_window": None}, ("cell", "sequence_length")) == ["spectral_radius"]
@@ -92,6 +64,6 @@ def test_pooled_settings_are_those_that_differ_within_a_group(synthetic: Synthet
 
 def test_reading_a_study_loads_nothing_heavy() -> None:
     heavy = "{'pandas', 'scipy', 'matplotlib', 'seaborn', 'torch'}"
-    modules = "harness.verdicts.expectations, harness.figures.feasibility, harness.figures"
+    modules = "harness.verdicts.expectations, harness.verdicts.prospects, harness.figures.feasibility, harness.figures"
     code = f"import sys, {modules}; sys.exit(len({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -58,7 +58,7 @@ def test_a_loop_is_recorded_as_the_module_that_it_is(name: str, every_step: bool
         loss = (y * seen).sum()
         (loss + last[1].sum() if name == "lstm" else loss).backward()
     for state in ("h", "c") if name == "lstm" else ("h",):
-        for column in ("log10_adjoint", "log10_immediate"):
+        for column in ("log10_adjoint", "log10_adjoint_geometric", "log10_adjoint_q25", "log10_immediate"):
             ours, theirs = (levels(each.frame, state, column) for each in (gradients, expected))
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10, err_msg=f"{state} {column}")
     assert gradients.frame.call.unique().tolist() == [1]

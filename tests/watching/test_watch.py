@@ -736,7 +736,8 @@ def test_the_frame_has_the_stated_columns_and_figures_are_drawn() -> None:
     with harness.watch(model) as gradients:
         model(normal(T, B, D)).sum().backward()
     assert gradients.frame.columns.tolist() == [
-        "module", "call", "update", "layer", "direction", "state", "t", "lag", "log10_adjoint", "log10_immediate"
+        "module", "call", "update", "layer", "direction", "state", "t", "lag", "log10_adjoint",
+        "log10_adjoint_geometric", "log10_adjoint_q25", "log10_adjoint_q50", "log10_adjoint_q75", "log10_immediate",
     ]  # fmt: skip
     assert gradients.frame.module.unique().tolist() == ["recurrent"]
     decay = gradients.figure("decay")

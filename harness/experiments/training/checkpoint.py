@@ -19,12 +19,12 @@ from harness.experiments.setup import Arrays, CheckpointStore, Setup, processor,
 from harness.experiments.training.batches import BatchSource
 from harness.experiments.training.replicas import Replicas
 from harness.experiments.training.trace import Trace
+from harness.schema import STEP_COLUMNS
 from harness.study.identity import harness_version
 
 Beginning = tuple[Replicas, BatchSource, list[Trace]]  # of a pack
 
 ROW = ("update", "layer", "direction")  # of the table of gradients
-PER_STEP = ("log10_adjoint", "log10_immediate", "log10_adjoint_cell")
 
 
 @dataclass
@@ -100,7 +100,7 @@ def _recorded(trace: Trace) -> dict[str, npt.NDArray[Any]]:
     arrays = {
         f"{k} {name}": np.asarray(row[name])
         for k, row in enumerate(trace.gradients)
-        for name in PER_STEP
+        for name in STEP_COLUMNS
         if row[name] is not None
     }
     numbers = {
@@ -115,6 +115,6 @@ def _recall(trace: Trace, arrays: Arrays) -> None:
     trace.curves, trace.solved_at, trace.seconds = numbers["curves"], numbers["solved_at"], numbers["seconds"]
     trace.profiles = numbers["profiles"]
     trace.gradients = [
-        {**dict(zip(ROW, row, strict=True)), **{name: arrays.get(f"{k} {name}") for name in PER_STEP}}
+        {**dict(zip(ROW, row, strict=True)), **{name: arrays.get(f"{k} {name}") for name in STEP_COLUMNS}}
         for k, row in enumerate(numbers["recorded"])
     ]

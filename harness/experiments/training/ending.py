@@ -16,7 +16,7 @@ from harness.experiments.training.trace import Trace
 from harness.models.model import Model
 from harness.probes.artifacts import artifacts
 from harness.probes.switches import best_switch
-from harness.schema import Array, Record
+from harness.schema import STEP_COLUMNS, Array, Record
 from harness.study.plugins import load_object
 
 
@@ -68,6 +68,10 @@ def final_record(
         "initial_adjoint_slope": slope(first_of(trace, 0)["log10_adjoint"], varies=task.varies),
         "initial_adjoint_cell_slope": slope(first_of(trace, 0)["log10_adjoint_cell"], varies=task.varies),
         "final_adjoint_slope": slope(first_of(trace, update)["log10_adjoint"], varies=task.varies),
+        "initial_adjoint_slope_geometric": slope(first_of(trace, 0)["log10_adjoint_geometric"], varies=task.varies),
+        "final_adjoint_slope_geometric": slope(first_of(trace, update)["log10_adjoint_geometric"], varies=task.varies),
+        "initial_adjoint_slope_median": slope(first_of(trace, 0)["log10_adjoint_q50"], varies=task.varies),
+        "final_adjoint_slope_median": slope(first_of(trace, update)["log10_adjoint_q50"], varies=task.varies),
         "initial_depth_slope": depth_slope(record_of(trace, 0)),
         "final_depth_slope": depth_slope(record_of(trace, update)),
         "engine": model.engine,
@@ -103,7 +107,7 @@ def recurrent_parameters(model: Model, replicas: Replicas, i: int) -> int | None
 
 def first_of(trace: Trace, update: int) -> Mapping[str, object]:
     """The row of the first layer; nothing where the network has no recurrence."""
-    return next(iter(record_of(trace, update)), {"log10_adjoint": None, "log10_adjoint_cell": None})
+    return next(iter(record_of(trace, update)), dict.fromkeys(STEP_COLUMNS))
 
 
 def depth_slope(rows: Sequence[Mapping[str, object]]) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import nn
 from harness.models.model import Model
 from harness.models.of_module import OfModule, OutsideRecorder
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.schema import Array
+from harness.schema import STEP_COLUMNS, Array
 from harness.study.plugins import load_object
 
 CELL = "c"  # the state whose adjoint has a column of its own
@@ -37,6 +37,8 @@ class RecordedState(Protocol):
     def adjoint(self) -> Array: ...
     @property
     def immediate(self) -> Array: ...
+    @property
+    def over_batch(self) -> Mapping[str, Array]: ...
 
 
 def recorder_of(model: Model) -> AdjointRecorder:
@@ -102,11 +104,12 @@ def rows_of(levels: Sequence[RecordedState], modules: Sequence[str]) -> list[dic
         layer = 1 + places.index((modules.index(each.module), each.call, each.layer))
         row = rows.setdefault(
             (layer, each.direction == "backward"),
-            {"layer": layer, "direction": each.direction, "log10_adjoint": None, "log10_immediate": None,
-             "log10_adjoint_cell": None},
-        )  # fmt: skip
+            {"layer": layer, "direction": each.direction, **dict.fromkeys(STEP_COLUMNS)},
+        )
         if each.state == CELL:
             row["log10_adjoint_cell"] = each.adjoint
+            row |= {f"log10_adjoint_cell_{name}": level for name, level in each.over_batch.items()}
         elif each.state == "h":
             row |= {"log10_adjoint": each.adjoint, "log10_immediate": each.immediate}
+            row |= {f"log10_adjoint_{name}": level for name, level in each.over_batch.items()}
     return [rows[key] for key in sorted(rows)]

@@ -325,7 +325,10 @@ class BackwardStep:
             f.put(total, self._row(f.pointer("tops"), self.slot(0), lanes.integers), 0, column)
 
     def _record(self) -> None:
-        """Σ_b ‖a_t‖ of each part of the state as a number times 2^top, where `top` is the largest exponent in use."""
+        """Σ_b ‖a_t‖ of each part of the state as a number times 2^top, where `top` is the largest exponent in use.
+
+        And of each sequence ‖a_t‖ and E_t: at the next step's place where they are recorded, else over the last ones.
+        """
         f, b, wide = self.f, self.b, self.wide
         zero = wide.const(0)
         scales = self._row(f.pointer("scales"), self.slot(0), self.lanes.integers)
@@ -336,10 +339,15 @@ class BackwardStep:
 
         with b.goto_entry_block():
             cell, most = b.alloca(wide.vector), b.alloca(wide.integers)
+        each = b.gep(f.pointer("each"), [b.mul(self.t, f.slot("each_step"))], source_etype=DOUBLE)
+        with f.columns() as column:
+            _, E = norm_and_exponent(0, column)
+            f.put(b.sitofp(E, wide.vector), each, len(self.program.bases), column)
         for base in range(len(self.program.bases)):
             b.store(wide.whole(NONE), most)
             with f.columns() as column:
                 norm, E = norm_and_exponent(base, column)
+                f.put(norm, each, base, column)
                 E = b.select(b.fcmp_ordered(">", norm, zero), E, wide.whole(NONE))
                 b.store(wide.largest(E, b.load(most, typ=wide.integers)), most)
             top = wide.largest_lane(b.load(most, typ=wide.integers))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, log10_mean_norm
+from harness.recurrence.batch_levels import log10_norms
 from harness.recurrence.compiler.backward import NONE
 from harness.recurrence.compiler.forward_arrays import ForwardArrays, at, saved_name
 from harness.recurrence.compiler.layout import LaidOut
@@ -47,6 +48,9 @@ class BackwardArrays:
         self.tops = empty((R, self.ring, s.W), k.integer)
         self.tops[...] = NONE
         self.levels = zeros((R, forward.T, len(p.bases), 2), np.float64)
+        # of each sequence: the norms of all parts of the state, then E_t; without a recorder each step is overwritten
+        leading = (R, forward.T) if forward.call.recorder is not None else (1, 1)
+        self.each = zeros((*leading, len(p.bases) + 1, s.W), np.float64)
         self.norms = empty((len(p.bases), s.W), np.float64)
         self.squares = empty((len(p.bases), PARTIAL, s.W), np.float64)
         columns = [s.D if term.operand is None else s.H for term in p.terms]
@@ -123,6 +127,9 @@ class BackwardArrays:
         table |= {"deltas": at(self.deltas), "scales": at(self.scales), "tops": at(self.tops)}
         table |= {f"gradient{i}": at(a) for i, a in enumerate(self.matrices)}
         table |= {"sums": at(self.sums), "levels": at(self.levels, 1)}
+        recorded = forward.call.recorder is not None
+        table["each"] = at(self.each, 1) if recorded else (self.each.ctypes.data, 0)
+        table["each_step"] = (self.each.strides[1] // self.each.itemsize if recorded else 0, 0)
         if self.immediate is not None:
             table |= {"immediate": at(self.immediate, 1), "immediate_scales": at(self.immediate_scales, 1)}
         if self.dx is not None and self.input_weights is not None:
@@ -189,8 +196,11 @@ class BackwardArrays:
             levels = np.log10(sums) + tops * log10(2)
         levels[: T - forward.call.window] = -np.inf
         recorder.log10_adjoint = levels[..., 0]
+        *norms, exponents = self.each[..., : self.kernel.shapes.B].transpose(2, 1, 0, 3)  # each (T, R, B)
+        recorder.log10_norms = log10_norms(norms[0], exponents)
         if forward.call.cell_state is not None:
             recorder.log10_adjoint_cell = levels[..., forward.call.cell_state]
+            recorder.log10_norms_cell = log10_norms(norms[forward.call.cell_state], exponents)
         if every is not None:
             recorder.log10_immediate = immediate_norms(every, T, forward.call.window)
             if last is not None:
