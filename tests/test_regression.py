@@ -17,6 +17,7 @@ from harness import cli, sweep
 from harness.registry import read
 from harness.report import comparison_text
 from harness.store import baseline
+from harness.study.held_out import registration
 from harness.study.plan import plan
 from harness.verdicts.comparison import compare
 from harness.verdicts.pairing import comparable_runs
@@ -37,9 +38,16 @@ def reference(path: Path) -> Path:
 
 @pytest.mark.parametrize("name", BASELINES, ids=str)
 def test_a_baseline_is_small_and_has_the_runs_of_its_study(name: Path) -> None:
-    planned = plan(read(TOP / "studies" / name.with_suffix(".yaml")))
+    study = read(TOP / "studies" / name.with_suffix(".yaml"))
+    planned = plan(study).only(study.judged)
     assert (REFERENCE / name / baseline.FILE).stat().st_size < max(30_000, 100 * len(planned.ids))  # bytes
     assert set(baseline.read(REFERENCE / name)["run_id"].to_pylist()) == planned.ids
+
+
+@pytest.mark.parametrize("name", BASELINES, ids=str)
+def test_a_baseline_of_held_out_seeds_is_of_the_study_as_it_was_frozen(name: Path) -> None:
+    study = read(TOP / "studies" / name.with_suffix(".yaml"))
+    assert not study.calibration or registration(study).valid
 
 
 @pytest.mark.parametrize("seed", range(20))
