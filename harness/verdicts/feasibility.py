@@ -48,7 +48,7 @@ def tuning_faults(study: StudySpec) -> list[str]:
         return [f"training measures no {metric.name}"]
     tasks: list[Any] = [point.sections.by_name().get("task") for point in study.points]
     lacking = {
-        task.name for task in tasks if metric.name in OF_TASKS
+        str(getattr(task, "name", "")) for task in tasks if metric.name in OF_TASKS
         and metric.name not in {column.name for column in getattr(task, "measures", ())}
     }  # fmt: skip
     return [
