@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from harness.store import baseline, fingerprints
 from harness.store.files import read_json
 from harness.store.ownership import FOLDERS, PLAN
 
-JUDGED = ("solved_at", "final_accuracy", "final_loss", "chance")  # a baseline leaves out what no run has
+JUDGED = ("solved_at", "final_accuracy", "final_loss", "chance")
 TRAINING = "training"  # the experiment whose runs can be ranked
 MEASURED_BESIDE = ("seconds", *fingerprints.COLUMNS)
 
@@ -120,7 +121,9 @@ def _trained(folder: Path) -> pd.DataFrame | None:
     frame = frame[frame["experiment"] == TRAINING]
     if frame.empty:
         return None
-    frame = frame.assign(**{name: float("nan") for name in JUDGED if name not in frame.columns})
+    # a baseline leaves out what no run has, and a column of nulls alone has no type
+    judged = {name: frame[name].astype("float64") if name in frame.columns else math.nan for name in JUDGED}
+    frame = frame.assign(**judged)
     beside = fingerprints.read(folder)
     if beside is None:
         return frame

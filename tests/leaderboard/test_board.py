@@ -24,8 +24,11 @@ HALF = [seed % 2 == 0 for seed in SEEDS]
 MOST = [seed != 3 for seed in SEEDS]
 
 
+ROLES = setting_roles()
+
+
 def board(*folders: Path, tasks: Any = ()) -> Board:
-    return leaderboard(collect(folders), setting_roles(), tasks)
+    return leaderboard(collect(folders), ROLES, tasks)
 
 
 def test_an_entry_has_the_numbers_that_the_metrics_give_for_its_runs(tmp_path: Path) -> None:
@@ -42,10 +45,8 @@ def test_an_entry_has_the_numbers_that_the_metrics_give_for_its_runs(tmp_path: P
         ):
             expected = metric.of(own, np.random.default_rng(0))
             assert (group.value, group.runs, group.seeds) == (expected.value, expected.runs, expected.seeds)
-        assert entry.success[1:3] if isinstance(entry.success, tuple) else True
-        assert (entry.success.low, entry.success.high) == pytest.approx(
-            rate_interval(int(own["outcome"].eq("solved").sum()), 20)
-        )
+        interval = rate_interval(int((own["outcome"] == "solved").sum()), len(own))
+        assert (entry.success.low, entry.success.high) == pytest.approx(interval)
         assert entry.slopes[0] is not None
         assert entry.slopes[0].value == pytest.approx(-0.2)
         assert entry.slopes[1] is None  # not recorded
@@ -68,7 +69,7 @@ def test_an_entry_has_the_numbers_that_the_metrics_give_for_its_runs(tmp_path: P
     ids=str,
 )
 def test_what_differs_in_more_than_the_network_is_in_another_column(tmp_path: Path, other: dict[str, Any]) -> None:
-    rows = runs(HALF) + runs(ALL, cell="gru", **other)
+    rows = runs(HALF[:4]) + runs(ALL[:4], cell="gru", **other)
     columns = board(written(tmp_path / "a", rows)).columns
     assert sorted(len(column.entries) for column in columns) == [1, 1]
     assert len({(column.task, column.terms, column.size) for column in columns}) == 2  # and the page says in what
@@ -80,9 +81,9 @@ def test_no_column_has_two_budgets_or_two_sizes_whatever_the_runs(tmp_path: Path
     rows = [
         row
         for cell in ("rnn", "gru", "lstm")
-        for H in range(30, 45, 2)
+        for H in (30, 31, 40)
         for row in runs(
-            HALF[:4], cell=cell, hidden_size=H, parameters=H * draw.randrange(35, 50),
+            HALF[:2], cell=cell, hidden_size=H, parameters=H * draw.randrange(35, 50),
             max_updates=draw.choice([1000, 2000]), learning_rate=draw.choice([1e-3, 1e-2]),
         )
     ]  # fmt: skip
@@ -97,7 +98,7 @@ def test_no_column_has_two_budgets_or_two_sizes_whatever_the_runs(tmp_path: Path
 
 
 def test_the_best_is_marked_and_with_it_what_no_test_tells_from_it(tmp_path: Path) -> None:
-    rows = runs(ALL, cell="gru") + runs(MOST, cell="janet", init="paper") + runs(NONE, 0.3)
+    rows = runs(ALL, cell="gru") + runs(MOST, cell="janet", init="paper", forget_bias="chrono") + runs(NONE, 0.3)
     [column] = board(written(tmp_path / "a", rows)).columns
     by_cell = {entry.label: entry for entry in column.entries}
     assert [(each.best, each.tied) for each in (by_cell["gru"], by_cell["janet"], by_cell["rnn"])] == [
