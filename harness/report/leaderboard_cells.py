@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from harness.statistics.intervals import LEVEL
 from harness.store.fingerprints import MEASURES
-from harness.verdicts.expectations import interval_text
+from harness.study.spec import CONFIDENCE
 from harness.verdicts.leaderboard import SAME_SIZE, Board, BoardColumn
-from harness.verdicts.metrics import FINAL_ACCURACY, SOLVED_AT, SUCCESS_RATE, Measured, Metric, metric_named
+from harness.verdicts.metric import Measured, Metric
+from harness.verdicts.metrics import FINAL_ACCURACY, SOLVED_AT, SUCCESS_RATE, metric_named
 from harness.verdicts.standings import SLOPES, Standing
+from harness.verdicts.verdict import interval_text
 
 NONE = "–"
 BEST, TIED = "*", "≈"
@@ -106,9 +107,9 @@ def notes(board: Board) -> Iterator[str]:
     alone = sum(len(column.entries) == 1 for column in board.columns)
     yield (
         f"{BEST} the best of its column: by success rate, then final accuracy, then updates to solve. {TIED} not "
-        f"distinguishable from it: p > {1 - LEVEL:.2g}, two-sided permutation test of the number that ranks the column "
-        "(paired where both have the same seeds), Holm over all pairs of the column, because the best is chosen by the "
-        "same runs. No mark: worse than the best."
+        f"distinguishable from it: p > {1 - CONFIDENCE:.2g}, two-sided permutation test of the number that ranks the "
+        "column (paired where both have the same seeds), Holm over all pairs of the column, because the best is chosen "
+        "by the same runs. No mark: worse than the best."
     )
     yield (
         "A column is one task under one set of terms: the same budget, batch, optimizer, clipping and evaluation, and "

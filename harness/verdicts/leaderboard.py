@@ -18,11 +18,12 @@ import numpy as np
 import pandas as pd
 
 from harness.errors import HarnessError, nearest
-from harness.statistics.families import holm, two_sample_permutation
-from harness.statistics.significance import stratified_permutation
+from harness.statistics.significance import holm, stratified_permutation
+from harness.statistics.two_samples import two_sample_permutation
 from harness.verdicts.board_names import differing, in_order, names_of, terms_text, width_text
 from harness.verdicts.collected import Collected, ResultSource
-from harness.verdicts.metrics import FINAL_ACCURACY, SUCCESS_RATE, Metric
+from harness.verdicts.metric import Metric
+from harness.verdicts.metrics import FINAL_ACCURACY, SUCCESS_RATE
 from harness.verdicts.roles import Roles, Settings
 from harness.verdicts.standings import Standing, standing, standing_row
 

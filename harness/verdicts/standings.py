@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.statistics.intervals import LEVEL
 from harness.store import fingerprints
+from harness.study.spec import CONFIDENCE
 from harness.verdicts.collected import Collected, ResultSource
-from harness.verdicts.metrics import FINAL_ACCURACY, SOLVED_AT, SUCCESS_RATE, Measured, metric_named
+from harness.verdicts.metric import Measured
+from harness.verdicts.metrics import FINAL_ACCURACY, SOLVED_AT, SUCCESS_RATE, metric_named
 
 SLOPES = ("initial_adjoint_slope", "final_adjoint_slope")
 
@@ -63,7 +64,7 @@ class Standing:
     @property
     def tied(self) -> bool:
         """Whether it is not distinguishable from the best of its column, and is not the best itself."""
-        return not self.best and self.p > 1 - LEVEL
+        return not self.best and self.p > 1 - CONFIDENCE
 
 
 def standing(

@@ -104,7 +104,7 @@ def test_the_best_is_marked_and_with_it_what_no_test_tells_from_it(tmp_path: Pat
     assert [(each.best, each.tied) for each in (by_cell["gru"], by_cell["janet"], by_cell["rnn"])] == [
         (True, False), (False, True), (False, False),
     ]  # fmt: skip
-    assert by_cell["janet"].p == 1.0  # one pair differs: p = 1 whatever the family
+    assert by_cell["janet"].p == 1.0  # one pair differs: p = 1 whatever the correction
     assert by_cell["rnn"].p < 0.05
     text = leaderboard_text.text(board(tmp_path / "a"))
     assert "1.00*" in text

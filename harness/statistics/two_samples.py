@@ -1,43 +1,12 @@
-"""Families of comparisons: p-values corrected for how many there are, and a test of two groups that share no seeds."""
+"""A test of two groups of runs that share no seeds."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from harness.schema import Values
 from harness.statistics.significance import PATTERNS
-
-
-def holm(ps: Sequence[float]) -> Values:
-    """p-values corrected so that the chance of any false rejection in the family stays below the level.
-
-        p̃_(i) = max_{j ≤ i} min(1, (m − j + 1) p_(j)),    p_(1) ≤ … ≤ p_(m)
-
-    Valid whatever the dependence between the tests.
-
-    Args:
-        ps: of all tests of the family, in any order.
-
-    Returns:
-        the corrected values, in the order given.
-
-    Raises:
-        ValueError: a value lies outside [0, 1], or is NaN.
-
-    Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
-    """
-    values = np.asarray(ps, dtype=np.float64)
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError("p-values lie between 0 and 1")
-    order = np.argsort(values, kind="stable")
-    steps = np.minimum(1.0, values[order] * np.arange(len(values), 0, -1))
-    corrected = np.empty_like(values)
-    corrected[order] = np.maximum.accumulate(steps)
-    return corrected
 
 
 def two_sample_permutation(first: npt.ArrayLike, second: npt.ArrayLike, generator: np.random.Generator) -> float:
