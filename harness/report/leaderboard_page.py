@@ -37,7 +37,7 @@ python -m harness.leaderboard results/leaderboard
 
 
 @dataclass(frozen=True)
-class Table:
+class EntryTable:
     """One column of the board as a table: a row an entry."""
 
     number: int
@@ -86,10 +86,12 @@ def markdown(board: Board) -> str:
     return "\n".join([*lines, ""])
 
 
-def _tables(board: Board, shown: Sequence[Quantity]) -> Iterator[Table]:
+def _tables(board: Board, shown: Sequence[Quantity]) -> Iterator[EntryTable]:
     for number, column in enumerate(board.columns, 1):
         rows = ((mark(entry), entry.label, tuple(each.full(entry) for each in shown)) for entry in column.entries)
-        yield Table(number, heading(column), tuple(each.head for each in shown), tuple(rows), tuple(evidence(column)))
+        yield EntryTable(
+            number, heading(column), tuple(each.head for each in shown), tuple(rows), tuple(evidence(column))
+        )
 
 
 def _short(column: BoardColumn) -> str:
