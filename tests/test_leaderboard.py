@@ -14,7 +14,7 @@ from harness.study.spec import StudySpec
 from harness.verdicts.leaderboard import SAME_SIZE
 
 TOP = Path(__file__).parents[1]
-FAIR = TOP / "results" / "reference" / "lecture" / "echo-course"
+COURSE = TOP / "results" / "reference" / "lecture" / "echo-course"
 STUDIES = sorted((TOP / "studies" / "leaderboard").glob("*.yaml"))
 NIGHT = 10 * 3600 * 2  # seconds of two cores
 
@@ -26,13 +26,13 @@ def studies() -> list[StudySpec]:
 
 def test_the_command_prints_a_table_and_writes_both_pages(tmp_path: Path, capsys) -> None:
     page, markdown = tmp_path / "board.html", tmp_path / "board.md"
-    assert leaderboard.main([str(FAIR), "-o", str(page), "--markdown", str(markdown)]) == cli.DONE
+    assert leaderboard.main([str(COURSE), "-o", str(page), "--markdown", str(markdown)]) == cli.DONE
     printed = capsys.readouterr().out
     assert max(map(len, printed.splitlines())) <= 80
-    assert "rests on echo-course; 10 seeds (0–9)" in printed
+    assert "rests on echo-course; 10 seeds (1–10)" in printed
     assert "<script" not in page.read_text()
     assert markdown.read_text().startswith("# Leaderboard\n")
-    assert "Rests on echo-course; 10 seeds (0–9)" in page.read_text()
+    assert "Rests on echo-course; 10 seeds (1–10)" in page.read_text()
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
