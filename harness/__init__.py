@@ -8,7 +8,7 @@ recurrence/    a cell over time: truncation, carried state, recorded adjoints, c
 models/ probes/ experiments/    how a task's shape is met, what is measured, the training loop
 store/ execution/               commits and tables, and where runs are computed
 statistics/ verdicts/ figures/ report/    from tables to numbers, verdicts, pictures and a page
-sweep status check compare report papers sample    the commands: python -m harness.sweep STUDY
+sweep status check compare report papers leaderboard sample    the commands: python -m harness.sweep STUDY
 api/           harness.Study and harness.load; nothing is imported before it is used
 watching/      harness.watch: the gradients of a torch module of your own
 """

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "compare": "harness.compare",
     "report": "harness.report.__main__",
     "papers": "harness.papers",
+    "leaderboard": "harness.leaderboard",
     "sample": "harness.sample",
 }
 

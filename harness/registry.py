@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,16 @@ from harness.figures.feasibility import figure_faults
 from harness.figures.kind import FigureKind
 from harness.store.columns import RUNS
 from harness.study import validation
+from harness.study.matching import Value, canonical
 from harness.study.plugins import Group, Named, SectionGroup, installed
-from harness.study.section import Section, setting_column
+from harness.study.section import Section, plain, setting_column
 from harness.study.spec import Choice, Experiment, Registry, StudySpec
 from harness.tasks import TASKS
 from harness.tasks.task import Task
 from harness.verdicts import metrics
 from harness.verdicts.feasibility import expectation_faults, tuning_faults
 from harness.verdicts.metrics import METRICS, WITH_NUMBER
+from harness.verdicts.roles import Roles
 
 TASK_PLUGINS = SectionGroup("harness.tasks", "task.name", Task, TASKS)
 CELL_PLUGINS = SectionGroup("harness.cells", "model.cell", Cell, NETWORKS)
@@ -89,6 +91,39 @@ def faults(study: StudySpec) -> list[tuple[str, int | str, str]]:
 def read(path: str | Path, overrides: Sequence[str] = ()) -> StudySpec:
     """Read a study with all names known."""
     return validation.read(path, overrides, load_names=load_registry)
+
+
+def setting_roles(words: Iterable[str] = ()) -> Roles:
+    """What each setting of a training is, for a leaderboard: its section and its default.
+
+    Args:
+        words: names of tasks and cells that results have; what an installed package brings of them is known as well.
+    """
+    points, given = installed(), set(words)
+    named = {
+        (group.setting, word): Place(word) for group in (TASK_PLUGINS, CELL_PLUGINS) for word in group.others(points)
+        if word in given
+    }  # fmt: skip
+    experiment = load_registry(named or None).experiments["training"]
+    sections: dict[str, str] = {}
+    defaults: dict[tuple[str, str], dict[str, Value]] = {}
+    for name, behind in experiment.sections.items():
+        models = behind.table if isinstance(behind, Choice) else {"": behind}
+        for word, model in models.items():
+            columns = {setting_column(model, key).name: info for key, info in model.model_fields.items()}
+            sections |= dict.fromkeys(columns, name)
+            defaults[name, word] = {
+                column: canonical(None if info.is_required() else plain(info.get_default(call_default_factory=True)))
+                for column, info in columns.items()
+            }
+    tasks = experiment.sections["task"]
+    assert isinstance(tasks, Choice)
+    lengths = {
+        word: setting_column(task, task.length_setting).name
+        for word, task in tasks.table.items()
+        if issubclass(task, Task) and task.length_setting
+    }
+    return Roles(sections, defaults, lengths)
 
 
 def _with(experiment: Experiment[Any], choices: Mapping[str, Choice]) -> Experiment[Any]:

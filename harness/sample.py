@@ -22,13 +22,15 @@ def main(arguments: list[str]) -> int:
     from harness.registry import read
     from harness.store.journal import Journal
     from harness.store.location import results_folder
+    from harness.store.winners import resolved
     from harness.study.matching import matches
     from harness.study.plan import plan
     from harness.tasks.characters import OTHER, Characters
 
     study = read(parsed.study, parsed.overrides)
     where = conditions(parsed.where, study, "--where")
-    planned = plan(study).runs
+    # with tuning, the networks of the winners
+    planned = resolved(plan(study), results_folder(parsed.study, study.name, parsed.output)).runs
     check_where(where, [run.columns() for run in planned], study)
     runs = [run for run in planned if matches(run.columns(), where)]
     task = runs[0].sections.by_name().get("task")

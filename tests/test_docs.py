@@ -34,7 +34,11 @@ TOP = Path(__file__).parents[1]
 DOCS = TOP / "docs"
 EXAMPLE = TOP / "tests" / "plugin_example"
 PAGES = sorted([*DOCS.rglob("*.md"), *TOP.glob("*.md"), *(TOP / "studies").glob("*.md")])
-MEASURED = {DOCS / "papers.md", DOCS / "performance.md"}  # written from results; their tables are wide
+MEASURED = {
+    DOCS / "papers.md",
+    DOCS / "performance.md",
+    DOCS / "leaderboard.md",
+}  # written from results; their tables are wide
 # worded where a setting, a metric or a column is declared
 GENERATED = {DOCS / "keys.md", DOCS / "metrics.md", DOCS / "tables.md"}
 WIDTH = 120

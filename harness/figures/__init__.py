@@ -21,6 +21,7 @@ from harness.figures.phase import Phase
 from harness.figures.prediction import Prediction
 from harness.figures.profile import ProfileFigure
 from harness.figures.score import Score
+from harness.figures.sensitivity import Sensitivity
 from harness.figures.states import States
 from harness.figures.success import Success
 from harness.figures.switches import SwitchError, Switches
@@ -29,6 +30,7 @@ from harness.figures.units import Units
 FIGURES: Mapping[str, type[FigureKind]] = {
     "success": Success,
     "score": Score,
+    "sensitivity": Sensitivity,
     "generalisation": Generalisation,
     "learning": Learning,
     "decay": Decay,

@@ -68,12 +68,14 @@ def main(arguments: list[str]) -> int:
     if parsed.latex:
         from harness.report import latex
 
-        latex.write(Path(parsed.latex), study, report.judged.frames, report.judged.verdicts, measures)
+        latex.write(
+            Path(parsed.latex), report.judged.plan.study, report.judged.frames, report.judged.verdicts, measures
+        )
         print(f"latex     {parsed.latex}")
     if parsed.tensorboard:
         from harness.report import tensorboard
 
-        tensorboard.write(Path(parsed.tensorboard), study, report.judged.frames)
+        tensorboard.write(Path(parsed.tensorboard), report.judged.plan.study, report.judged.frames)
         print(f"events    {parsed.tensorboard}")
     return cli.DONE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,13 +18,14 @@ class MetricOptions:
     """How expectations and comparisons use a measured column; the column is then a metric by its own name.
 
     Attributes:
-        statistic: over seeds: "iqm" (interquartile mean, with a bootstrap interval) or "largest" (of all runs; a
-            promise or a closed form has no interval).
+        statistic: over seeds: "iqm" (interquartile mean, with an interval) or "largest" (of all runs; a promise or a
+            closed form has no interval).
         decimals: that are written.
         better: 1 where higher is better, −1 where lower is, 0 where a change either way is for the worse.
         margin: how much worse one cell of a grid may become before a comparison calls it a regression, in the column's
             unit, chosen by how often chance alone exceeds it (docs/comparing.md); None: only the test over the whole
             grid decides.
+        limits: smallest and largest possible value; an interval of few seeds needs them.
         untrained: it is measured before training, so that a run that diverges has it as well.
     """
 
@@ -32,6 +34,7 @@ class MetricOptions:
     better: Literal[-1, 0, 1]
     margin: float | None = None
     untrained: bool = False
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ import pyarrow as pa
 from harness.errors import ResultsError
 from harness.schema import EVALUATIONS, RUN_ID, SCHEMA_VERSION, Table
 from harness.store.columns import RUNS
+from harness.store.files import read_file, replace_file
 from harness.store.ownership import MARK
 from harness.store.parquet import read_parquet, write_parquet
+from harness.store.winners import FILE as WINNERS
 
 FILE = f"{RUNS.name}.parquet"
 AT_LENGTHS = f"{EVALUATIONS.name}.parquet"
@@ -66,8 +68,9 @@ def _read(path: Path, needed: set[str], declared: Table) -> pa.Table | None:
 def save(folder: Path, target: Path) -> Path:
     """Save what a comparison needs of a results folder: settings and measurements, no timings, no gradients.
 
-    The meanings of columns are left out (they are in docs/tables.md), and measurements that no run has. The accuracies
-    at other lengths are a table of their own, as they are in the results folder.
+    What was tuned is saved as well: the scores of all candidates. The meanings of columns are left out (they are in
+    docs/tables.md), and measurements that no run has. The accuracies at other lengths are a table of their own, as they
+    are in the results folder.
 
     Args:
         folder: a results folder.
@@ -94,6 +97,10 @@ def save(folder: Path, target: Path) -> Path:
             _write(target / AT_LENGTHS, evaluations)
         else:
             (target / AT_LENGTHS).unlink(missing_ok=True)
+        if (folder / WINNERS).exists():
+            replace_file(target / WINNERS, read_file(folder / WINNERS))
+        else:
+            (target / WINNERS).unlink(missing_ok=True)
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
     return path

@@ -37,7 +37,8 @@ MONTHS = (
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-CODES = MetricOptions("iqm", decimals=3, better=1, margin=0.25)
+CLUSTERS = MetricOptions("iqm", decimals=3, better=1, margin=0.25, limits=(-1.0, 1.0))
+CODES = MetricOptions("iqm", decimals=3, better=1, margin=0.25, limits=(0.0, 1.0))
 MEASURES = (
     Column(
         "month_silhouette",
@@ -45,7 +46,7 @@ MEASURES = (
         "",
         "mean silhouette of the codes of dates, grouped by month; null unless codes were recorded",
         label="silhouette of the months",
-        metric=CODES,
+        metric=CLUSTERS,
     ),
     Column(
         "weekday_silhouette",
@@ -53,7 +54,7 @@ MEASURES = (
         "",
         "mean silhouette of the codes of dates, grouped by weekday; null likewise",
         label="silhouette of the weekdays",
-        metric=CODES,
+        metric=CLUSTERS,
     ),
     Column(
         "analogy_month_accuracy",

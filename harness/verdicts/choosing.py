@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import nan
 from typing import TYPE_CHECKING
 
 from harness.store.winners import Winner
 from harness.study import labels
-from harness.study.plan import Plan, TunedGroup
+from harness.study.plan import Plan, TunedGroup, plan
 from harness.study.section import plain
+from harness.study.spec import StudySpec
 from harness.study.tuning import Candidate, at_edge, margin, winner
 from harness.verdicts.metrics import Metric, finished, metric_named
 
@@ -157,6 +158,23 @@ def combinations(plan: Plan, runs: pd.DataFrame, winners: Mapping[str, Winner]) 
                 changed=stored is not None and complete and not _equal(stored.scores, scores),
             )
         )
+    return listed
+
+
+def combinations_of(study: StudySpec, runs: pd.DataFrame) -> list[TunedCombination]:
+    """The combinations of a study whose points are those of the winners that are known.
+
+    Args:
+        study: of a plan that is resolved.
+        runs: the rows of tuning runs, perhaps of some combinations alone.
+    """
+    judged = {point.key for point in study.points}
+    listed = []
+    for each in combinations(plan(study), runs, {}):
+        row = study.rows[each.group.rows[0]]
+        # two candidates may be one point, where a setting has no effect
+        scores = [s if point.key in judged else nan for s, point in zip(each.scores, row, strict=True)]
+        listed.append(replace(each, index=winner(scores, each.metric.better)))
     return listed
 
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class PairedTest:
     """The paired comparison of two groups: over how many shared seeds, the mean difference, p, and it all in words.
 
-    The difference is of ranks where a value is infinite. p is NaN where there are fewer than two pairs.
+    Where a value is infinite, the difference is the number of seeds for which the first is higher, less those for which
+    it is lower. p is NaN where there are fewer than two pairs.
     """
 
     pairs: int
@@ -144,26 +145,28 @@ def _by_estimate(
 def paired_test(metric: Metric, first: pd.DataFrame, second: pd.DataFrame, seed: int) -> PairedTest:
     """The permutation test of the mean difference over the seeds that both groups share.
 
-    Where a value is infinite no difference can be taken of it: all values of both groups are replaced by their ranks,
-    which exchange within a pair as the values do.
+    Where a value is infinite no mean can be taken: the test is that of the signed ranks of the differences, in which an
+    infinite one has the highest rank.
     """
     import numpy as np
-    from scipy import stats
 
-    from harness.statistics.intervals import paired_permutation
+    from harness.statistics.intervals import paired_permutation, paired_ranks
 
     both = metric.per_seed(first).to_frame("a").join(metric.per_seed(second).rename("b"), how="inner")
     if len(both) < 2:
         return PairedTest(len(both), math.nan, math.nan, "fewer than two shared seeds, so no paired test")
     values = both.to_numpy(dtype=np.float64)
     infinite = int((~np.isfinite(values)).any(axis=1).sum())
+    first_values, second_values, generator = values[:, 0], values[:, 1], np.random.default_rng(seed)
     if infinite:
-        values = stats.rankdata(values).reshape(values.shape)
-    difference = float((values[:, 0] - values[:, 1]).mean())
-    size = (
-        f"{difference:+.1f} ranks ({metric.label} is infinite for {infinite})"
-        if infinite
-        else (f"{difference:+.{metric.decimals}f}")
-    )
-    p = paired_permutation(values[:, 0], values[:, 1], np.random.default_rng(seed))
-    return PairedTest(len(both), difference, p, f"paired difference {size} over {len(both)} shared seeds")
+        higher, lower = int((first_values > second_values).sum()), int((first_values < second_values).sum())
+        p = paired_ranks(first_values, second_values, generator)
+        words = (
+            f"higher for {higher} and lower for {lower} of {len(both)} shared seeds (by ranks: {metric.label} is "
+            f"infinite for {infinite})"
+        )
+        return PairedTest(len(both), float(higher - lower), p, words)
+    difference = float((first_values - second_values).mean())
+    p = paired_permutation(first_values, second_values, generator)
+    words = f"paired difference {difference:+.{metric.decimals}f} over {len(both)} shared seeds"
+    return PairedTest(len(both), difference, p, words)

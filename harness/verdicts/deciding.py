@@ -54,6 +54,6 @@ def by_test(p: float, difference: float, level: float) -> Outcome:
         difference: of the first group over the second.
         level: of the test, 1 − confidence.
     """
-    if not p <= level or difference == 0:
+    if not p < level or difference == 0:
         return "undecided"
     return "holds" if difference > 0 else "fails"

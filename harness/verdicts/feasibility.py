@@ -46,9 +46,9 @@ def tuning_faults(study: StudySpec) -> list[str]:
         return [f"of {metric.name} neither more nor less is better, so that no candidate can win by it"]
     if metric.name in WITHOUT_TRAINING and study.experiment.name == "training":
         return [f"training measures no {metric.name}"]
-    tasks = [point.sections.by_name().get("task") for point in study.points]
+    tasks: list[Any] = [point.sections.by_name().get("task") for point in study.points]
     lacking = {
-        task.name for task in tasks if metric.name in OF_TASKS
+        str(getattr(task, "name", "")) for task in tasks if metric.name in OF_TASKS
         and metric.name not in {column.name for column in getattr(task, "measures", ())}
     }  # fmt: skip
     return [

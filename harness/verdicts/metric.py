@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast
 from harness.errors import HarnessError
 from harness.study.spec import CONFIDENCE
 
+UNLIMITED = (-math.inf, math.inf)
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -74,6 +76,9 @@ class Metric:
         margin: how much worse one cell of a grid may become before a comparison calls it a regression, chosen by how
             often chance alone exceeds it (docs/comparing.md); None: only the test over the whole grid decides.
         unit: of the measured value; "" for a pure number.
+        statistic: over seeds, which sets how many an interval needs: "rate", "iqm" (interquartile mean), "median", or
+            "own" of a package.
+        limits: smallest and largest possible value; known ones make the interval of an interquartile mean narrower.
         sampled: whether seeds are a sample of what it measures. It is judged on its value otherwise: a largest residual
             has no interval at any number of seeds.
     """
@@ -87,6 +92,8 @@ class Metric:
     better: Literal[-1, 0, 1]
     margin: float | None = None
     unit: str = ""
+    statistic: Literal["rate", "iqm", "median", "own"] = "own"
+    limits: tuple[float, float] = UNLIMITED
     sampled: bool = True
 
     def of(self, runs: pd.DataFrame, generator: np.random.Generator, level: float = CONFIDENCE) -> Measured:

@@ -22,11 +22,13 @@ from harness.study import labels
 from harness.study.at_length import QUANTITIES, at_length
 from harness.study.plugins import Group
 from harness.study.spec import CONFIDENCE
-from harness.verdicts.metric import Measure, Measured, Metric, PerSeed
+from harness.verdicts.metric import UNLIMITED, Measure, Measured, Metric, PerSeed
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+    from harness.statistics.intervals import Interval
 
 __all__ = [
     "FINAL_ACCURACY", "METRICS", "PLUGINS", "SOLVED_AT", "SUCCESS_RATE", "WITH_NUMBER", "Measure", "Measured", "Metric",
@@ -34,7 +36,8 @@ __all__ = [
     "solve_times",
 ]  # fmt: skip
 
-IQM = "interquartile mean over seeds, bootstrap 95 % interval"
+IQM = "interquartile mean over seeds, interval by exact limits of their distribution"
+SHARE, POSITIVE = (0.0, 1.0), (0.0, math.inf)
 COMPLETE = "none unless every run has one"
 LOST = "a run that diverged counts as ∞"
 
@@ -80,7 +83,7 @@ def lost(runs: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _final_accuracy(runs: pd.DataFrame, generator: np.random.Generator, level: float) -> Measured:
-    return _interquartile(_accuracies(runs), runs, generator, level)
+    return _interquartile(_accuracies(runs), runs, level, SHARE)
 
 
 def _accuracies(runs: pd.DataFrame) -> pd.Series[float]:
@@ -89,12 +92,14 @@ def _accuracies(runs: pd.DataFrame) -> pd.Series[float]:
 
 
 def _interquartile(
-    per_seed: pd.Series[float], runs: pd.DataFrame, generator: np.random.Generator, level: float
+    per_seed: pd.Series[float], runs: pd.DataFrame, level: float, limits: tuple[float, float]
 ) -> Measured:
-    from harness.statistics.intervals import bootstrap_iqm_interval, iqm
+    from harness.statistics.intervals import iqm, iqm_interval
 
-    values = per_seed.to_numpy()
-    return Measured(iqm(values), *bootstrap_iqm_interval(values, generator, level), len(runs), len(values))
+    values = per_seed.to_numpy(dtype="float64")
+    # An experiment of a package may call something an accuracy, or a loss, that has no such limits.
+    within = bool(((values >= limits[0]) & (values <= limits[1])).all())
+    return Measured(iqm(values), *iqm_interval(values, level, limits if within else UNLIMITED), len(runs), len(values))
 
 
 def accuracies_at_length(rows: pd.DataFrame) -> pd.Series[float]:
@@ -115,7 +120,7 @@ def accuracies_at_length(rows: pd.DataFrame) -> pd.Series[float]:
 
 def measured_at_length(rows: pd.DataFrame, generator: np.random.Generator, level: float = CONFIDENCE) -> Measured:
     """Interquartile mean of the accuracy at one length, and its interval; `accuracies_at_length` has the arguments."""
-    return _interquartile(accuracies_at_length(rows), rows, generator, level)
+    return _interquartile(accuracies_at_length(rows), rows, level, SHARE)
 
 
 def accuracy_at_length(length: int | str) -> Metric:
@@ -136,6 +141,8 @@ def accuracy_at_length(length: int | str) -> Metric:
         FINAL_ACCURACY.decimals,
         better=1,
         unit=FINAL_ACCURACY.unit,
+        statistic="iqm",
+        limits=SHARE,
     )
 
 
@@ -161,7 +168,7 @@ def of_column(column: Column) -> Metric:
         if options.statistic == "largest":
             largest = float(per_run(runs).max(skipna=False))
             return Measured(largest, math.nan, math.nan, len(runs), runs["seed"].nunique())
-        return _interquartile(per_seed(runs), runs, generator, level)
+        return _interquartile(per_seed(runs), runs, level, options.limits)
 
     def per_run(runs: pd.DataFrame) -> pd.Series[float]:
         values = runs[column.name].astype("float64")
@@ -182,6 +189,8 @@ def of_column(column: Column) -> Metric:
         options.better,
         options.margin,
         column.unit,
+        statistic="iqm" if options.statistic == "iqm" else "own",
+        limits=options.limits,
         sampled=options.statistic != "largest",
     )
 
@@ -197,7 +206,31 @@ def _solved_at(runs: pd.DataFrame, generator: np.random.Generator, level: float)
     if times.empty:
         return Measured(math.nan, math.nan, math.nan, 0, 0)
     median, ends = median_time(times.loc[times["solved"], "update"], times.loc[~times["solved"], "update"], level)
-    return Measured(median, *ends, len(runs), runs["seed"].nunique())
+    seeds = int(runs["seed"].nunique())
+    if seeds < len(runs):
+        ends = _pooled_median(times, seeds, level)
+    return Measured(median, *ends, len(runs), seeds)
+
+
+def _pooled_median(times: pd.DataFrame, seeds: int, level: float) -> Interval:
+    """Interval of the median over runs of fewer seeds, as if all runs of a seed took equally long.
+
+    Runs of one seed are correlated by an unknown amount: the ranks of `median_interval` are those of the seeds, each
+    standing for as many runs. An unsolved run is known to take longer than it was watched: its own end counts below,
+    and ∞ above.
+    """
+    import numpy as np
+
+    from harness.statistics.intervals import Interval
+    from harness.statistics.order_statistics import median_rank
+
+    rank, each = median_rank(seeds, level), len(times) / seeds
+    if not rank:
+        return Interval(math.nan, math.nan)
+    below = np.sort(times["update"].to_numpy(dtype=np.float64))
+    above = np.sort(times["update"].where(times["solved"], math.inf).to_numpy(dtype=np.float64))
+    first, last = math.floor((rank - 1) * each), math.ceil((seeds + 1 - rank) * each) - 1
+    return Interval(float(below[first]), float(above[last]))
 
 
 def solve_times(runs: pd.DataFrame) -> pd.DataFrame:
@@ -221,58 +254,68 @@ def _restricted(runs: pd.DataFrame) -> pd.Series[float]:
 SUCCESS_RATE = Metric(
     "success_rate",
     "success rate",
-    "solved / (solved + unsolved + diverged), Wilson 95 % interval with the number of seeds as n",
+    "solved / (solved + unsolved + diverged), Wilson interval with the number of seeds as n",
     _success_rate,
     _solved,
     2,
     better=1,
     margin=0.6,
     unit="share of runs, 0 to 1",
+    statistic="rate",
+    limits=SHARE,
 )
 FINAL_ACCURACY = Metric(
     "final_accuracy", "final accuracy",
     "interquartile mean over seeds (a seed's mean where several settings are pooled; chance for a diverged run), "
-    "bootstrap 95 % interval",
-    _final_accuracy, _accuracies, 3, better=1, margin=0.4, unit="share of answers, 0 to 1",
+    "interval by exact limits of their distribution",
+    _final_accuracy, _accuracies, 3, better=1, margin=0.4, unit="share of answers, 0 to 1", statistic="iqm",
+    limits=SHARE,
 )  # fmt: skip
 SOLVED_AT = Metric(
     "solved_at", "updates to solve",
     "median number of updates to the first evaluation that met the task's rule, unsolved runs censored (Kaplan–Meier; "
-    "a diverged run at its whole budget), 95 % interval; a pair is compared by its updates up to the budget",
-    _solved_at, _restricted, 0, better=-1, unit="updates",
+    "a diverged run at its whole budget), interval by order statistics, of pooled runs with the number of "
+    "seeds as n; a pair is compared by its updates up to the budget",
+    _solved_at, _restricted, 0, better=-1, unit="updates", statistic="median", limits=POSITIVE,
 )  # fmt: skip
 
 FINAL_LOSS = Metric(
     "final_loss",
     "final loss (nats, or squared error)",
-    f"mean loss on the final sequences ({LOST}); IQM over seeds, bootstrap 95 % interval",
-    lambda runs, generator, level: _interquartile(_losses(runs), runs, generator, level),
+    f"mean loss on the final sequences ({LOST}); {IQM}",
+    lambda runs, generator, level: _interquartile(_losses(runs), runs, level, POSITIVE),
     _losses,
     3,
     better=-1,
     unit="nats, of numbers squared error",
+    statistic="iqm",
+    limits=POSITIVE,
 )
 BITS = Metric(
     "bits_per_symbol",
     "bits per symbol",
-    f"final loss in bits, log2 instead of the natural logarithm ({LOST}); IQM over seeds, bootstrap 95 % interval",
-    lambda runs, generator, level: _interquartile(_losses(runs) / math.log(2), runs, generator, level),
+    f"final loss in bits, log2 instead of the natural logarithm ({LOST}); {IQM}",
+    lambda runs, generator, level: _interquartile(_losses(runs) / math.log(2), runs, level, POSITIVE),
     lambda runs: _losses(runs) / math.log(2),
     3,
     better=-1,
     margin=0.25,
     unit="bits",
+    statistic="iqm",
+    limits=POSITIVE,
 )
 LOSS_RATIO = Metric(
     "loss_to_memoryless",
     "final loss / memoryless loss",
     f"final loss as a share of what the best prediction from the present input alone would have ({LOST}); IQM over "
-    "seeds, bootstrap 95 % interval",
-    lambda runs, generator, level: _interquartile(_loss_ratios(runs), runs, generator, level),
+    "seeds, interval by exact limits of their distribution",
+    lambda runs, generator, level: _interquartile(_loss_ratios(runs), runs, level, POSITIVE),
     _loss_ratios,
     3,
     better=-1,
     margin=0.1,
+    statistic="iqm",
+    limits=POSITIVE,
 )
 METRICS: Mapping[str, Metric] = {
     metric.name: metric

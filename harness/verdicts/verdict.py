@@ -77,7 +77,7 @@ class Verdict:
 
 def interval_text(metric: Metric, group: Measured) -> str:
     """'[0.57, 1.00]'; a dash where the data give no interval, or one that lies wholly beyond the budget."""
-    if math.isnan(group.low) or math.isnan(group.high) or math.isinf(group.low):
+    if math.isnan(group.low) or math.isnan(group.high) or group.low == math.inf:
         return "–"
     return f"[{metric.text(group.low)}, {metric.text(group.high)}]"
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
+import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -104,6 +109,27 @@ def test_a_sweep_that_ends_in_either_phase_goes_on_to_the_same_bits(tuned, tmp_p
     assert quiet_sweep(tuned(), tmp_path / "parts").computed == 20 - limit
     assert table_rows(tmp_path / "parts") == table_rows(tmp_path / "whole")
     assert (tmp_path / "parts/winners.json").read_bytes() == (tmp_path / "whole/winners.json").read_bytes()
+
+
+def test_a_sweep_that_is_killed_in_either_phase_goes_on_to_the_same_bits(tuned, tmp_path: Path) -> None:
+    quiet_sweep(tuned(), tmp_path / "whole")
+    folder, fork = tmp_path / "killed", get_context("fork")
+    phases_seen = set()
+    for most in (3, 11, 17, 19):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads: this one computes alone
+            child = fork.Process(target=quiet_sweep, args=(tuned("peaked_slowly"), folder))
+            child.start()
+        while len(list((folder / "journal").glob("*.run"))) < most and child.is_alive():
+            time.sleep(0.002)
+        os.kill(child.pid, signal.SIGKILL)
+        child.join(20)
+        phases_seen.add((folder / "winners.json").exists())
+    assert phases_seen == {False, True}
+    quiet_sweep(tuned(), folder)
+    assert table_rows(folder) == table_rows(tmp_path / "whole")
+    assert (folder / "winners.json").read_bytes() == (tmp_path / "whole/winners.json").read_bytes()
+    assert Status.of(tuned(), Journal.open(folder)).counts()["orphaned"] == 0
 
 
 def test_winners_that_are_lost_are_chosen_from_the_same_runs(tuned, tmp_path: Path) -> None:

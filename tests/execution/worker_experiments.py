@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from math import log10
+from time import sleep
 
 from harness.experiments.setup import Setup
 from harness.schema import Record
@@ -72,6 +73,12 @@ def peaked(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         outcome = "diverged" if rate == 0.3 else "unsolved"
         measured = {"final_accuracy": accuracy, "final_loss": 0.1, "chance": 0.25, "updates": 6}
         yield Record(run.run_id, {"outcome": outcome, **measured}, {})
+
+
+def peaked_slowly(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
+    for run in runs:
+        sleep(0.03)
+        yield from peaked([run], setup)
 
 
 def peaked_but_once(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:

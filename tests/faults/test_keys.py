@@ -213,7 +213,7 @@ def weak() -> Weak:
     expect = (
         Expectation(metric="success_rate", per=("cell",), at_least=0.8),
         Expectation(metric="success_rate", contrast={"cell": ("lstm", "rnn")}),
-        Expectation(metric="final_accuracy", at_least=0.0),
+        Expectation(metric="final_accuracy", at_least=0.0, judge="estimate"),
     )
     synthetic = simulate([point("rnn", 20, 1.0), point("lstm", 20, 1.0)], seeds=(0, 1), expect=expect)
     return Weak(JudgedStudy(plan(synthetic.study), synthetic.frames, synthetic.verdicts), synthetic.verdicts)

@@ -33,6 +33,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "codes": {},
 }
 ELSEWHERE = {
+    "sensitivity",
     "states",
     "nodes",
     "switches",

@@ -83,7 +83,7 @@ def test_a_malicious_claim_is_only_text(synthetic: SyntheticResults, verdicts: l
 
 def test_the_page_has_verdicts_provenance_and_notes(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
     text = whole_page(synthetic, verdicts)
-    assert "1 of 5 expectations fails; 2 are undecided." in text
+    assert "2 of 5 expectations fail; 1 is undecided." in text
     assert "paired difference +1.00 over 4 shared seeds" in text
     assert "numpy 2.4" in text
     assert "Figure &#39;x&#39; is missing." in text

@@ -72,8 +72,10 @@ def verdict_on(runs: pd.DataFrame, **expectation: Any) -> Verdict:
 
 def test_a_bound_is_judged_on_it_and_a_run_without_a_value_gives_no_verdict() -> None:
     runs = runs_of([0.8, 0.8, 0.8])
-    assert verdict_on(runs, at_least=0.75).state == "holds"
-    assert verdict_on(runs, at_least=0.9).state == "fails"
+    for judge_on, states in (("estimate", ("holds", "fails")), ("interval", ("undecided", "undecided"))):
+        assert tuple(verdict_on(runs, at_least=b, judge=judge_on).state for b in (0.75, 0.9)) == states
+    many = runs_of([0.8] * 20)
+    assert [verdict_on(many, at_least=bound).state for bound in (0.75, 0.9)] == ["holds", "fails"]
     assert verdict_on(runs, at_least=0.75).text == "accuracy_at_length(40) of all runs >= 0.75"
     lacking = verdict_on(runs_of([0.8, 0.8, math.nan]), at_least=0.75)
     assert (lacking.state, lacking.reason) == ("incomplete", "1 of 3 seeds have no accuracy at length 40")
@@ -83,7 +85,7 @@ def test_a_bound_is_judged_on_it_and_a_run_without_a_value_gives_no_verdict() ->
 
 def test_a_contrast_pairs_seeds(synthetic: SyntheticResults) -> None:
     where, contrast = {"sequence_length": 20, "spectral_radius": 1.0}, {"cell": ("lstm", "rnn")}
-    expectation = Expectation(metric="accuracy_at_length(400)", where=where, contrast=contrast, apart=True)
+    expectation = Expectation(metric="accuracy_at_length(400)", where=where, contrast=contrast, judge="estimate")
     (verdict,) = judge(expectation, synthetic.frames.runs_at_lengths, synthetic.planned)
     assert verdict.state == "holds"
     assert "over 4 shared seeds" in verdict.reason

@@ -30,7 +30,7 @@ def test_verdicts_are_the_ones_of_the_text_and_infinities_are_null(synthetic: Sy
     verdicts = synthetic.verdicts
     judged = JudgedStudy(Plan(synthetic.study, ()), synthetic.frames, verdicts)
     document = strictly(cli.json_text(verdict_document(judged)))
-    assert (document["state"], document["sentence"]) == ("fails", "1 of 5 expectations fails; 2 are undecided.")
+    assert (document["state"], document["sentence"]) == ("fails", "2 of 5 expectations fail; 1 is undecided.")
     assert [each["state"] for each in document["expectations"]] == [verdict.state for verdict in verdicts]
     groups = [group for each in document["expectations"] for group in each["measured"]]
     beyond = [group for group in groups if group["text"] == "> budget"]

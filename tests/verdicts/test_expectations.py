@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from synthetic_results import SyntheticResults
@@ -14,7 +15,7 @@ from harness.errors import HarnessError
 from harness.study.spec import Expectation
 from harness.verdicts.expectations import judge
 from harness.verdicts.feasibility import describe
-from harness.verdicts.metrics import METRICS
+from harness.verdicts.metrics import METRICS, Measured, Metric
 from harness.verdicts.verdict import overall
 
 
@@ -102,6 +103,22 @@ def test_a_metric_without_sampling_is_judged_on_its_value() -> None:
         verdict = one(Expectation(metric="residual", at_most=1e-6, judge=judge_on), runs)
         assert (verdict.state, verdict.ground, verdict.text) == ("holds", "value", "residual of all runs <= 1e-06")
     assert one(Expectation(metric="residual", at_most=1e-8), runs).state == "fails"
+
+
+def test_a_metric_of_an_earlier_version_has_its_interval_at_95_percent_alone() -> None:
+    def measure(runs: pd.DataFrame, generator: np.random.Generator) -> Measured:
+        return Measured(0.5, 0.4, 0.6, len(runs), len(runs))
+
+    def per_seed(runs: pd.DataFrame) -> Any:
+        return runs["final_loss"]
+
+    metric = Metric("half", "half", "a half", measure, per_seed, 2, better=1)
+    runs, generator = table((RNN, ["u"] * 4)), np.random.default_rng(0)
+    assert metric.of(runs, generator) == measure(runs, generator)
+    other = metric.of(runs, generator, 0.9)
+    assert (other.value, other.runs) == (0.5, 4)
+    assert math.isnan(other.low)
+    assert math.isnan(other.high)
 
 
 def test_the_value_of_these_runs_can_be_meant() -> None:
@@ -214,7 +231,7 @@ def test_a_contrast_of_infinite_values_is_tested_by_ranks() -> None:
     runs.loc[runs["cell"] == "lstm", "final_loss"] = math.inf
     verdict = one(Expectation(metric="final_loss", contrast=CONTRAST), runs)
     assert (verdict.state, verdict.p) == ("holds", 1 / 32)
-    assert "+6.0 ranks (final loss (nats, or squared error) is infinite for 6) over 6" in verdict.reason
+    assert verdict.reason.startswith("higher for 6 and lower for 0 of 6 shared seeds (by ranks: final loss")
 
 
 def test_equal_groups_are_no_contrast() -> None:

@@ -15,7 +15,7 @@ from harness.verdicts.verdict import Verdict
 def test_the_summary_is_aligned_and_narrow(synthetic: SyntheticResults) -> None:
     lines = summary(synthetic.verdicts).splitlines()
     assert max(map(len, lines)) <= 100
-    assert [line[0] for line in lines if line[0] != " "] == ["?", "✓", "✓", "?", "✗"]
+    assert [line[0] for line in lines if line[0] != " "] == ["?", "✓", "✓", "✗", "✗"]
     assert re.search(r"1\.00 +\[0\.51, 1\.00\] +16 \(4 seeds\)$", lines[1])
     at = next(i for i, line in enumerate(lines) if line.startswith("✓ success_rate of cell=lstm above"))
     assert ["lstm 1.00" in lines[at], "rnn 0.00" in lines[at + 1]] == [True, True]

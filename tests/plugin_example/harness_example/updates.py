@@ -13,11 +13,18 @@ def per_seed(runs: "pd.DataFrame") -> "pd.Series[float]":
     return runs["updates"].astype("float64").groupby(runs["seed"]).mean()
 
 
-def most_updates(runs: "pd.DataFrame", generator: "np.random.Generator") -> Measured:
-    """The most updates that any run made; a largest value has no interval here."""
+def most_updates(runs: "pd.DataFrame", generator: "np.random.Generator", level: float) -> Measured:
+    """The most updates that any run made; a largest value has no interval at any level."""
     return Measured(float(runs["updates"].max()), math.nan, math.nan, len(runs), runs["seed"].nunique())
 
 
 MOST_UPDATES = Metric(
-    "most_updates", "most updates", "the most updates that any run made", most_updates, per_seed, decimals=0, better=-1
+    "most_updates",
+    "most updates",
+    "the most updates that any run made",
+    most_updates,
+    per_seed,
+    decimals=0,
+    better=-1,
+    sampled=False,
 )
