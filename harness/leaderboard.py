@@ -46,13 +46,13 @@ def main(arguments: list[str]) -> int:
             f"no {OURS[0]} here; python -m harness.sweep studies/leaderboard/NAME.yaml computes it, or give a FOLDER"
         )
     from harness.errors.text import terminal_width
-    from harness.registry import setting_roles
+    from harness.registry import read, setting_roles
     from harness.report import leaderboard_page, leaderboard_text
     from harness.store.files import replace_file
     from harness.verdicts.collected import collect
     from harness.verdicts.leaderboard import leaderboard
 
-    collected = collect(folders)
+    collected = collect(folders, read)
     words = {str(run[column]) for run in collected.runs for column in ("task", "cell")}
     board = leaderboard(collected, setting_roles(words), parsed.task)
     print(leaderboard_text.text(board, min(80, terminal_width())))

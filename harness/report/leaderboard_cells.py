@@ -116,9 +116,12 @@ def notes(board: Board) -> Iterator[str]:
         f"numbers of parameters of which the smallest is at least {SAME_SIZE:g} of the largest. Entries of different "
         "columns are not compared."
     )
+    if not any(entry.evidence.chosen for column in board.columns for entry in column.entries):
+        yield "Nothing was tuned: every network has the learning rate of its column, which may suit one better."
     if alone:
         yield f"{alone} of {len(board.columns)} columns have one entry, which is compared with nothing."
     there, absent = quantities(board)
+    absent = tuple(head for head in absent if head != "chosen")
     if absent:
         yield f"Not recorded in any of these results: {', '.join(absent)}."
     for each in there:
@@ -168,6 +171,15 @@ def _parameters(entry: Standing) -> str:
     return NONE if entry.parameters is None else str(entry.parameters)
 
 
+def _updates(entry: Standing) -> str:
+    value = entry.updates.value
+    return f">{entry.runs['max_updates'].max():.0f}" if value == math.inf else SOLVED_AT.text(value)
+
+
+def _chosen(entry: Standing) -> str:
+    return entry.evidence.chosen or NONE
+
+
 def _seeds(entry: Standing) -> str:
     return str(len(entry.evidence.seeds))
 
@@ -189,11 +201,12 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity(
         "updates",
         _group(SOLVED_AT, lambda entry: entry.updates, True),
-        _group(SOLVED_AT, lambda entry: entry.updates, False),
+        _updates,
         "to solve: median over runs, unsolved ones censored (Kaplan–Meier), 95 % interval; > budget: fewer than half "
         "of the runs were solved",
     ),
     Quantity("seconds", _seconds, _seconds, "median over runs of a run's share of its pack's training time"),
+    Quantity("chosen", _chosen, _chosen, "by tuning, on seeds of its own; the terms of the column say from what"),
     Quantity("parameters", _parameters, _parameters, "trained numbers of the whole model"),
     Quantity(
         "slope before",

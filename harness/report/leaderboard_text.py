@@ -22,7 +22,14 @@ from harness.verdicts.metrics import SUCCESS_RATE
 
 LABEL = 22  # columns of a network's name at most
 NARROWEST = 12
-BRIEF = {"parameters": "par.", "seconds": "s", "slope before": "slope", "slope after": "after", "saturation": "sat."}
+BRIEF = {
+    "accuracy": "acc.",
+    "parameters": "par.",
+    "seconds": "s",
+    "slope before": "slope",
+    "slope after": "after",
+    "saturation": "sat.",
+}
 
 
 def text(board: Board, width: int = 80) -> str:
@@ -86,21 +93,31 @@ def _words(column: BoardColumn) -> list[str]:
 
 
 def _entries(column: BoardColumn, shown: Sequence[Quantity], width: int) -> list[str]:
-    """The entries of a column, the best first; a paragraph each where the numbers leave no space for the names."""
-    heads = [BRIEF.get(each.head, each.head) for each in shown]
-    rows = [[each.brief(entry) for each in shown] for entry in column.entries]
+    """The entries of a column, the best first: names beside the numbers, else above them, else a paragraph each."""
+    terms = {*(() if column.size is None else ("parameters",)), *(() if _unequal(column) else ("n",))}
+    brief = [each for each in shown if each.head not in terms]  # what the lines above and below say of all
+    heads = [BRIEF.get(each.head, each.head) for each in brief]
+    rows = [[each.brief(entry) for each in brief] for entry in column.entries]
     sizes = [max(len(head), *(len(row[i]) for row in rows)) for i, head in enumerate(heads)]
-    space = min(max(len(entry.label) for entry in column.entries), width - 2 - sum(size + 1 for size in sizes))
-    if space < NARROWEST and space < max(len(entry.label) for entry in column.entries):
+    numbers, longest = sum(size + 1 for size in sizes), max(len(entry.label) for entry in column.entries)
+    names = [f"{mark(entry) or ' '} {entry.label}" for entry in column.entries]
+    space = min(longest, width - 2 - numbers)
+    if space >= min(longest, NARROWEST):
+        lines = [_line(["", *heads], [space + 2, *sizes], 1)]
+        for name, row in zip(names, rows, strict=True):
+            first, *more = _wrapped(name, space + 2, "   ")
+            lines += [_line([first, *row], [space + 2, *sizes], 1), *more]
+        return lines
+    if 4 + numbers > width:
         return list(_paragraphs(column, shown, width))
-    lines = [_line(["  ", *heads], [space + 2, *sizes], 1)]
-    for entry, row in zip(column.entries, rows, strict=True):
-        first, *more = _wrapped(entry.label, space, " ")
-        lines += [
-            _line([f"{mark(entry) or ' '} {first}", *row], [space + 2, *sizes], 1),
-            *(f"  {line}" for line in more),
-        ]
+    lines = [_line(["", *heads], [4, *sizes], 1)]
+    for name, row in zip(names, rows, strict=True):
+        lines += [*_wrapped(name, width, "    "), _line(["", *row], [4, *sizes], 1)]
     return lines
+
+
+def _unequal(column: BoardColumn) -> bool:
+    return len({len(entry.evidence.seeds) for entry in column.entries}) > 1
 
 
 def _paragraphs(column: BoardColumn, shown: Sequence[Quantity], width: int) -> Iterator[str]:

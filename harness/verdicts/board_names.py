@@ -11,6 +11,7 @@ from harness.verdicts.roles import NAMES, Roles, Settings, words
 
 BUDGET = ("max_updates", "batch_size")
 SHOWN = ("optimizer", "learning_rate")  # terms that a column always names, beside its budget
+TUNED = "tuned over"  # no setting: which were chosen by a search, and by which
 
 
 # A default that a row or a column names where others beside it differ in it: "forget bias drawn", "tanh"
@@ -43,15 +44,18 @@ def differing(settings: Sequence[Settings]) -> set[str]:
 
 
 def terms_text(terms: Settings, apart: Collection[str]) -> str:
+    """The terms of a column in words: its budget, how it was trained, and what sets it apart in its task."""
     known = dict(terms)
     updates, batch = (labels.value(name, known.get(name)) for name in BUDGET)
+    shown = [labels.value("optimizer", known["optimizer"])] if "optimizer" in known else []
+    shown += [words("learning_rate", known["learning_rate"])] if "learning_rate" in known else []
     rest = [
         words(column, value)
         for column, value in terms
-        if column not in (*BUDGET, *SHOWN) and column in apart
+        if column not in (*BUDGET, *SHOWN, TUNED) and column in apart
     ]  # fmt: skip
-    optimizer, rate = (labels.value(name, known.get(name)) for name in SHOWN)
-    return ", ".join([f"{updates} updates of {batch} sequences", f"{optimizer}, learning rate {rate}", *rest])
+    tuned = [f"tuned over {known[TUNED]}"] if TUNED in known else []
+    return ", ".join([f"{updates} updates of {batch} sequences", *shown, *tuned, *rest])
 
 
 def width_text(width: Settings) -> str:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from harness.errors import HarnessError, NoResultsError, ResultsError
+from harness.errors import HarnessError, NoResultsError
 from harness.store import baseline, fingerprints
-from harness.store.files import read_json
-from harness.store.ownership import FOLDERS, PLAN
+from harness.store.ownership import FOLDERS
+from harness.verdicts.background import Background, Reader, background
 
 JUDGED = ("solved_at", "final_accuracy", "final_loss", "chance")
 TRAINING = "training"  # the experiment whose runs can be ranked
@@ -23,28 +23,29 @@ MEASURED_BESIDE = ("seconds", *fingerprints.COLUMNS)
 
 @dataclass(frozen=True)
 class ResultSource:
-    """A results folder or a baseline, and what is known of it.
+    """A results folder or a baseline.
 
     Attributes:
         name: the folder, as short as it is unambiguous.
         folder: where it is.
-        runs: how many runs with a result it has.
+        runs: how many judged runs with a result it has.
         failed: how many have none because they failed.
-        planned: how many its study asks for; None where that is not known.
-        overrides: of the study by `-S`, as given.
+        behind: what is known of its study.
+        calibrating: how many runs of calibration seeds it has, which are left out.
     """
 
     name: str
     folder: Path
     runs: int
     failed: int = 0
-    planned: int | None = None
-    overrides: tuple[str, ...] = ()
+    behind: Background = field(default_factory=Background)
+    calibrating: int = 0
 
     @property
     def missing(self) -> int:
         """How many runs have not been computed."""
-        return 0 if self.planned is None else max(0, self.planned - self.runs - self.failed)
+        planned = self.behind.planned
+        return 0 if planned is None else max(0, planned - self.runs - self.failed)
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,12 @@ class Collected:
     untrained: tuple[str, ...]  # folders whose experiment trains nothing
 
 
-def collect(folders: Iterable[Path]) -> Collected:
+def collect(folders: Iterable[Path], read: Reader) -> Collected:
     """Read every table of runs at and below some folders.
 
     Args:
         folders: in the order of precedence: of a run that occurs twice, the first counts.
+        read: of a study, by its path and overrides.
 
     Raises:
         ResultsError: a folder is missing, has no results below it, or cannot be read.
@@ -82,16 +84,16 @@ def collect(folders: Iterable[Path]) -> Collected:
             if frame is None:
                 untrained.append(name)
                 continue
-            finished = frame[frame["outcome"] != "failed"]
+            behind = background(folder, read)
+            judged = frame[~frame["seed"].isin(behind.calibration)]
+            finished = judged[judged["outcome"] != "failed"]
             new = finished[~finished["run_id"].isin(seen)]
             repeated += len(finished) - len(new)
             seen |= set(new["run_id"])
-            rows += [{**row, "source": len(sources)} for row in new.to_dict("records")]
-            note = _plan(folder)
+            rows += new.assign(source=len(sources)).to_dict("records")
             sources.append(
                 ResultSource(
-                    name, folder, len(finished), len(frame) - len(finished), len(note.get("ids") or ()) or None,
-                    tuple(map(str, note.get("overrides") or ())),
+                    name, folder, len(finished), len(judged) - len(finished), behind, len(frame) - len(judged)
                 )
             )  # fmt: skip
     return Collected(rows, tuple(sources), repeated, tuple(untrained))
@@ -132,11 +134,3 @@ def _trained(folder: Path) -> pd.DataFrame | None:
     return frame.drop(columns=[name for name in mine if name in frame.columns]).merge(
         known[["run_id", *mine]], on="run_id", how="left", validate="one_to_one"
     )
-
-
-def _plan(folder: Path) -> Mapping[str, Any]:
-    """What a sweep notes of its plan; empty for a baseline."""
-    try:
-        return read_json(folder / PLAN)
-    except (OSError, ValueError, ResultsError):
-        return {}

@@ -20,7 +20,7 @@ import pandas as pd
 from harness.errors import HarnessError, nearest
 from harness.statistics.significance import holm, stratified_permutation
 from harness.statistics.two_samples import two_sample_permutation
-from harness.verdicts.board_names import differing, in_order, names_of, terms_text, width_text
+from harness.verdicts.board_names import TUNED, differing, in_order, names_of, terms_text, width_text
 from harness.verdicts.collected import Collected, ResultSource
 from harness.verdicts.metric import Metric
 from harness.verdicts.metrics import FINAL_ACCURACY, SUCCESS_RATE
@@ -92,7 +92,10 @@ def leaderboard(collected: Collected, roles: Roles, tasks: Collection[str] = (),
     by_column: dict[tuple[Settings, Settings], dict[tuple[Settings, Settings], list[Mapping[str, Any]]]] = {}
     for run in collected.runs:
         if not tasks or run["task"] in tasks:
-            column, row = (roles.task(run), roles.terms(run)), (roles.cell(run), roles.width(run))
+            search = collected.sources[run["source"]].behind.search
+            tuned, tried = (search.columns, ((TUNED, search.text),)) if search is not None else ((), ())
+            column = roles.task(run), (*roles.terms(run, tuned), *tried)
+            row = roles.cell(run, tuned), roles.width(run)
             by_column.setdefault(column, {}).setdefault(row, []).append(run)
     task_names = names_of([task for task, _ in by_column], "task", roles)
     cell_names = names_of([cell for rows in by_column.values() for cell, _ in rows], "model", roles)
@@ -193,7 +196,9 @@ def _notes(collected: Collected, columns: Sequence[BoardColumn]) -> Iterator[str
     """Sentences on what the numbers do not show."""
     for source in collected.sources:
         if source.missing:
-            yield f"{source.name} is not complete: {source.missing} of {source.planned} runs are missing."
+            yield f"{source.name} is not complete: {source.missing} of {source.behind.planned} runs are missing."
+        if source.calibrating:
+            yield f"{source.calibrating} runs of {source.name} have calibration seeds and count nowhere."
         if source.failed:
             yield f"{source.failed} runs of {source.name} failed and count nowhere."
     if collected.repeated:

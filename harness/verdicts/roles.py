@@ -39,9 +39,10 @@ class Roles:
         """The task of a run with all its settings, its name first."""
         return self._settings(run, "task")
 
-    def cell(self, run: Mapping[str, Any]) -> Settings:
-        """The network of a run but for its width, the cell first."""
-        return tuple((column, value) for column, value in self._settings(run, "model") if column not in WIDTH)
+    def cell(self, run: Mapping[str, Any], tuned: Collection[str] = ()) -> Settings:
+        """The network of a run but for its width and for what was tuned of it, the cell first."""
+        left_out = {*WIDTH, *tuned}
+        return tuple((column, value) for column, value in self._settings(run, "model") if column not in left_out)
 
     def width(self, run: Mapping[str, Any]) -> Settings:
         """What says how wide a network is; `match` has been counted into it."""

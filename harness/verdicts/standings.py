@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from harness.store import fingerprints
+from harness.study import labels
 from harness.study.spec import CONFIDENCE
 from harness.verdicts.collected import Collected, ResultSource
 from harness.verdicts.metric import Measured
@@ -26,7 +27,8 @@ class Evidence:
     Attributes:
         sources: the folders that its runs are from.
         seeds: in order.
-        state: how its numbers were judged, in words.
+        state: of the registration of the studies, where it is known, and what -S changed of them.
+        chosen: values of the settings that were tuned; empty where none were.
         versions: of the harness, its numerics and torch, and the processors; one text each that occurs.
         duplicates: runs of a seed that was there already, under the same settings; the first counts.
     """
@@ -34,6 +36,7 @@ class Evidence:
     sources: tuple[ResultSource, ...]
     seeds: tuple[int, ...]
     state: str
+    chosen: str
     versions: tuple[str, ...]
     duplicates: int = 0
 
@@ -107,10 +110,28 @@ def _evidence(frame: pd.DataFrame, collected: Collected, duplicates: int) -> Evi
     sources = tuple(collected.sources[i] for i in sorted(set(frame["source"])))
     versions = {_versions(frame.get("versions", pd.Series(dtype=object)).iloc[i : i + 1]) for i in range(len(frame))}
     processors = {str(cpu) for cpu in _column_of(frame, "cpu").dropna()}
-    exploratory = [source for source in sources if source.overrides]
-    state = f"exploratory: -S {' -S '.join(exploratory[0].overrides)}" if exploratory else ""
+    overrides = [" ".join(f"-S {text}" for text in source.behind.overrides) for source in sources]
+    states = dict.fromkeys(filter(None, (*(source.behind.state for source in sources), *overrides)))
+    state = ", ".join(states)
     texts = (*sorted(filter(None, versions)), *sorted(processors))
-    return Evidence(sources, tuple(int(each) for each in frame["seed"]), state, texts, duplicates)
+    return Evidence(
+        sources, tuple(int(each) for each in frame["seed"]), state, _chosen(frame, sources), texts, duplicates
+    )
+
+
+def _chosen(frame: pd.DataFrame, sources: Sequence[ResultSource]) -> str:
+    """'0.001' of a tuned learning rate; of several settings each by its name."""
+    columns = dict.fromkeys(
+        column for source in sources if source.behind.search for column in source.behind.search.columns
+    )
+    values = {
+        column: "|".join(dict.fromkeys(labels.value(column, value) for value in frame[column]))
+        for column in columns
+        if column in frame.columns
+    }
+    if len(values) == 1:
+        return next(iter(values.values()))
+    return ", ".join(f"{labels.short(column)} {text}" for column, text in values.items())
 
 
 def _versions(column: pd.Series[Any]) -> str:
@@ -134,6 +155,7 @@ def standing_row(task: str, terms: str, entry: Standing) -> dict[str, Any]:
         row |= {name: value, f"{name}_low": low, f"{name}_high": high}
     return row | {
         "seeds": len(entry.evidence.seeds),
+        "chosen": entry.evidence.chosen,
         "parameters": entry.parameters,
         "seconds": entry.seconds,
         "initial_saturation": entry.saturation[0],

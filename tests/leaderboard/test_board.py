@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from board_runs import SEEDS, runs, written
 
 from harness.errors import HarnessError
-from harness.registry import setting_roles
+from harness.registry import read, setting_roles
 from harness.report import leaderboard_page, leaderboard_text
 from harness.statistics.intervals import rate_interval
 from harness.verdicts.collected import collect
@@ -28,7 +29,7 @@ ROLES = setting_roles()
 
 
 def board(*folders: Path, tasks: Any = ()) -> Board:
-    return leaderboard(collect(folders), ROLES, tasks)
+    return leaderboard(collect(folders, read), ROLES, tasks)
 
 
 def test_an_entry_has_the_numbers_that_the_metrics_give_for_its_runs(tmp_path: Path) -> None:
@@ -182,3 +183,50 @@ def test_a_folder_that_trained_nothing_is_an_error(tmp_path: Path) -> None:
     folder = written(tmp_path / "cliff", runs(ALL[:2], experiment="cliff"))
     with pytest.raises(HarnessError, match="no run of cliff trained a network on a task"):
         board(folder)
+
+
+def winners(folder: Path, rates: list[float], chosen: int) -> Path:
+    """What a sweep notes of a search over the learning rate, three runs a candidate."""
+    candidates = [
+        {"settings": {"training.learning_rate": rate}, "score": 0.5, "runs": ["a", "b", "c"]} for rate in rates
+    ]
+    entry = {"name": "x", "per": {}, "by": "final_accuracy", "winner": chosen, "candidates": candidates}
+    (folder / "winners.json").write_text(json.dumps({"winners": [entry]}))
+    return folder
+
+
+def test_what_was_tuned_alike_stands_in_one_column_whatever_was_chosen(tmp_path: Path) -> None:
+    rnn = winners(written(tmp_path / "a", runs(HALF, learning_rate=1e-3)), [1e-3, 1e-2], 0)
+    gru = winners(written(tmp_path / "b", runs(ALL, cell="gru", learning_rate=1e-2)), [1e-3, 1e-2], 1)
+    result = board(rnn, gru)
+    [column] = result.columns
+    assert {entry.label: entry.evidence.chosen for entry in column.entries} == {"rnn": "0.001", "gru": "0.01"}
+    assert "tuned over learning rate 0.001|0.01, 6 runs each" in column.terms
+    assert "Nothing was tuned" not in leaderboard_text.text(result)
+    other = winners(written(tmp_path / "c", runs(ALL, cell="lstm")), [1e-3], 0)  # a smaller search
+    untuned = written(tmp_path / "d", runs(ALL, cell="janet"))
+    assert sorted(len(each.entries) for each in board(rnn, gru, other, untuned).columns) == [1, 1, 2]
+
+
+STUDY = """\
+name: half
+claim: A column.
+task: {name: adding, sequence_length: 50}
+model: {cell: rnn, hidden_size: 40}
+training: {optimizer: adam, max_updates: 1000}
+sweep: {model.cell: [rnn, gru]}
+seeds: {calibration: [100, 101], judged: {first: 0, count: 20}}
+"""
+
+
+def test_calibration_runs_count_nowhere_and_a_part_of_a_study_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "half.yaml").write_text(STUDY)
+    rows = runs(HALF) + runs([True, True], first_seed=100)
+    result = board(written(tmp_path / "results" / "reference" / "half", rows))
+    [column] = result.columns
+    assert column.entries[0].evidence.seeds == SEEDS
+    assert column.entries[0].success.value == 0.5
+    assert "half is not complete: 20 of 40 runs are missing." in result.notes
+    assert "2 runs of half have calibration seeds and count nowhere." in result.notes
+    assert "study not registered" in leaderboard_text.text(result)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from board_runs import runs, written
 
-from harness.registry import setting_roles
+from harness.registry import read, setting_roles
 from harness.schema import PROFILES
 from harness.store import fingerprints
 from harness.store.parquet import write_parquet
@@ -50,7 +50,7 @@ def test_a_saved_folder_gives_the_same_board(tmp_path: Path) -> None:
     write_parquet(folder / "profiles.parquet", pa.Table.from_pylist(profiles, schema=PROFILES.schema()))
     fingerprints.save(folder, tmp_path / "saved" / "a")
     assert not (tmp_path / "saved" / "a" / "profiles.parquet").exists()
-    boards = [leaderboard(collect([tmp_path / name]), setting_roles()) for name in ("whole", "saved")]
+    boards = [leaderboard(collect([tmp_path / name], read), setting_roles()) for name in ("whole", "saved")]
     first, second = (board.frame() for board in boards)
     assert first["initial_lyapunov"].tolist() == [-0.25, -0.25]
     assert first["seconds"].tolist() == [12.25, 2.5]
