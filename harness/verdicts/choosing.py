@@ -100,7 +100,7 @@ class TunedCombination:
     def remarks(self) -> list[str]:
         """What a reader should know before the winner is believed."""
         sentences = [
-            f"the winner of {self.name} has the {end} {setting} of all candidates "
+            f"the winner of {self.name} has the {end} {setting.partition('.')[2]} of all candidates "
             f"({labels.number(self.candidates[self.index or 0][setting])}): widen the axis"
             for setting, end in self.edges.items()
         ]

@@ -114,7 +114,11 @@ def _faults(expectation: Expectation, study: StudySpec, rows: list[Mapping[str, 
         *unknown_columns(study, [*expectation.where, *expectation.per, *contrast]),
     ]
     yield from wrong
-    if wrong or study.overrides:
+    tuned = study.tuning.columns if study.tuning else ()
+    chosen = [name for name in (*expectation.where, *expectation.per, *contrast) if name in tuned]
+    for name in dict.fromkeys(chosen):
+        yield f"{name} is tuned: which of its values is judged, tuning decides; a contrast of two is a sweep"
+    if wrong or chosen or study.overrides:
         return
     selected = [row for row in rows if matches(row, of_settings(expectation.where))]
     if not selected:

@@ -2,56 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-from study_texts import study_text
+from tuned_studies import GRID, RANDOM, tuned_results, tuned_study
 
 from harness.errors import HarnessError, StudyError
 from harness.figures.sensitivity import curves, sensitivity
-from harness.registry import load_registry
-from harness.statistics.frames import Frames
-from harness.study.plan import Plan, plan
-from harness.study.spec import StudySpec
-from harness.study.validation import understand
-from harness.study.yaml_document import parse
-from harness.verdicts.choosing import chosen, combinations_of
-
-GRID = "{training.learning_rate: [0.001, 0.01, 0.1], model.init: [gaussian, orthogonal]}"
-RANDOM = "{training.learning_rate: {low: 1.0e-4, high: 1.0e-1, scale: log}, model.init: [gaussian, orthogonal]}"
-
-
-def tuned_study(over: str = GRID, more: str = "", **sections: Any) -> StudySpec:
-    tuned = f"{{over: {over}, by: final_accuracy, per: [cell, sequence_length], seeds: [100, 101]{more}}}"
-    text = study_text(
-        sweep="{model.cell: [rnn, lstm], task.sequence_length: [12, 15]}",
-        **{"tune": tuned, "figures": "[{kind: sensitivity, row: sequence_length}]", **sections},
-    )  # fmt: skip
-    return understand(parse(text, "<text>"), load_names=load_registry)
-
-
-def results(study: StudySpec, without: float | None = None) -> tuple[Plan, Frames]:
-    """Accuracies that peak at .01 for the RNN and at .1 for the LSTM; orthogonal is better."""
-    study_plan = plan(study)
-    rows = []
-    for run in study_plan.tuning_runs:
-        columns = run.columns()
-        rate, cell = float(str(columns["learning_rate"])), columns["cell"]
-        accuracy = (
-            0.8 - 0.2 * abs(math.log10(rate) + (2 if cell == "rnn" else 1)) + 0.1 * (columns["init"] != "gaussian")
-        )
-        if rate != without:
-            rows.append({"run_id": run.run_id, **columns, "outcome": "unsolved", "final_accuracy": accuracy})
-    runs = pd.DataFrame(rows).assign(final_loss=0.1, chance=0.25)
-    new, _ = chosen(study_plan, runs, {})
-    return study_plan.with_winners({each.name: each.index for each in new}), Frames(*[runs.head(0)] * 3, {}, runs)
+from harness.verdicts.choosing import combinations_of
 
 
 def test_a_point_is_the_best_or_the_mean_of_the_candidates_with_its_value() -> None:
-    study_plan, frames = results(tuned_study())
+    study_plan, frames = tuned_results(tuned_study())
     combinations = combinations_of(study_plan.study, frames.tuning)
     for others, gain in (("best", 0.1), ("mean", 0.05)):
         table = curves(combinations, others)
@@ -62,7 +25,7 @@ def test_a_point_is_the_best_or_the_mean_of_the_candidates_with_its_value() -> N
 
 
 def test_a_ring_stands_at_the_setting_that_is_judged() -> None:
-    study_plan, frames = results(tuned_study())
+    study_plan, frames = tuned_results(tuned_study())
     table = curves(combinations_of(study_plan.study, frames.tuning))
     won = table[table["won"] & (table["axis"] == "training.learning_rate")]
     judged = {(p.columns()["cell"], p.columns()["sequence_length"]): p.columns() for p in study_plan.study.points}
@@ -75,7 +38,7 @@ def test_a_ring_stands_at_the_setting_that_is_judged() -> None:
 
 @pytest.mark.parametrize(("over", "more", "scale"), [(GRID, "", "linear"), (RANDOM, ", budget: 24", "log")])
 def test_a_panel_for_each_tuned_setting_and_value_of_the_row(over: str, more: str, scale: str) -> None:
-    study_plan, frames = results(tuned_study(over, more))
+    study_plan, frames = tuned_results(tuned_study(over, more))
     figure = study_plan.study.figures[0].drawn(frames, study_plan.study)  # type: ignore[attr-defined]
     assert [ax.get_xlabel() for ax in figure.axes] == ["learning rate", "init"] * 2
     assert [ax.get_title() for ax in figure.axes] == ["T = 12"] * 2 + ["T = 15"] * 2
@@ -96,7 +59,7 @@ def test_the_caption_says_how_the_others_are_and_what_is_averaged() -> None:
 
 
 def test_candidates_without_all_their_runs_are_not_drawn() -> None:
-    study_plan, frames = results(tuned_study(), without=0.1)
+    study_plan, frames = tuned_results(tuned_study(), without=0.1)
     combinations = combinations_of(study_plan.study, frames.tuning)
     table = curves(combinations)
     assert set(table.loc[table["axis"] == "training.learning_rate", "value"]) == {0.001, 0.01}

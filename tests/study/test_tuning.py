@@ -175,6 +175,19 @@ def test_a_mistake_is_located(study_file: Callable, old: str, new: str, place: s
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        "{metric: final_accuracy, where: {learning_rate: 0.01}, at_least: 0.5}",
+        "{metric: final_accuracy, per: [learning_rate], at_least: 0.5}",
+        "{metric: final_accuracy, contrast: {learning_rate: [0.01, 0.1]}}",
+    ],
+)
+def test_an_expectation_about_what_is_tuned_is_refused(study_file: Callable, written: str) -> None:
+    with pytest.raises(StudyError, match=r"tiny.yaml:14:10: expect: learning_rate is tuned: which of its values"):
+        read(study_file(f"{TUNED}expect: [{written}]\n"))
+
+
+@pytest.mark.parametrize(
     ("written", "message"),
     [
         ("{low: 1, high: 1}", "low 1 does not lie below high 1"),
