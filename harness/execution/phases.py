@@ -41,13 +41,20 @@ def await_others(runs: Sequence[Run], journal: Journal, shard: str, say: Callabl
     return len(pending)
 
 
-def choose(plan: Plan, journal: Journal) -> tuple[Plan, list[str]]:
+def choose(plan: Plan, journal: Journal, say: Callable[[str], None]) -> tuple[Plan, list[str]]:
     """Choose and store the winners whose runs are complete; the plan with them, and why others are missing.
+
+    Args:
+        plan: of the study.
+        journal: with the runs.
+        say: is informed of each winner that was not stored before.
 
     Raises:
         ResultsError: winners.json is damaged.
         OSError: it cannot be written.
     """
-    new, sentences = chosen_from(plan, tuning_table(journal, plan), winners.read(journal.folder))
+    new, sentences, words = chosen_from(plan, tuning_table(journal, plan), winners.read(journal.folder))
     winners.add(plan, journal.folder, new)
+    for each in words:
+        say(f"winner of {each}")
     return winners.resolved(plan, journal.folder), sentences

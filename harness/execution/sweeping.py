@@ -144,7 +144,7 @@ def _sweep_locked(
         errors, first = phase.compute(plan, plan.tuning_runs, options.limit)
         if not (errors and options.fail_fast):
             awaited = _await(plan, journal, options, first, phase)
-        plan, sentences = choose(plan, journal)
+        plan, sentences = choose(plan, journal, phase.say)
     if not (phase.errors and options.fail_fast):
         phase.compute(plan, plan.runs, None if options.limit is None else options.limit - len(phase.runs))
 

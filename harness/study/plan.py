@@ -47,7 +47,7 @@ class TunedGroup:
     """One combination of the columns `per`: a winner is chosen for it.
 
     Attributes:
-        per: values by column.
+        per: values by column; without those that its points do not have, as an RNN no forget bias.
         name: of the choice: the metric and the runs of every candidate (`tuning.question`).
         rows: the points of the sweep in it, by their places among `StudySpec.rows`.
         run_ids: for each candidate, its runs.
@@ -201,7 +201,7 @@ def _groups(study: StudySpec) -> tuple[TunedGroup, ...]:
             tuple(run.run_id for place in places for run in _runs([study.rows[place][i]], study.tuning.seeds))
             for i in range(len(study.tuning.candidates))
         )
-        per = {name: columns.get(name) for name in study.tuning.per}
+        per = {name: columns[name] for name in study.tuning.per if name in columns}
         groups.append(TunedGroup(per, question(study.tuning.by, runs), tuple(places), runs))
     return tuple(groups)
 

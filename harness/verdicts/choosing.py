@@ -193,11 +193,17 @@ def chosen(plan: Plan, runs: pd.DataFrame, winners: Mapping[str, Winner]) -> tup
     return new, sentences
 
 
-def chosen_from(plan: Plan, table: pa.Table, winners: Mapping[str, Winner]) -> tuple[list[Winner], list[str]]:
-    """`chosen`, from the table of the tuning runs."""
+def chosen_from(
+    plan: Plan, table: pa.Table, winners: Mapping[str, Winner]
+) -> tuple[list[Winner], list[str], list[str]]:
+    """`chosen`, from the table of the tuning runs, and the new winners in words."""
     from harness.statistics.frames import pandas_frame
 
-    return chosen(plan, pandas_frame(table), winners)
+    runs = pandas_frame(table)
+    new, sentences = chosen(plan, runs, winners)
+    names = {each.name: each for each in new}
+    words = [each.sentence() for each in combinations(plan, runs, names) if each.group.name in names]
+    return new, sentences, words
 
 
 def _score(metric: Metric, runs: pd.DataFrame, rows: Mapping[str, int], run_ids: Sequence[str]) -> float:
