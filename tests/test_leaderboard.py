@@ -15,6 +15,7 @@ from harness.verdicts.leaderboard import SAME_SIZE
 
 TOP = Path(__file__).parents[1]
 COURSE = TOP / "results" / "reference" / "lecture" / "echo-course"
+OURS = TOP / "results" / "reference" / "leaderboard"
 STUDIES = sorted((TOP / "studies" / "leaderboard").glob("*.yaml"))
 NIGHT = 10 * 3600 * 2  # seconds of two cores
 
@@ -33,6 +34,16 @@ def test_the_command_prints_a_table_and_writes_both_pages(tmp_path: Path, capsys
     assert "<script" not in page.read_text()
     assert markdown.read_text().startswith("# Leaderboard\n")
     assert "Rests on echo-course; 10 seeds (1–10)" in page.read_text()
+
+
+@pytest.mark.skipif(not OURS.is_dir(), reason="the studies of the leaderboard have no committed results yet")
+def test_the_page_is_that_of_the_committed_results(tmp_path: Path) -> None:
+    leaderboard.main([str(OURS), "--markdown", str(tmp_path / "leaderboard.md")])
+    written = (tmp_path / "leaderboard.md").read_text()
+    command = (
+        "python -m harness.leaderboard results/reference/leaderboard --markdown docs/leaderboard.md writes it again"
+    )
+    assert (TOP / "docs" / "leaderboard.md").read_text() == written, command
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:

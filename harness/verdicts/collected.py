@@ -90,7 +90,10 @@ def collect(folders: Iterable[Path], read: Reader) -> Collected:
             new = finished[~finished["run_id"].isin(seen)]
             repeated += len(finished) - len(new)
             seen |= set(new["run_id"])
-            rows += new.assign(source=len(sources)).to_dict("records")
+            rows += [
+                {str(name): value for name, value in row.items()}
+                for row in new.assign(source=len(sources)).to_dict("records")
+            ]
             sources.append(
                 ResultSource(
                     name, folder, len(finished), len(judged) - len(finished), behind, len(frame) - len(judged)

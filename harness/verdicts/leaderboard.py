@@ -198,9 +198,9 @@ def _notes(collected: Collected, columns: Sequence[BoardColumn]) -> Iterator[str
         if source.missing:
             yield f"{source.name} is not complete: {source.missing} of {source.behind.planned} runs are missing."
         if source.calibrating:
-            yield f"{source.calibrating} runs of {source.name} have calibration seeds and count nowhere."
+            yield f"{source.name}: runs of calibration seeds, which count nowhere: {source.calibrating}."
         if source.failed:
-            yield f"{source.failed} runs of {source.name} failed and count nowhere."
+            yield f"{source.name}: runs that failed and count nowhere: {source.failed}."
     if collected.repeated:
         yield f"{collected.repeated} runs are in more than one folder; each counts once."
     duplicates = sum(entry.evidence.duplicates for column in columns for entry in column.entries)

@@ -148,7 +148,7 @@ def test_failed_runs_count_nowhere_and_the_board_says_so(tmp_path: Path) -> None
     rows = [*runs(ALL[:5]), {**runs([True], first_seed=5)[0], "outcome": "failed", "solved_at": None}]
     result = board(written(tmp_path / "a", rows))
     assert len(result.columns[0].entries[0].runs) == 5
-    assert "1 runs of a failed and count nowhere." in result.notes
+    assert "a: runs that failed and count nowhere: 1." in result.notes
 
 
 def test_a_setting_that_came_later_than_a_table_had_its_default(tmp_path: Path) -> None:
@@ -228,5 +228,5 @@ def test_calibration_runs_count_nowhere_and_a_part_of_a_study_is_said_to_be_one(
     assert column.entries[0].evidence.seeds == SEEDS
     assert column.entries[0].success.value == 0.5
     assert "half is not complete: 20 of 40 runs are missing." in result.notes
-    assert "2 runs of half have calibration seeds and count nowhere." in result.notes
+    assert "half: runs of calibration seeds, which count nowhere: 2." in result.notes
     assert "study not registered" in leaderboard_text.text(result)
