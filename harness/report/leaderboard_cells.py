@@ -207,14 +207,14 @@ QUANTITIES: tuple[Quantity, ...] = (
     ),
     Quantity("seconds", _seconds, _seconds, "median over runs of a run's share of its pack's training time"),
     Quantity("chosen", _chosen, _chosen, "by tuning, on seeds of its own; the terms of the column say from what"),
-    Quantity("parameters", _parameters, _parameters, "trained numbers of the whole model"),
+    Quantity("size", _parameters, _parameters, "parameters: trained numbers of the whole model"),
     Quantity(
         "slope before",
-        _slope(0, 4),
+        _slope(0, 3),
         _slope(0, 3),
         f"{metric_named(SLOPES[0]).meaning.partition(';')[0]}, in decades per step; interquartile mean over seeds",
     ),
-    Quantity("slope after", _slope(1, 4), _slope(1, 3), metric_named(SLOPES[1]).meaning.partition(";")[0]),
+    Quantity("slope after", _slope(1, 3), _slope(1, 3), metric_named(SLOPES[1]).meaning.partition(";")[0]),
     Quantity(
         "saturation",
         _pair(lambda entry: entry.saturation, 2),
@@ -223,7 +223,7 @@ QUANTITIES: tuple[Quantity, ...] = (
     ),
     Quantity(
         "λ₁",
-        _pair(lambda entry: entry.lyapunov, 3),
+        _pair(lambda entry: entry.lyapunov, 2),
         lambda entry: _number(entry.lyapunov[0], 3),
         f"{MEASURES['initial_lyapunov']}; median over runs, before → after",
     ),

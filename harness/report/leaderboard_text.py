@@ -94,7 +94,7 @@ def _words(column: BoardColumn) -> list[str]:
 
 def _entries(column: BoardColumn, shown: Sequence[Quantity], width: int) -> list[str]:
     """The entries of a column, the best first: names beside the numbers, else above them, else a paragraph each."""
-    terms = {*(() if column.size is None else ("parameters",)), *(() if _unequal(column) else ("n",))}
+    terms = {*(() if column.size is None else ("size",)), *(() if _unequal(column) else ("n",))}
     brief = [each for each in shown if each.head not in terms]  # what the lines above and below say of all
     heads = [BRIEF.get(each.head, each.head) for each in brief]
     rows = [[each.brief(entry) for each in brief] for entry in column.entries]
