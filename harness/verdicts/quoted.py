@@ -36,14 +36,14 @@ def surviving(judged: Sequence[JudgedStudy], family: float = FAMILY) -> list[boo
 
     Source: Holm 1979; Berger 1982 for the p of a conjunction.
     """
-    held = [False] * len(judged)
+    rejected = [False] * len(judged)
     while True:
-        level = 1 - family / max(1, held.count(False))
-        new = [i for i, each in enumerate(judged) if not held[i] and each.state == "holds" and _holds_at(each, level)]
+        level = 1 - family / max(1, rejected.count(False))
+        new = [i for i, each in enumerate(judged) if not rejected[i] and each.state == "holds" and _holds_at(each, level)]
         if not new:
-            return held
+            return rejected
         for i in new:
-            held[i] = True
+            rejected[i] = True
 
 
 def _holds_at(judged: JudgedStudy, confidence: float) -> bool:
