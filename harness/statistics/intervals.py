@@ -235,20 +235,28 @@ def kaplan_meier(solved: npt.ArrayLike, censored: npt.ArrayLike, level: float = 
 def median_time(solved: npt.ArrayLike, censored: npt.ArrayLike, level: float = LEVEL) -> tuple[float, Interval]:
     """Median time to solve and its interval, unsolved runs counted as censored.
 
-    The median is the first time at which S(t) ≤ ½; the interval holds the times at which the pointwise band of S
-    includes ½. An end that the data never reach is ∞: fewer than half of the runs were solved, so the median lies
-    beyond the budget.
+    The median is the first time at which S(t) ≤ ½. Where every unsolved run was watched for as long as any took to be
+    solved, which is so with one budget, an unsolved run is a time of ∞ and the interval is `median_interval`, exact for
+    every distribution. Otherwise it holds the times at which the pointwise band of S includes ½. An end that the data
+    never reach is ∞: fewer than half of the runs were solved, so the median lies beyond the budget.
+
+    Returns:
+        median and interval; the interval is (NaN, NaN) where not even the range of all times covers (`median_interval`).
 
     Args and raises: as `kaplan_meier`.
 
-    Source: Brookmeyer & Crowley 1982.
+    Source: Brookmeyer & Crowley 1982 for what is censored at different times.
     """
-    curve = kaplan_meier(solved, censored, level)
+    events, open_ends = np.asarray(solved, dtype=np.float64), np.asarray(censored, dtype=np.float64)
+    curve = kaplan_meier(events, open_ends, level)
 
     def first(share: Values) -> float:
         below = np.flatnonzero(share <= 0.5)
         return float(curve.times[below[0]]) if below.size else math.inf
 
+    exact = median_interval(np.concatenate([events, np.full(open_ends.size, np.inf)]), level)
+    if math.isnan(exact.low) or not open_ends.size or not events.size or open_ends.min() >= events.max():
+        return first(curve.share), exact
     return first(curve.share), Interval(first(curve.low), first(curve.high))
 
 

@@ -118,7 +118,16 @@ def test_medians_are_the_published_ones() -> None:
 def test_median_intervals_on_the_log_log_scale_are_the_published_ones() -> None:
     """SAS's PROC LIFETEST prints 13 to missing and 4 to 11."""
     assert median_time(*MERCAPTOPURINE)[1] == (13, math.inf)
-    assert median_time(*PLACEBO)[1] == (4, 11)
+    placebo = kaplan_meier(*PLACEBO)
+    assert placebo.times[placebo.low <= 0.5][0] == 4
+    assert placebo.times[placebo.high <= 0.5][0] == 11
+
+
+def test_times_with_one_budget_have_the_interval_of_the_sign_test() -> None:
+    assert median_time([100, 150, 170, 200, 260], [400] * 3)[1] == (100, math.inf)
+    assert median_time([100, 150, 170, 200, 260, 300, 310, 320], [])[1] == (100, 320)
+    assert median_time([], [400] * 6) == (math.inf, (math.inf, math.inf))
+    assert all(map(math.isnan, median_time([100, 150, 170, 200], [400])[1]))  # five seeds
 
 
 def test_without_censoring_the_median_is_the_sample_median() -> None:
