@@ -11,8 +11,8 @@ import numpy as np
 from scipy import special
 
 from harness.schema import Values
+from harness.statistics.intervals import UNLIMITED
 
-UNLIMITED = (-math.inf, math.inf)
 POSITIVE = (0.0, math.inf)
 UNIT = (0.0, 1.0)
 GRID = 400_000  # points of the integrals over the quantile function

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.statistics.intervals import (
-    bootstrap_iqm_interval,
     finite_mean,
     iqm,
     kaplan_meier,
@@ -73,34 +72,6 @@ def test_the_iqm_is_the_mean_of_the_middle_half() -> None:
     assert iqm([0, 1, 2, 3, 4, 5, 6, 100]) == pytest.approx((2 + 3 + 4 + 5) / 4)
     assert iqm([1, 2, 6]) == pytest.approx(3)
     assert math.isnan(iqm([]))
-
-
-def test_the_bootstrap_iqm_interval_covers_its_value_and_repeats() -> None:
-    values = generator(1).normal(size=12)
-    first, again = bootstrap_iqm_interval(values, generator()), bootstrap_iqm_interval(values, generator())
-    assert first == again
-    assert first.low < iqm(values) < first.high
-
-
-def test_the_bootstrap_iqm_interval_is_scipys_bca() -> None:
-    values = generator(2).normal(size=9)
-    theirs = stats.bootstrap(
-        (values,), lambda x, axis: stats.trim_mean(x, 0.25, axis=axis), n_resamples=2000, method="BCa", rng=generator(5)
-    ).confidence_interval
-    assert bootstrap_iqm_interval(values, generator(5)) == pytest.approx((theirs.low, theirs.high))
-
-
-def test_seeds_that_all_agree_have_an_interval_of_one_point() -> None:
-    assert bootstrap_iqm_interval([1.0] * 8, generator()) == (1.0, 1.0)
-
-
-def test_seeds_whose_middle_agrees_fall_back_to_percentiles() -> None:
-    interval = bootstrap_iqm_interval([0.0, *[1.0] * 10, 2.0], generator())
-    assert interval.low <= 1.0 <= interval.high
-
-
-def test_one_seed_has_no_interval() -> None:
-    assert all(math.isnan(end) for end in bootstrap_iqm_interval([0.3], generator()))
 
 
 def test_kaplan_meier_gives_the_published_curve() -> None:
