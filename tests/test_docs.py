@@ -37,6 +37,7 @@ PAGES = sorted([*DOCS.rglob("*.md"), *TOP.glob("*.md"), *(TOP / "studies").glob(
 MEASURED = {
     DOCS / "papers.md",
     DOCS / "performance.md",
+    DOCS / "coverage.md",
     DOCS / "leaderboard.md",
 }  # written from results; their tables are wide
 # worded where a setting, a metric or a column is declared

@@ -51,7 +51,7 @@ class Generalisation(FigureKind):
         return (
             f"Accuracy of the trained network on fresh sequences against {self.axis(study)}: interquartile mean over "
             "seeds (a seed's mean where several settings are pooled; chance for a run that diverged, or whose loss at "
-            "that length is not finite), bars are bootstrap 95 % intervals. Dashed: the length in training"
+            "that length is not finite), bars are its 95 % intervals. Dashed: the length in training"
             f"{self._range(study)}.{CHANCE.caption} n counts the runs behind each point.{self.about(study)}"
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
@@ -13,6 +13,7 @@ from harness.errors.text import markdown_code, printable, terminal_width
 from harness.study.plan import Plan
 from harness.study.spec import Paper
 from harness.verdicts.judging import judge_folder
+from harness.verdicts.quoted import in_family, surviving
 from harness.verdicts.summary import SYMBOLS, summary
 from harness.verdicts.verdict import Verdict, interval_head, overall, worst
 
@@ -86,7 +87,26 @@ def tally(reproductions: Sequence[Reproduction]) -> str:
     """All of them in one sentence."""
     states = [each.state for each in reproductions]
     counts = ", ".join(f"{states.count(state)} {state}" for state in MARKS if state in states)
-    return f"{len(reproductions)} published results: {counts}." if reproductions else "No study names a paper."
+    if not reproductions:
+        return "No study names a paper."
+    return " ".join([f"{len(reproductions)} published results: {counts}.", *_corrected(reproductions)])
+
+
+def _corrected(reproductions: Sequence[Reproduction]) -> Iterator[str]:
+    """What Holm's correction for their number leaves of the results, which a reader quotes singly."""
+    measured = [each for each in reproductions if each.state in ("holds", "fails", "undecided")]
+    estimates = sum(any(verdict.ground == "estimate" for verdict in each.verdicts) for each in measured)
+    if estimates:
+        yield f"{estimates} {'is' if estimates == 1 else 'are'} judged on point estimates."
+    family = [judged for judged in (judge_folder(each.plan, each.folder) for each in measured) if in_family(judged)]
+    if len(family) < 2:
+        return
+    left = surviving(family)
+    without = [
+        each.plan.study.name for each, stands in zip(family, left, strict=True) if each.state == "holds" and not stands
+    ]
+    but = f"; not {', '.join(without)}" if without else ""
+    yield f"Of the {len(family)} judged on intervals, {sum(left)} hold after Holm's correction for their number{but}."
 
 
 def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:

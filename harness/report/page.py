@@ -38,7 +38,7 @@ SOURCES = {
 }
 ALWAYS = ("solved", "unsolved", "diverged")  # columns of the grid that are there even if empty
 MOST_RUNS = 200  # rows of the list of failed and diverged runs
-MOST_POINTS = 1000  # rows of the grid: each costs bootstrapped intervals, curves and a map
+MOST_POINTS = 1000  # rows of the grid: each costs intervals, curves and a map
 SHADES = 32  # of a gradient map
 
 

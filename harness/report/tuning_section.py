@@ -73,7 +73,7 @@ def _row(each: TunedCombination) -> TunedRow:
 
     order = sorted(range(len(scores)), key=rank)
     listed = tuple((each.words(i), each.metric.text(scores[i]), i == each.index) for i in order[:MOST_CANDIDATES])
-    lead = "–" if math.isnan(each.margin) else f"{each.margin:.{each.metric.decimals}f}"
+    lead = "–" if math.isnan(each.margin) else f"{each.margin:.{each.metric.decimals}f}" if each.margin else "0 (a tie)"
     known = each.index is not None
     return TunedRow(
         each.name,

@@ -160,36 +160,6 @@ def median_interval(values: npt.ArrayLike, level: float = LEVEL) -> Interval:
     return Interval(float(x[k - 1]), float(x[x.size - k]))
 
 
-def bootstrap_iqm_interval(values: npt.ArrayLike, generator: np.random.Generator, level: float = LEVEL) -> Interval:
-    """Bootstrap interval of the IQM over seeds: BCa, or the percentile interval where BCa is undefined.
-
-    BCa's acceleration divides by the spread of the jackknife: it is undefined where (nearly) all seeds agree, for
-    example at accuracy 1.
-
-    Args:
-        values: one number a seed.
-        generator: source of the resamples.
-
-    Returns:
-        the interval; (NaN, NaN) below two seeds, or where values are infinite or NaN.
-
-    Source: Efron 1987, "Better bootstrap confidence intervals".
-    """
-    array = np.asarray(values, dtype=np.float64)
-    if array.size < 2:
-        return Interval(math.nan, math.nan)
-    if (array == array[0]).all():
-        return Interval(float(array[0]), float(array[0]))
-    if not np.isfinite(array).all():
-        return Interval(math.nan, math.nan)
-    method = "percentile" if np.ptp(_jackknife(array)) == 0 else "BCa"
-    ends = stats.bootstrap(
-        (array,), lambda x, axis: stats.trim_mean(x, 0.25, axis=axis),
-        n_resamples=RESAMPLES, confidence_level=level, method=method, rng=generator, vectorized=True,
-    ).confidence_interval  # fmt: skip
-    return Interval(float(ends.low), float(ends.high))
-
-
 @dataclass(frozen=True)
 class Survival:
     """Share of runs not yet solved after each event time, with its pointwise interval."""
@@ -235,20 +205,28 @@ def kaplan_meier(solved: npt.ArrayLike, censored: npt.ArrayLike, level: float = 
 def median_time(solved: npt.ArrayLike, censored: npt.ArrayLike, level: float = LEVEL) -> tuple[float, Interval]:
     """Median time to solve and its interval, unsolved runs counted as censored.
 
-    The median is the first time at which S(t) ≤ ½; the interval holds the times at which the pointwise band of S
-    includes ½. An end that the data never reach is ∞: fewer than half of the runs were solved, so the median lies
-    beyond the budget.
+    The median is the first time at which S(t) ≤ ½. Where every unsolved run was watched for as long as any took to be
+    solved, which is so with one budget, an unsolved run is a time of ∞ and the interval is `median_interval`, exact for
+    every distribution. Otherwise it holds the times at which the pointwise band of S includes ½. An end that the data
+    never reach is ∞: fewer than half of the runs were solved, so the median lies beyond the budget.
+
+    Returns:
+        median and interval; (NaN, NaN) where not even the range of all times covers (`median_interval`).
 
     Args and raises: as `kaplan_meier`.
 
-    Source: Brookmeyer & Crowley 1982.
+    Source: Brookmeyer & Crowley 1982 for what is censored at different times.
     """
-    curve = kaplan_meier(solved, censored, level)
+    events, open_ends = np.asarray(solved, dtype=np.float64), np.asarray(censored, dtype=np.float64)
+    curve = kaplan_meier(events, open_ends, level)
 
     def first(share: Values) -> float:
         below = np.flatnonzero(share <= 0.5)
         return float(curve.times[below[0]]) if below.size else math.inf
 
+    exact = median_interval(np.concatenate([events, np.full(open_ends.size, np.inf)]), level)
+    if math.isnan(exact.low) or not open_ends.size or not events.size or open_ends.min() >= events.max():
+        return first(curve.share), exact
     return first(curve.share), Interval(first(curve.low), first(curve.high))
 
 
@@ -360,7 +338,3 @@ def seed_means(values: Values, seeds: npt.ArrayLike) -> Values:
 def _ratio(sums: npt.NDArray[Any], counts: npt.NDArray[Any]) -> Values:
     ratio: Values = np.divide(sums, counts, out=np.full(np.shape(sums), np.nan), where=counts > 0)
     return ratio
-
-
-def _jackknife(values: Values) -> Values:
-    return np.array([stats.trim_mean(np.delete(values, i), 0.25) for i in range(len(values))])

@@ -88,7 +88,7 @@ def _axes(document: YamlDocument, points: Grid, report: Report, tune: Tune) -> d
                 f"tune: over: {key} is an axis of the sweep, too: a setting is either compared or tuned",
             )
         elif isinstance(values, dict):
-            range_ = _range(document, report, tune, key, values)
+            range_ = _range(document, points, report, tune, key, values)
             if range_ is not None:
                 axes[key] = range_
         elif not isinstance(values, list) or not values:
@@ -100,7 +100,9 @@ def _axes(document: YamlDocument, points: Grid, report: Report, tune: Tune) -> d
     return axes if len(axes) == len(tune.over) else None
 
 
-def _range(document: YamlDocument, report: Report, tune: Tune, key: str, written: Mapping[str, Any]) -> Range | None:
+def _range(
+    document: YamlDocument, points: Grid, report: Report, tune: Tune, key: str, written: Mapping[str, Any]
+) -> Range | None:
     where = (*OVER, key)
     try:
         values = Range.model_validate(written)
@@ -114,6 +116,8 @@ def _range(document: YamlDocument, report: Report, tune: Tune, key: str, written
         fault = "a range is drawn from: give a budget, the number of tuning runs"
     elif not values.low < values.high:
         fault = f"low {values.low:g} does not lie below high {values.high:g}"
+    elif _kinds(points, key) <= {int} and not (values.low.is_integer() and values.high.is_integer()):
+        fault = "takes whole numbers, and so low and high are whole"
     elif values.scale == "log" and values.low <= 0:
         fault = "a logarithmic scale begins above 0"
     if fault:

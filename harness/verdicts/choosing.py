@@ -72,8 +72,19 @@ class TunedCombination:
 
     @cached_property
     def edges(self) -> dict[str, str]:
-        """The tuned settings at whose end the winner stands: a better value may lie beyond."""
-        return {} if self.index is None else at_edge(self.candidates, self.index)
+        """The tuned settings at whose end the winner stands: a better value may lie beyond.
+
+        Not those in which a candidate that scores the same stands inside: it is as good, and the first was taken.
+        """
+        if self.index is None:
+            return {}
+        best = [i for i, score in enumerate(self.scores) if score == self.scores[self.index]]
+        ends = [at_edge(self.candidates, i) for i in best]
+        return {
+            axis: end
+            for axis, end in at_edge(self.candidates, self.index).items()
+            if all(axis in others for others in ends)
+        }
 
     def sentence(self) -> str:
         """The winner in words: 'cell=lstm: learning_rate=0.001 (final accuracy 0.98, second 0.91)'."""

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from study_texts import study_text
+from synthetic_results import point, simulate
 
 from harness import cli, papers
 from harness.errors import HarnessError, StudyError
 from harness.registry import read
+from harness.statistics.frames import Frames
+from harness.study.plan import plan
+from harness.study.spec import Expectation, Paper
+from harness.verdicts.expectations import judge
+from harness.verdicts.judging import JudgedStudy, planned_runs
 
 PAPER = '{source: "Somebody 1999, figure 1", tag: qualitative}'
 
@@ -46,9 +54,36 @@ def test_a_study_is_listed_as_not_run_or_with_the_verdict_of_its_worst_expectati
     page = tmp_path / "papers.md"
     code, text = listed(tmp_path, capsys, "--markdown", str(page))
     assert code == cli.EXPECTATION_FAILED
-    assert text.endswith("1 published results: 1 fails.\n")
+    assert text.endswith("1 published results: 1 fails. 1 is judged on point estimates.\n")
     assert page.read_text().count("| ✗ ") == 2  # in the table of all, and at its own expectation
     assert page.read_text().count("| ✓ ") == 1
+
+
+def test_results_that_hold_are_corrected_for_their_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine of ten seeds against one half: p is .011, which survives among four and not among five."""
+    from harness.report import literature
+
+    for count, sentence in (
+        (1, "1 published results: 1 holds."),
+        (4, "4 published results: 4 holds. Of the 4 judged on intervals, 4 hold after Holm's correction for their "
+            "number."),
+        (5, "5 published results: 5 holds. Of the 5 judged on intervals, 0 hold after Holm's correction for their "
+            "number; not synthetic, synthetic, synthetic, synthetic, synthetic."),
+    ):  # fmt: skip
+        judged = solved_study(9, 10)
+        monkeypatch.setattr(literature, "judge_folder", lambda plan, folder, judged=judged: judged)
+        paper = Paper(source="Somebody 1999", tag="faithful")
+        results = [literature.reproduction(judged.plan, paper, tmp_path / "a.yaml", tmp_path) for _ in range(count)]
+        assert literature.tally(results) == sentence
+
+
+def solved_study(solved: int, seeds: int) -> JudgedStudy:
+    """A study of which so many seeds are solved, and which claims that more than half of them are."""
+    expect = (Expectation(metric="success_rate", at_least=0.5),)
+    whole = plan(replace(simulate([point("rnn", 20, 1.0)], seeds=range(seeds)).study, expect=expect))
+    runs = planned_runs(whole)
+    runs["outcome"] = ["solved" if i < solved else "unsolved" for i in range(seeds)]
+    return JudgedStudy(whole, Frames(runs, pd.DataFrame(), pd.DataFrame()), judge(expect[0], runs, runs))
 
 
 def test_a_study_without_a_paper_is_not_listed(tmp_path: Path, capsys) -> None:

@@ -39,6 +39,17 @@ def test_a_winner_at_the_edge_of_its_axis_is_a_warning(tuned: list[TunedCombinat
     assert "highest learning_rate of all candidates (0.1): widen" in warnings["lstm"][0]
 
 
+def test_a_tie_with_a_candidate_inside_is_no_edge(tuned: list[TunedCombination]) -> None:
+    """Of equal ones the first is taken, which stands at an end however wide the axis is."""
+    scores = (1.0, 0.5, 1.0, 0.5, 0.5, 0.5)  # of rates .001, .001, .01, .01, .1, .1
+    assert replace(tuned[0], scores=scores, index=0).remarks() == []
+    section = tuning_section(tuned_study(), [replace(tuned[0], scores=scores, index=0)])
+    assert section is not None
+    assert section.rows[0].lead == "0 (a tie)"
+    alone = replace(tuned[0], scores=(1.0, 1.0, 0.5, 0.5, 0.5, 0.5), index=0)
+    assert "lowest learning_rate of all candidates (0.001)" in alone.remarks()[0]
+
+
 def test_candidates_that_all_score_the_same_are_a_warning(tuned: list[TunedCombination]) -> None:
     same = replace(tuned[0], scores=(0.25,) * 6, index=0)
     assert same.remarks() == [

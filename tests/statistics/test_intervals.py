@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.statistics.intervals import (
-    bootstrap_iqm_interval,
     finite_mean,
     iqm,
     kaplan_meier,
@@ -75,34 +74,6 @@ def test_the_iqm_is_the_mean_of_the_middle_half() -> None:
     assert math.isnan(iqm([]))
 
 
-def test_the_bootstrap_iqm_interval_covers_its_value_and_repeats() -> None:
-    values = generator(1).normal(size=12)
-    first, again = bootstrap_iqm_interval(values, generator()), bootstrap_iqm_interval(values, generator())
-    assert first == again
-    assert first.low < iqm(values) < first.high
-
-
-def test_the_bootstrap_iqm_interval_is_scipys_bca() -> None:
-    values = generator(2).normal(size=9)
-    theirs = stats.bootstrap(
-        (values,), lambda x, axis: stats.trim_mean(x, 0.25, axis=axis), n_resamples=2000, method="BCa", rng=generator(5)
-    ).confidence_interval
-    assert bootstrap_iqm_interval(values, generator(5)) == pytest.approx((theirs.low, theirs.high))
-
-
-def test_seeds_that_all_agree_have_an_interval_of_one_point() -> None:
-    assert bootstrap_iqm_interval([1.0] * 8, generator()) == (1.0, 1.0)
-
-
-def test_seeds_whose_middle_agrees_fall_back_to_percentiles() -> None:
-    interval = bootstrap_iqm_interval([0.0, *[1.0] * 10, 2.0], generator())
-    assert interval.low <= 1.0 <= interval.high
-
-
-def test_one_seed_has_no_interval() -> None:
-    assert all(math.isnan(end) for end in bootstrap_iqm_interval([0.3], generator()))
-
-
 def test_kaplan_meier_gives_the_published_curve() -> None:
     curve = kaplan_meier(*MERCAPTOPURINE)
     share = dict(zip(curve.times, curve.share, strict=True))
@@ -118,7 +89,16 @@ def test_medians_are_the_published_ones() -> None:
 def test_median_intervals_on_the_log_log_scale_are_the_published_ones() -> None:
     """SAS's PROC LIFETEST prints 13 to missing and 4 to 11."""
     assert median_time(*MERCAPTOPURINE)[1] == (13, math.inf)
-    assert median_time(*PLACEBO)[1] == (4, 11)
+    placebo = kaplan_meier(*PLACEBO)
+    assert placebo.times[placebo.low <= 0.5][0] == 4
+    assert placebo.times[placebo.high <= 0.5][0] == 11
+
+
+def test_times_with_one_budget_have_the_interval_of_the_sign_test() -> None:
+    assert median_time([100, 150, 170, 200, 260], [400] * 3)[1] == (100, math.inf)
+    assert median_time([100, 150, 170, 200, 260, 300, 310, 320], [])[1] == (100, 320)
+    assert median_time([], [400] * 6) == (math.inf, (math.inf, math.inf))
+    assert all(map(math.isnan, median_time([100, 150, 170, 200], [400])[1]))  # five seeds
 
 
 def test_without_censoring_the_median_is_the_sample_median() -> None:

@@ -203,6 +203,12 @@ def test_a_range_that_is_none_is_located(study_file: Callable, written: str, mes
     assert message in str(raised.value)
 
 
+def test_a_range_of_whole_numbers_ends_at_whole_numbers(study_file: Callable) -> None:
+    text = TUNED.replace("training.clip_norm: [null, 1.0]", "training.batch_size: {low: 1.5, high: 8}")
+    with pytest.raises(StudyError, match=r"tiny.yaml:9:75: tune: over: training.batch_size: takes whole numbers"):
+        read(study_file(text.replace("per: [cell]", "budget: 8")))
+
+
 def test_a_seed_that_would_judge_by_an_override_is_refused(study_file: Callable) -> None:
     with pytest.raises(StudyError, match="101 is a seed of the study, too"):
         read(study_file(TUNED), ["seeds=[101, 102]"])
