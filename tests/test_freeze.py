@@ -143,3 +143,12 @@ def test_seeds_of_an_override_are_exploratory(bench: Bench) -> None:
     assert "Exploratory: -S chose the judged seeds, 7." in shown
     assert "Exploratory: -S chose the judged seeds, 7." in bench.check("-S", "seeds=[7]")
     assert len(read_freezes(bench.file)) == 1
+
+
+def test_a_look_at_judged_seeds_by_an_override_before_the_freeze_is_recorded(bench: Bench) -> None:
+    seeds, _ = bench.sweep("-S", "seeds=[1001, 1002, 7]")
+    assert seeds == {1001, 1002}
+    [line] = read_freezes(bench.file)
+    assert line.event == "judged"
+    bench.freeze()
+    assert "The expectation holds, after 1 amendment." in bench.sweep()[1]

@@ -66,6 +66,7 @@ def preview(
         "",
         *_phases(plan, status),
         f"{plan.count} runs: {counts['done']} done, {counts['missing']} missing, {counts['failed']} failed{others}",
+        *status.purposes(),
         f"to do now: {len(runs)} runs in {len(packed)} packs{then}",
         f"cost: about {clock(total)} with {jobs} job{'s' * (jobs > 1)}, less where runs end early",
         *prospects,

@@ -18,6 +18,7 @@ from harness.figures.canvas import stacked
 from harness.figures.kind import FigureKind
 from harness.statistics.frames import Frames
 from harness.store.files import read_json, replace_file
+from harness.study.seeding import compact
 from harness.study.spec import SLUG, StudySpec
 
 if TYPE_CHECKING:
@@ -177,8 +178,16 @@ def _encoded(
             others.append((warning.message, warning.category, warning.filename, warning.lineno))
     name, light = figure.name or figure.kind, images.pop("light")
     high = bool(drawn.get_figheight() > drawn.get_figwidth())
-    rendered = RenderedFigure(name, figure.described(study), light, wide, high, images)
+    rendered = RenderedFigure(name, f"{figure.described(study)}{_seeds(study)}", light, wide, high, images)
     return rendered, files, ", ".join(signs), others
+
+
+def _seeds(study: StudySpec) -> str:
+    """Which seeds a figure shows, of a study that has those of calibration beside those that are judged."""
+    if not study.written_seeds.calibration:
+        return ""
+    purpose = "Calibration" if study.calibrates else "Exploratory" if study.seeds_replaced else "Judged"
+    return f" {purpose} seeds {compact(study.seeds)}."
 
 
 def _stacked(draw: Callable[[], Figure], widest: float) -> dict[str, bytes]:

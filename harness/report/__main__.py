@@ -65,6 +65,7 @@ def main(arguments: list[str]) -> int:
     with cli.naming_the_sweep(parsed, study.experiment.name):
         report = present(plan(study), folder, parsed.formats, parsed.style, measures, jobs=None)
     print(report.screen())
+    study = report.judged.plan.study  # with the seeds that are shown alone
     if parsed.latex:
         from harness.report import latex
 

@@ -78,6 +78,8 @@ class FreezeFile:
         """
         if self.plan.study.overrides:
             raise HarnessError(f"{self.plan.study.path}: is frozen as it stands in its file, without -S")
+        if not self.plan.study.expect:
+            raise HarnessError(f"{self.plan.study.path}: expects nothing, so there is nothing to freeze")
         registration = Registration(self.plan.study, freezes)
         if registration.valid and registration.last is not None:
             raise HarnessError(f"{self.path}: frozen as it is on {registration.last.day}; nothing has changed since")

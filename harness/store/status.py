@@ -13,6 +13,7 @@ from harness.store.journal import Journal
 from harness.store.other_versions import other_versions, sentences
 from harness.store.winners import resolved
 from harness.study.plan import Plan, Run
+from harness.study.seeding import compact
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,33 @@ class Status:
             "orphaned": len(self.orphaned),
         }
 
+    def by_purpose(self) -> Mapping[str, Mapping[str, int]]:
+        """How many runs of calibration and of judged seeds are planned and done; empty where all are judged."""
+        study = self.plan.study
+        if not study.calibration:
+            return {}
+        counts = {}
+        for purpose, seeds in (("calibration", frozenset(study.calibration)), ("judged", frozenset(study.judged))):
+            ids = [run.run_id for run in self.plan.runs if run.seed in seeds]
+            counts[purpose] = {"planned": len(ids), "done": sum(run_id in self.done for run_id in ids)}
+        return counts
+
+    def purposes(self) -> list[str]:
+        """A line for calibration runs and one for judged runs."""
+        study = self.plan.study
+        seeds = {"calibration": study.calibration, "judged": study.judged}
+        return [
+            f"{purpose} seeds {compact(seeds[purpose])}: {count['done']} of {count['planned']} runs done"
+            for purpose, count in self.by_purpose().items()
+        ]
+
     def text(self) -> str:
         """As `python -m harness.status` prints it."""
         lines = [
             f"{self.plan.study.name}: {self.plan.count} runs in {self.folder}",
             *(f"{count:8d}  {name}" for name, count in self.counts().items()),
             *self.phases(),
+            *self.purposes(),
             f"still to come: about {clock(self.core_seconds_left)} of one core",
             *(f"failed {run_id}: {error}" for run_id, error in self.failed.items()),
             *self.damage(),
@@ -126,6 +148,7 @@ class Status:
             "planned": self.plan.count,
             **self.counts(),
             **({"phases": self._phase_counts()} if self.plan.tuning_runs else {}),
+            "seeds": self.by_purpose(),
             "core_seconds_left": round(self.core_seconds_left, 3),
             "failures": [{"run_id": run_id, "reason": error} for run_id, error in self.failed.items()],
             "damaged": [{"run_id": run_id, "reason": reason} for run_id, reason in self.damaged.items()],

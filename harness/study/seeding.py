@@ -66,7 +66,8 @@ def check_disjoint(
     judged: Sequence[int], calibration: Sequence[int], written: Any, path: KeyPath, report: Report
 ) -> None:
     """Report the seeds that two purposes share, at the first of them where the judged seeds are a list."""
-    both = [seed for seed in judged if seed in set(calibration)]
+    others = frozenset(calibration)
+    both = [seed for seed in judged if seed in others]
     if not both:
         return
     place = (*path, written.index(both[0])) if isinstance(written, list) else path

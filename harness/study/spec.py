@@ -314,6 +314,11 @@ class StudySpec:
         return tuple(seed for seed in self.seeds if seed not in others)
 
     @property
+    def calibrates(self) -> bool:
+        """Whether these are calibration seeds alone (`Plan.only`): verdicts on them decide nothing."""
+        return bool(self.calibration) and not self.judged
+
+    @property
     def seeds_replaced(self) -> bool:
         """Whether -S seeds=… chose the seeds: what is measured on them is exploratory."""
         return any(text.partition("=")[0].strip() == "seeds" for text in self.overrides)

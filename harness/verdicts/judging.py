@@ -26,7 +26,7 @@ from harness.study.spec import Expectation
 from harness.verdicts.choosing import TunedCombination, combinations
 from harness.verdicts.expectations import judge
 from harness.verdicts.feasibility import describe
-from harness.verdicts.registration import calibrating, seeds_sentence, shown_plan
+from harness.verdicts.registration import seeds_sentence, shown_plan
 from harness.verdicts.summary import summary
 from harness.verdicts.verdict import Verdict, overall, worst
 
@@ -53,7 +53,7 @@ class JudgedStudy:
     @property
     def calibrating(self) -> bool:
         """Whether the verdicts rest on calibration seeds: they are shown, and are none."""
-        return calibrating(self.plan.study)
+        return self.plan.study.calibrates
 
     @property
     def state(self) -> str:

@@ -26,11 +26,6 @@ def shown_plan(plan: Plan, done: Collection[str]) -> Plan:
     return plan.only(study.judged if begun else study.calibration)
 
 
-def calibrating(study: StudySpec) -> bool:
-    """Whether these are calibration seeds alone: their verdicts decide nothing."""
-    return bool(study.calibration) and not study.judged
-
-
 def seeds_sentence(shown: StudySpec, study: StudySpec) -> str:
     """Which seeds a report shows; empty where a study has no calibration seeds.
 
@@ -40,7 +35,7 @@ def seeds_sentence(shown: StudySpec, study: StudySpec) -> str:
     """
     if not study.calibration:
         return ""
-    if calibrating(shown):
+    if shown.calibrates:
         return f"Calibration seeds {compact(shown.calibration)}: they decide nothing, and no judged run is there yet."
     return f"Judged seeds {compact(shown.judged)}; the calibration seeds {compact(study.calibration)} are not shown."
 

@@ -92,6 +92,17 @@ def test_the_command_its_json_the_dry_run_and_the_live_page_have_the_same_counts
     assert {name: progress[name] for name in ("done", "missing", "failed")} == {"done": 1, "missing": 4, "failed": 1}
 
 
+def test_calibration_and_judged_runs_are_counted_apart(study_file: StudyFile, tmp_path: Path) -> None:
+    split = plan(read(study_file(), ["seeds={calibration: [7], judged: {first: 1000, count: 2}}"]))
+    journal = Journal.create(tmp_path / "out" / "tiny")
+    journal.commit(Record(split.runs[0].run_id, {"outcome": "solved", "updates": 2}, {}), {})
+    result = Status.of(split, journal)
+    assert result.by_purpose() == {"calibration": {"planned": 3, "done": 1}, "judged": {"planned": 6, "done": 0}}
+    for text in (result.text(), preview(split, journal.folder, SweepOptions())):
+        assert "calibration seeds 7: 1 of 3 runs done\njudged seeds 1000–1001: 0 of 6 runs done\n" in text
+    assert result.document()["seeds"] == result.by_purpose()
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(0.0, "0:00"), (90.0, "1:30"), (4000.0, "1:06:40")])
 def test_durations_are_written_as_clocks_write_them(seconds: float, text: str) -> None:
     assert clock(seconds) == text
