@@ -113,7 +113,7 @@ def entry(folder: Path, root: Path) -> Entry:
         str(report_summary.get("date", ""))[:10],
         link,
         _image(folder, str(report_summary.get("figure"))),
-        "" if finished == done else STALE.format(command),
+        "" if finished + report_summary.get("not_shown", 0) == done else STALE.format(command),
     )
 
 
@@ -122,7 +122,8 @@ def read_summary(report: Path) -> Mapping[str, Any]:
     try:
         match = DATA.search(read_file(report).decode("utf-8"))
         content = json.loads(match[1])["summary"] if match else {}
-        counts = [content["planned"], *content["outcomes"].values()] if content else []
+        numbers = [content["planned"], content.get("not_shown", 0)] if content else []
+        counts = [*numbers, *content["outcomes"].values()] if content else []
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
     valid = isinstance(content, dict) and all(type(count) is int for count in counts)

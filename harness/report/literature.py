@@ -10,12 +10,14 @@ from textwrap import fill
 from harness.errors import ResultsError
 from harness.errors.text import markdown as as_markdown
 from harness.errors.text import markdown_code, printable, terminal_width
+from harness.study.held_out import Registration
 from harness.study.plan import Plan
 from harness.study.spec import Paper
 from harness.verdicts.judging import judge_folder
 from harness.verdicts.quoted import in_family, surviving
+from harness.verdicts.registration import conclusion, registration_sentences, registration_word
 from harness.verdicts.summary import SYMBOLS, summary
-from harness.verdicts.verdict import Verdict, interval_head, overall, worst
+from harness.verdicts.verdict import Verdict, interval_head, worst
 
 MARKS: dict[str, str] = {**{str(state): mark for state, mark in SYMBOLS.items()}, "not run": "·", "no expectation": "–"}
 
@@ -30,6 +32,7 @@ class Reproduction:
     folder: Path
     verdicts: tuple[Verdict, ...]
     runs: int
+    registration: Registration | None = None
     commit: str = ""
 
     @property
@@ -39,6 +42,20 @@ class Reproduction:
             return "incomplete" if self.runs else "not run"
         return worst(self.verdicts) or "no expectation"
 
+    @property
+    def registered(self) -> str:
+        """Registered, amended (2), point estimate or not registered; nothing where nothing has been judged."""
+        return registration_word(self.verdicts, self.registration) if self.verdicts else "–"
+
+    @property
+    def sentence(self) -> str:
+        """All verdicts in one sentence, and how the study is registered."""
+        if not self.runs:
+            return "not run yet."
+        shown = self.plan.study
+        sentences = [conclusion(self.verdicts, shown, self.registration)]
+        return " ".join([*sentences, *registration_sentences(shown, self.registration)])
+
 
 def reproduction(plan: Plan, paper: Paper, path: Path, folder: Path) -> Reproduction:
     """Judge a study by its results folder; a study that was never run has no verdicts."""
@@ -46,9 +63,10 @@ def reproduction(plan: Plan, paper: Paper, path: Path, folder: Path) -> Reproduc
         judged = judge_folder(plan, folder)
     except ResultsError:
         return Reproduction(plan, paper, path, folder, (), 0)
-    # before any judged run those of calibration are shown, which decide nothing
-    counted = plan if judged.calibrating else judged.plan
-    return Reproduction(counted, paper, path, folder, tuple(judged.verdicts), len(judged.frames.runs))
+    if judged.calibrating:  # no judged run is there yet
+        return Reproduction(plan.only(plan.study.judged), paper, path, folder, (), 0)
+    verdicts = tuple(judged.verdicts)
+    return Reproduction(judged.plan, paper, path, folder, verdicts, len(judged.frames.runs), judged.registration)
 
 
 def text(reproductions: Sequence[Reproduction]) -> str:
@@ -62,7 +80,8 @@ def text(reproductions: Sequence[Reproduction]) -> str:
             continue
         study, planned = each.plan.study, each.plan.judged_count
         parts += [
-            f"{MARKS[each.state]} {study.name}: {each.state}, {each.paper.tag}, {each.runs} of {planned} runs",
+            f"{MARKS[each.state]} {study.name}: {each.state}, {each.paper.tag}, {each.registered}, {each.runs} of "
+            f"{planned} runs",
             fill(each.paper.source, width, initial_indent="  ", subsequent_indent="  "),
             fill(study.claim, width, initial_indent="  ", subsequent_indent="  "),
             *(f"  {line}" for line in summary(each.verdicts, width - 2).splitlines() if each.verdicts),
@@ -123,11 +142,13 @@ def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
         "paper. A tag says how close the study is: *faithful* is the paper's own setting, *scaled* a smaller one,",
         "*qualitative* the claim in another setting. What does not hold stays in, and its page says why; where a claim",
         "or a bound was changed after it had failed, the page says what it was, and on which seeds it was seen.",
+        "*Registered* results were frozen before their judged runs, *amended (n)* ones were changed n times since or",
+        "judged before; a *point estimate* ignores its interval ([registration](registration.md)).",
         "",
         tally(reproductions),
         "",
-        "| | result | source | tag | runs |",
-        "|---|---|---|---|---|",
+        "| | result | source | tag | registration | runs |",
+        "|---|---|---|---|---|---|",
     ]
     for each in reproductions:
         name = each.path.stem
@@ -138,12 +159,12 @@ def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
             link,
             as_markdown(each.paper.source),
             each.paper.tag,
+            each.registered,
             f"{each.runs} of {each.plan.judged_count}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     for each in reproductions:
         study = each.plan.study
-        sentence = overall(list(each.verdicts)) if each.runs else "not run yet."
         claim = printable(study.claim.strip(), lines=True)
         if each.state not in ("holds", "fails", "undecided"):
             claim = f"*Claimed, and not measured in full yet:* {claim}"
@@ -151,7 +172,7 @@ def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
         image = Path("results", "gallery", f"papers-{each.path.stem}.png")
         if (pages.resolve().parents[1] / image).exists():
             lines += [f"![{study.name}](../{image.as_posix()})", ""]
-        lines += [claim, "", f"{markdown_code(each.path)}: {sentence}"]
+        lines += [claim, "", f"{markdown_code(each.path)}: {as_markdown(each.sentence)}"]
         if each.verdicts:
             lines += ["", f"| | expectation | measured | {interval_head(each.verdicts)} | n |", "|---|---|---|---|---|"]
         for verdict in each.verdicts:

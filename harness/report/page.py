@@ -19,13 +19,15 @@ from harness.schema import MACHINE, OUTCOMES
 from harness.statistics.frames import Frames
 from harness.store.files import replace_file
 from harness.study import labels
+from harness.study.held_out import Registration
 from harness.study.matching import ordered
 from harness.study.spec import StudySpec
 from harness.verdicts.choosing import TunedCombination
 from harness.verdicts.documents import standing
 from harness.verdicts.metrics import Metric, metric_named
+from harness.verdicts.registration import conclusion, registration_sentences
 from harness.verdicts.summary import SYMBOLS
-from harness.verdicts.verdict import Verdict, interval_head, overall
+from harness.verdicts.verdict import Verdict, interval_head
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +55,8 @@ def write(
     reasons: Mapping[str, str] | None = None,
     measures: Sequence[Metric] = MEASURES,
     tuned: Sequence[TunedCombination] = (),
+    registration: Registration | None = None,
+    not_shown: int = 0,
 ) -> None:
     """Write the report; the same arguments give the same bytes.
 
@@ -67,11 +71,15 @@ def write(
         reasons: why runs failed, by run id.
         measures: the metrics of the grid.
         tuned: the combinations for which settings were chosen.
+        registration: of the study with all its seeds.
+        not_shown: runs that have a result and are not on the page: of calibration seeds, beside judged ones.
 
     Raises:
         OSError: the file cannot be written.
     """
-    text = html(study, frames, verdicts, drawings, provenance, notes, reasons, measures, tuned=tuned)
+    text = html(
+        study, frames, verdicts, drawings, provenance, notes, reasons, measures, registration, not_shown, tuned=tuned
+    )
     replace_file(path, text.encode("utf-8", errors="backslashreplace"))  # a file name may be no valid UTF-8
 
 
@@ -84,6 +92,8 @@ def html(
     notes: Sequence[str] = (),
     reasons: Mapping[str, str] | None = None,
     measures: Sequence[Metric] = MEASURES,
+    registration: Registration | None = None,
+    not_shown: int = 0,
     *,
     live: int | None = None,
     tuned: Sequence[TunedCombination] = (),
@@ -100,8 +110,8 @@ def html(
     context = {
         "study": study,
         "seeds": len(study.seeds),
-        "overall": overall(list(verdicts)),
-        "state": standing(verdicts),
+        "overall": conclusion(verdicts, study, registration),
+        "state": _standing(study, verdicts),
         "symbols": SYMBOLS,
         "interval_head": interval_head(verdicts).replace(" ", "\u00a0", 1),
         "verdicts": [(verdict, list(verdict.rows())) for verdict in verdicts],
@@ -120,8 +130,8 @@ def html(
         "most": MOST_RUNS,
         "command": str(provenance.get("command", "")),
         "facts": _facts(provenance, frames.runs),
-        "notes": [*notes, *mixed_machines(frames.runs)],
-        "data": _data(study, frames, verdicts, drawings, provenance, live),
+        "notes": [*registration_sentences(study, registration), *notes, *mixed_machines(frames.runs)],
+        "data": _data(study, frames, verdicts, drawings, provenance, live, registration, not_shown),
         "live": live,
     }
     scripts = ["report.js"] if live is None else ["report.js", "live.js"]
@@ -170,6 +180,8 @@ def _data(
     drawings: Sequence[RenderedFigure],
     provenance: Mapping[str, Any],
     live: int | None,
+    registration: Registration | None,
+    not_shown: int,
 ) -> Mapping[str, Any]:
     """The data for the page's script, and the summary that the index page of all studies reads."""
     from matplotlib.colors import to_hex
@@ -192,14 +204,20 @@ def _data(
             "name": study.name,
             "claim": study.claim,
             "study": study.path,
-            "state": standing(verdicts),
-            "sentence": overall(list(verdicts)),
+            "state": _standing(study, verdicts),
+            "sentence": conclusion(verdicts, study, registration),
+            "not_shown": not_shown,
             "planned": (len(study.rows) or len(study.points)) * len(study.seeds),
             "outcomes": {str(name): int(count) for name, count in outcomes.items()},
             "figure": drawings[0].name if drawings else None,
             "date": str(provenance.get("date", "")),
         },
     }
+
+
+def _standing(study: StudySpec, verdicts: Sequence[Verdict]) -> str:
+    """The verdicts in one word; none on calibration seeds, which decide nothing."""
+    return "none" if study.calibrates else standing(verdicts)
 
 
 def _embedded(drawing: RenderedFigure) -> Mapping[str, Any]:

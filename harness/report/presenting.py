@@ -106,7 +106,7 @@ def present(
     try:
         page.write(
             folder / "report.html", shown, judged.frames, judged.verdicts, figures, provenance(folder),
-            [*judged.sentences()[1:], *notes], reasons, measures, tuned=judged.tuned,
+            notes, reasons, measures, judged.tuned, judged.registration, len(status.done - judged.plan.ids),
         )  # fmt: skip
     except OSError as error:
         raise ResultsError(f"{folder}: the report cannot be written: {error.strerror or error}") from None

@@ -116,8 +116,7 @@ def live_page(plan: Plan, folder: Path, number: int) -> str:
     status = Status.of(plan, Journal.open(folder), verify=False)
     return html(
         judged.plan.study, judged.frames, judged.verdicts, figures, provenance(folder),
-        [*judged.sentences()[1:], *remarks(status), *notes],
-        status.failed, live=number, tuned=judged.tuned,
+        [*remarks(status), *notes], status.failed, registration=judged.registration, live=number, tuned=judged.tuned,
     )  # fmt: skip
 
 

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.study.seeding import compact
 from harness.verdicts.judging import JudgedStudy
 from harness.verdicts.metrics import Measured, metric_named
-from harness.verdicts.verdict import Verdict, interval_text, overall, worst
+from harness.verdicts.verdict import Verdict, interval_text, worst
 
 JsonDocument = Mapping[str, Any]
 
@@ -24,8 +25,9 @@ def verdict_document(judged: JudgedStudy) -> JsonDocument:
     return {
         "study": study.name,
         "claim": study.claim,
-        "state": standing(judged.verdicts),
-        "sentence": overall(judged.verdicts),
+        "state": judged.state,
+        "sentence": judged.conclusion,
+        "registration": _registration(judged),
         "planned": judged.plan.judged_count,
         "outcomes": {str(name): int(count) for name, count in outcomes.items()},
         "expectations": [
@@ -43,6 +45,20 @@ def verdict_document(judged: JudgedStudy) -> JsonDocument:
             }
             for verdict in judged.verdicts
         ],
+    }
+
+
+def _registration(judged: JudgedStudy) -> JsonDocument:
+    """How the study is registered, and the seeds that its verdicts rest on."""
+    study, registration = judged.plan.study, judged.registration
+    last = registration.last if registration else None
+    return {
+        "state": registration.state if registration else "not registered",
+        "seeds": "calibration" if judged.calibrating else "judged",
+        "which": compact(study.seeds),
+        "frozen": last.date if last else None,
+        "commit": last.commit if last else None,
+        "amendments": list(registration.amendments) if registration else [],
     }
 
 

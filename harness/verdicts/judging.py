@@ -26,9 +26,9 @@ from harness.study.spec import Expectation
 from harness.verdicts.choosing import TunedCombination, combinations
 from harness.verdicts.expectations import judge
 from harness.verdicts.feasibility import describe
-from harness.verdicts.registration import seeds_sentence, shown_plan
+from harness.verdicts.registration import conclusion, registration_sentences, registration_word, shown_plan
 from harness.verdicts.summary import summary
-from harness.verdicts.verdict import Verdict, overall, worst
+from harness.verdicts.verdict import Verdict, worst
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,13 @@ class JudgedStudy:
 
     def sentences(self) -> list[str]:
         """All verdicts in one sentence; the seeds that they rest on, and how the study is registered."""
-        study, verdict = self.plan.study, overall(self.verdicts)
-        if self.verdicts and self.registration is not None and (after := self.registration.after()):
-            verdict = f"{verdict.removesuffix('.')}, {after}."
-        if self.registration is None:
-            return [verdict]
-        seeds = seeds_sentence(study, self.registration.study)
-        if self.calibrating:
-            return [f"On calibration seeds: {verdict}", seeds, f"To go on, {self.registration.next_step()}."]
-        return [verdict, *filter(None, [seeds, self.registration.sentence(), *self.registration.notes()])]
+        study = self.plan.study
+        return [self.conclusion, *registration_sentences(study, self.registration)]
+
+    @property
+    def conclusion(self) -> str:
+        """All verdicts in one sentence; see `registration.conclusion`."""
+        return conclusion(self.verdicts, self.plan.study, self.registration)
 
     def write_junit(self, path: str) -> None:
         """Write the verdicts as JUnit XML: a test case each, so that a continuous-integration server lists them.
@@ -88,14 +86,21 @@ class JudgedStudy:
         Raises:
             ResultsError: the file cannot be written.
         """
-        failures = sum(verdict.state == "fails" for verdict in self.verdicts)
+        failures = sum(verdict.state == "fails" for verdict in self.verdicts) * (not self.calibrating)
         suite = ElementTree.Element(
             "testsuite", name=self.plan.study.name, tests=str(len(self.verdicts)), failures=str(failures)
         )
+        properties = ElementTree.SubElement(suite, "properties")
+        facts = (registration_word(self.verdicts, self.registration), " ".join(self.sentences()))
+        for name, value in zip(("registration", "conclusion"), facts, strict=True):
+            ElementTree.SubElement(properties, "property", name=name, value=value)
         for verdict in self.verdicts:
             case = ElementTree.SubElement(suite, "testcase", classname=self.plan.study.name, name=verdict.text)
             measured = "; ".join(" ".join(row).strip() for row in verdict.rows())
-            if verdict.state == "fails":
+            if self.calibrating:
+                decide = f"calibration seeds decide nothing: {verdict.state} {measured}".strip()
+                ElementTree.SubElement(case, "skipped", message=decide)
+            elif verdict.state == "fails":
                 ElementTree.SubElement(case, "failure", message=f"{measured} {verdict.reason}".strip())
             elif verdict.state != "holds":
                 ElementTree.SubElement(case, "skipped", message=f"{verdict.state}: {verdict.reason}")
