@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from commands import ONE_PROCESS, exit_code
 from study_texts import study_text
 
-from harness import check, cli, freeze, sweep
+from harness import check, cli, freeze, papers, sweep
 from harness.registry import read
+from harness.report.index import entry, folders
 from harness.study.freezes import read_freezes
 
 SECTIONS: dict[str, Any] = {
     "seeds": {"calibration": 2, "judged": {"first": 1000, "count": 3}},
     "expect": [{"metric": "final_accuracy", "at_most": 0.9}],
+    "judge": "value",  # so few seeds have no interval
+    "paper": {"source": "A. Author 1994, section 2", "tag": "qualitative"},
 }
 
 
@@ -45,6 +50,10 @@ class Bench:
     def check(self, *arguments: str, code: int = cli.DONE) -> str:
         assert exit_code(check, self.path, "-o", self.out, *arguments) == code
         return " ".join(self.capsys.readouterr().out.split())
+
+    def papers(self) -> str:
+        papers.main([str(self.path.parent), "-o", str(self.out)])
+        return self.capsys.readouterr().out
 
     def write(self, **sections: Any) -> None:
         self.path.write_text(study_text(**SECTIONS | sections))
@@ -77,13 +86,16 @@ def bench(study_file, tmp_path: Path, capsys) -> Bench:
 CALIBRATION, JUDGED = {0, 1}, {1000, 1001, 1002}
 
 
-def test_judged_runs_wait_for_a_freeze_and_judge_alone(bench: Bench) -> None:
-    commit = bench.commit()
+def test_judged_runs_wait_for_a_freeze_and_judge_alone(bench: Bench, tmp_path: Path) -> None:
+    commit, junit = bench.commit(), tmp_path / "verdicts.xml"
     seeds, shown = bench.sweep()
     assert seeds == CALIBRATION
     assert "calibration seeds 0–1 alone, as it is not frozen yet; to go on, freeze the expectations" in shown
-    text = bench.check(code=cli.RUNS_MISSING)
+    text = bench.check("--junit", str(junit), code=cli.RUNS_MISSING)
     assert "On calibration seeds: The expectation holds." in text
+    [case] = ElementTree.parse(junit).getroot().findall("testcase")
+    assert case.find("skipped").get("message").startswith("calibration seeds decide nothing: holds")
+    assert "none measured here yet" in bench.papers(), "a published page is about judged runs"
     assert "would be written to" in bench.freeze("-n")
     assert not bench.file.exists()
     assert "at_most 0.9, metric final_accuracy" in bench.freeze()
@@ -96,6 +108,16 @@ def test_judged_runs_wait_for_a_freeze_and_judge_alone(bench: Bench) -> None:
     assert f"Registered on {line.day}, commit {commit[:12]}, before any judged run." in text
     assert "Judged seeds 1000–1002; the calibration seeds 0–1 are not shown." in text
     assert "Judged seeds 1000–1002" in (bench.out / "tiny" / "report.html").read_text()
+    document = json.loads(bench.check("--json", "--junit", str(junit)))
+    assert document["registration"] == {
+        "state": "registered", "seeds": "judged", "which": "1000–1002", "frozen": line.date, "commit": commit,
+        "amendments": [],
+    }  # fmt: skip
+    properties = {each.get("name"): each.get("value") for each in ElementTree.parse(junit).iter("property")}
+    assert properties["registration"] == "registered"
+    assert "tiny: holds, qualitative, registered, 3 of 3 runs" in bench.papers()
+    [entry] = [entry(folder, bench.out) for folder in folders(bench.out)]
+    assert (entry.sentence, entry.note) == ("The expectation holds.", ""), "calibration runs make no report stale"
 
 
 def test_judged_runs_before_a_freeze_are_computed_and_counted(bench: Bench) -> None:
@@ -123,6 +145,7 @@ def test_an_edit_after_the_freeze_is_shown_with_its_place_and_counted(bench: Ben
     assert "The expectation holds, after 1 amendment." in text
     assert "say why with --note" in bench.freeze(code=cli.USAGE_ERROR)
     assert "the freeze notes 'dirty'" in bench.freeze("--note", "a typing error")
+    assert "amended (1)" in bench.papers()
     assert "After 1 amendment: freeze of" in (text := bench.check())
     assert ": a typing error (expect[0] (at_most was 0.9, is 0.8) differs from the one before)." in text
 
