@@ -98,7 +98,7 @@ def test_judged_runs_wait_for_a_freeze_and_judge_alone(bench: Bench, tmp_path: P
     assert "none measured here yet" in bench.papers(), "a published page is about judged runs"
     assert "would be written to" in bench.freeze("-n")
     assert not bench.file.exists()
-    assert "at_most 0.9, metric final_accuracy" in bench.freeze()
+    assert "at_most 0.9, judge value, metric final_accuracy" in bench.freeze()
     [line] = read_freezes(bench.file)
     assert (line.commit, line.dirty, line.judged_runs) == (commit, False, 0)
     seeds, shown = bench.sweep()
