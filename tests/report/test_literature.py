@@ -48,7 +48,7 @@ def test_a_study_is_listed_as_not_run_or_with_the_verdict_of_its_worst_expectati
     sweep.main([str(path), "-o", str(tmp_path / "results"), "-j", "1", "-q", "--engine", "torch"])
     code, text = listed(tmp_path, capsys)
     assert code == cli.DONE
-    assert "✓ halves: holds, qualitative, 2 of 2 runs" in text
+    assert "✓ halves: holds, qualitative, point estimate, 2 of 2 runs" in text
     assert "Somebody 1999, figure 1" in text
     written(tmp_path, 0.99)
     page = tmp_path / "papers.md"
