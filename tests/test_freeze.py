@@ -116,8 +116,8 @@ def test_judged_runs_wait_for_a_freeze_and_judge_alone(bench: Bench, tmp_path: P
     properties = {each.get("name"): each.get("value") for each in ElementTree.parse(junit).iter("property")}
     assert properties["registration"] == "registered"
     assert "tiny: holds, qualitative, registered, 3 of 3 runs" in bench.papers()
-    [entry] = [entry(folder, bench.out) for folder in folders(bench.out)]
-    assert (entry.sentence, entry.note) == ("The expectation holds.", ""), "calibration runs make no report stale"
+    [listed] = [entry(folder, bench.out) for folder in folders(bench.out)]
+    assert (listed.sentence, listed.note) == ("The expectation holds.", ""), "calibration runs make no report stale"
 
 
 def test_judged_runs_before_a_freeze_are_computed_and_counted(bench: Bench) -> None:
