@@ -34,7 +34,7 @@ def test_a_point_is_the_value_that_an_expectation_is_judged_on(runs: pd.DataFram
     assert table["sequence_length"].tolist() == [20, 50, 100]
     for T, drawn in zip(table["sequence_length"], table.itertuples(), strict=True):
         part = runs[(runs["cell"] == "lstm") & (runs["sequence_length"] == T)]
-        direct = METRICS[name].measure(part, np.random.default_rng(0))
+        direct = METRICS[name].of(part, np.random.default_rng(0))
         assert (drawn.value, drawn.low, drawn.high, drawn.runs, drawn.seeds) == pytest.approx(
             (direct.value, direct.low, direct.high, direct.runs, direct.seeds), nan_ok=True
         )
@@ -72,7 +72,7 @@ def test_a_run_that_scores_as_its_reference_lies_on_the_dotted_line(runs: pd.Dat
     level = runs.assign(final_loss=runs["memoryless_loss"], final_accuracy=runs["chance"], outcome="unsolved")
     part = level[level["sequence_length"] == 50]
     reference = OF_METRIC[name].of(part).to_numpy()
-    assert reference == pytest.approx(METRICS[name].measure(part, np.random.default_rng(0)).value)
+    assert reference == pytest.approx(METRICS[name].of(part, np.random.default_rng(0)).value)
 
 
 def test_without_a_known_reference_there_is_no_line(runs: pd.DataFrame) -> None:
