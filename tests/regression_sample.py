@@ -9,6 +9,7 @@ from pathlib import Path
 from time import time
 
 from harness.execution.processes import workers
+from harness.execution.swept_seeds import swept_seeds
 from harness.registry import read
 from harness.study.plan import plan
 
@@ -18,9 +19,14 @@ AROUND = 20.0  # seconds of a study beside its runs: workers, compilation, table
 
 
 def predicted(path: Path) -> float:
-    """Predicted seconds of a study on the cores that a sweep takes here; runs that end early make it less."""
+    """Predicted seconds of a study on the cores that a sweep takes here; runs that end early make it less.
+
+    Of a study with held-out seeds those of the phase that it is in; with tuning, of both phases.
+    """
     planned = plan(read(path))
-    return sum(planned.costs(planned.runs).values()) / workers(-1) + AROUND
+    omitted = swept_seeds(planned).omitted
+    costs = planned.costs(run for run in planned.runs if run.seed not in omitted)
+    return (sum(costs.values()) + planned.waiting_seconds) / workers(-1) + AROUND
 
 
 def sample(seconds: Mapping[Path, float], seed: int, budget: float = BUDGET) -> Sequence[Path]:
