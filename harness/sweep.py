@@ -157,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--seeds",
         choices=("calibration", "judged", "all"),
-        help="of a study with calibration seeds: which to compute (default: calibration, and all once it is frozen)",
+        help="of a study with calibration seeds: which to compute (default: calibration, and judged once it is frozen)",
     )
     add("--trust", action="store_true", help="execute the code that the study names (model.factory)")
     add("-q", "--quiet", action="store_true", help="print nothing but errors")

@@ -146,7 +146,7 @@ class Study:
             retry_failed: compute again what failed before.
             force: compute again what is done.
             trust: execute the code that the study names (`model.factory`).
-            seeds: of a study with calibration seeds: "calibration", "judged" or "all"; default: calibration, and all
+            seeds: of a study with calibration seeds: "calibration", "judged" or "all"; default: calibration, and judged
                 once it is frozen (`python -m harness.freeze`).
             progress: report progress on stderr.
 

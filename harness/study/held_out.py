@@ -99,8 +99,11 @@ class Registration:
 
     @property
     def phase(self) -> Phase:
-        """Which runs a sweep computes unless it is asked for others: judged ones only after a freeze."""
-        return "all" if not self.study.calibration or self.valid or self.exploratory else "calibration"
+        """Which runs a sweep computes unless it is asked for others: judged ones after a freeze, and before it others.
+
+        Whoever runs a frozen study again wants its verdicts, and has no use for the runs on which its bounds were set.
+        """
+        return "judged" if not self.study.calibration or self.valid or self.exploratory else "calibration"
 
     def seeds(self, phase: Phase) -> tuple[int, ...]:
         """The planned seeds of a phase."""

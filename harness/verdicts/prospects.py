@@ -34,7 +34,7 @@ def prospects(study: StudySpec) -> list[str]:
     lines = []
     if fewest:
         needed = "no number of seeds" if None in fewest else f"{max(each or 1 for each in fewest)} seeds at the fewest"
-        lines.append(f"seeds: {len(study.seeds)}; perfect results hold with {needed}")
+        lines.append(f"seeds: {len(study.judged)}; perfect results hold with {needed}")
     if estimates := grounds.count("estimate"):
         lines.append(f"judged on point estimates: {estimates} of {len(study.expect)} expectations")
     chances = [luck(each, n) for each, (_, n) in zip(study.expect, sizes, strict=True)]

@@ -39,7 +39,9 @@ def surviving(judged: Sequence[JudgedStudy], family: float = FAMILY) -> list[boo
     rejected = [False] * len(judged)
     while True:
         level = 1 - family / max(1, rejected.count(False))
-        new = [i for i, each in enumerate(judged) if not rejected[i] and each.state == "holds" and _holds_at(each, level)]
+        new = [
+            i for i, each in enumerate(judged) if not rejected[i] and each.state == "holds" and _holds_at(each, level)
+        ]
         if not new:
             return rejected
         for i in new:

@@ -156,7 +156,7 @@ def test_a_freeze_registers_a_study_and_a_second_one_is_an_amendment(study, tmp_
     assert registration(study()).state == "not registered"
     file = frozen(study(), tmp_path)
     first = file.path.read_bytes()
-    assert (registration(study()).state, registration(study()).phase) == ("registered", "all")
+    assert (registration(study()).state, registration(study()).phase) == ("registered", "judged")
     with pytest.raises(HarnessError, match="nothing has changed since"):
         file.freeze(tmp_path)
     other = study(expect=[{**EXPECT[0], "at_most": 0.6}, *EXPECT[1:]])
@@ -171,7 +171,7 @@ def test_a_freeze_registers_a_study_and_a_second_one_is_an_amendment(study, tmp_
     assert file.path.read_bytes().startswith(first), "lines are only ever added"
     [amendment] = registration(other).amendments
     assert "a lower bar (expect[0] (at_most was 0.5, is 0.6)" in amendment
-    assert registration(other).phase == "all"
+    assert registration(other).phase == "judged"
     assert [registration(study()).state, len(registration(study()).amendments)] == ["amended", 2], "and back again"
 
 
