@@ -246,12 +246,12 @@ def tutorial(tmp_path_factory) -> tuple[Path, dict[str, str]]:
 def test_the_tutorials_commands_print_what_it_shows(tutorial) -> None:
     _, printed = tutorial
     plan, first, more = printed.values()
-    assert "10 runs: 0 done, 10 missing" in plan
+    assert "12 runs: 0 done, 12 missing" in plan
     shown = re.sub(r"\s+", " ", first)
     for line in blocks("tutorial.md", "text")[0].splitlines():
         assert line in shown
     assert "took" in more
-    assert " for 10 runs" in more  # ten of the twenty were there
+    assert " for 12 runs" in more  # twelve of the twenty-four were there
 
 
 def test_the_tutorials_python_reads_the_stated_reach(tutorial, monkeypatch) -> None:

@@ -197,7 +197,17 @@ def test_a_module_of_half_precision_is_recomputed_in_float32(dtype: torch.dtype)
     assert expected.precision == "recomputed in float32, the module's own arithmetic"
 
 
+def autocast_or_skip(kind: type[nn.RNNBase]) -> None:
+    """Skip where torch alone cannot compute such a module in bfloat16: oneDNN has no LSTM of it on some CPUs."""
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            kind(D, 8)(torch.zeros(2, 1, D))
+    except RuntimeError as error:
+        pytest.skip(f"torch alone cannot compute it here: {error}")
+
+
 def test_under_autocast() -> None:
+    autocast_or_skip(nn.LSTM)
     torch.manual_seed(0)
     model = Network()
     frames = []
@@ -213,6 +223,7 @@ def test_under_autocast() -> None:
 @pytest.mark.parametrize("kind", [nn.GRU, nn.RNN, nn.LSTM])
 def test_the_arithmetic_under_autocast_is_autocasts_own(kind: type[nn.RNNBase]) -> None:
     """torch returns float32 of some of these modules there, computed in bfloat16."""
+    autocast_or_skip(kind)
     torch.manual_seed(0)
     module = kind(D, 8, num_layers=2)
     with harness.watch(module) as gradients:
