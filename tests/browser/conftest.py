@@ -68,8 +68,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     synthetic = simulate(
         figures=figures({"kind": "success"}, {"kind": "decay", "where": {"sequence_length": 100}}),
         expect=(
-            Expectation(metric="success_rate", where={"cell": "lstm", "sequence_length": 100}, at_least=0.8),
-            Expectation(metric="solved_at", where={"cell": "rnn"}, per=("sequence_length",), at_most=1000),
+            Expectation(
+                metric="success_rate", where={"cell": "lstm", "sequence_length": 100}, at_least=0.8, judge="estimate"
+            ),
+            Expectation(
+                metric="solved_at", where={"cell": "rnn"}, per=("sequence_length",), at_most=1000, judge="estimate"
+            ),
         ),
     )
     return written(synthetic, tmp_path_factory.mktemp("report"))
