@@ -13,12 +13,13 @@ from harness.tasks import TASKS
 STUDIES = Path(__file__).parents[1] / "studies" / "lecture"
 PAGES = Path(__file__).parents[1] / "docs" / "lecture"
 NAMES = sorted(path.stem for path in STUDIES.glob("*.yaml"))
-SHORT = ("training.max_updates=2", "evaluation.sequences=8", "training.batch_size=8", "seeds=[100]")
+# -S replaces the judged seeds; 900 is no calibration seed of any study.
+SHORT = ("training.max_updates=2", "evaluation.sequences=8", "training.batch_size=8", "seeds=[900]")
 OWN = {  # the lecture's own draws allow no other batch, and no budget but whole epochs
     "course": ("training.max_updates=31", "seeds=[1]"),
     "course-long": ("training.max_updates=31", "seeds=[1]"),
     "echo-course": ("training.max_updates=2", "seeds=[1]"),
-    "gates": ("seeds=[100]",),
+    "gates": ("seeds=[900]",),
 }
 
 
