@@ -87,8 +87,7 @@ RUN_COLUMNS = (
         "initial_adjoint_slope_median",
         pa.float64(),
         "log10 per step",
-        "the same as initial_adjoint_slope of log10_adjoint_q50, the median over the batch; null in runs of before this "
-        "column",
+        "the same as initial_adjoint_slope of log10_adjoint_q50, the median over the batch; null in runs of before it",
         label="median adjoint slope before training (log10 per step)",
         metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05, untrained=True),
     ),

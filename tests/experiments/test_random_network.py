@@ -10,6 +10,7 @@ from study_texts import check_text
 
 from harness.experiments.random_network import exponents, spectrum, trajectory
 from harness.experiments.setup import Setup
+from harness.theory.spectra import mean_field_exponent
 
 
 def text_of(gain: float) -> str:
@@ -36,13 +37,14 @@ def test_a_network_that_falls_silent_has_ln_of_its_radius_as_exponent(plan_of) -
     assert record.run["measured"] == pytest.approx(math.log(record.run["initial_spectral_radius"]), abs=0.01)
     assert (np.diff(rank["measured"]) <= 0).all()
     assert len(lag["measured"]) == 400
-    assert record.run["predicted"] == pytest.approx(math.log(0.8), abs=0.01)
+    assert record.run["predicted"] == pytest.approx(math.log(0.8), abs=1e-12)
 
 
 def test_a_chaotic_network_has_theory_for_its_first_exponent_alone(plan_of) -> None:
     [record] = exponents(plan_of(text_of(4.0)).runs, Setup("torch"))
     rank, lag = record.rows["profiles"]
-    assert rank["theory"][0] == record.run["predicted"] > 0
+    assert rank["theory"][0] == record.run["predicted"] == mean_field_exponent(4.0)
+    assert record.run["mean_field_residual"] == record.run["measured"] - record.run["predicted"]
     assert np.isnan(rank["theory"][1:]).all()
     backward = np.polyfit(lag["at"], lag["measured"], 1)[0]
     assert record.run["measured"] > 0
