@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from statistics import NormalDist
+
+from harness.statistics.wilson import quantile
 
 LEVEL = 0.95
 MOST = 1_000_000  # seeds; what takes more is out of reach
@@ -32,7 +33,7 @@ def rate_holds(*, at_least: float | None = None, at_most: float | None = None, l
     for bound in _mirrored(at_least, at_most):
         if bound >= 1:
             return None
-        needed.append(_ceiling(_z(level) ** 2 * max(bound, 0.0) / (1 - bound)))
+        needed.append(_ceiling(quantile(level) ** 2 * max(bound, 0.0) / (1 - bound)))
     return max(needed)
 
 
@@ -43,7 +44,7 @@ def rate_fails(*, at_least: float | None = None, at_most: float | None = None, l
 
     Args and returns: as `rate_holds`; of both bounds the smaller number counts, and None is a rate of at least 0.
     """
-    needed = [_above(_z(level) ** 2 * (1 - bound) / bound) for bound in _mirrored(at_least, at_most) if bound > 0]
+    needed = [_above(quantile(level) ** 2 * (1 - bound) / bound) for bound in _mirrored(at_least, at_most) if bound > 0]
     return min(needed, default=None)
 
 
@@ -67,7 +68,7 @@ def rate_decides(successes: float, n: int, bound: float, level: float = LEVEL) -
     distance = abs(successes / n - bound) if n else 0.0
     if distance < 1e-12:
         return None
-    return _within(max(n, _ceiling(_z(level) ** 2 * bound * (1 - bound) / distance**2)))
+    return _within(max(n, _ceiling(quantile(level) ** 2 * bound * (1 - bound) / distance**2)))
 
 
 def mean_decides(value: float, end: float, n: int, bound: float, fewest: int = 1) -> int | None:
@@ -169,10 +170,6 @@ def _mirrored(at_least: float | None, at_most: float | None) -> list[float]:
 
 def _within(n: int) -> int | None:
     return n if n <= MOST else None
-
-
-def _z(level: float) -> float:
-    return NormalDist().inv_cdf(0.5 + level / 2)
 
 
 def _tail(level: float) -> float:

@@ -18,6 +18,7 @@ from scipy import stats
 from harness.schema import Values
 from harness.statistics import fewest
 from harness.statistics.order_statistics import median_rank, quartile_weights
+from harness.statistics.wilson import wilson
 
 LEVEL = fewest.LEVEL
 RESAMPLES = 2000
@@ -70,10 +71,7 @@ def pooled_interval(successes: int, runs: int, seeds: int, level: float = LEVEL)
         raise ValueError(f"{successes} of {runs} runs of {seeds} seeds is not a rate")
     if seeds == runs:
         return rate_interval(successes, runs, level=level)
-    p, z = successes / runs, float(stats.norm.ppf(0.5 + level / 2))
-    centre, half = p + z**2 / (2 * seeds), z * math.sqrt(p * (1 - p) / seeds + z**2 / (4 * seeds**2))
-    low, high = ((centre - half) / (1 + z**2 / seeds), (centre + half) / (1 + z**2 / seeds))
-    return Interval(0.0 if successes == 0 else low, 1.0 if successes == runs else high)
+    return Interval(*wilson(successes / runs, seeds, level))
 
 
 def iqm(values: npt.ArrayLike) -> float:

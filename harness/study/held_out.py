@@ -102,8 +102,10 @@ class Registration:
         """Which runs a sweep computes unless it is asked for others: judged ones after a freeze, and before it others.
 
         Whoever runs a frozen study again wants its verdicts, and has no use for the runs on which its bounds were set.
+        Other settings of one that was never frozen are a look, which calibration seeds are for.
         """
-        return "judged" if not self.study.calibration or self.valid or self.exploratory else "calibration"
+        explored = self.study.seeds_replaced or (self.exploratory and self.last is not None)
+        return "judged" if not self.study.calibration or self.valid or explored else "calibration"
 
     def seeds(self, phase: Phase) -> tuple[int, ...]:
         """The planned seeds of a phase."""

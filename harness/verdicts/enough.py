@@ -7,9 +7,9 @@ interquartile mean with limits needs.
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 from harness.statistics import fewest
+from harness.statistics.wilson import quantile
 from harness.study import labels
 from harness.study.spec import Expectation
 from harness.verdicts.deciding import ground
@@ -17,11 +17,6 @@ from harness.verdicts.feasibility import describe
 from harness.verdicts.metrics import Measured, Metric, metric_named
 
 MOST = 100_000  # seeds that a study may have
-
-
-def quantile(confidence: float) -> float:
-    """z with P(|N(0, 1)| ≤ z) = confidence: 1.96 at .95."""
-    return NormalDist().inv_cdf(0.5 + confidence / 2)
 
 
 def fewest_seeds(expectation: Expectation, contrasts: int = 1) -> int | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from itertools import product
 
+from harness.statistics.wilson import wilson
 from harness.study.matching import canonical, matches
 from harness.study.pooling import of_settings
 from harness.study.spec import Expectation, StudySpec
 from harness.verdicts.deciding import by_interval, ground
-from harness.verdicts.enough import fewest_seeds, quantile, too_few
+from harness.verdicts.enough import fewest_seeds, too_few
 from harness.verdicts.feasibility import grid_settings
 from harness.verdicts.metrics import metric_named
 
@@ -83,7 +84,7 @@ def luck(expectation: Expectation, n: int) -> float | None:
     chances = [math.comb(n, k) / 2**n for k in range(n + 1)]
     if expectation.contrast:
         if expectation.apart and rate:
-            ends = [_wilson(k, n, expectation.confidence) for k in range(n + 1)]
+            ends = [wilson(k / n, n, expectation.confidence) for k in range(n + 1)]
             pairs = product(zip(chances, ends, strict=True), repeat=2)
             return math.fsum(p * q for (p, first), (q, second) in pairs if first[0] > second[1])
         if on == "estimate" and not expectation.apart:
@@ -92,7 +93,7 @@ def luck(expectation: Expectation, n: int) -> float | None:
         return (1 - expectation.confidence) / 2 if fewest is not None and n >= fewest else 0.0
     if not rate:
         return None
-    ends = [(k / n, k / n) if on == "estimate" else _wilson(k, n, expectation.confidence) for k in range(n + 1)]
+    ends = [(k / n, k / n) if on == "estimate" else wilson(k / n, n, expectation.confidence) for k in range(n + 1)]
     return math.fsum(
         p
         for p, (low, high) in zip(chances, ends, strict=True)
@@ -102,11 +103,3 @@ def luck(expectation: Expectation, n: int) -> float | None:
 
 def _of_seed(expectation: Expectation) -> dict[str, object]:
     return {"seed": expectation.where["seed"]} if "seed" in expectation.where else {}
-
-
-def _wilson(successes: int, n: int, confidence: float) -> tuple[float, float]:
-    """`statistics.intervals.rate_interval` by its formula, without scipy."""
-    p, z = successes / n, quantile(confidence)
-    centre, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    low, high = (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)
-    return 0.0 if successes == 0 else low, 1.0 if successes == n else high

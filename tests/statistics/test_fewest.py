@@ -11,6 +11,7 @@ import pytest
 
 from harness.statistics import fewest
 from harness.statistics.intervals import iqm_interval, median_interval, paired_permutation, rate_interval
+from harness.statistics.wilson import quantile
 
 LEVELS = (0.8, 0.9, 0.95, 0.99)
 
@@ -45,7 +46,7 @@ def test_published_bounds_and_their_flawless_seeds() -> None:
 def test_the_rate_is_decided_where_wilsons_end_meets_the_bound(successes: int, n: int, bound: float) -> None:
     decided = fewest.rate_decides(successes, n, bound)
     assert decided is not None
-    rate, z = successes / n, fewest._z(0.95)
+    rate, z = successes / n, quantile(0.95)
     for count, expected in ((decided, False), (decided - 1, True)):
         centre, half = rate + z**2 / (2 * count), z * math.sqrt(rate * (1 - rate) / count + z**2 / (4 * count**2))
         low, high = (centre - half) / (1 + z**2 / count), (centre + half) / (1 + z**2 / count)

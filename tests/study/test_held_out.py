@@ -205,6 +205,13 @@ def test_what_an_override_chose_is_exploratory(study, tmp_path: Path, override: 
         frozen(study(override), tmp_path)
 
 
+def test_other_settings_see_calibration_seeds_until_a_freeze(study, tmp_path: Path) -> None:
+    assert registration(study("training.max_updates=3")).phase == "calibration"
+    assert registration(study("seeds=[7]")).phase == "judged", "seeds that -S names are what is asked for"
+    frozen(study(), tmp_path)
+    assert registration(study("training.max_updates=3")).phase == "judged"
+
+
 def damaged(data: bytes) -> dict[str, tuple[bytes, int]]:
     """A freeze file spoiled in every way that a text editor has, and the line that is to be named."""
     lines = data.splitlines(keepends=True)
