@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from shutil import get_terminal_size
+from textwrap import wrap
 from xml.etree import ElementTree
 
 NARROWEST, WIDEST = 40, 100  # columns of what is printed
@@ -34,6 +35,20 @@ _ENTITIES: Mapping[str, str] = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 def terminal_width() -> int:
     """Columns of the terminal that is printed to, at most `WIDEST`; `WIDEST` where there is none."""
     return max(NARROWEST, min(WIDEST, get_terminal_size((WIDEST, 24)).columns))
+
+
+def wrapped(text: str, width: int, first: str = "", after: str = "") -> list[str]:
+    """A text as lines of at most `width` columns, broken at spaces only: a path in it can be copied and found.
+
+    Args:
+        text: a sentence or more.
+        width: columns; a word that is longer has a line of its own.
+        first: what the first line begins with.
+        after: what each other line begins with.
+    """
+    return wrap(
+        text, width, initial_indent=first, subsequent_indent=after, break_on_hyphens=False, break_long_words=False
+    )
 
 
 def printable(text: object, *, lines: bool = False) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from textwrap import fill, wrap
+from textwrap import wrap
 from typing import Any
 from xml.etree import ElementTree
 
-from harness.errors.text import WIDEST, markdown_code, printable, terminal_width, xml_bytes
+from harness.errors.text import WIDEST, markdown_code, printable, terminal_width, wrapped, xml_bytes
 from harness.errors.text import markdown as as_markdown
 from harness.statistics.intervals import Interval
 from harness.statistics.significance import CORRECTED_MEANS, IMPROVEMENT_MEANS, PERMUTATION_MEANS
@@ -38,11 +38,11 @@ def text(comparison: Comparison, names: tuple[str, str], width: int | None = Non
             same = len(comparison.cells) - len(differing)
             lines[-1:] = [f"  no pair differs in the other {_count(same, 'cell')}", ""]
     sentences = [*facts(comparison), *(f"note: {note}" for note in notes(comparison))]
-    lines += [line for sentence in sentences for line in wrap(sentence, width, subsequent_indent="  ")]
+    lines += [line for sentence in sentences for line in wrapped(sentence, width, after="  ")]
     if differing:
         lines.append("")
-        lines += [line for sentence in meanings(comparison) for line in wrap(sentence, width, subsequent_indent="  ")]
-    return "\n".join([*lines, "", fill(verdict(comparison), width)])
+        lines += [line for sentence in meanings(comparison) for line in wrapped(sentence, width, after="  ")]
+    return "\n".join([*lines, "", *wrapped(verdict(comparison), width)])
 
 
 def verdict(comparison: Comparison) -> str:
@@ -260,7 +260,7 @@ def _paragraphs(comparison: Comparison, cells: Sequence[ComparedCell], width: in
         entries = [f"{name} {number}".replace(" ", "\u00a0") for name, number in zip(HEAD[1:], numbers, strict=True)]
         text = wrap(label, width - 2, break_on_hyphens=False)
         lines += [f"{'✗' if cell.beyond else ' '} {text[0]}", *(f"  {line}" for line in text[1:])]
-        lines += wrap(";  ".join(entries), width, initial_indent="    ", subsequent_indent="    ")
+        lines += wrapped(";  ".join(entries), width, "    ", "    ")
     return [line.replace("\u00a0", " ") for line in lines]
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 
-from harness.errors.text import printable
+from harness.errors.text import printable, wrapped
 from harness.report.leaderboard_cells import (
     NONE,
     Quantity,
@@ -136,6 +135,4 @@ def _line(cells: Sequence[str], sizes: Sequence[int], gap: int = 2) -> str:
 
 
 def _wrapped(text: str, width: int, after: str, before: str = "") -> list[str]:
-    return wrap(
-        printable(text), width, initial_indent=before, subsequent_indent=after, break_on_hyphens=False
-    ) or [""]  # fmt: skip
+    return wrapped(printable(text), width, before, after) or [""]

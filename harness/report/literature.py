@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import fill
 
 from harness.errors import ResultsError
 from harness.errors.text import markdown as as_markdown
-from harness.errors.text import markdown_code, printable, terminal_width
+from harness.errors.text import markdown_code, printable, terminal_width, wrapped
 from harness.study.held_out import Registration
 from harness.study.plan import Plan
 from harness.study.spec import Paper
@@ -82,8 +81,8 @@ def text(reproductions: Sequence[Reproduction]) -> str:
         parts += [
             f"{MARKS[each.state]} {study.name}: {each.state}, {each.paper.tag}, {each.registered}, {each.runs} of "
             f"{planned} runs",
-            fill(each.paper.source, width, initial_indent="  ", subsequent_indent="  "),
-            fill(study.claim, width, initial_indent="  ", subsequent_indent="  "),
+            *wrapped(each.paper.source, width, "  ", "  "),
+            *wrapped(study.claim, width, "  ", "  "),
             *(f"  {line}" for line in summary(each.verdicts, width - 2).splitlines() if each.verdicts),
             "",
         ]
@@ -98,8 +97,8 @@ def _none_measured(reproductions: Sequence[Reproduction]) -> str:
         f"{len(reproductions)} published results, none measured here yet; docs/papers.md shows what this release has "
         f"measured of them: {names}."
     )
-    paragraph = fill(sentence, terminal_width(), break_on_hyphens=False, break_long_words=False)
-    return f"{paragraph}\nTo measure one: python -m harness.sweep {shortest.path}"
+    last = f"To measure one: python -m harness.sweep {shortest.path}"
+    return "\n".join([*wrapped(sentence, terminal_width()), last])
 
 
 def tally(reproductions: Sequence[Reproduction]) -> str:

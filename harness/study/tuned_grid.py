@@ -62,8 +62,12 @@ def rows(points: Grid, candidates: Sequence[Candidate]) -> tuple[tuple[Point, ..
 
 
 def swept_columns(points: Grid) -> tuple[str, ...]:
-    """The columns of the axes of the sweep, in its order: what winners are chosen for where `per` is silent."""
-    return tuple(dict.fromkeys(_column(points, key) for axes in points.products() for key in axes))
+    """The columns of the axes of the sweep, in its order: what winners are chosen for where `per` is silent.
+
+    An axis that is none (reported where the rows are made) has no column.
+    """
+    axes = dict.fromkeys(key for product in points.products() for key in product)
+    return tuple(dict.fromkeys(_column(points, key) for key in axes if points.axis_fault(key) is None))
 
 
 def _axes(document: YamlDocument, points: Grid, report: Report, tune: Tune) -> dict[str, Sequence[Any] | Range] | None:

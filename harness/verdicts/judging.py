@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from textwrap import fill
 from xml.etree import ElementTree
 
 import pandas as pd
 
 from harness.errors import ResultsError
 from harness.errors.guarding import Missing, attempt
-from harness.errors.text import terminal_width, xml_bytes
+from harness.errors.text import terminal_width, wrapped, xml_bytes
 from harness.statistics.frames import Frames
 from harness.store import tables
 from harness.store.journal import Journal
@@ -66,9 +65,9 @@ class JudgedStudy:
     def text(self) -> str:
         """The claim, the verdict table, and the verdicts in one sentence."""
         width = terminal_width()
-        claim = fill(f"{self.plan.study.name}: {self.plan.study.claim}", width)
-        last = [fill(sentence, width) for sentence in self.sentences()]
-        return "\n".join([f"{claim}\n\n{summary(self.verdicts, width)}\n", *last])
+        claim = wrapped(f"{self.plan.study.name}: {self.plan.study.claim}", width)
+        last = [line for sentence in self.sentences() for line in wrapped(sentence, width)]
+        return "\n".join([*claim, "", summary(self.verdicts, width), "", *last])
 
     def sentences(self) -> list[str]:
         """All verdicts in one sentence; the seeds that they rest on, and how the study is registered."""

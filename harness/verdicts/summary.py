@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from textwrap import wrap
 
-from harness.errors.text import WIDEST
+from harness.errors.text import WIDEST, wrapped
 from harness.verdicts.verdict import Verdict, VerdictState, interval_head
 
 SYMBOLS: Mapping[VerdictState, str] = {
@@ -54,15 +53,15 @@ def _paragraphs(
 ) -> Iterator[str]:
     """A verdict a paragraph: the expectation, below it what was measured, and its remarks."""
     for verdict, groups in zip(verdicts, rows, strict=True):
-        for i, line in enumerate(wrap(_tied(verdict.text), width - 2)):
+        for i, line in enumerate(wrapped(_tied(verdict.text), width - 2)):
             yield f"{SYMBOLS[verdict.state] if i == 0 else ' '} {line}".replace("\u00a0", " ")
         for name, value, interval, n in groups:
             entries = (_value(name, value), f"{head[2]} {interval}", f"{head[3]} {n}")
             numbers = ",  ".join(entry.replace(" ", "\u00a0") for entry in entries)
-            for line in wrap(numbers, width, initial_indent="    ", subsequent_indent="      "):
+            for line in wrapped(numbers, width, "    ", "      "):
                 yield line.replace("\u00a0", " ")
         for text in _remarks(verdict):
-            for line in wrap(_tied(text), width, initial_indent="  ", subsequent_indent="  "):
+            for line in wrapped(_tied(text), width, "  ", "  "):
                 yield line.replace("\u00a0", " ")
 
 
@@ -78,9 +77,9 @@ def _value(name: str, value: str) -> str:
 
 def _text(verdict: Verdict, width: int) -> list[str]:
     """The expectation, and its remarks indented below it."""
-    lines = wrap(_tied(verdict.text), width)
+    lines = wrapped(_tied(verdict.text), width)
     for text in _remarks(verdict):
-        lines += wrap(_tied(text), width, initial_indent="  ", subsequent_indent="  ")
+        lines += wrapped(_tied(text), width, "  ", "  ")
     return [line.replace("\u00a0", " ") for line in lines]
 
 

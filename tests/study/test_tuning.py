@@ -174,6 +174,13 @@ def test_a_mistake_is_located(study_file: Callable, old: str, new: str, place: s
     assert f"tiny.yaml:{place}:" in first
 
 
+@pytest.mark.parametrize("wrong", ["null", "model", "modell.cell", "model.cel", "model.cell.cell", "''"])
+def test_an_axis_of_the_sweep_that_is_none_is_located_without_per_too(study_file: Callable, wrong: str) -> None:
+    text = TUNED.replace("  per: [cell]\n", "").replace("model.cell:", f"{wrong}:")
+    with pytest.raises(StudyError, match=r"tiny.yaml:\d+:\d+: "):
+        read(study_file(text))
+
+
 @pytest.mark.parametrize(
     "written",
     [
