@@ -65,14 +65,17 @@ def readable(distribution: Distribution) -> tuple[EntryPoints, list[str]]:
 
 def malformed() -> Iterator[str]:
     """A sentence for each installed package some of whose entry points cannot be read."""
+    lines = [(distribution, readable(distribution)[1]) for distribution in distributions()]
+    if not any(wrong for _, wrong in lines):  # names are asked of a hundred packages only where one is to be named
+        return
     seen = set[str]()
-    for distribution in distributions():
+    for distribution, wrong in lines:
         name = metadata(distribution, "Name")
         key = re.sub(r"[-_.]+", "-", name).lower()
         if key and key in seen:  # the first on Python's path counts, as for an import
             continue
         seen.add(key)
-        if wrong := readable(distribution)[1]:
+        if wrong:
             package = f"the package {name}" if name else "a package without a name"
             yield f"{package} has entry points that cannot be read, and are left out: {', '.join(map(repr, wrong[:3]))}"
 

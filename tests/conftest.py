@@ -53,6 +53,15 @@ def study_file(tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture
+def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures of a sweep are drawn to their files alone: the page's own, on dark paper and narrow, are tested apart."""
+    from harness.figures import rendering
+
+    monkeypatch.setattr(rendering, "_embedded", lambda drawn: b'<svg xmlns="http://www.w3.org/2000/svg"></svg>')
+    monkeypatch.setattr(rendering, "_stacked", lambda draw, widest: {})
+
+
+@pytest.fixture
 def plan_of(study_file: Callable[[str], Path]) -> Callable[..., Plan]:
     """Plans the study of a text, with overrides as on the command line."""
     from harness.registry import read

@@ -23,6 +23,7 @@ OWN = {  # the lecture's own draws allow no other batch, and no budget but whole
 }
 
 
+@pytest.mark.usefixtures("drawn_once")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_study_of_the_lecture_runs(name: str, tmp_path: Path, capsys, monkeypatch) -> None:
     for task in TASKS.values():

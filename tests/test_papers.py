@@ -31,6 +31,7 @@ def test_a_study_names_its_paper_and_has_a_page(name: str) -> None:
     assert f"studies/papers/{name}.yaml" in (PAGES / f"{name}.md").read_text()
 
 
+@pytest.mark.usefixtures("drawn_once")
 @pytest.mark.parametrize("name", UNTRAINED)
 def test_nothing_fails_in_a_study_that_trains_nothing(name: str, tmp_path: Path, capsys) -> None:
     path, overrides = STUDIES / f"{name}.yaml", ("seeds=[300,301]",)
@@ -72,6 +73,7 @@ def test_the_quick_version_holds_as_far_as_it_can_be_judged(name: str, tmp_path:
     assert code in (cli.DONE, cli.UNDECIDED), shown.out + shown.err
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_nothing_fails_in_decay_by_cell_over_three_seeds_at_one_width(tmp_path: Path, capsys) -> None:
     path, (_, *arguments) = STUDIES / "decay-by-cell.yaml", quick("decay-by-cell")
     code = sweep.main([str(path), *arguments, "-o", str(tmp_path), "-j", "1", "--no-progress", "--format", "png"])

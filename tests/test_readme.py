@@ -24,6 +24,7 @@ FIRST, SECOND = re.search(r"```sh\n(.+)\n(.+)\n```", README).groups()
 STUDY = re.search(r"```yaml\n(.+?)```", README, re.DOTALL).group(1)
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_the_first_command_installs_and_runs_the_main_study(tmp_path: Path, monkeypatch) -> None:
     install, _, run = FIRST.partition(" && ")
     assert install == "python -m pip install -c constraints.txt ."
@@ -31,7 +32,7 @@ def test_the_first_command_installs_and_runs_the_main_study(tmp_path: Path, monk
     assert words[:3] == ["python", "-m", "harness.sweep"]
     monkeypatch.chdir(TOP)
     monkeypatch.setattr(TemporalOrder, "final_sequences", 8)
-    small = ["training.max_updates=2", "seeds=1", "evaluation.sequences=8"]
+    small = ["training.max_updates=2", "seeds=[900]", "evaluation.sequences=8"]
     options = [
         "-o",
         str(tmp_path),
@@ -42,8 +43,8 @@ def test_the_first_command_installs_and_runs_the_main_study(tmp_path: Path, monk
         "png",
         *(word for text in small for word in ("-S", text)),
     ]
-    # with two updates nothing is learnt, so expectations may fail: 3 is a verdict, not an error
-    assert sweep.main([*words[3:], *options]) in (cli.DONE, cli.EXPECTATION_FAILED)
+    # with two updates of one seed nothing is learnt and little decided: 3 and 4 are verdicts, not errors
+    assert sweep.main([*words[3:], *options]) in (cli.DONE, cli.EXPECTATION_FAILED, cli.UNDECIDED)
     assert (tmp_path / "spectral" / "report.html").exists()
 
 

@@ -22,9 +22,9 @@ def one_run(updates: int) -> str:
 ENDLESS = one_run(updates=10_000_000)
 
 
-def test_two_rounds_of_kills_change_nothing(short_study: Path, reference: Rows) -> None:
-    tally = storm(short_study, reference, rounds=2, seed=43)  # both kills come just after a commit
-    assert (tally.rounds, tally.faults) == (2, {})
+def test_a_kill_changes_nothing(short_study: Path, reference: Rows) -> None:
+    tally = storm(short_study, reference, rounds=1, seed=43)  # the kill comes just after a commit
+    assert (tally.rounds, tally.faults) == (1, {})
     assert tally.midway >= 1, "no kill came when there was something to lose"
 
 

@@ -66,6 +66,7 @@ def test_a_cluster_gives_the_tables_of_this_machine_though_a_worker_is_killed_an
         assert same(tmp_path, reference)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_scheduler_that_comes_back_is_reached_again(
     short_study: Path, reference: Rows, tmp_path: Path, number: int

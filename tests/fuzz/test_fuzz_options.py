@@ -47,7 +47,7 @@ def dry_run(workspace: Path, study: str, *options: str) -> Shown:
     return shown
 
 
-@cases(250)
+@cases(120)
 @given(
     st.sampled_from(["tiny.yaml", "smoke.yaml", "cells.yaml"]),
     st.lists(st.tuples(KEYS | st.text(max_size=8), VALUES), min_size=1, max_size=3),
@@ -59,7 +59,7 @@ def test_any_override_is_obeyed_or_refused_by_its_number(workspace: Path, study:
     assert shown.code == cli.DONE or first.startswith((str(workspace / study), "-S ", "usage: ")), shown.err
 
 
-@cases(150)
+@cases(75)
 @given(
     st.lists(
         st.sampled_from(
@@ -91,7 +91,7 @@ def test_any_number_after_any_option_is_obeyed_or_refused(workspace: Path, optio
         dry_run(workspace, "tiny.yaml", option, number)
 
 
-@cases(100)
+@cases(60)
 @given(
     st.lists(st.tuples(st.sampled_from(OPTIONS), st.text(max_size=6)) | st.tuples(st.sampled_from(FLAGS)), max_size=4)
 )

@@ -139,7 +139,7 @@ damage_lists = st.lists(
 )
 
 
-@cases(70)
+@cases(40)
 @given(damage_lists)
 def test_commands_that_read_answer_and_change_nothing(workspace: Path, damages: list) -> None:
     spoil(workspace, damages)
