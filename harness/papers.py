@@ -17,6 +17,9 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("studies", nargs="?", default="studies", metavar="FOLDER", help="where studies are (studies)")
     parser.add_argument("-o", dest="output", metavar="DIR", help="results are in DIR/<name> (default: results/…)")
+    parser.add_argument(
+        "--baselines", metavar="DIR", help="judge committed baselines, DIR/<path under studies> (results/reference)"
+    )
     parser.add_argument("--markdown", metavar="FILE", help="write the page docs/papers.md too")
     parsed = parser.parse_args(arguments)
     from harness.errors import HarnessError
@@ -35,9 +38,13 @@ def main(arguments: list[str]) -> int:
         if not (isinstance(written, dict) and "paper" in written):
             continue  # it is not read: it may need packages or code that are not here
         study = read(path)
-        if study.paper is not None:
+        if study.paper is None:
+            continue
+        if parsed.baselines:
+            folder = Path(parsed.baselines) / path.relative_to(parsed.studies).with_suffix("")
+        else:
             folder = results_folder(str(path), study.name, parsed.output)
-            reproductions.append(reproduction(plan(study), study.paper, path, folder))
+        reproductions.append(reproduction(plan(study), study.paper, path, folder, baseline=bool(parsed.baselines)))
     print(text(reproductions))
     if parsed.markdown:
         target = Path(parsed.markdown)

@@ -9,12 +9,11 @@ from pathlib import Path
 from harness.errors import ResultsError
 from harness.errors.text import markdown as as_markdown
 from harness.errors.text import markdown_code, printable, terminal_width, wrapped
-from harness.study.held_out import Registration
 from harness.study.plan import Plan
 from harness.study.spec import Paper
-from harness.verdicts.judging import judge_folder
+from harness.verdicts.judging import JudgedStudy, judge_baseline, judge_folder
 from harness.verdicts.quoted import in_family, surviving
-from harness.verdicts.registration import conclusion, registration_sentences, registration_word
+from harness.verdicts.registration import registration_word
 from harness.verdicts.summary import SYMBOLS, summary
 from harness.verdicts.verdict import Verdict, interval_head, worst
 
@@ -23,16 +22,22 @@ MARKS: dict[str, str] = {**{str(state): mark for state, mark in SYMBOLS.items()}
 
 @dataclass(frozen=True)
 class Reproduction:
-    """One study of a published result: its plan, and its verdicts if it has been run."""
+    """One study of a published result, and how it was judged: None where it has not been run."""
 
     plan: Plan
     paper: Paper
     path: Path
-    folder: Path
-    verdicts: tuple[Verdict, ...]
-    runs: int
-    registration: Registration | None = None
-    commit: str = ""
+    judged: JudgedStudy | None = None
+
+    @property
+    def verdicts(self) -> Sequence[Verdict]:
+        """One for each group of each expectation; none where nothing was run."""
+        return self.judged.verdicts if self.judged else ()
+
+    @property
+    def runs(self) -> int:
+        """How many of the judged runs there are."""
+        return len(self.judged.frames.runs) if self.judged else 0
 
     @property
     def state(self) -> str:
@@ -44,28 +49,31 @@ class Reproduction:
     @property
     def registered(self) -> str:
         """Registered, amended (2), point estimate or not registered; nothing where nothing has been judged."""
-        return registration_word(self.verdicts, self.registration) if self.verdicts else "–"
+        return registration_word(self.verdicts, self.judged.registration) if self.judged and self.verdicts else "–"
 
     @property
     def sentence(self) -> str:
         """All verdicts in one sentence, and how the study is registered."""
-        if not self.runs:
+        if not self.judged or not self.runs:
             return "not run yet."
-        shown = self.plan.study
-        sentences = [conclusion(self.verdicts, shown, self.registration)]
-        return " ".join([*sentences, *registration_sentences(shown, self.registration)])
+        return " ".join(self.judged.sentences())
 
 
-def reproduction(plan: Plan, paper: Paper, path: Path, folder: Path) -> Reproduction:
-    """Judge a study by its results folder; a study that was never run has no verdicts."""
+def reproduction(plan: Plan, paper: Paper, path: Path, folder: Path, *, baseline: bool = False) -> Reproduction:
+    """Judge a study by its results; a study that was never run has no verdicts.
+
+    Args:
+        plan, paper, path: of the study.
+        folder: its results folder, or with `baseline` what `python -m harness.compare --save` wrote of one.
+        baseline: judge the table of runs alone, which has all that is judged.
+    """
     try:
-        judged = judge_folder(plan, folder)
+        judged = judge_baseline(plan, folder) if baseline else judge_folder(plan, folder)
     except ResultsError:
-        return Reproduction(plan, paper, path, folder, (), 0)
+        return Reproduction(plan, paper, path)
     if judged.calibrating:  # no judged run is there yet
-        return Reproduction(plan.only(plan.study.judged), paper, path, folder, (), 0)
-    verdicts = tuple(judged.verdicts)
-    return Reproduction(judged.plan, paper, path, folder, verdicts, len(judged.frames.runs), judged.registration)
+        return Reproduction(plan.only(plan.study.judged), paper, path)
+    return Reproduction(judged.plan, paper, path, judged)
 
 
 def text(reproductions: Sequence[Reproduction]) -> str:
@@ -116,7 +124,7 @@ def _corrected(reproductions: Sequence[Reproduction]) -> Iterator[str]:
     estimates = sum(any(verdict.ground == "estimate" for verdict in each.verdicts) for each in measured)
     if estimates:
         yield f"{estimates} {'is' if estimates == 1 else 'are'} judged on point estimates."
-    family = [judged for judged in (judge_folder(each.plan, each.folder) for each in measured) if in_family(judged)]
+    family = [each.judged for each in measured if each.judged and in_family(each.judged)]
     if len(family) < 2:
         return
     left = surviving(family)

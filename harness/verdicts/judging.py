@@ -13,8 +13,10 @@ import pandas as pd
 from harness.errors import ResultsError
 from harness.errors.guarding import Missing, attempt
 from harness.errors.text import terminal_width, wrapped, xml_bytes
+from harness.schema import EVALUATIONS
 from harness.statistics.frames import Frames
-from harness.store import tables
+from harness.store import baseline, tables
+from harness.store.columns import RUNS
 from harness.store.journal import Journal
 from harness.store.other_versions import other_versions, sentences
 from harness.store.winners import read, resolved
@@ -130,6 +132,24 @@ def judge_folder(plan: Plan, folder: Path) -> JudgedStudy:
         notes = tuple(sentences(other_versions(plan, journal, journal.done() - plan.ids).values()))
     notes += tuple(sentence for each in tuned for sentence in (*each.remarks(), *each.gaps()))
     return JudgedStudy(shown, frames, verdicts, notes, registration(plan.study), tuple(tuned))
+
+
+def judge_baseline(plan: Plan, folder: Path) -> JudgedStudy:
+    """Judge a study by a committed baseline: its table of runs has all that an expectation is about.
+
+    Args:
+        plan: of the study.
+        folder: what `python -m harness.compare --save` wrote.
+
+    Raises:
+        ResultsError: there is none, or it cannot be read.
+    """
+    given = {RUNS.name: baseline.read(folder), EVALUATIONS.name: baseline.read_evaluations(folder)}
+    plan = plan.only(plan.study.judged)
+    frames = Frames.from_tables({name: table for name, table in given.items() if table is not None}, plan.ids)
+    runs, planned = frames.runs_at_lengths, planned_runs(plan)
+    verdicts = [verdict for each in plan.study.expect for verdict in _judged(each, runs, planned)]
+    return JudgedStudy(plan, frames, verdicts, (), registration(plan.study))
 
 
 def _judged(expectation: Expectation, runs: pd.DataFrame, planned: pd.DataFrame) -> list[Verdict]:
