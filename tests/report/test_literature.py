@@ -10,7 +10,7 @@ import pytest
 from study_texts import study_text
 from synthetic_results import point, simulate
 
-from harness import cli, papers
+from harness import cli, compare, papers
 from harness.errors import HarnessError, StudyError
 from harness.registry import read
 from harness.statistics.frames import Frames
@@ -50,6 +50,10 @@ def test_a_study_is_listed_as_not_run_or_with_the_verdict_of_its_worst_expectati
     assert code == cli.DONE
     assert "✓ halves: holds, qualitative, point estimate, 2 of 2 runs" in text
     assert "Somebody 1999, figure 1" in text
+    compare.main([str(tmp_path / "results" / "halves"), "--save", str(tmp_path / "reference" / "halves")])
+    capsys.readouterr()
+    assert listed(tmp_path, capsys, "--baselines", str(tmp_path / "reference")) == (cli.DONE, text)
+    assert "none measured here yet" in listed(tmp_path, capsys, "--baselines", str(tmp_path / "none"))[1]
     written(tmp_path, 0.99)
     page = tmp_path / "papers.md"
     code, text = listed(tmp_path, capsys, "--markdown", str(page))
