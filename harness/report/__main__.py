@@ -69,9 +69,8 @@ def main(arguments: list[str]) -> int:
     if parsed.latex:
         from harness.report import latex
 
-        latex.write(
-            Path(parsed.latex), report.judged.plan.study, report.judged.frames, report.judged.verdicts, measures
-        )
+        judged = report.judged
+        latex.write(Path(parsed.latex), study, judged.frames, judged.verdicts, measures, judged.sentences())
         print(f"latex     {parsed.latex}")
     if parsed.tensorboard:
         from harness.report import tensorboard

@@ -36,7 +36,12 @@ def escape(text: str) -> str:
 
 
 def write(
-    path: Path, study: StudySpec, frames: Frames, verdicts: Sequence[Verdict], measures: Sequence[Metric] = MEASURES
+    path: Path,
+    study: StudySpec,
+    frames: Frames,
+    verdicts: Sequence[Verdict],
+    measures: Sequence[Metric] = MEASURES,
+    sentences: Sequence[str] = (),
 ) -> None:
     """Write both tables to a file; the same arguments give the same bytes.
 
@@ -44,12 +49,18 @@ def write(
         ResultsError: the file cannot be written.
     """
     try:
-        path.write_text(latex(study, frames, verdicts, measures), encoding="utf-8")
+        path.write_text(latex(study, frames, verdicts, measures, sentences), encoding="utf-8")
     except OSError as error:
         raise ResultsError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def latex(study: StudySpec, frames: Frames, verdicts: Sequence[Verdict], measures: Sequence[Metric] = MEASURES) -> str:
+def latex(
+    study: StudySpec,
+    frames: Frames,
+    verdicts: Sequence[Verdict],
+    measures: Sequence[Metric] = MEASURES,
+    sentences: Sequence[str] = (),
+) -> str:
     """The table of the grid, labelled `tab:<study>`, and that of the verdicts, `tab:<study>-verdicts`.
 
     Args:
@@ -57,9 +68,11 @@ def latex(study: StudySpec, frames: Frames, verdicts: Sequence[Verdict], measure
         frames: its results, planned runs only.
         measures: the metrics of the grid.
         verdicts: of all its expectations; without any there is no second table.
+        sentences: the verdicts in one sentence, their seeds, and whether they are registered, amended or exploratory
+            (`JudgedStudy.sentences`); without them the verdicts alone.
     """
     parts = ["% needs \\usepackage{booktabs}", _grid(study, frames, measures)]
-    return "\n\n".join([*parts, _verdicts(study, verdicts)] if verdicts else parts) + "\n"
+    return "\n\n".join([*parts, _verdicts(study, verdicts, sentences)] if verdicts else parts) + "\n"
 
 
 def _grid(study: StudySpec, frames: Frames, measures: Sequence[Metric]) -> str:
@@ -77,7 +90,7 @@ def _grid(study: StudySpec, frames: Frames, measures: Sequence[Metric]) -> str:
     return _table(caption, f"tab:{study.name}", columns, head, body)
 
 
-def _verdicts(study: StudySpec, verdicts: Sequence[Verdict]) -> str:
+def _verdicts(study: StudySpec, verdicts: Sequence[Verdict], sentences: Sequence[str]) -> str:
     body = []
     for verdict in verdicts:
         text = verdict.text.replace(">=", "≥").replace("<=", "≤") + (f" ({verdict.reason})" if verdict.reason else "")
@@ -85,7 +98,8 @@ def _verdicts(study: StudySpec, verdicts: Sequence[Verdict]) -> str:
         for i, (name, value, interval, n) in enumerate(list(verdict.rows()) or [("", "–", "–", "0")]):
             first = [text, verdict.state] if i == 0 else ["", ""]
             body.append([*first, f"{name} {value}".strip(), interval, n])
-    caption = f"Expectations of the study {study.name}, judged over seeds. {overall(list(verdicts))}"
+    opening = f"Expectations of the study {study.name}, judged over seeds."
+    caption = " ".join([opening, *(sentences or [overall(list(verdicts))])])
     head = ["expectation", "verdict", "measured", interval_head(verdicts), "n"]
     wide = r">{\raggedright\arraybackslash}p{0.42\linewidth}"
     return "% needs \\usepackage{array}\n" + _table(caption, f"tab:{study.name}-verdicts", f"{wide}llll", head, body)

@@ -147,7 +147,7 @@ def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
         "",
         "Made by `python -m harness.papers --markdown docs/papers.md` from the results of the studies that name a",
         "paper, or with `--baselines results/reference` from those that are committed. A tag says how close the study",
-        "is: *faithful* is the paper's own setting, *scaled* a smaller one, *qualitative* the claim in another setting.",
+        "is: *faithful* is the paper's own setting, *scaled* a smaller one, *qualitative* the claim in another one.",
         "What does not hold stays in, and its page says why; where a claim or a bound was changed after it had failed,",
         "the page says what it was, and on which seeds it was seen.",
         "*Registered* results were frozen before their judged runs, *amended (n)* ones were changed n times since or",

@@ -52,6 +52,12 @@ def test_the_caption_has_claim_seeds_and_label(synthetic: SyntheticResults) -> N
     assert r"\label{tab:synthetic}" in text
 
 
+def test_the_caption_says_how_the_verdicts_are_registered(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
+    sentences = ["Both hold, after 1 amendment.", "Exploratory: other seeds than the frozen ones."]
+    text = latex(synthetic.study, synthetic.frames, verdicts, sentences=sentences)
+    assert f"judged over seeds. {' '.join(sentences)}}}" in text
+
+
 def test_every_verdict_is_there_with_value_interval_and_n(synthetic: SyntheticResults, verdicts: list[Verdict]) -> None:
     text = latex(synthetic.study, synthetic.frames, verdicts)
     assert r"\label{tab:synthetic-verdicts}" in text

@@ -49,7 +49,8 @@ class BackwardArrays:
         self.tops[...] = NONE
         self.levels = zeros((R, forward.T, len(p.bases), 2), np.float64)
         # of each sequence: the norms of all parts of the state, then E_t; without a recorder each step is overwritten
-        leading = (R, forward.T) if forward.call.recorder is not None else (1, 1)
+        self.recorded = forward.call.recorder is not None
+        leading = (R, forward.T) if self.recorded else (1, 1)
         self.each = zeros((*leading, len(p.bases) + 1, s.W), np.float64)
         self.norms = empty((len(p.bases), s.W), np.float64)
         self.squares = empty((len(p.bases), PARTIAL, s.W), np.float64)
@@ -127,9 +128,8 @@ class BackwardArrays:
         table |= {"deltas": at(self.deltas), "scales": at(self.scales), "tops": at(self.tops)}
         table |= {f"gradient{i}": at(a) for i, a in enumerate(self.matrices)}
         table |= {"sums": at(self.sums), "levels": at(self.levels, 1)}
-        recorded = forward.call.recorder is not None
-        table["each"] = at(self.each, 1) if recorded else (self.each.ctypes.data, 0)
-        table["each_step"] = (self.each.strides[1] // self.each.itemsize if recorded else 0, 0)
+        table["each"] = at(self.each, 1) if self.recorded else (self.each.ctypes.data, 0)
+        table["each_step"] = (self.each.strides[1] // self.each.itemsize if self.recorded else 0, 0)
         if self.immediate is not None:
             table |= {"immediate": at(self.immediate, 1), "immediate_scales": at(self.immediate_scales, 1)}
         if self.dx is not None and self.input_weights is not None:
