@@ -22,6 +22,7 @@ def one_run(updates: int) -> str:
 ENDLESS = one_run(updates=10_000_000)
 
 
+@pytest.mark.long
 def test_a_kill_changes_nothing(short_study: Path, reference: Rows) -> None:
     tally = storm(short_study, reference, rounds=1, seed=43)  # the kill comes just after a commit
     assert (tally.rounds, tally.faults) == (1, {})
