@@ -19,6 +19,7 @@ GALLERY = TOP / "results" / "gallery"
 IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure of that study
     "spectral-success": ("spectral", "success"),
     "spectral-overview": ("spectral", "overview"),
+    "fair": ("fair", "overview"),
     "lecture-paths": ("lecture/paths", "nodes"),
     "lecture-states": ("lecture/states", "states"),
     "papers-adding": ("papers/adding", "score"),

@@ -119,7 +119,7 @@ class Metric:
             return "–"
         if math.isinf(value):
             return "> budget" if self.name == "solved_at" else "−∞" if value < 0 else "∞"
-        return f"{value:.{self.decimals}f}"
+        return f"{value:z.{self.decimals}f}"
 
 
 def _takes_level(measure: Measure | MeasureAt95) -> bool:

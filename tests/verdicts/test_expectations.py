@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.study.spec import Expectation
 from harness.verdicts.expectations import judge
 from harness.verdicts.feasibility import describe
-from harness.verdicts.metrics import METRICS, Measured, Metric
+from harness.verdicts.metrics import METRICS, Measured, Metric, metric_named
 from harness.verdicts.verdict import overall
 
 
@@ -330,3 +330,8 @@ def test_an_expectation_is_described_in_a_line() -> None:
 ])  # fmt: skip
 def test_all_verdicts_are_one_sentence(outcomes: list[str], sentence: str) -> None:
     assert overall([one(rate(at_least=0.5), table((RNN, list(each)))) for each in outcomes]) == sentence
+
+
+def test_a_number_that_rounds_to_nought_has_no_sign() -> None:
+    metric = metric_named("final_accuracy")
+    assert [metric.text(value) for value in (-1e-9, -0.0, 0.0, -0.0006)] == ["0.000", "0.000", "0.000", "-0.001"]
