@@ -112,10 +112,15 @@ def _none_measured(reproductions: Sequence[Reproduction]) -> str:
 def tally(reproductions: Sequence[Reproduction]) -> str:
     """All of them in one sentence."""
     states = [each.state for each in reproductions]
-    counts = ", ".join(f"{states.count(state)} {state}" for state in MARKS if state in states)
+    counts = ", ".join(_counted(states.count(state), state) for state in MARKS if state in states)
     if not reproductions:
         return "No study names a paper."
     return " ".join([f"{len(reproductions)} published results: {counts}.", *_corrected(reproductions)])
+
+
+def _counted(count: int, state: str) -> str:
+    """'1 holds', '2 hold', '2 undecided'."""
+    return f"{count} {state.removesuffix('s') if count > 1 and state in ('holds', 'fails') else state}"
 
 
 def _corrected(reproductions: Sequence[Reproduction]) -> Iterator[str]:

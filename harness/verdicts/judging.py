@@ -145,8 +145,9 @@ def judge_baseline(plan: Plan, folder: Path) -> JudgedStudy:
         ResultsError: there is none, or it cannot be read.
     """
     given = {RUNS.name: baseline.read(folder), EVALUATIONS.name: baseline.read_evaluations(folder)}
-    plan = plan.only(plan.study.judged)
-    frames = Frames.from_tables({name: table for name, table in given.items() if table is not None}, plan.ids)
+    plan = resolved(plan, folder).only(plan.study.judged)
+    ids = {run.run_id for run in plan.runs}
+    frames = Frames.from_tables({name: table for name, table in given.items() if table is not None}, ids)
     runs, planned = frames.runs_at_lengths, planned_runs(plan)
     verdicts = [verdict for each in plan.study.expect for verdict in _judged(each, runs, planned)]
     return JudgedStudy(plan, frames, verdicts, (), registration(plan.study))

@@ -69,9 +69,9 @@ def test_results_that_hold_are_corrected_for_their_number(tmp_path: Path, monkey
 
     for count, sentence in (
         (1, "1 published results: 1 holds."),
-        (4, "4 published results: 4 holds. Of the 4 judged on intervals, 4 hold after Holm's correction for their "
+        (4, "4 published results: 4 hold. Of the 4 judged on intervals, 4 hold after Holm's correction for their "
             "number."),
-        (5, "5 published results: 5 holds. Of the 5 judged on intervals, 0 hold after Holm's correction for their "
+        (5, "5 published results: 5 hold. Of the 5 judged on intervals, 0 hold after Holm's correction for their "
             "number; not synthetic, synthetic, synthetic, synthetic, synthetic."),
     ):  # fmt: skip
         judged = solved_study(9, 10)
