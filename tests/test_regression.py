@@ -58,9 +58,11 @@ def test_an_expectation_that_the_committed_results_fail_is_no_regression() -> No
 @pytest.mark.parametrize("name", BASELINES, ids=str)
 def test_a_baseline_is_small_and_has_the_runs_of_its_study(name: Path) -> None:
     study = read(TOP / "studies" / name.with_suffix(".yaml"))
-    ids = {run.run_id for run in resolved(plan(study), REFERENCE / name).only(study.judged).runs}
+    whole = resolved(plan(study), REFERENCE / name)
+    ids = {run.run_id for run in whole.only(study.judged).runs}
     assert (REFERENCE / name / baseline.FILE).stat().st_size < max(40_000, 130 * len(ids))  # bytes
-    assert set(baseline.read(REFERENCE / name)["run_id"].to_pylist()) == ids
+    there = set(baseline.read(REFERENCE / name)["run_id"].to_pylist())
+    assert ids <= there <= {run.run_id for run in whole.runs}  # winners may have run on calibration seeds, too
 
 
 # what does not hold stays, and its page says so

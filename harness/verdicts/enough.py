@@ -33,7 +33,7 @@ def fewest_seeds(expectation: Expectation, contrasts: int = 1) -> int | None:
     if ground(expectation, metric) != "interval":
         return 1
     if expectation.contrast and not expectation.apart:
-        return fewest.paired_permutation((1 - level) / contrasts)
+        return fewest.paired_permutation((1 - level) / max(1, contrasts))
     if metric.statistic == "rate":
         return _fewest_of_rate(expectation)
     if metric.statistic == "iqm":

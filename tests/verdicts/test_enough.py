@@ -59,7 +59,7 @@ def test_a_bound_that_no_interval_ends_at_needs_infinitely_many() -> None:
     )
 
 
-@pytest.mark.parametrize(("contrasts", "fewest"), [(1, 6), (2, 7), (4, 8), (10, 9)])
+@pytest.mark.parametrize(("contrasts", "fewest"), [(0, 6), (1, 6), (2, 7), (4, 8), (10, 9)])
 def test_a_paired_test_needs_pairs_for_its_least_p(contrasts: int, fewest: int) -> None:
     expectation = rate(contrast={"cell": ("lstm", "rnn")})
     assert fewest_seeds(expectation, contrasts) == fewest
