@@ -34,7 +34,7 @@ def plan(workspace: Path, content: str | bytes, *, seconds: float = SECONDS) -> 
     return shown
 
 
-@cases(150)
+@cases(200)
 @given(st.sampled_from(list(SHIPPED.values())), steps)
 def test_a_spoiled_study_is_planned_or_refused_with_its_place(workspace: Path, text: str, mutations: list) -> None:
     plan(workspace, mutated(text, mutations))
