@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from chaos import Rows, Sweep, leftovers, storm, study, uninterrupted
+from chaos import Sweep, leftovers, storm, study, uninterrupted
 from study_texts import study_text
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds orphans in /proc")
