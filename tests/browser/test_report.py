@@ -48,7 +48,11 @@ def warnings(browser: Any) -> list[str]:
 
 
 def opened(browser: Any, path: Path) -> Any:
+    """The page after its script: on a busy machine `get` of the address that is open can return before the reload."""
+    browser.get("about:blank")
     browser.get(path.as_uri())
+    complete = "return location.href === arguments[0] && document.readyState === 'complete'"
+    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(complete, path.as_uri()))
     return browser
 
 
@@ -226,7 +230,7 @@ def test_a_phone_shows_every_measured_value_and_every_figure_on_its_paper(
     )
     media = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
-    browser.get(report.as_uri())
+    opened(browser, report)
     right = (
         "return Math.max(...[...document.querySelectorAll('td, tbody th')].map(e => e.getBoundingClientRect().right))"
     )
