@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 from commands import ONE_PROCESS, exit_code
+from samples import sampled
 from study_texts import study_text
 
 from harness import __main__, check, cli, status, sweep
@@ -166,7 +167,10 @@ def is_running(pid: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, cli.INTERRUPTED), (signal.SIGTERM, cli.TERMINATED)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    sampled([(signal.SIGINT, cli.INTERRUPTED), (signal.SIGTERM, cli.TERMINATED)], [(signal.SIGTERM, cli.TERMINATED)]),
+)
 def test_an_interrupted_sweep_keeps_finished_runs_and_names_the_command_to_go_on(
     study_file, tmp_path: Path, number: int, code: int
 ) -> None:

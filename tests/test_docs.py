@@ -243,6 +243,7 @@ def tutorial(tmp_path_factory) -> tuple[Path, dict[str, str]]:
     return place, printed
 
 
+@pytest.mark.long
 def test_the_tutorials_commands_print_what_it_shows(tutorial) -> None:
     _, printed = tutorial
     plan, first, more = printed.values()
@@ -254,6 +255,7 @@ def test_the_tutorials_commands_print_what_it_shows(tutorial) -> None:
     assert " for 12 runs" in more  # twelve of the twenty-four were there
 
 
+@pytest.mark.long
 def test_the_tutorials_python_reads_the_stated_reach(tutorial, monkeypatch) -> None:
     place, _ = tutorial
     monkeypatch.chdir(place)

@@ -83,7 +83,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def large_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a study with 500 points, a run each, and a gradient record every 50 updates."""
     grid = [point(cell, 100, 0.5 + k / 250) for cell in ("rnn", "lstm") for k in range(250)]
-    synthetic = simulate(grid, seeds=(0,), figures=figures({"kind": "heatmap"}))
+    synthetic = simulate(grid, seeds=(0,), figures=figures({"kind": "decay", "where": {"spectral_radius": 0.5}}))
     frames = synthetic.frames
     first = frames.gradients[frames.gradients["update"] == 0]
     dense = pd.concat([first.assign(update=50 * k) for k in range(41)], ignore_index=True)

@@ -209,6 +209,7 @@ def test_without_scripts_nothing_is_missing(browser: Any, report: Path) -> None:
     assert [each for each in browser.find_elements(By.CSS_SELECTOR, "button, select") if each.is_displayed()] == []
 
 
+@pytest.mark.long
 def test_500_runs_make_a_small_page_that_opens_fast(browser: Any, large_report: Path) -> None:
     assert large_report.stat().st_size < LARGEST
     taken = []

@@ -33,6 +33,7 @@ def test_many_rounds_of_kills_change_nothing(tmp_path: Path) -> None:
     assert tally.midway >= rounds // 4, "too few kills came when there was something to lose"
 
 
+@pytest.mark.long
 def test_a_second_sweep_reports_the_holder_of_the_folder_which_is_free_once_that_is_killed(
     tmp_path: Path,
 ) -> None:

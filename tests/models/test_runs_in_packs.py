@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from pinned_runs import PINNED, SIZES, TASKS
+from samples import sampled
 
 from harness.experiments.setup import Setup
 from harness.experiments.training.loop import train
@@ -65,7 +66,10 @@ def same_alone_and_in_packs(runs: list[Run], engine: str) -> None:
                 assert repr(pack[name]) == repr(alone)
 
 
-@pytest.mark.parametrize("task", [f"{name}, {setting}".rstrip(", ") for name in TASKS for setting in TASKS[name]])
+EVERY = [f"{name}, {setting}".rstrip(", ") for name in TASKS for setting in TASKS[name]]
+
+
+@pytest.mark.parametrize("task", sampled(EVERY, [*STEPWISE, "temporal_order, sequence_length: 10", "digit_names"]))
 def test_runs_of_every_task(task: str) -> None:
     sequences = SIZES[f"name: {task}"][1] if f"name: {task}" in SIZES else 32
     for engine in ("compiled", "torch") if task in STEPWISE else ("compiled",):
@@ -76,7 +80,7 @@ def test_runs_of_every_task(task: str) -> None:
 @pytest.mark.parametrize(
     "option", ["omega: 0.5", "orthogonal: 0.5", "flossing: 0.5", "clip_norm: 0.1", "optimizer: adam"]
 )
-@pytest.mark.parametrize("hidden_size", [1, 7])
+@pytest.mark.parametrize("hidden_size", sampled([1, 7], [7]))
 def test_runs_with_every_option_that_computes(engine: str, option: str, hidden_size: int) -> None:
     order = "temporal_order, sequence_length: 12"
     same_alone_and_in_packs(runs(order, f"cell: rnn, hidden_size: {hidden_size}", option), engine)
@@ -90,7 +94,10 @@ LAYERED = [  # model, training
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("engine", "cell"), [("compiled", "rnn"), ("compiled", "lstm"), ("torch", "rnn")])
+@pytest.mark.parametrize(
+    ("engine", "cell"),
+    sampled([("compiled", "rnn"), ("compiled", "lstm"), ("torch", "rnn")], [("compiled", "rnn")]),
+)
 @pytest.mark.parametrize(("model", "training"), LAYERED)
 def test_runs_of_several_layers(engine: str, cell: str, model: str, training: str) -> None:
     size = "" if "layer_sizes" in model else ", hidden_size: 7"

@@ -10,6 +10,7 @@ import pytest
 import torch
 from networks import Parameters, leaves, normal
 from probed import batch, linear_rnn, network, probed
+from samples import sampled
 from torch import Tensor
 
 from harness.cells import CELLS
@@ -172,7 +173,7 @@ def test_the_units_of_every_layer_and_direction_are_those_of_autograd(task: Any,
         np.testing.assert_allclose(levels[name], expected, atol=1e-9, err_msg=name)
 
 
-@pytest.mark.parametrize("settings", LAYERED)
+@pytest.mark.parametrize("settings", sampled(LAYERED, LAYERED[1:3]))
 def test_of_one_sequence_the_norm_of_each_layer_is_its_recorded_adjoint(settings: Any) -> None:
     start = {"init": "gaussian", "spectral_radius": 0.1}
     model, parameters = network("rnn", task_sequence_length=400, hidden_size=4, **start, **settings)

@@ -9,6 +9,7 @@ from math import log10
 import numpy as np
 import pytest
 import torch
+from samples import sampled
 from torch import Tensor
 
 from harness.cells import CELLS
@@ -264,7 +265,7 @@ def test_a_network_of_layers_has_the_same_bits_alone_as_in_a_pack(network: str) 
 
 
 @pytest.mark.parametrize("every_step", [True, False])
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", sampled(NETWORKS, ["both"]))
 def test_what_the_way_back_holds_is_free_once_it_is_done(network: str, every_step: bool) -> None:
     p = problem("lstm", every_step, dropout="layers" in NETWORKS[network], **NETWORKS[network])
     answer(p, "compiled")
