@@ -7,7 +7,7 @@ column in `harness/schema.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from harness.schema import Column, shown_columns
 from harness.study.canonical_json import parsed
 from harness.study.matching import canonical, choices, ordered
 from harness.study.section import DECLARED, NONE_IS_A_WORD
+from harness.study.seeding import compact
 
 NOT_APPLICABLE = "not applicable"  # of a point whose cell or task does not have the setting
 
@@ -120,11 +121,14 @@ def title(parts: Mapping[str, Any]) -> str:
 
 
 def condition(where: Mapping[str, Any]) -> str:
-    """A condition as one reads it in a verdict: 'cell=lstm, sequence_length=50|100'."""
-    return ", ".join(
-        f"{column}={'|'.join(_quoted(value(column, choice)) for choice in choices(expected))}"
-        for column, expected in where.items()
-    )
+    """A condition as one reads it in a verdict: 'cell=lstm, sequence_length=50|100, seed=0|1000–1019'."""
+    return ", ".join(f"{column}={_alternatives(column, choices(expected))}" for column, expected in where.items())
+
+
+def _alternatives(column: str, values: Sequence[Any]) -> str:
+    if column == "seed" and all(isinstance(each, int) for each in values):
+        return compact(values).replace(", ", "|")
+    return "|".join(_quoted(value(column, each)) for each in values)
 
 
 def _quoted(text: str) -> str:

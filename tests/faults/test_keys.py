@@ -146,6 +146,10 @@ def test_tensorboard_keeps_a_folder_of_every_point(near: SyntheticResults, tmp_p
     assert len(list(tmp_path.rglob("events.*"))) == count == 6
 
 
+def test_many_seeds_are_named_by_their_ends() -> None:
+    assert labels.condition({"cell": "lstm", "seed": [1, *range(1000, 1020)]}) == "cell=lstm, seed=1|1000–1019"
+
+
 def test_a_folders_name_belongs_to_one_condition() -> None:
     conditions = ["file='a,b'", "file=a b", "file=a/b", "file=a_b", "file=..", "..", "file=" + "x" * 300]
     conditions += [f"file={'x' * 299}y", "cell=lstm, sequence_length=50"]
