@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from math import prod
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +17,9 @@ from harness.experiments.training.recorded import recorded_updates
 from harness.experiments.training.settings import TrainingSections
 
 TORCH_LOOP = 20  # times as long as compiled, about
+# Times as long on a processor without AVX-512 as on the one with it that the seconds were measured on: runs of spectral
+# that spent their budget took 3.7 (GRU), 3.8 (LSTM) and 4.3 times (tanh RNN) on one with AVX2.
+NARROW = 3.9
 # Of a probe at a recorded update, per step, sequence and row of the gates. One that is not here, a plug-in's included,
 # is taken to cost what most do: a few passes of the torch engine.
 PROBE_SECONDS = {"jacobian_singular_values": 4e-6, "parameter_gradients": 8e-9}
@@ -27,7 +32,8 @@ def seconds(sections: TrainingSections) -> float:
     computes step by step. A pass forward is a third of an update; a window shortens the way back alone, unless the
     state is carried: then it is all there is to an update. With a loss at every step torch's readout and softmax are
     as large a part. Ω and flossing go through the steps one by one. A probe takes as long as some fifty updates,
-    singular values of Jacobians hundreds, the gradients of parameters one.
+    singular values of Jacobians hundreds, the gradients of parameters one. All of it was measured on a processor with
+    AVX-512, and takes `NARROW` times as long on an x86 processor that has none.
     """
     task, training, evaluation = sections.task, sections.training, sections.evaluation
     # Of a module nothing is known before it is imported: it is taken to cost what an LSTM of the default width does.
@@ -46,7 +52,19 @@ def seconds(sections: TrainingSections) -> float:
     record = sections.record
     recorded = sum(at <= training.max_updates for at in recorded_updates(record.adjoints, training.max_updates))
     probes = sum(PROBE_SECONDS.get(name, 4e-7) for name in record.probes)
-    return float(training.max_updates * update + final + recorded * task.length * training.batch_size * width * probes)
+    whole = training.max_updates * update + final + recorded * task.length * training.batch_size * width * probes
+    return float(whole * (NARROW if narrow() else 1))
+
+
+@cache
+def narrow() -> bool:
+    """Whether this is an x86 processor without AVX-512; False where the system does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return False
+    flags = next((line.split() for line in lines if line.startswith("flags")), None)
+    return flags is not None and "avx512f" not in flags
 
 
 def seconds_per_step(cell: Cell) -> float:

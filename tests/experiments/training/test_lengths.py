@@ -187,7 +187,9 @@ def test_a_list_of_lengths_is_one_value_of_a_sweep_and_of_an_override(plan_of) -
     assert overridden.sections["evaluation"].lengths == (24, 48)
 
 
-def test_the_predicted_cost_grows_by_the_steps_that_are_judged(plan_of) -> None:
+def test_the_predicted_cost_grows_by_the_steps_that_are_judged(plan_of, monkeypatch) -> None:
+    monkeypatch.setattr(planning, "narrow", lambda: False)
+
     def cost(lengths: list[int]) -> float:
         [run] = plan_of(text_of(lengths, seeds=1)).runs
         return planning.seconds(run.sections.typed(TrainingSections))
@@ -196,6 +198,8 @@ def test_the_predicted_cost_grows_by_the_steps_that_are_judged(plan_of) -> None:
     once = cost([100]) - own
     assert once == pytest.approx(100 * (2 * AT_ONCE + 9) / 3 * planning.seconds_per_step(_cell(plan_of)))
     assert cost([50, 200]) - own == pytest.approx(2.5 * once)
+    monkeypatch.setattr(planning, "narrow", lambda: True)
+    assert cost([]) == pytest.approx(planning.NARROW * own)
 
 
 def _cell(plan_of: Any) -> Any:
