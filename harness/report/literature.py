@@ -12,10 +12,10 @@ from harness.errors.text import markdown_code, printable, terminal_width, wrappe
 from harness.study.plan import Plan
 from harness.study.spec import Paper
 from harness.verdicts.judging import JudgedStudy, judge_baseline, judge_folder
-from harness.verdicts.quoted import in_family, surviving
+from harness.verdicts.quoted import in_family, lacks_interval, last_level, surviving
 from harness.verdicts.registration import registration_word
 from harness.verdicts.summary import SYMBOLS, summary
-from harness.verdicts.verdict import Verdict, interval_head, worst
+from harness.verdicts.verdict import Verdict, interval_head, percent, worst
 
 MARKS: dict[str, str] = {**{str(state): mark for state, mark in SYMBOLS.items()}, "not run": "·", "no expectation": "–"}
 
@@ -138,6 +138,14 @@ def _corrected(reproductions: Sequence[Reproduction]) -> Iterator[str]:
     ]
     but = f"; not {', '.join(without)}" if without else ""
     yield f"Of the {len(family)} judged on intervals, {sum(left)} hold after Holm's correction for their number{but}."
+    level = last_level(left)
+    few = [
+        each.plan.study.name
+        for each, stands in zip(family, left, strict=True)
+        if each.state == "holds" and not stands and lacks_interval(each, level)
+    ]
+    if few:
+        yield f"Their last level is {percent(level)}, for which these have too few seeds: {', '.join(few)}."
 
 
 def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:

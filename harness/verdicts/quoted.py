@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import isnan
 
 from harness.verdicts.expectations import judge
 from harness.verdicts.judging import JudgedStudy, planned_runs
+from harness.verdicts.verdict import Verdict
 
 FAMILY = 0.05  # the probability that any of the results is wrong, at most
 
@@ -48,11 +50,26 @@ def surviving(judged: Sequence[JudgedStudy], family: float = FAMILY) -> list[boo
             rejected[i] = True
 
 
+def last_level(stands: Sequence[bool], family: float = FAMILY) -> float:
+    """The confidence at which those that do not stand were judged last: 1 − α/(m − r)."""
+    return 1 - family / max(1, list(stands).count(False))
+
+
+def lacks_interval(judged: JudgedStudy, confidence: float) -> bool:
+    """Whether a study has too few seeds for an interval at a confidence: no value of theirs could hold there."""
+    return any(
+        verdict.ground == "interval" and not any(verdict.names) and verdict.measured and isnan(verdict.measured.low)
+        for verdict in _judged_at(judged, confidence)
+    )
+
+
 def _holds_at(judged: JudgedStudy, confidence: float) -> bool:
     """Whether all expectations of a study hold at a confidence, or at their own where that is higher."""
+    return all(verdict.state in ("holds", "not asked") for verdict in _judged_at(judged, confidence))
+
+
+def _judged_at(judged: JudgedStudy, confidence: float) -> Iterator[Verdict]:
     runs, planned = judged.frames.runs_at_lengths, planned_runs(judged.plan)
     for expectation in judged.plan.study.expect:
         stricter = expectation.model_copy(update={"confidence": max(confidence, expectation.confidence)})
-        if any(verdict.state not in ("holds", "not asked") for verdict in judge(stricter, runs, planned)):
-            return False
-    return True
+        yield from judge(stricter, runs, planned)

@@ -18,6 +18,7 @@ from harness.study.plan import plan
 from harness.study.spec import Expectation, Paper
 from harness.verdicts.expectations import judge
 from harness.verdicts.judging import JudgedStudy, planned_runs
+from harness.verdicts.quoted import lacks_interval
 
 PAPER = '{source: "Somebody 1999, figure 1", tag: qualitative}'
 
@@ -81,9 +82,16 @@ def test_results_that_hold_are_corrected_for_their_number(tmp_path: Path, monkey
         assert literature.tally(results) == sentence
 
 
-def solved_study(solved: int, seeds: int) -> JudgedStudy:
+def test_a_level_that_its_seeds_cannot_reach_is_no_evidence_against_a_result() -> None:
+    """Wilson's interval exists at every level, that of an interquartile mean from some number of seeds on."""
+    assert not lacks_interval(solved_study(10, 10, "final_accuracy"), 0.95)
+    assert lacks_interval(solved_study(10, 10, "final_accuracy"), 0.999)
+    assert not lacks_interval(solved_study(10, 10), 0.999)
+
+
+def solved_study(solved: int, seeds: int, metric: str = "success_rate") -> JudgedStudy:
     """A study of which so many seeds are solved, and which claims that more than half of them are."""
-    expect = (Expectation(metric="success_rate", at_least=0.5),)
+    expect = (Expectation(metric=metric, at_least=0.5),)
     whole = plan(replace(simulate([point("rnn", 20, 1.0)], seeds=range(seeds)).study, expect=expect))
     runs = planned_runs(whole)
     runs["outcome"] = ["solved" if i < solved else "unsolved" for i in range(seeds)]
