@@ -95,7 +95,7 @@ def solved_study(solved: int, seeds: int, metric: str = "success_rate") -> Judge
     whole = plan(replace(simulate([point("rnn", 20, 1.0)], seeds=range(seeds)).study, expect=expect))
     runs = planned_runs(whole)
     runs["outcome"] = ["solved" if i < solved else "unsolved" for i in range(seeds)]
-    runs["final_accuracy"] = 1.0
+    runs = runs.assign(final_accuracy=1.0, chance=0.25)
     return JudgedStudy(whole, Frames(runs, pd.DataFrame(), pd.DataFrame()), judge(expect[0], runs, runs))
 
 
