@@ -83,9 +83,9 @@ def test_results_that_hold_are_corrected_for_their_number(tmp_path: Path, monkey
 
 
 def test_a_level_that_its_seeds_cannot_reach_is_no_evidence_against_a_result() -> None:
-    """Wilson's interval exists at every level, that of an interquartile mean from some number of seeds on."""
-    assert not lacks_interval(solved_study(10, 10, "final_accuracy"), 0.95)
-    assert lacks_interval(solved_study(10, 10, "final_accuracy"), 0.999)
+    """Wilson's interval exists at every level, that of a slope's interquartile mean from some number of seeds on."""
+    assert not lacks_interval(solved_study(10, 10, "initial_adjoint_slope"), 0.95)
+    assert lacks_interval(solved_study(10, 10, "initial_adjoint_slope"), 0.999)
     assert not lacks_interval(solved_study(10, 10), 0.999)
 
 
@@ -95,7 +95,7 @@ def solved_study(solved: int, seeds: int, metric: str = "success_rate") -> Judge
     whole = plan(replace(simulate([point("rnn", 20, 1.0)], seeds=range(seeds)).study, expect=expect))
     runs = planned_runs(whole)
     runs["outcome"] = ["solved" if i < solved else "unsolved" for i in range(seeds)]
-    runs = runs.assign(final_accuracy=1.0, chance=0.25)
+    runs = runs.assign(initial_adjoint_slope=1.0, chance=0.25)
     return JudgedStudy(whole, Frames(runs, pd.DataFrame(), pd.DataFrame()), judge(expect[0], runs, runs))
 
 
