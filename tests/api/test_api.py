@@ -282,8 +282,15 @@ print(results.verdicts.hold, len(results.runs))
 
 @pytest.mark.parametrize(
     ("before", "jobs"),
-    [("import harness\nharness.prepare()\nimport torch\n", 1), ("import torch\n", 2)],
-    ids=["prepared before torch is loaded", "two jobs after torch was loaded"],
+    [
+        pytest.param(
+            "import harness\nharness.prepare()\nimport torch\n",
+            1,
+            id="prepared before torch is loaded",
+            marks=pytest.mark.long,
+        ),
+        pytest.param("import torch\n", 2, id="two jobs after torch was loaded"),
+    ],  # fmt: skip
 )
 def test_a_plain_script_gets_the_commands_numbers_bit_for_bit(here: Path, before: str, jobs: int) -> None:
     """Without a guard around the main module: loky's workers do not import it, nor the torch that it loaded."""

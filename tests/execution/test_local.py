@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from results_folders import quiet_sweep, table_rows
+from samples import sampled
 
 from harness.registry import read
 from harness.store.journal import Journal
@@ -17,7 +18,7 @@ from harness.study.plan import Plan, plan
 Planned = Callable[..., Plan]
 
 
-@pytest.mark.parametrize("engine", ["torch", "compiled"])
+@pytest.mark.parametrize("engine", sampled(["torch", "compiled"], ["compiled"]))
 def test_one_job_and_two_give_the_same_tables_bit_for_bit(study_file, tmp_path: Path, engine: str) -> None:
     study_plan = plan(read(study_file(), ["seeds=3", "model.hidden_size=[7, 19]"]))
     for jobs in (1, 2):

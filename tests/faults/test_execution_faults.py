@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import torch
 from results_folders import quiet_sweep, table_rows
+from samples import sampled
 
 from harness import sweep as sweep_command
 from harness.cells import CELLS
@@ -487,7 +488,7 @@ def test_a_plugin_that_ends_the_interpreter_while_it_is_imported_is_a_sentence(
 # --- compiled code ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", ["no folder", "damaged", "full disk"])
+@pytest.mark.parametrize("fault", sampled(["no folder", "damaged", "full disk"], ["damaged"]))
 def test_a_sweep_has_the_same_numbers_whatever_happens_to_the_cache_of_machine_code(
     study_file, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:

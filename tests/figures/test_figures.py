@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from artists import dotted, entries, panel, solid
+from samples import sampled
 from synthetic_results import BUDGET, SyntheticResults, figures, point, simulate
 
 from harness.errors import HarnessError
@@ -74,7 +75,7 @@ def test_a_caption_names_the_pooled_settings(name: str, synthetic: SyntheticResu
     assert "BPTT window" in caption.split("Runs that differ in")[1]
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", sampled(SETTINGS, ["decay", "heatmap", "success"]))
 def test_the_same_frames_give_the_same_bytes(name: str, synthetic: SyntheticResults) -> None:
     where = {"cell": "rnn", "sequence_length": 20}
     twice = [kind(name, where=where).draw(synthetic.frames, synthetic.study) for _ in range(2)]

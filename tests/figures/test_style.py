@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from samples import sampled
 from synthetic_results import SyntheticResults, figures
 
 from harness import cli
@@ -63,7 +64,7 @@ def data(figure: Figure) -> list[Any]:
     return [*points, *images]
 
 
-@pytest.mark.parametrize("look", LARGER)
+@pytest.mark.parametrize("look", sampled(LARGER, ["notebook"]))
 @pytest.mark.parametrize("name", KINDS)
 def test_every_line_mark_and_letter_of_a_kind_is_scaled(draw: Draw, name: str, look: str) -> None:
     paper, other = lengths(draw(name, "paper")), lengths(draw(name, look))

@@ -68,7 +68,10 @@ def test_a_run_is_the_same_alone_and_in_any_pack_with_every_optimizer(runs_of, o
 @pytest.mark.parametrize(
     ("optimizer", "engine"),
     [
-        *((name, engine) for name in ("sgd", "rmsprop", "adam") for engine in ("torch", "compiled")),
+        *sampled(
+            ((name, engine) for name in ("sgd", "rmsprop", "adam") for engine in ("torch", "compiled")),
+            [("sgd", "compiled"), ("rmsprop", "torch"), ("adam", "compiled")],
+        ),
         ({"name": "nadam", "weight_decay": 0.01}, "compiled"),
         ({"name": "adam", "amsgrad": True}, "compiled"),
     ],
@@ -124,7 +127,9 @@ def test_adjoints_before_the_window_are_exact_zeros_in_the_records(runs_of, engi
             assert np.isfinite(row["log10_adjoint"][-4:]).all()
 
 
-@pytest.mark.parametrize(("cell", "engine"), CELL_ENGINES)
+@pytest.mark.parametrize(
+    ("cell", "engine"), sampled(CELL_ENGINES, [each for each in CELL_ENGINES if each[1] == "compiled"])
+)
 def test_adjoints_as_trained_agree_with_those_in_float64(runs_of, cell: str, engine: str) -> None:
     single, double = (
         trained(runs_of(model={"cell": cell}, training={"max_updates": 6}, record={"precision": precision}), engine)
