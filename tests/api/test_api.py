@@ -290,7 +290,7 @@ print(results.verdicts.hold, len(results.runs))
             marks=pytest.mark.long,
         ),
         pytest.param("import torch\n", 2, id="two jobs after torch was loaded"),
-    ],  # fmt: skip
+    ],
 )
 def test_a_plain_script_gets_the_commands_numbers_bit_for_bit(here: Path, before: str, jobs: int) -> None:
     """Without a guard around the main module: loky's workers do not import it, nor the torch that it loaded."""
