@@ -145,7 +145,7 @@ def _corrected(reproductions: Sequence[Reproduction]) -> Iterator[str]:
         if each.state == "holds" and not stands and lacks_interval(each, level)
     ]
     if few:
-        yield f"Their last level is {percent(level)}, for which these have too few seeds: {', '.join(few)}."
+        yield f"Their last level is {percent(round(level, 3))}, for which these have too few seeds: {', '.join(few)}."
 
 
 def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
