@@ -237,6 +237,13 @@ class _Reader:
                 continue
             expectation = self._model(Expectation, {**judging, **item}, "expect", index)
             if expectation is not None:
+                sampled = getattr(self.registry.metrics.get(expectation.metric), "sampled", True)
+                if not sampled and item.get("judge") in ("interval", "estimate"):
+                    self.report(
+                        self.document.place("expect", index, "judge"),
+                        f"expect: judge: {expectation.metric} is no sample of anything and has no interval: "
+                        "it is judged on its value; leave this out",
+                    )
                 bounds = expectation.at_least is not None or expectation.at_most is not None
                 if bounds == (expectation.contrast is not None):
                     self.report(
