@@ -189,11 +189,8 @@ def test_a_key_without_meaning_for_a_cell_is_null_if_inherited(study_file) -> No
         ("expect: [{metric: success_rate}]", ["F:1:10: expect: give either at_least/at_most or a contrast"]),
         (
             "expect: [{metric: residual, at_most: 1, judge: interval}]",
-            [
-                "F:1:45: expect: judge: residual is no sample of anything and has no interval: it is judged on its value; "
-                "leave this out"
-            ],
-        ),  # fmt: skip
+            ["F:1:48: expect: judge: residual is no sample of anything and has no interval: it is judged on its value"],
+        ),
         ("expect: [{metric: success_rate, at_least: 1, where: {cel: rnn}}]", ["no column 'cel'; did you mean 'cell'?"]),
         ("expect: 4", ["F:1:9: expect: must be a list"]),
         ("record: {adjoints: {every: 0}}", ["record.adjoints:"]),
