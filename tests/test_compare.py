@@ -14,6 +14,7 @@ from study_texts import study_text
 
 from harness import cli, compare, sweep
 from harness.schema import SCHEMA_VERSION
+from harness.store.baseline import read
 
 
 def call(*arguments: str | Path) -> int:
@@ -50,6 +51,17 @@ def test_a_baseline_is_identical_to_the_results_it_was_saved_from(results: Path,
     assert call(baseline, results) == cli.DONE
     assert "Identical: 8 runs, bit for bit" in capsys.readouterr().out
     assert call(results, baseline) == cli.DONE
+
+
+def test_settings_that_no_run_has_are_read_as_the_columns_they_were(results: Path, tmp_path: Path) -> None:
+    assert call(results, "--save", tmp_path / "a") == cli.DONE
+    written, whole, saved = pq.read_table(tmp_path / "a" / "runs.parquet"), read(results), read(tmp_path / "a")
+    assert len(written.column_names) < len(saved.column_names)
+    names = [name for name in whole.column_names if name in saved.column_names]
+    assert saved.column_names == names
+    assert saved.equals(whole.select(names).cast(saved.schema))
+    left_out = set(whole.column_names) - set(names)
+    assert all(whole[name].null_count == len(whole) for name in left_out - {"seconds"})
 
 
 def test_a_baseline_of_a_baseline_is_itself(results: Path, tmp_path: Path) -> None:

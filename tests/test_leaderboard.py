@@ -30,10 +30,10 @@ def test_the_command_prints_a_table_and_writes_both_pages(tmp_path: Path, capsys
     assert leaderboard.main([str(COURSE), "-o", str(page), "--markdown", str(markdown)]) == cli.DONE
     printed = capsys.readouterr().out
     assert max(map(len, printed.splitlines())) <= 80
-    assert "rests on echo-course; 10 seeds (1–10)" in printed
+    assert "rests on echo-course; 31 seeds (1, 1000–1029)" in printed
     assert "<script" not in page.read_text()
     assert markdown.read_text().startswith("# Leaderboard\n")
-    assert "Rests on echo-course; 10 seeds (1–10)" in page.read_text()
+    assert "Rests on echo-course; 31 seeds (1, 1000–1029)" in page.read_text()
 
 
 @pytest.mark.skipif(not OURS.is_dir(), reason="the studies of the leaderboard have no committed results yet")

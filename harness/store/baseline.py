@@ -5,6 +5,7 @@ That is the table of runs and, where a study has one, the table of evaluations a
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from harness.store.winners import FILE as WINNERS
 FILE = f"{RUNS.name}.parquet"
 AT_LENGTHS = f"{EVALUATIONS.name}.parquet"
 EXCLUDED = ("seconds",)  # a timing of one machine
+NULLS = b"harness_nulls"  # settings that no run has, as [place, name, type]: as columns they would be a third of a file
+PLAIN = (pa.float64(), pa.int64(), pa.string(), pa.bool_())  # types whose name gives them again
 
 
 def read(folder: Path) -> pa.Table:
@@ -57,12 +60,18 @@ def _read(path: Path, needed: set[str], declared: Table) -> pa.Table | None:
         raise ResultsError(f"{path}: is no parquet file: {error}") from None
     except ValueError as error:
         raise ResultsError(f"{path}: is damaged: {error}") from None
-    version = (table.schema.metadata or {}).get(b"harness_schema", b"unknown").decode()
+    metadata = table.schema.metadata or {}
+    version = metadata.get(b"harness_schema", b"unknown").decode()
     if version != str(SCHEMA_VERSION):
         raise ResultsError(f"{path}: schema version {version}, this harness compares {SCHEMA_VERSION}")
     missing = needed - set(table.column_names)
     if missing:
         raise ResultsError(f"{path}: no column {', '.join(sorted(missing))}; this is no table of {declared.name}")
+    try:
+        for place, name, kind in json.loads(metadata.get(NULLS, b"[]")):
+            table = table.add_column(place, name, pa.nulls(len(table), pa.type_for_alias(kind)))
+    except (TypeError, ValueError, pa.ArrowException) as error:
+        raise ResultsError(f"{path}: is damaged: {NULLS.decode()}: {error}") from None
     return table
 
 
@@ -70,7 +79,8 @@ def save(folder: Path, target: Path) -> Path:
     """Save what a comparison needs of a results folder: settings and measurements, no timings, no gradients.
 
     What was tuned is saved as well: the scores of all candidates. The meanings of columns are left out (they are in
-    docs/tables.md), and measurements that no run has. The accuracies at other lengths are a table of their own, as they
+    docs/tables.md), and measurements that no run has; settings that no run has are a line of the file's metadata, from
+    which they are read as columns again. The accuracies at other lengths are a table of their own, as they
     are in the results folder.
 
     Args:
@@ -109,8 +119,14 @@ def save(folder: Path, target: Path) -> Path:
 
 def _write(path: Path, table: pa.Table) -> None:
     without_meanings = pa.schema([pa.field(field.name, field.type) for field in table.schema])
+    nulls = [
+        (place, field.name, str(field.type))
+        for place, field in enumerate(table.schema)
+        if field.type in PLAIN and table[field.name].null_count == len(table) > 0
+    ]
+    written = table.cast(without_meanings).drop_columns([name for _, name, _ in nulls])
     # bytes of one rank side by side: half of those of a number that was measured in float32 are noughts
-    encodings = {field.name: "BYTE_STREAM_SPLIT" for field in table.schema if pa.types.is_floating(field.type)}
+    encodings = {field.name: "BYTE_STREAM_SPLIT" for field in written.schema if pa.types.is_floating(field.type)}
     smallest: dict[str, Any] = {
         "use_dictionary": False,
         "write_statistics": False,
@@ -118,4 +134,5 @@ def _write(path: Path, table: pa.Table) -> None:
         "compression_level": 19,
     }
     smallest |= {"column_encoding": encodings} if encodings else {}
-    write_parquet(path, table.cast(without_meanings), {"harness_schema": str(SCHEMA_VERSION)}, **smallest)
+    metadata = {"harness_schema": str(SCHEMA_VERSION)} | ({NULLS.decode(): json.dumps(nulls)} if nulls else {})
+    write_parquet(path, written, metadata, **smallest)

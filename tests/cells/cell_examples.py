@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from networks import Parameters, normal, replica, started, zero_state
+from made_networks import Parameters, normal, replica, started, zero_state
 from torch import Tensor
 
 from harness.cells import CELLS

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torchrecurrent
 from cell_examples import B, D, H, assert_differentiates_as, example
-from networks import Parameters
+from made_networks import Parameters
 from torch import Tensor
 
 from harness.cells.skew import skew

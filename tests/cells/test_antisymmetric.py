@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from cell_examples import B, D, H, R, T, adjoints, assert_follows, drawn, example, sigmoid, skew_matrix
-from networks import normal
+from made_networks import normal
 
 
 @pytest.mark.parametrize("gated", [False, True])

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import normal, stacked, started, zero_state
+from made_networks import normal, stacked, started, zero_state
 
 from harness.cells import CELLS
 from harness.cells.cell import sigmoid

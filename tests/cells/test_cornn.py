@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from cell_examples import B, D, H, R, T, adjoints, assert_follows, drawn, example
-from networks import normal
+from made_networks import normal
 
 DT, GAMMA, EPSILON = 0.2, 1.3, 0.7
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cell_examples import B, D, R, T, adjoints, assert_follows, drawn, example, initial
-from networks import normal
+from made_networks import normal
 from pydantic import ValidationError
 
 from harness.cells import CELLS

@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 import torch
 from cell_examples import H, R, adjoints, assert_follows, drawn, example, skew_matrix
-from networks import normal
+from made_networks import normal
 
 from harness.cells import CELLS
 

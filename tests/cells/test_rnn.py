@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from networks import started
+from made_networks import started
 from pydantic import ValidationError
 
 from harness.cells.initialisation import spectral_radius

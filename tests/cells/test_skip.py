@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from cell_examples import B, D, H, R, T, assert_differentiates_as, example, initial
-from networks import Parameters, normal, replica, zero_state
+from made_networks import Parameters, normal, replica, zero_state
 from torch import Tensor
 
 from harness.cells import CELLS

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from cell_examples import H, T, assert_differentiates_as, example, initial
-from networks import Parameters
+from made_networks import Parameters
 from torch import Tensor
 
 from harness.recurrence.adjoints import AdjointRecorder

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import started
+from made_networks import started
 from study_texts import check_text
 
 from harness.cells.lstm import LSTM

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import Parameters, normal, stacked, synthetic_task
+from made_networks import Parameters, normal, stacked, synthetic_task
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from harness.cells import CELLS

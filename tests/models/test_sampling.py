@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from networks import stacked
+from made_networks import stacked
 from samples import sampled
 
 from harness.cells import CELLS

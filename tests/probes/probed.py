@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from networks import Parameters, leaves, stacked
+from made_networks import Parameters, leaves, stacked
 from torch import Tensor
 
 from harness.cells import CELLS

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import Parameters, stacked
+from made_networks import Parameters, stacked
 from torch import Tensor
 
 from harness.cells import CELLS

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from networks import normal
+from made_networks import normal
 from probed import batch, network, probed, profiles
 from study_texts import study_text
 from torch import Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from networks import leaves
+from made_networks import leaves
 from probed import batch, linear_rnn, network, probed
 from torch import Tensor
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import Parameters, leaves, normal
+from made_networks import Parameters, leaves, normal
 from probed import batch, linear_rnn, network, probed
 from samples import sampled
 from torch import Tensor

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from networks import Parameters, leaves, normal, started
+from made_networks import Parameters, leaves, normal, started
 from torch import Tensor
 
 from harness.cells import CELLS

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import normal
+from made_networks import normal
 from scan_problems import Problem, Results, answer, log10_sum_of_norms, problem
 
 LOG2 = math.log10(2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from networks import ENGINES, Parameters, normal, started
+from made_networks import ENGINES, Parameters, normal, started
 from torch import Tensor
 
 from harness.cells import CELLS

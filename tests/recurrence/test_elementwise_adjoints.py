@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from networks import normal
+from made_networks import normal
 from scan_problems import Problem, agree, answer, cell_of, problem
 
 from harness.cells import CELLS

@@ -5,7 +5,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
-from networks import CELL_ENGINES, ENGINES, Parameters, normal, started, zero_state
+from made_networks import CELL_ENGINES, ENGINES, Parameters, normal, started, zero_state
 from torch import Tensor
 
 from harness.cells import CELLS

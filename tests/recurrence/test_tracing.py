@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from networks import started
+from made_networks import started
 from pydantic import ValidationError
 from scan_problems import NAMES, Normalised, answer, assert_close, cell_of, problem
 from torch import Tensor

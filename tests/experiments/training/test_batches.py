@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import stacked, synthetic_task
+from made_networks import stacked, synthetic_task
 
 from harness.cells import CELLS
 from harness.experiments.training.batches import BatchSource, Chunks

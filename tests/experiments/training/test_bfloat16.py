@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import normal, started, zero_state
+from made_networks import normal, started, zero_state
 from study_texts import study_text
 from torch import Tensor
 from trained_runs import bits, trained

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import stacked, synthetic_task
+from made_networks import stacked, synthetic_task
 from study_texts import study_text
 from trained_runs import assert_packs_change_nothing, trained
 

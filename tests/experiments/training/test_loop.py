@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from networks import CELL_ENGINES
+from made_networks import CELL_ENGINES
 from samples import sampled
 from study_texts import study_text
 from trained_runs import assert_packs_change_nothing, trained

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from networks import normal
+from made_networks import normal
 from pydantic import ValidationError
 from torch import Tensor
 
