@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.figures.code_region import CodeRegion
 from harness.figures.codes import Codes
 from harness.figures.composite import Composite
 from harness.figures.decay import Decay
@@ -42,6 +43,7 @@ FIGURES: Mapping[str, type[FigureKind]] = {
     "units": Units,
     "examples": Examples,
     "codes": Codes,
+    "code_region": CodeRegion,
     "states": States,
     "switches": Switches,
     "switch_error": SwitchError,

@@ -10,7 +10,7 @@ import torch
 
 from harness.models.decoder import Decoding
 from harness.models.model import Model, Parameters
-from harness.probes.artifacts import tensors
+from harness.probes.codes import encoded, silhouette
 from harness.rng import generator
 from harness.tasks.dates import Dates, words
 from harness.tasks.task import Part
@@ -68,22 +68,14 @@ def moved(dates: Coded, learnt: Coded, onto: npt.NDArray[np.int64]) -> npt.NDArr
     return np.asarray(dates.codes - means[dates.months] + means[onto])
 
 
-def silhouette(codes: npt.NDArray[np.float64], groups: npt.NDArray[np.int64]) -> float:
-    """Mean silhouette of codes (B, H) in groups (B,)."""
-    from sklearn.metrics import silhouette_score
-
-    return float(silhouette_score(codes, groups))
-
-
-@torch.no_grad()
 def coded(model: Decoding, parameters: Parameters, task: Dates, seed: int, part: Part, size: int) -> Coded:
     """Dates of one part, encoded."""
     batch = task.batch(seed, part, 0, size)
-    codes = model.encode(parameters, tensors(batch, parameters)[0], None)[0][0]
+    codes = encoded(model, parameters, batch)
     days = [task.body.meant["".join(task.spelled(column))] for column in batch.inputs.T]
     texts = [task.answered(column) for column in batch.targets.T]
     months, weekdays = np.array([day.month - 1 for day in days]), np.array([day.weekday() for day in days])
-    return Coded(codes.cpu().double().numpy(), months, weekdays, texts)
+    return Coded(codes, months, weekdays, texts)
 
 
 def decoded(model: Decoding, parameters: Parameters, task: Dates, codes: npt.NDArray[np.float64]) -> list[str]:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -20,15 +19,11 @@ import pyarrow as pa
 from harness.rng import generator
 from harness.schema import Column, MetricOptions
 from harness.study.spec import setting
-from harness.tasks.task import PADDING, UNSCORED, Batch, Part, Shape, Task
+from harness.tasks.task import PADDING, Batch, Part, Shape, Task
+from harness.tasks.translation import BLANK, Tokens, alphabet, before_end, finished, split, tokens
 
-Tokens = npt.NDArray[np.int8]
-
-HELD_OUT = {0: "evaluate", 1: "final"}  # by a date's hash modulo TENTHS; all other dates are trained on
-TENTHS = 10
 SKELETON = "MMMEd"  # CLDR's name for: weekday and month shortened, day
 FIRST_YEAR, YEARS = 2000, 28  # the calendar comes round after 28 years: every weekday has met every day of the year
-BLANK = "\x01"  # in no alphabet
 # Labels in reading order, as `words("en")` has them; Babel is imported only where a date is written.
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -135,10 +130,7 @@ class Dates(Task):
 
     def answered(self, answer: npt.NDArray[np.number[Any]]) -> str:
         """The text before the end symbol."""
-        written = self.body.written
-        tokens = np.atleast_1d(answer).tolist()
-        end = next((t for t, token in enumerate(tokens) if token in (len(written), UNSCORED)), len(tokens))
-        return "".join(written[token] for token in tokens[:end])
+        return before_end(answer, self.body.written)
 
     def labels(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
         """Month and weekday in English, and the day."""
@@ -176,7 +168,7 @@ def body() -> Body:
     days = [once[key] for key in sorted(once)]
     forms = list(zip(*map(in_english, days), strict=True))  # (forms, N)
     italian = list(map(in_italian, days))
-    read, written = ("".join(sorted(set("".join(texts)))) for texts in (map("".join, forms), italian))
+    read, written = alphabet(list(map("".join, forms))), alphabet(italian)
     T = max(len(text) for texts in forms for text in texts)
     meant = {text: day for texts in forms for text, day in zip(texts, days, strict=True)}
     return Body(
@@ -221,27 +213,3 @@ def words(language: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
     months, weekdays = get_month_names("wide", locale=language), get_day_names("wide", locale=language)
     return tuple(months[month] for month in range(1, 13)), tuple(weekdays[weekday] for weekday in range(7))
-
-
-def tokens(texts: Sequence[str], alphabet: str, other: int) -> Tokens:
-    """Texts of one length as tokens (T, N); what is not in the alphabet is `other`."""
-    points = np.array(texts).view(np.uint32).reshape(len(texts), -1)
-    table = np.full(int(points.max()) + 1, other, np.int8)
-    table[[ord(character) for character in alphabet]] = np.arange(len(alphabet))
-    return np.ascontiguousarray(table[points].T)
-
-
-def finished(texts: Sequence[str], alphabet: str) -> Tokens:
-    """Texts as tokens (T_out, N), each with the end symbol after it and UNSCORED after that."""
-    T = max(map(len, texts)) + 1
-    tokens_of_texts = tokens([text.ljust(T, BLANK) for text in texts], alphabet, UNSCORED)
-    tokens_of_texts[list(map(len, texts)), np.arange(len(texts))] = len(alphabet)
-    return tokens_of_texts
-
-
-def split(texts: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:
-    """Which dates belong to which part."""
-    hashes = [blake2b(text.encode(), digest_size=4).digest() for text in texts]
-    tenth = np.array([int.from_bytes(each, "little") for each in hashes]) % TENTHS
-    parts = {part: np.flatnonzero(tenth == number) for number, part in HELD_OUT.items()}
-    return {"train": np.flatnonzero(~np.isin(tenth, list(HELD_OUT))), **parts}

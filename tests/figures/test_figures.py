@@ -32,6 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "generalisation": {},
     "examples": {},
     "codes": {},
+    "code_region": {"by": "month", "value": "March"},
 }
 ELSEWHERE = {
     "sensitivity",
