@@ -1,11 +1,16 @@
-"""python -m harness.sample STUDY PROMPT: a trained character model continues a prompt, or suggests what comes next."""
+"""python -m harness.sample STUDY PROMPT: a trained language model continues a prompt, or suggests what comes next."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from harness import cli
+from harness.errors import nearest
+
+if TYPE_CHECKING:
+    from harness.tasks.text import Text
 
 
 def main(arguments: list[str]) -> int:
@@ -25,7 +30,7 @@ def main(arguments: list[str]) -> int:
     from harness.store.winners import resolved
     from harness.study.matching import matches
     from harness.study.plan import plan
-    from harness.tasks.characters import OTHER, Characters
+    from harness.tasks.text import Text
 
     study = read(parsed.study, parsed.overrides)
     where = conditions(parsed.where, study, "--where")
@@ -34,10 +39,13 @@ def main(arguments: list[str]) -> int:
     check_where(where, [run.columns() for run in planned], study)
     runs = [run for run in planned if matches(run.columns(), where)]
     task = runs[0].sections.by_name().get("task")
-    if not isinstance(task, Characters):
-        raise HarnessError(f"'{runs[0].columns().get('task')}' has no text to continue; the task 'characters' has")
-    if not parsed.prompt:
-        raise HarnessError("the prompt is empty; a network needs at least one character to continue")
+    if not isinstance(task, Text):
+        raise HarnessError(
+            f"'{runs[0].columns().get('task')}' has no text to continue; the tasks 'characters' and 'words' have"
+        )
+    symbols = task.symbols(parsed.prompt)
+    if not symbols:
+        raise HarnessError(f"the prompt is empty; a network needs at least one {task.symbol} to continue")
     from harness.execution.trained import best
     from harness.models.sampling import continuation, probabilities, read_on
 
@@ -45,12 +53,13 @@ def main(arguments: list[str]) -> int:
         trained = best(runs, Journal.open(results_folder(parsed.study, study.name, parsed.output)))
     settings = ", ".join(f"{name}={trained.run.columns().get(name)}" for name in (*study.axes(), "seed"))
     print(
-        f"run {trained.run.run_id} ({settings}): {trained.final_loss / log(2):.2f} bits per character", file=sys.stderr
+        f"run {trained.run.run_id} ({settings}): {trained.final_loss / log(2):.2f} bits per {task.symbol}",
+        file=sys.stderr,
     )
     prompt = task.tokens(parsed.prompt)
-    unknown = sorted({c for c, known in zip(parsed.prompt, task.spelled(prompt), strict=True) if c != known})
+    unknown = sorted({own for own, known in zip(symbols, task.spelled(prompt), strict=True) if own != known})
     if unknown:
-        print(f"note: not in the alphabet, read as {OTHER}: {' '.join(map(repr, unknown))}", file=sys.stderr)
+        print(f"note: {unheard(unknown, task)}", file=sys.stderr)
     if parsed.suggest is not None:
         p = probabilities(read_on(trained.model, trained.parameters, prompt)[0], parsed.temperature, parsed.top_k)
         for token in (-p).argsort(kind="stable")[: parsed.suggest].tolist():
@@ -61,19 +70,25 @@ def main(arguments: list[str]) -> int:
     )
     print(parsed.prompt, end="")
     for token in islice(tokens, parsed.length):
-        print(task.alphabet[token], end="", flush=True)
+        print(f"{task.between}{task.alphabet[token]}", end="", flush=True)
     print()
     return cli.DONE
+
+
+def unheard(symbols: list[str], task: Text) -> str:
+    """What a note says of a prompt's symbols that the network has not met; of words, with the nearest that it has."""
+    named = (f"{symbol!r}{nearest(symbol, task.alphabet) if len(symbol) > 1 else ''}" for symbol in symbols)
+    return f"not in the alphabet, read as {task.alphabet[-1]}: {' '.join(named)}"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = cli.study_parser(
         "sample",
-        "Continue a prompt with the best network of a study of characters: the run with the lowest final loss.",
+        "Continue a prompt with the best network of a study of characters or words: that of the lowest final loss.",
     )
     add = parser.add_argument
     add("prompt", metavar="PROMPT", help="the text to continue")
-    add("--length", type=count, default=300, metavar="N", help="characters to add (default 300)")
+    add("--length", type=count, default=300, metavar="N", help="characters, or words, to add (default 300)")
     add(
         "--temperature",
         type=temperature,
@@ -84,7 +99,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--top-k", type=positive, metavar="K", help="draw only from the K likeliest")
     add("--seed", type=count, default=0, metavar="S", help="of the draws (default 0)")
     add("--where", action="append", default=[], metavar="COLUMN=VALUE[,VALUE]", help="only runs with these values")
-    add("--suggest", type=positive, metavar="K", help="print the K likeliest next characters and stop")
+    add(
+        "--suggest",
+        type=positive,
+        metavar="K",
+        help="print the K likeliest next symbols with their probabilities, and stop",
+    )
     return parser
 
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from harness.cells.cell import Cell
 from harness.cells.module import Module
-from harness.models import encoder_decoder, sequence_to_sequence, sequence_to_vector, vector_to_sequence
+from harness.models import encoder_decoder, language_model, sequence_to_sequence, sequence_to_vector, vector_to_sequence
 from harness.models.model import Model
 from harness.models.network import Network
 from harness.models.of_module import OfModule
 from harness.study.code import Code
 from harness.tasks.task import Task
+from harness.tasks.words import Words
 
 MODELS: dict[str, type[Model]] = {
     "sequence_to_vector": sequence_to_vector.SequenceToVector,
@@ -32,4 +33,5 @@ def model_of(
     if isinstance(cell, Module):
         [factory] = [each for each in code if each.setting == "model.factory"]
         return OfModule(task=task, cell=cell, window=None, engine="torch", network=Network(factory))
-    return MODELS[task.shape](task=task, cell=cell, window=window, engine=engine)
+    kind = language_model.LanguageModel if isinstance(task, Words) else MODELS[task.shape]
+    return kind(task=task, cell=cell, window=window, engine=engine)

@@ -9,12 +9,15 @@ from torch import Tensor
 
 from harness.cells.cell import State
 from harness.models.decoder import Decoding
+from harness.models.language_model import TABLE, LanguageModel
 from harness.models.model import Model
 from harness.recurrence.drive import drive
+from harness.tasks.facts import facts
 from harness.tasks.lengths import marked_absent
 from harness.tasks.task import Batch
 
 Rows = Sequence[Mapping[str, object]]
+SIDES = ("first", "second")  # of a pair
 
 
 @torch.no_grad()
@@ -79,7 +82,9 @@ def states_and_gates(model: Model, parameters: Mapping[str, Tensor], inputs: Ten
 
 
 def code_rows(model: Model, parameters: Mapping[str, Tensor], batch: Batch) -> Rows:
-    """The codes of an encoder–decoder; no other model has any."""
+    """The codes of an encoder–decoder's inputs, or the vectors of words in pairs; no other model has any."""
+    if isinstance(model, LanguageModel):
+        return word_rows(model, parameters)
     if not isinstance(model, Decoding):
         return []
     inputs, _ = tensors(batch, parameters)
@@ -92,6 +97,19 @@ def code_rows(model: Model, parameters: Mapping[str, Tensor], batch: Batch) -> R
         }
         for b, code in enumerate(codes.tolist())
     ]  # fmt: skip
+
+
+def word_rows(model: LanguageModel, parameters: Mapping[str, Tensor]) -> Rows:
+    """The vectors of words of which the task knows pairs: both words of each pair, one after the other."""
+    task = model.task
+    index = {word: i for i, word in enumerate(task.alphabet)}  # type: ignore[attr-defined]
+    table = parameters[TABLE][0].cpu().double()
+    pairs = [(relation, pair) for relation, own in facts().pairs.items() for pair in own if set(pair) <= set(index)]
+    return [
+        {"sequence": n, "text": word, "labels": [relation, " – ".join(pair), side], "code": table[index[word]].tolist()}
+        for n, (relation, pair) in enumerate(pairs)
+        for side, word in zip(SIDES, pair, strict=True)
+    ]
 
 
 def example_rows(model: Model, parameters: Mapping[str, Tensor], batch: Batch) -> Rows:

@@ -15,6 +15,7 @@ from harness.tasks import (
     phrases,
     programs,
     temporal_order,
+    words,
     xor,
 )
 from harness.tasks.task import Task
@@ -35,5 +36,6 @@ TASKS: dict[str, type[Task]] = {
     "pixels": digits.Pixels,
     "programs": programs.Programs,
     "temporal_order": temporal_order.TemporalOrder,
+    "words": words.Words,
     "xor": xor.Xor,
 }

@@ -6,111 +6,31 @@ Language modelling by characters: Sutskever, Martens & Hinton 2011, "Generating 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import numpy as np
-import numpy.typing as npt
-
-from harness.rng import generator
-from harness.study.spec import setting, wrong
-from harness.tasks.batchify import Symbols, batchify
-from harness.tasks.task import PADDING, Batch, Part, Shape, Task
-
-Floats = npt.NDArray[np.float64]
+from harness.study.spec import setting
+from harness.tasks.text import Corpus, Text, divided
 
 OTHER = "\N{REPLACEMENT CHARACTER}"  # stands for every character that is not in the alphabet
 OFTEN = 20  # a character of the alphabet occurs at least so often in the training text
-TENTHS: Mapping[Part, tuple[int, int]] = {"train": (0, 8), "evaluate": (8, 9), "final": (9, 10)}
-SMOOTHINGS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # the α that a bigram model chooses from
 
 
-class Characters(Task):
-    """Predict the next character of a text: y_t = x_{t+1}.
+class Characters(Text):
+    """Predict the next character of Python's documentation: y_t = x_{t+1}; how the text is cut is said in `Text`."""
 
-    The text is cut once, in order: the first eight tenths are trained on, the ninth is for the curve, the last for the
-    final judgement. Training runs through its part again and again; each pass starts the text at a character drawn
-    anew and goes on from its end to its beginning, so that the columns are cut elsewhere. The loss is in nats per
-    character; divided by ln 2 it is in bits.
-    """
-
-    shape: ClassVar[Shape] = "sequence_to_sequence"
-    carried: ClassVar[bool] = True
-    final_sequences: ClassVar[int] = 32
     numerics: ClassVar[int] = 2  # the readout of all steps summed in an order of its pack's size
+    symbol: ClassVar[str] = "character"
 
     name: Literal["characters"] = setting(..., "which task", column="task")
 
     @property
-    def length(self) -> int:
-        """Steps that a state goes through when it is judged: a column of the held-out text."""
-        return len(corpus().parts["final"]) // self.final_sequences - 1
+    def corpus(self) -> Corpus:
+        return corpus()
 
-    @property
-    def alphabet(self) -> str:
-        """The C characters, a token an index into them; the last stands for all others."""
-        return corpus().alphabet
-
-    @property
-    def input_size(self) -> int:
-        return len(self.alphabet)
-
-    @property
-    def output_size(self) -> int:
-        return len(self.alphabet)
-
-    @property
-    def chance(self) -> float:
-        """The share of the commonest character: who always says it is right so often."""
-        _, targets = judged(self.final_sequences)
-        return float(np.bincount(targets.ravel()).max() / targets.size)
-
-    @property
-    def memoryless_loss(self) -> float:
-        """What the bigram model of the training text has, in nats, on the targets of the final judgement."""
-        return cross_entropy(smoothed_bigram(), *judged(self.final_sequences))
-
-    def solved(self, accuracy: float) -> bool:
-        """Never: a text cannot be known beforehand."""
-        return False
-
-    def check_batches(self, batch_size: int, sequences: int, every: int, max_updates: int) -> None:
-        parts = corpus().parts
-        cut = {
-            "training.batch_size": (parts["train"], batch_size),
-            "evaluation.sequences": (parts["evaluate"], sequences),
-        }
-        for key, (text, columns) in cut.items():
-            if columns > len(text) // 2:  # a column is at least a symbol and the next one
-                raise wrong(key, f"its part of the text can be cut into {len(text) // 2} columns at most")
-
-    def batch(self, seed: int, part: Part, index: int, size: int) -> Batch:
-        """The whole part in `size` columns, (L, B); seed and index choose where the training text starts."""
-        text = corpus().parts[part]
-        if part == "train":
-            text = np.roll(text, -int(generator(seed, part, index).integers(len(text))))
-        return Batch(*batchify(text, size))
-
-    def tokens(self, text: str) -> Symbols:
-        """A text as indices into the alphabet, (T,)."""
-        return tokens(text, self.alphabet)
-
-    def spelled(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
-        return ["" if token == PADDING else self.alphabet[int(token)] for token in inputs]
-
-    def answered(self, answer: npt.NDArray[np.number[Any]]) -> str:
-        return "".join(self.alphabet[int(token)] for token in np.atleast_1d(answer))
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """A text as tokens: its alphabet, OTHER last, and its three parts."""
-
-    alphabet: str
-    parts: Mapping[Part, Symbols]
+    def symbols(self, text: str) -> Sequence[str]:
+        return text
 
 
 @lru_cache
@@ -118,49 +38,4 @@ def corpus() -> Corpus:
     """All topics of Python's documentation, one after the other by name; another Python has another text."""
     from pydoc_data.topics import topics
 
-    return divided("\n".join(topics[name] for name in sorted(topics)))
-
-
-def divided(text: str) -> Corpus:
-    """A text cut in order into its parts; the alphabet is that of the training part, so that nothing leaks into it."""
-    cuts = {part: text[len(text) * low // 10 : len(text) * high // 10] for part, (low, high) in TENTHS.items()}
-    counts = Counter(cuts["train"])
-    alphabet = "".join(sorted(c for c, count in counts.items() if count >= OFTEN and c != OTHER)) + OTHER
-    return Corpus(alphabet, {part: tokens(cut, alphabet) for part, cut in cuts.items()})
-
-
-def tokens(text: str, alphabet: str) -> Symbols:
-    """Indices into an alphabet whose last symbol stands for every other character."""
-    index = {character: i for i, character in enumerate(alphabet)}
-    return np.array([index.get(character, len(alphabet) - 1) for character in text], np.int16)
-
-
-def judged(columns: int) -> tuple[Symbols, Symbols]:
-    """Inputs and targets of the final judgement."""
-    return batchify(corpus().parts["final"], columns)
-
-
-def unigram(text: Symbols, C: int, smoothing: float) -> Floats:
-    """p(y) = (n_y + α) / (N + αC), in every row the same: (C, C)."""
-    counts = np.bincount(text, minlength=C) + smoothing
-    return np.tile(counts / counts.sum(), (C, 1))
-
-
-def bigram(text: Symbols, C: int, smoothing: float) -> Floats:
-    """p(y | x) = (n_xy + α) / (n_x + αC), row x and column y: (C, C)."""
-    pairs = text[:-1].astype(np.int64) * C + text[1:]
-    counts = np.bincount(pairs, minlength=C * C).reshape(C, C) + smoothing
-    return np.asarray(counts / counts.sum(axis=1, keepdims=True))
-
-
-def cross_entropy(model: Floats, inputs: Symbols, targets: Symbols) -> float:
-    """Mean of −ln p(y_t | x_t), in nats."""
-    return float(-np.log(model[inputs, targets]).mean())
-
-
-@lru_cache
-def smoothed_bigram() -> Floats:
-    """The bigram model of the training text, with the α that is best on the text of the curve."""
-    C, parts = len(corpus().alphabet), corpus().parts
-    models = [bigram(parts["train"], C, smoothing) for smoothing in SMOOTHINGS]
-    return min(models, key=lambda model: cross_entropy(model, parts["evaluate"][:-1], parts["evaluate"][1:]))
+    return divided("\n".join(topics[name] for name in sorted(topics)), often=OFTEN, other=OTHER)

@@ -108,6 +108,11 @@ class Task(Section):
         raise NotImplementedError
 
     @property
+    def symbols_read(self) -> int:
+        """How many tokens there are, where inputs are tokens: D, unless tokens are looked up in a table of vectors."""
+        return self.input_size
+
+    @property
     def output_size(self) -> int:
         """C, the number of classes; 1 for a bit or a number."""
         raise NotImplementedError

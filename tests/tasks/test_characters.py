@@ -5,24 +5,19 @@ from math import log
 import numpy as np
 import pytest
 
-from harness.tasks.characters import (
-    OFTEN,
-    OTHER,
-    Characters,
-    bigram,
-    corpus,
-    cross_entropy,
-    divided,
-    judged,
-    smoothed_bigram,
-    unigram,
-)
+from harness.tasks.characters import OFTEN, OTHER, Characters, corpus
 from harness.tasks.task import PADDING
+from harness.tasks.text import Corpus, bigram, cross_entropy, smoothed_bigram, unigram
+from harness.tasks.text import divided as divide
 
 TASK = Characters(name="characters")
 PARTS = corpus().parts
 C = TASK.output_size
 TEXT = "".join(chr(97 + i % 26) for i in range(1000)) + "é" * (OFTEN - 1)
+
+
+def divided(text: str) -> Corpus:
+    return divide(text, often=OFTEN, other=OTHER)
 
 
 def text_of(symbols: np.ndarray) -> str:
@@ -40,7 +35,7 @@ def test_the_parts_are_cut_in_order_and_are_the_whole_text() -> None:
 
 def test_the_alphabet_is_that_of_the_training_part_alone() -> None:
     late = "a" * 800 + "z" * 200
-    assert divided(late).alphabet == f"a{OTHER}"
+    assert divided(late).alphabet == ["a", OTHER]
     assert text_of(TASK.tokens("aé☃")) == f"a{OTHER}{OTHER}"
 
 
@@ -110,7 +105,7 @@ def test_a_bigram_counts_what_follows_what() -> None:
 
 
 def test_a_uniform_model_needs_log_c() -> None:
-    assert cross_entropy(np.full((C, C), 1 / C), *judged(32)) == pytest.approx(log(C))
+    assert cross_entropy(np.full((C, C), 1 / C), *TASK.judged) == pytest.approx(log(C))
 
 
 def test_without_smoothing_a_unigram_model_of_a_text_has_its_entropy() -> None:
@@ -121,12 +116,12 @@ def test_without_smoothing_a_unigram_model_of_a_text_has_its_entropy() -> None:
 
 def test_a_model_of_more_of_the_past_has_a_lower_loss() -> None:
     one, two = unigram(PARTS["train"], C, 1.0), bigram(PARTS["train"], C, 0.1)
-    assert log(C) > cross_entropy(one, *judged(32)) > cross_entropy(two, *judged(32))
+    assert log(C) > cross_entropy(one, *TASK.judged) > cross_entropy(two, *TASK.judged)
 
 
 def test_the_memoryless_loss_is_that_of_a_bigram_model_of_the_training_part() -> None:
-    assert TASK.memoryless_loss == cross_entropy(smoothed_bigram(), *judged(Characters.final_sequences))
-    inputs, targets = judged(Characters.final_sequences)
+    assert TASK.memoryless_loss == cross_entropy(smoothed_bigram(corpus()), *TASK.judged)
+    inputs, targets = TASK.judged
     fitted = bigram(PARTS["final"], C, 1e-9)
     assert TASK.memoryless_loss > cross_entropy(fitted, inputs, targets)
 

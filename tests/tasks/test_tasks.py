@@ -23,9 +23,11 @@ SETTINGS = {
     "memorisation": [{"bits": 20, "delay": 5}],
     "multiplication": [{"sequence_length": 40, "variant": variant} for variant in ("scaled", "original")],
     "permutation": [{"sequence_length": 30}],
+    "phrases": [{}],
     "pixels": [{}, {"permuted": True}],
     "programs": [{"digits": 4, "operations": 3}],
     "temporal_order": [{"sequence_length": 50}],
+    "words": [{}],
     "xor": [{"sequence_length": 40}],
 }
 EXAMPLES = [TASKS[name](name=name, **settings) for name, forms in SETTINGS.items() for settings in forms]
@@ -34,7 +36,9 @@ STORED = (
     "dates",
     "digit_names",
     "file",
+    "phrases",
     "pixels",
+    "words",
 )  # drawn from a fixed body of data: a sequence may come again
 
 each_task = pytest.mark.parametrize("task", EXAMPLES, ids=repr)
@@ -68,7 +72,7 @@ def test_inputs_are_rows_of_the_stated_width_and_targets_are_answers_of_the_stat
     batch = task.batch(0, "train", 0, 40)
     if batch.inputs.ndim == 2:
         assert batch.inputs.min() >= PADDING
-        assert batch.inputs.max() < task.input_size
+        assert batch.inputs.max() < task.symbols_read
     else:
         assert batch.inputs.shape[2] == task.input_size
         assert np.isfinite(batch.inputs).all()

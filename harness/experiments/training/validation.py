@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from harness.cells.cell import Cell
+from harness.cells.layers import output_width
 from harness.cells.module import Module
 from harness.cells.rnn import RNN
 from harness.cells.sizes import matched_width
@@ -20,6 +21,7 @@ from harness.study.grid import explain
 from harness.study.section import wrong
 from harness.tasks import TASKS
 from harness.tasks.task import Task
+from harness.tasks.words import Words
 
 OF_LAYERS = frozenset({"parameter_gradients", "unit_gradients"})  # probes that measure networks of several layers
 LUCK = 0.05  # that guessing passes an evaluation, at most
@@ -40,6 +42,7 @@ def complete(sections: TrainingSections) -> TrainingSections:
     schedule = shortest(training.schedule, training.max_updates)
     if schedule != training.schedule:
         sections = replace(sections, training=training.model_copy(update={"schedule": schedule}))
+    check_vectors(cell, task)
     if isinstance(cell, Module):
         check_module(sections)
         check_recording(sections.record, training, task)
@@ -120,6 +123,17 @@ def check_lengths(lengths: Sequence[int], task: Task) -> None:
                 )
 
 
+def check_vectors(cell: Cell, task: Task) -> None:
+    """Refuse a network that has no use for the task's table of word vectors."""
+    if not isinstance(task, Words):
+        return
+    if isinstance(cell, Module):
+        raise wrong("task.name", "'words' has a table of vectors of its own, which a module would not read")
+    width = output_width(cell)
+    if task.tied and task.embedding != width:
+        raise wrong("task.tied", f"needs task.embedding: {width}, the width that is read out; it is {task.embedding}")
+
+
 def check_truncation(training: Training, task: Task) -> None:
     """Refuse a window or a stride that this task has no use for."""
     if training.bptt_stride is not None and not task.carried:
@@ -139,8 +153,10 @@ def check_truncation(training: Training, task: Task) -> None:
 
 def check_recording(record: Recording, training: Training, task: Task) -> None:
     """Refuse records that this task has nothing for."""
-    if record.codes and task.shape != "sequence_to_vector_to_sequence":
-        raise wrong("record.codes", f"'{task.name}' has no code: it is no encoder–decoder's task")
+    if record.codes and task.shape != "sequence_to_vector_to_sequence" and not isinstance(task, Words):
+        raise wrong(
+            "record.codes", f"'{task.name}' has no code: it is no encoder–decoder's task, nor has it vectors of words"
+        )
     if record.states and task.shape == "vector_to_sequence":
         raise wrong("record.states", f"'{task.name}' has no input sequence to keep states along")
     if len(set(record.probes)) < len(record.probes):

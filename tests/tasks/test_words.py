@@ -1,0 +1,112 @@
+"""Words: the pairs that are held out stand in no sentence together, and the vectors' arithmetic is exact where it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from made_networks import stacked
+from torch.nn import LSTM
+from torch.nn.functional import embedding
+
+from harness.cells import CELLS
+from harness.models.language_model import LanguageModel, looked_up
+from harness.probes.word_vectors import accuracy, code_measures
+from harness.tasks.facts import RELATIONS, STATED, facts, text
+from harness.tasks.words import OTHER, Words
+
+TASK = Words(name="words", embedding=12)
+LSTM_CELL = CELLS["lstm"](cell="lstm", hidden_size=12)
+
+
+def sentences() -> list[set[str]]:
+    return [set(sentence.split()) for sentence in " ".join(text()).split(" .")]
+
+
+def test_no_held_out_pair_stands_in_one_sentence() -> None:
+    pairs = {pair for own in facts().held_out.values() for pair in own}
+    assert len(pairs) > 200
+    assert not [pair for pair in pairs for words in sentences() if set(pair) <= words]
+
+
+@pytest.mark.parametrize("relation", STATED)
+def test_the_other_pairs_of_a_stated_relation_do(relation: str) -> None:
+    shown = set(facts().pairs[relation]) - set(facts().held_out[relation])
+    together = [pair for pair in shown if any(set(pair) <= words for words in sentences())]
+    assert len(together) > 0.9 * len(shown)  # of 24,000 sentences some are drawn by none
+
+
+def test_the_facts_are_facts() -> None:
+    assert ("france", "paris") in facts().pairs["capital"]
+    assert ("italy", "italian") in facts().pairs["demonym"]
+    assert ("chile", "spanish") in facts().pairs["language"]
+    assert ("japan", "yen") in facts().pairs["currency"]
+    assert {("walking", "walked"), ("swimming", "swam")} <= set(facts().pairs["past"])
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_nearly_all_words_of_the_pairs_are_in_the_vocabulary(relation: str) -> None:
+    words = set(TASK.alphabet)
+    assert np.mean([set(pair) <= words for pair in facts().pairs[relation]]) > 0.95
+
+
+def test_an_unknown_word_is_read_as_other() -> None:
+    tokens = TASK.tokens("The king of Atlantis.")
+    assert TASK.spelled(tokens) == ["the", "king", "of", OTHER, "."]
+
+
+def test_pairs_that_differ_by_one_vector_are_all_answered_and_those_of_noise_are_not() -> None:
+    draw = np.random.default_rng(0)
+    first, step = draw.normal(size=(20, 50)), draw.normal(size=50)
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    words = [f"a{i}" for i in range(20)] + [f"b{i}" for i in range(20)]
+    pairs = [(f"a{i}", f"b{i}") for i in range(20)]
+    assert accuracy(np.concatenate([first, first + 0.5 * step / np.linalg.norm(step)]), words, pairs, pairs) == 1
+    assert accuracy(draw.normal(size=(40, 50)), words, pairs, pairs) < 0.1
+
+
+def test_an_answer_that_is_a_word_of_the_question_is_no_answer() -> None:
+    """France : euro = Italy : euro needs no vector."""
+    vectors = np.random.default_rng(0).normal(size=(3, 5))
+    assert (
+        accuracy(vectors, ["france", "italy", "euro"], [("france", "euro"), ("italy", "euro")], [("italy", "euro")])
+        is None
+    )
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_model_is_torchs_embedding_lstm_and_linear_map(tied: bool) -> None:
+    task = Words(name="words", embedding=12, tied=tied)
+    model = LanguageModel(task, LSTM_CELL, None, "torch")
+    p = stacked([model.initialise(LSTM_CELL, seed) for seed in (1, 2)])
+    assert ("V" in p) is not tied
+    tokens = torch.as_tensor(np.random.default_rng(0).integers(task.output_size, size=(7, 2, 3)))
+    logits, _ = model.outputs(p, tokens, tokens)
+    for r in range(2):
+        twin = LSTM(12, 12).double()
+        own = dict(
+            zip(
+                ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"),
+                (p[n][r] for n in ("U", "W", "b_x", "b_h")),
+                strict=True,
+            )
+        )
+        h, _ = torch.func.functional_call(twin, own, (embedding(tokens[:, r], p["E"][r]),))
+        V = p["E"] if tied else p["V"]
+        torch.testing.assert_close(logits[:, r], h @ V[r].mT + p["b_y"][r])
+
+
+def test_a_row_of_the_table_has_the_gradient_of_the_steps_that_read_it() -> None:
+    E = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True)
+    tokens = torch.tensor([[[0, 4], [3, 3]], [[0, 1], [3, 2]]])  # (T, R, B)
+    looked_up(E, tokens).sum().backward()
+    assert E.grad is not None
+    assert E.grad[:, :, 0].tolist() == [[2, 1, 0, 0, 1], [0, 0, 1, 3, 0]]
+
+
+def test_vectors_that_have_not_been_trained_answer_as_those_before_training() -> None:
+    model = LanguageModel(TASK, LSTM_CELL, None, "torch")
+    parameters = {name: value.detach() for name, value in stacked([model.initialise(LSTM_CELL, 3)]).items()}
+    measures = code_measures(model, parameters, 3)
+    for relation in RELATIONS:
+        assert measures[f"analogy_{relation}"] == measures[f"analogy_{relation}_untrained"] < 0.05
