@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.figures.arrows import Arrows
 from harness.figures.code_region import CodeRegion
 from harness.figures.codes import Codes
 from harness.figures.composite import Composite
@@ -44,6 +45,7 @@ FIGURES: Mapping[str, type[FigureKind]] = {
     "examples": Examples,
     "codes": Codes,
     "code_region": CodeRegion,
+    "arrows": Arrows,
     "states": States,
     "switches": Switches,
     "switch_error": SwitchError,

@@ -36,6 +36,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 ELSEWHERE = {
     "sensitivity",
+    "arrows",
     "states",
     "nodes",
     "switches",

@@ -1,4 +1,4 @@
-"""Words: the pairs that are held out stand in no sentence together, and the vectors' arithmetic is exact where it is."""
+"""Words: pairs that are held out stand in no sentence together, and the arithmetic is exact where the vectors are."""
 
 from __future__ import annotations
 
@@ -68,10 +68,8 @@ def test_pairs_that_differ_by_one_vector_are_all_answered_and_those_of_noise_are
 def test_an_answer_that_is_a_word_of_the_question_is_no_answer() -> None:
     """France : euro = Italy : euro needs no vector."""
     vectors = np.random.default_rng(0).normal(size=(3, 5))
-    assert (
-        accuracy(vectors, ["france", "italy", "euro"], [("france", "euro"), ("italy", "euro")], [("italy", "euro")])
-        is None
-    )
+    pairs = [("france", "euro"), ("italy", "euro")]
+    assert accuracy(vectors, ["france", "italy", "euro"], pairs, pairs[1:]) is None
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -84,13 +82,8 @@ def test_the_model_is_torchs_embedding_lstm_and_linear_map(tied: bool) -> None:
     logits, _ = model.outputs(p, tokens, tokens)
     for r in range(2):
         twin = LSTM(12, 12).double()
-        own = dict(
-            zip(
-                ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"),
-                (p[n][r] for n in ("U", "W", "b_x", "b_h")),
-                strict=True,
-            )
-        )
+        names = {"weight_ih_l0": "U", "weight_hh_l0": "W", "bias_ih_l0": "b_x", "bias_hh_l0": "b_h"}
+        own = {torchs: p[ours][r] for torchs, ours in names.items()}
         h, _ = torch.func.functional_call(twin, own, (embedding(tokens[:, r], p["E"][r]),))
         V = p["E"] if tied else p["V"]
         torch.testing.assert_close(logits[:, r], h @ V[r].mT + p["b_y"][r])
