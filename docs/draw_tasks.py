@@ -67,9 +67,11 @@ EXAMPLES: Mapping[str, Example] = {
     "memorisation": Example({"delay": 10}),
     "multiplication": Example({"sequence_length": 20}, ("number", "mark"), "x₁ · x₂", column=1),
     "permutation": Example({"sequence_length": 20}),
+    "phrases": Example({}, column=3, text=True),
     "pixels": Example({}, ("pixel",)),
     "programs": Example({}, column=6, text=True),
     "temporal_order": Example({"sequence_length": 20}, column=5),
+    "words": Example({}),
     "xor": Example({"sequence_length": 20}, ("bit", "mark"), "x₁ ⊕ x₂"),
 }
 

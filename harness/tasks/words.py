@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import ClassVar, Literal
+from importlib.util import find_spec
+from typing import ClassVar, Literal, Self
 
 import pyarrow as pa
+from pydantic import model_validator
 
 from harness.schema import Column, MetricOptions
-from harness.study.spec import setting
+from harness.study.spec import setting, wrong
 from harness.tasks import facts
 from harness.tasks.text import Corpus, Text, divided
 
@@ -54,6 +56,15 @@ class Words(Text):
     name: Literal["words"] = setting(..., "which task", column="task")
     embedding: int = setting(64, "D, numbers of a word's vector", label="width of a word's vector D", ge=1)
     tied: bool = setting(False, "the table of word vectors is the readout's weights too")
+
+    @model_validator(mode="after")
+    def _has_facts(self) -> Self:
+        """The packages that the sentences are made from are there."""
+        missing = [package for package in ("countryinfo", "lemminflect") if find_spec(package) is None]
+        if missing:
+            needed = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
+            raise wrong("name", f"{needed}; python -m pip install -c constraints.txt '.[words]'")
+        return self
 
     @property
     def corpus(self) -> Corpus:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from made_networks import stacked
+from pydantic import ValidationError
 from torch.nn import LSTM
 from torch.nn.functional import embedding
 
@@ -48,6 +49,12 @@ def test_the_facts_are_facts() -> None:
 def test_nearly_all_words_of_the_pairs_are_in_the_vocabulary(relation: str) -> None:
     words = set(TASK.alphabet)
     assert np.mean([set(pair) <= words for pair in facts().pairs[relation]]) > 0.95
+
+
+def test_a_missing_package_is_named_with_what_installs_it(monkeypatch) -> None:
+    monkeypatch.setattr("harness.tasks.words.find_spec", lambda name: None if name == "countryinfo" else object())
+    with pytest.raises(ValidationError, match=r"countryinfo is not installed; .*\.\[words\]"):
+        Words(name="words")
 
 
 def test_an_unknown_word_is_read_as_other() -> None:
