@@ -2,6 +2,7 @@
 
 from harness.tasks import (
     adding,
+    captions,
     characters,
     copying,
     dataset,
@@ -22,6 +23,7 @@ from harness.tasks.task import Task
 
 TASKS: dict[str, type[Task]] = {
     "adding": adding.Adding,
+    "captions": captions.Captions,
     "characters": characters.Characters,
     "copying": copying.Copying,
     "dataset": dataset.Dataset,

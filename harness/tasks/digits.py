@@ -9,13 +9,14 @@ units", section 4.2, made small; naming an image is the vector → sequence of V
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import model_validator
 
 from harness.rng import generator
-from harness.study.spec import setting
+from harness.study.spec import setting, wrong
 from harness.tasks.task import UNSCORED, Batch, Part, Shape, Task
 
 SIDE = 8  # pixels
@@ -58,7 +59,9 @@ class Pixels(Task):
     """Tell at the end which digit was read: 64 steps of one real number 0 ≤ x_t ≤ 1, row by row from the top left.
 
     With `permuted` the pixels come in one random order, the same for every image: neighbours are torn apart, and no
-    step can be foretold from the last.
+    step can be foretold. With `read: rows` a step is a row of 8 pixels, with `read: rows_and_columns` step
+    t is row t and column t, 16 numbers: with a bidirectional cell, an image read from its four sides (Graves,
+    Fernández & Schmidhuber 2007, "Multi-dimensional recurrent neural networks", in two passes instead of one grid).
     """
 
     shape: ClassVar[Shape] = "sequence_to_vector"
@@ -66,14 +69,23 @@ class Pixels(Task):
 
     name: Literal["pixels"] = setting(..., "which task", column="task")
     permuted: bool = setting(False, "read the pixels in one fixed random order instead of row by row")
+    read: Literal["pixels", "rows", "rows_and_columns"] = setting(
+        "pixels", "what a step is: a pixel, a row, or a row and the column of the same number"
+    )
+
+    @model_validator(mode="after")
+    def _pixels_are_permuted(self) -> Self:
+        if self.permuted and self.read != "pixels":
+            raise wrong("permuted", "is an order of single pixels; with read: rows or rows_and_columns there is none")
+        return self
 
     @property
     def length(self) -> int:
-        return PIXELS
+        return PIXELS if self.read == "pixels" else SIDE
 
     @property
     def input_size(self) -> int:
-        return 1
+        return {"pixels": 1, "rows": SIDE, "rows_and_columns": 2 * SIDE}[self.read]
 
     @property
     def output_size(self) -> int:
@@ -94,11 +106,17 @@ class Pixels(Task):
 
     def batch(self, seed: int, part: Part, index: int, size: int) -> Batch:
         pixels, digits = drawn(seed, part, index, size)
-        return Batch(np.ascontiguousarray(pixels.T[self.order, :, None]), digits)
+        if self.read == "pixels":
+            return Batch(np.ascontiguousarray(pixels.T[self.order, :, None]), digits)
+        rows = pixels.reshape(-1, SIDE, SIDE).transpose(1, 0, 2)  # (T, B, 8)
+        columns = pixels.reshape(-1, SIDE, SIDE).transpose(2, 0, 1)
+        both = np.concatenate([rows, columns], axis=2) if self.read == "rows_and_columns" else rows
+        return Batch(np.ascontiguousarray(both), digits)
 
     def spelled(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
-        """A shade a step."""
-        return [" ░▒▓█"[round(4 * float(x))] for x in inputs[:, 0]]
+        """A shade a pixel; of rows and columns the row."""
+        steps = inputs if self.read == "pixels" else inputs[:, :SIDE]
+        return ["".join(" ░▒▓█"[round(4 * float(x))] for x in step) for step in steps]
 
 
 class DigitNames(Task):

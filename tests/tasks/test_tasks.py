@@ -11,6 +11,7 @@ from harness.tasks.task import PADDING, UNSCORED, Task
 WALKS = Path(__file__).parents[2] / "studies" / "walks.csv"
 SETTINGS = {
     "adding": [{"sequence_length": 40, "variant": variant} for variant in ("sum", "halved", "original")],
+    "captions": [{}],
     "characters": [{}],
     "copying": [{"delay": 5}],
     "dates": [{}],
@@ -24,7 +25,7 @@ SETTINGS = {
     "multiplication": [{"sequence_length": 40, "variant": variant} for variant in ("scaled", "original")],
     "permutation": [{"sequence_length": 30}],
     "phrases": [{}],
-    "pixels": [{}, {"permuted": True}],
+    "pixels": [{}, {"permuted": True}, {"read": "rows"}, {"read": "rows_and_columns"}],
     "programs": [{"digits": 4, "operations": 3}],
     "temporal_order": [{"sequence_length": 50}],
     "words": [{}],

@@ -1,0 +1,100 @@
+"""Captions: an image of two handwritten digits, and a sentence of several words about it.
+
+Vector → sequence as in Vinyals et al. 2015, "Show and tell: a neural image caption generator": the image sets the first
+state, and the network writes word by word, each step told the word before it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.rng import generator
+from harness.study.spec import setting
+from harness.tasks.digits import NAMES, SIDE, images
+from harness.tasks.task import UNSCORED, Batch, Part, Shape, Task
+
+CANVAS = 2 * SIDE  # pixels of a side
+RELATIONS = ("left of", "above")
+WORDS = ("a", "an", *NAMES, "left", "of", "above")
+END = len(WORDS)  # the symbol after the last word
+LONGEST = len(["a", "three", "left", "of", "a", "seven"]) + 1
+
+
+class Captions(Task):
+    """Say what an image shows: "a three left of a seven", "an eight above a one".
+
+    Two of the 8×8 digits of `digit_names`, drawn with replacement from the images of the part, stand on a black
+    canvas of 16×16 pixels, side by side or one above the other, each with probability ½; across, each is shifted by
+    0 … 8 pixels on its own. The first digit of a caption is the left or the upper one. Words are symbols; shorter
+    captions are filled with UNSCORED. Right is the whole caption.
+    """
+
+    shape: ClassVar[Shape] = "vector_to_sequence"
+
+    name: Literal["captions"] = setting(..., "which task", column="task")
+
+    @property
+    def length(self) -> int:
+        return LONGEST
+
+    @property
+    def input_size(self) -> int:
+        return CANVAS * CANVAS
+
+    @property
+    def output_size(self) -> int:
+        return END + 1
+
+    @property
+    def chance(self) -> float:
+        """Of saying one caption, blindly."""
+        return 1 / (len(RELATIONS) * len(NAMES) ** 2)
+
+    @property
+    def memoryless_loss(self) -> float | None:
+        return None
+
+    def batch(self, seed: int, part: Part, index: int, size: int) -> Batch:
+        """Images drawn anew from digits of the part; no digit of one part is in another."""
+        draw = generator(seed, part, index)
+        pixels, digits = images(part)
+        chosen = draw.integers(len(digits), size=(2, size))
+        relations, shifts = draw.integers(len(RELATIONS), size=size), draw.integers(SIDE + 1, size=(2, size))
+        canvas = np.zeros((size, CANVAS, CANVAS), np.float32)
+        for place in range(2):  # the first digit, then the second
+            squares = pixels[chosen[place]].reshape(size, SIDE, SIDE)
+            for b in range(size):
+                along, across = SIDE * place, int(shifts[place, b])
+                row, column = (across, along) if relations[b] == 0 else (along, across)
+                canvas[b, row : row + SIDE, column : column + SIDE] = squares[b]
+        return Batch(canvas.reshape(1, size, -1), captions(digits[chosen[0]], relations, digits[chosen[1]]))
+
+    def spelled(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
+        """The image in eight lines of half blocks: a pixel is black from half its brightness on."""
+        black = inputs.reshape(CANVAS, CANVAS) >= 0.5
+        blocks = 2 * black[::2] + black[1::2]  # upper half, lower half
+        return ["\n".join("".join(" ▄▀█"[block] for block in row) for row in blocks.tolist())]
+
+    def answered(self, answer: npt.NDArray[np.number[Any]]) -> str:
+        """The words before the first end symbol."""
+        words = answer.tolist()
+        return " ".join(WORDS[k] for k in words[: words.index(END) if END in words else None])
+
+
+def captions(
+    first: npt.NDArray[np.int64], relations: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Captions (7, B) of pairs of digits as symbols: words, END, UNSCORED."""
+    table = np.full((LONGEST, len(first)), UNSCORED)
+    for b, (one, relation, other) in enumerate(zip(first, relations, second, strict=True)):
+        words = f"{named(one)} {RELATIONS[relation]} {named(other)}".split()
+        table[: len(words) + 1, b] = [*map(WORDS.index, words), END]
+    return table
+
+
+def named(digit: int) -> str:
+    """A digit's name with its article."""
+    return f"{'an' if NAMES[digit] == 'eight' else 'a'} {NAMES[digit]}"
