@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from math import isqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 GALLERY = Path(__file__).parents[1] / "results" / "gallery"
 STUDIES = Path(__file__).parents[1] / "studies"  # to which paths of files are relative
 BATCH = 16
-SIDE = 8  # pixels of a digit's image
 SMALL_ALPHABET = 12  # shown whole; of a larger one, only the symbols that occur
 STEPS_SHOWN = 30  # of a long series
 NARROWEST = 20  # columns of a figure; a shorter sequence leaves the right of it empty
@@ -57,6 +57,7 @@ class Example:
 
 EXAMPLES: Mapping[str, Example] = {
     "adding": Example({"sequence_length": 20}, ("number", "mark"), "x₁ + x₂"),
+    "captions": Example({}),
     "characters": Example({}, text=True),
     "copying": Example({"delay": 10}),
     "dataset": Example({"source": "gunpoint"}, ("height",)),
@@ -132,8 +133,9 @@ def input_grid(task: Task, inputs: npt.NDArray[Any], example: Example) -> Grid:
     if inputs.ndim == 1:
         return one_hot(inputs, task.input_size, lambda token: task.spelled(np.array([token]))[0], "step t")
     if task.shape == "vector_to_sequence":
-        image = inputs.reshape(SIDE, SIDE).astype(float)
-        return Grid(image, [[""] * SIDE] * SIDE, [str(i + 1) for i in range(SIDE)], "pixel of the image", IMAGE_ROW)
+        side = isqrt(inputs.size)
+        image = inputs.reshape(side, side).astype(float)
+        return Grid(image, [[""] * side] * side, [str(i + 1) for i in range(side)], "pixel of the image", IMAGE_ROW)
     padded = np.array([word == "" for word in task.spelled(inputs)])
     values = np.where(padded, np.nan, inputs.T.astype(float))
     return Grid(values, printed(values), example.channels, "step t")

@@ -6,6 +6,7 @@ state, and the network writes word by word, each step told the word before it.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -64,12 +65,12 @@ class Captions(Task):
         chosen = draw.integers(len(digits), size=(2, size))
         relations, shifts = draw.integers(len(RELATIONS), size=size), draw.integers(SIDE + 1, size=(2, size))
         canvas = np.zeros((size, CANVAS, CANVAS), np.float32)
+        b, i, j = np.ogrid[:size, :SIDE, :SIDE]
+        beside = (relations == 0)[:, None, None]
         for place in range(2):  # the first digit, then the second
+            along, across = SIDE * place, shifts[place][:, None, None]
             squares = pixels[chosen[place]].reshape(size, SIDE, SIDE)
-            for b in range(size):
-                along, across = SIDE * place, int(shifts[place, b])
-                row, column = (across, along) if relations[b] == 0 else (along, across)
-                canvas[b, row : row + SIDE, column : column + SIDE] = squares[b]
+            canvas[b, i + np.where(beside, across, along), j + np.where(beside, along, across)] = squares
         return Batch(canvas.reshape(1, size, -1), captions(digits[chosen[0]], relations, digits[chosen[1]]))
 
     def spelled(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
@@ -88,11 +89,17 @@ def captions(
     first: npt.NDArray[np.int64], relations: npt.NDArray[np.int64], second: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
     """Captions (7, B) of pairs of digits as symbols: words, END, UNSCORED."""
-    table = np.full((LONGEST, len(first)), UNSCORED)
-    for b, (one, relation, other) in enumerate(zip(first, relations, second, strict=True)):
-        words = f"{named(one)} {RELATIONS[relation]} {named(other)}".split()
-        table[: len(words) + 1, b] = [*map(WORDS.index, words), END]
-    return table
+    return table()[:, first, relations, second]
+
+
+@cache
+def table() -> npt.NDArray[np.int64]:
+    """Every caption, (7, 10, 2, 10): of a first digit, a relation and a second digit."""
+    symbols = np.full((LONGEST, len(NAMES), len(RELATIONS), len(NAMES)), UNSCORED)
+    for first, relation, second in np.ndindex(symbols.shape[1:]):
+        words = f"{named(first)} {RELATIONS[relation]} {named(second)}".split()
+        symbols[: len(words) + 1, first, relation, second] = [*map(WORDS.index, words), END]
+    return symbols
 
 
 def named(digit: int) -> str:

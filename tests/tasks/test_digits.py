@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from harness.tasks.digits import END, LETTERS, NAMES, PIXELS, DigitNames, Pixels, images, names
 from harness.tasks.task import UNSCORED
@@ -97,3 +98,17 @@ def test_an_image_is_drawn_in_half_blocks() -> None:
 
 def test_pixels_are_spelled_as_shades() -> None:
     assert PLAIN.spelled(np.array([[0.0], [0.25], [0.5], [0.75], [1.0]])) == list(" ░▒▓█")
+
+
+def test_a_step_of_rows_and_columns_is_a_row_and_the_column_of_its_number() -> None:
+    pixels = Pixels(name="pixels").batch(1, "train", 0, 5).inputs[:, :, 0].T.reshape(5, 8, 8)
+    rows = Pixels(name="pixels", read="rows").batch(1, "train", 0, 5).inputs
+    both = Pixels(name="pixels", read="rows_and_columns").batch(1, "train", 0, 5).inputs
+    for t in range(8):
+        assert (rows[t] == pixels[:, t]).all()
+        assert (both[t] == np.concatenate([pixels[:, t], pixels[:, :, t]], axis=1)).all()
+
+
+def test_rows_have_no_order_of_pixels() -> None:
+    with pytest.raises(ValidationError, match="an order of single pixels"):
+        Pixels(name="pixels", read="rows", permuted=True)
