@@ -206,7 +206,13 @@ QUANTITIES: tuple[Quantity, ...] = (
         "of the runs were solved",
     ),
     Quantity("seconds", _seconds, _seconds, "median over runs of a run's share of its pack's training time"),
-    Quantity("chosen", _chosen, _chosen, "by tuning, on seeds of its own; the terms of the column say from what"),
+    Quantity(
+        "chosen",
+        _chosen,
+        _chosen,
+        "by tuning, on seeds of its own; the terms of the column say from what; a better value may lie beyond one that "
+        "stands at their end",
+    ),
     Quantity("size", _parameters, _parameters, "parameters: trained numbers of the whole model"),
     Quantity(
         "slope before",
