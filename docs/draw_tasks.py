@@ -73,6 +73,7 @@ EXAMPLES: Mapping[str, Example] = {
     "programs": Example({}, column=6, text=True),
     "temporal_order": Example({"sequence_length": 20}, column=5),
     "words": Example({}),
+    "written_programs": Example({}, column=6, text=True),
     "xor": Example({"sequence_length": 20}, ("bit", "mark"), "x₁ ⊕ x₂"),
 }
 

@@ -11,6 +11,7 @@ from harness.errors import nearest
 
 if TYPE_CHECKING:
     from harness.tasks.text import Text
+    from harness.tasks.written_programs import WrittenPrograms
 
 
 def main(arguments: list[str]) -> int:
@@ -31,6 +32,7 @@ def main(arguments: list[str]) -> int:
     from harness.study.matching import matches
     from harness.study.plan import plan
     from harness.tasks.text import Text
+    from harness.tasks.written_programs import WrittenPrograms
 
     study = read(parsed.study, parsed.overrides)
     where = conditions(parsed.where, study, "--where")
@@ -39,12 +41,14 @@ def main(arguments: list[str]) -> int:
     check_where(where, [run.columns() for run in planned], study)
     runs = [run for run in planned if matches(run.columns(), where)]
     task = runs[0].sections.by_name().get("task")
-    if not isinstance(task, Text):
+    if not isinstance(task, Text | WrittenPrograms):
         raise HarnessError(
-            f"'{runs[0].columns().get('task')}' has no text to continue; the tasks 'characters' and 'words' have"
+            f"'{runs[0].columns().get('task')}' has no text to continue; the tasks 'characters' and 'words' have, and "
+            "'written_programs' has programs to evaluate"
         )
-    symbols = task.symbols(parsed.prompt)
-    if not symbols:
+    if isinstance(task, WrittenPrograms):
+        right = interpreted(parsed.prompt, task)
+    elif not task.symbols(parsed.prompt):
         raise HarnessError(f"the prompt is empty; a network needs at least one {task.symbol} to continue")
     from harness.execution.trained import best
     from harness.models.sampling import continuation, probabilities, read_on
@@ -52,6 +56,14 @@ def main(arguments: list[str]) -> int:
     with cli.naming_the_sweep(parsed):
         trained = best(runs, Journal.open(results_folder(parsed.study, study.name, parsed.output)))
     settings = ", ".join(f"{name}={trained.run.columns().get(name)}" for name in (*study.axes(), "seed"))
+    if isinstance(task, WrittenPrograms):
+        from harness.probes.program_answers import answer_to
+
+        print(f"run {trained.run.run_id} ({settings}): loss {trained.final_loss:.3f}", file=sys.stderr)
+        written = answer_to(trained.model, trained.parameters, parsed.prompt)  # type: ignore[arg-type]
+        print(f"network      {'no number' if written is None else written}\ninterpreter  {right}")
+        return cli.DONE
+    symbols = task.symbols(parsed.prompt)
     print(
         f"run {trained.run.run_id} ({settings}): {trained.final_loss / log(2):.2f} bits per {task.symbol}",
         file=sys.stderr,
@@ -73,6 +85,22 @@ def main(arguments: list[str]) -> int:
         print(f"{task.between}{task.alphabet[token]}", end="", flush=True)
     print()
     return cli.DONE
+
+
+def interpreted(program: str, task: WrittenPrograms) -> int:
+    """What a program prints, by the interpreter.
+
+    Raises:
+        HarnessError: it is no program of the task.
+    """
+    from harness.errors import HarnessError
+    from harness.tasks.programs import evaluated
+
+    try:
+        task.read(program)
+        return evaluated(program)
+    except (ValueError, SyntaxError) as error:
+        raise HarnessError(f"the program cannot be evaluated: {error}") from error
 
 
 def unheard(symbols: list[str], task: Text) -> str:

@@ -17,6 +17,7 @@ from harness.tasks import (
     programs,
     temporal_order,
     words,
+    written_programs,
     xor,
 )
 from harness.tasks.task import Task
@@ -39,5 +40,6 @@ TASKS: dict[str, type[Task]] = {
     "programs": programs.Programs,
     "temporal_order": temporal_order.TemporalOrder,
     "words": words.Words,
+    "written_programs": written_programs.WrittenPrograms,
     "xor": xor.Xor,
 }

@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import cycle
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import model_validator
 
 from harness.rng import generator
-from harness.study.spec import setting
+from harness.study.spec import setting, wrong
 from harness.tasks.task import PADDING, Batch, Part, Shape, Task
 
 VARIABLES = "abcdefghij"  # x counts the loops
@@ -31,35 +32,40 @@ ADD, SUBTRACT, CONDITIONAL, LOOP = range(4)
 TURNS = 9  # of a loop, at most
 NUMBERS = 4  # an operation draws this many literals, and uses those it needs
 GUESSED_FROM = 4096
+STEPPED = ("naive", "combined")
+PACE = 500  # updates
 
 Numbers = npt.NDArray[np.int64]
 
 
-class Programs(Task):
-    """Say what a program prints.
+class ProgramTask(Task):
+    """What the tasks of evaluating programs have in common: the programs.
 
     A program starts with a literal and does `operations` things with it, each of four kinds with probability ¼: add a
     literal, subtract one, choose it or another by comparing two literals, add a literal in a loop of 1 … 9 turns.
     Literals are uniform on 0 … 10^digits − 1. What an operation is done with is first given a variable with
-    probability ½ (for a loop always), if it is none. The characters are padded with zero rows *before* the program; the
-    answer is what is printed, set flush right in N characters: blanks, a sign if it is negative, digits, the most
-    significant first. Right is the whole answer.
+    probability ½ (for a loop always), if it is none. The characters are padded with zero rows *before* the program.
     """
 
-    shape: ClassVar[Shape] = "sequence_to_vector"
-
-    name: Literal["programs"] = setting(..., "which task", column="task")
     digits: int = setting(1, "digits of a literal, at most", ge=1, le=9)
     operations: int = setting(1, "operations of a program", ge=1)
-    curriculum: Literal["none", "mix"] = setting(
+    curriculum: Literal["none", "naive", "mix", "combined"] = setting(
         "none",
-        "mix: training draws the digits and the operations of each program uniformly from 1 to their settings; judged "
-        "at the settings themselves",
+        "naive: training goes from programs of one operation on one digit to those of the settings, digits first; mix: "
+        "it draws digits and operations of each program uniformly from 1 to their settings; combined: a program is of "
+        "the one or the other with probability ½; judged at the settings themselves",
     )
+    pace: int | None = setting(None, "updates that naive and combined stay at one difficulty; null: 500", ge=1)
+
+    @model_validator(mode="after")
+    def _pace_is_of_a_curriculum_in_steps(self) -> Self:
+        if self.pace is not None and self.curriculum not in STEPPED:
+            raise wrong("pace", f"has a meaning with curriculum: naive or combined, not with {self.curriculum}")
+        return self
 
     @property
-    def length(self) -> int:
-        """A program of one operation may be as long as this, one of several nearly so."""
+    def longest_program(self) -> int:
+        """Characters: a program of one operation may be as long as this, one of several nearly so."""
         named = len("a=\na")
         loop = named + len("for x in range(9):a+=\n") + self.digits
         conditional = named + len(" if < else ") + 3 * self.digits
@@ -70,12 +76,8 @@ class Programs(Task):
         return len(SYMBOLS)
 
     @property
-    def output_size(self) -> int:
-        return len(ANSWERS)
-
-    @property
-    def answers(self) -> int:
-        """A sign and the digits of the largest number that a program can come to."""
+    def longest_answer(self) -> int:
+        """Characters: a sign and the digits of the largest number that a program can come to."""
         return 1 + len(str((10**self.digits - 1) * (1 + TURNS * self.operations)))
 
     @property
@@ -92,7 +94,17 @@ class Programs(Task):
         if part != "train" or self.curriculum == "none":
             return self.sample(draw, size)
         digits = draw.integers(1, self.digits + 1, size=size)
-        return self._spelled(programs(draw, digits, draw.integers(1, self.operations + 1, size=size)))
+        operations = draw.integers(1, self.operations + 1, size=size)
+        if self.curriculum in STEPPED:
+            now = self.difficulties[min(index // (self.pace or PACE), len(self.difficulties) - 1)]
+            stepped = np.full(size, True) if self.curriculum == "naive" else draw.integers(2, size=size) == 0
+            digits, operations = np.where(stepped, now[0], digits), np.where(stepped, now[1], operations)
+        return self._spelled(programs(draw, digits, operations))
+
+    @property
+    def difficulties(self) -> list[tuple[int, int]]:
+        """(digits, operations) in the order of the naive curriculum: digits grow first, then operations by one."""
+        return [(d, o) for o in range(1, self.operations + 1) for d in range(1, self.digits + 1)]
 
     def sample(self, generator: np.random.Generator, batch: int) -> Batch:
         return self._spelled(programs(generator, np.full(batch, self.digits), np.full(batch, self.operations)))
@@ -100,16 +112,54 @@ class Programs(Task):
     def spelled(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
         return ["" if token == PADDING else SYMBOLS[token] for token in inputs.tolist()]
 
+    def _spelled(self, texts: Sequence[str]) -> Batch:
+        """Programs and what they print as a batch."""
+        raise NotImplementedError
+
+    def read(self, text: str) -> npt.NDArray[np.int8]:
+        """A program as tokens (T,), padded before it.
+
+        Raises:
+            ValueError: it is longer than the task's, or has a character that no program has.
+        """
+        unknown = sorted(set(text) - set(TOKENS))
+        if unknown or len(text) > self.longest_program:
+            what = f"the characters {''.join(unknown)!r}" if unknown else f"more than {self.longest_program} characters"
+            raise ValueError(f"no program of this task has {what}")
+        tokens = np.full(self.longest_program, PADDING, np.int8)
+        tokens[self.longest_program - len(text) :] = [TOKENS[symbol] for symbol in text]
+        return tokens
+
+
+class Programs(ProgramTask):
+    """Say what a program prints, all at once.
+
+    The answer is what is printed, set flush right in N characters: blanks, a sign if it is negative, digits, the most
+    significant first. Right is the whole answer.
+    """
+
+    shape: ClassVar[Shape] = "sequence_to_vector"
+
+    name: Literal["programs"] = setting(..., "which task", column="task")
+
+    @property
+    def length(self) -> int:
+        return self.longest_program
+
+    @property
+    def output_size(self) -> int:
+        return len(ANSWERS)
+
+    @property
+    def answers(self) -> int:
+        return self.longest_answer
+
     def answered(self, answer: npt.NDArray[np.number[Any]]) -> str:
         return "".join(ANSWERS[k] for k in answer.tolist()).strip()
 
     def _spelled(self, texts: Sequence[str]) -> Batch:
-        tokens = np.full((self.length, len(texts)), PADDING, np.int8)
-        targets = np.empty((self.answers, len(texts)), np.int64)
-        for b, text in enumerate(texts):
-            tokens[self.length - len(text) :, b] = [TOKENS[symbol] for symbol in text]
-            targets[:, b] = [CLASS[character] for character in f"{evaluated(text):{self.answers}d}"]
-        return Batch(tokens, targets)
+        targets = [[CLASS[character] for character in f"{evaluated(text):{self.answers}d}"] for text in texts]
+        return Batch(np.stack([self.read(text) for text in texts], axis=1), np.array(targets, np.int64).T.copy())
 
 
 def programs(generator: np.random.Generator, digits: Numbers, operations: Numbers) -> list[str]:

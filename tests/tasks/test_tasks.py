@@ -29,6 +29,7 @@ SETTINGS = {
     "programs": [{"digits": 4, "operations": 3}],
     "temporal_order": [{"sequence_length": 50}],
     "words": [{}],
+    "written_programs": [{"digits": 2, "operations": 2}, {"digits": 3, "operations": 2, "reversed": True}],
     "xor": [{"sequence_length": 40}],
 }
 EXAMPLES = [TASKS[name](name=name, **settings) for name, forms in SETTINGS.items() for settings in forms]

@@ -1,0 +1,104 @@
+"""Written programs: the number that is printed, digit by digit in either order; curricula go from easy to hard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_networks import stacked
+from pydantic import ValidationError
+
+from harness.cells import CELLS
+from harness.models.encoder_decoder import EncoderDecoder
+from harness.probes.program_answers import answer_to, code_measures
+from harness.tasks.programs import PACE, Programs, evaluated
+from harness.tasks.task import UNSCORED
+from harness.tasks.written_programs import LECTURES, WRITTEN, WrittenPrograms
+
+GRU = CELLS["gru"](cell="gru", hidden_size=8)
+
+
+def task(**settings) -> WrittenPrograms:
+    return WrittenPrograms(name="written_programs", **{"digits": 2, "operations": 2, **settings})
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_answer_is_what_the_program_prints(backwards: bool) -> None:
+    own = task(reversed=backwards)
+    batch = own.batch(3, "train", 0, 300)
+    texts = ["".join(own.spelled(column)) for column in batch.inputs.T]
+    assert [own.answered(column) for column in batch.targets.T] == [str(evaluated(text)) for text in texts]
+    assert any(evaluated(text) < 0 for text in texts)
+
+
+def test_a_reversed_answer_has_its_sign_first_and_its_digits_in_the_other_order() -> None:
+    forward, backward = (task(reversed=each).batch(3, "train", 0, 300) for each in (False, True))
+    assert (forward.inputs == backward.inputs).all()
+    for one, other in zip(forward.targets.T, backward.targets.T, strict=True):
+        n = int((one != UNSCORED).sum()) - 1
+        first = int(one[0] == WRITTEN.index("-"))
+        assert other[first:n].tolist() == one[first:n].tolist()[::-1]
+        assert other[:first].tolist() == one[:first].tolist()
+        assert one[n] == other[n] == len(WRITTEN)
+
+
+def test_the_lectures_programs_print_what_the_lecture_says_and_are_programs_of_the_task() -> None:
+    assert [evaluated(text) for text in LECTURES] == [25011, 12184]
+    own = task(digits=4, operations=3)
+    assert ["".join(own.spelled(own.read(text))) for text in LECTURES] == list(LECTURES)
+
+
+@pytest.mark.parametrize(("text", "reason"), [("print(1)" * 20, "more than"), ("print(y)", "the characters 'y'")])
+def test_what_is_no_program_of_the_task_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"no program of this task has {reason}"):
+        task().read(text)
+
+
+def difficulty(text: str) -> int:
+    """The most digits of a literal."""
+    digits = "".join(c if c.isdigit() else " " for c in text.replace("range(", "").replace("x in", ""))
+    return max(map(len, digits.split()))
+
+
+@pytest.mark.parametrize("kind", [Programs, WrittenPrograms])
+def test_the_naive_curriculum_goes_from_one_digit_and_one_operation_to_the_settings(kind) -> None:
+    own = kind(
+        name=kind.model_fields["name"].annotation.__args__[0], digits=3, operations=2, curriculum="naive", pace=10
+    )
+    assert own.difficulties == [(1, 1), (2, 1), (3, 1), (1, 2), (2, 2), (3, 2)]
+    for stage, (digits, _) in enumerate([*own.difficulties, (3, 2)]):
+        texts = ["".join(own.spelled(column)) for column in own.batch(1, "train", 10 * stage, 200).inputs.T]
+        assert max(map(difficulty, texts)) == digits
+    judged = ["".join(own.spelled(column)) for column in own.batch(1, "final", 0, 200).inputs.T]
+    assert max(map(difficulty, judged)) == 3
+
+
+def test_the_combined_curriculum_has_all_difficulties_at_once_and_half_of_the_present_one() -> None:
+    own = task(digits=5, operations=1, curriculum="combined")
+    n = 4000
+    now = 2  # three digits
+    counted = [difficulty("".join(own.spelled(column))) for column in own.batch(1, "train", now * PACE, n).inputs.T]
+    mixed = [
+        difficulty("".join(own.spelled(c)))
+        for c in task(digits=5, operations=1, curriculum="mix").batch(2, "train", 0, n).inputs.T
+    ]
+    alone = [difficulty("".join(own.spelled(c))) for c in task(digits=3, operations=1).batch(2, "train", 0, n).inputs.T]
+    shares, mix, three = (np.bincount(each, minlength=6) / n for each in (counted, mixed, alone))
+    assert abs(shares - (mix + three) / 2).max() < 6 * np.sqrt(0.25 / n)
+
+
+@pytest.mark.parametrize("curriculum", ["none", "mix"])
+def test_a_pace_without_steps_is_refused(curriculum: str) -> None:
+    with pytest.raises(ValidationError, match="naive or combined"):
+        task(curriculum=curriculum, pace=100)
+
+
+def test_an_untrained_network_has_hardly_a_digit_right_and_its_answer_is_that_of_its_own_text() -> None:
+    own = task(digits=4, operations=3)
+    model = EncoderDecoder(own, GRU, None, "torch")
+    parameters = {name: value.detach() for name, value in stacked([model.initialise(GRU, 3)]).items()}
+    measures = code_measures(model, parameters, 3)
+    assert set(measures) == {column.name for column in own.measures}
+    assert 0 <= measures["digit_accuracy"] < 0.3
+    assert measures["lecture_program_1"] == answer_to(model, parameters, LECTURES[0])
+    small = task(digits=1, operations=1)
+    assert answer_to(EncoderDecoder(small, GRU, None, "torch"), parameters, LECTURES[0]) is None
