@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 EDGE = 0.05  # of the members on each side in each direction that do not widen the region
 MARGIN = 0.08  # of the region's width and height around it
-LETTER = 0.56  # mean width of a letter, in heights of the font
+LETTER = 0.62  # mean width of a letter, in heights of the font
+PANEL = 0.85  # of the figure's width and height is the panel's, at least
 HEIGHT = 3.6  # inches
 
 
@@ -128,11 +129,12 @@ def write(
 
     low, high = region
     size = style.small()
+    extent = 72 * PANEL * np.asarray(inches)  # points
     taken: list[tuple[float, float, float, float]] = []  # left, right, bottom, top in points
     for (x, y), text in points:
-        left, middle = 72 * np.asarray(inches) * ((x, y) - low) / (high - low)
+        left, middle = extent * ((x, y) - low) / (high - low)
         box = (left, left + size * (1 + LETTER * len(text)), middle - 0.6 * size, middle + 0.6 * size)
         free = all(box[1] < a or b < box[0] or box[3] < c or d < box[2] for a, b, c, d in taken)
-        if free and box[1] < 72 * inches[0]:
+        if free and box[1] < extent[0]:
             taken.append(box)
             ax.annotate(text, (x, y), (style.scaled(2), 0), textcoords="offset points", va="center", fontsize=size)

@@ -32,11 +32,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "generalisation": {},
     "examples": {},
     "codes": {},
-    "code_region": {"by": "month", "value": "March"},
 }
 ELSEWHERE = {
     "sensitivity",
     "arrows",
+    "code_region",
     "states",
     "nodes",
     "switches",
