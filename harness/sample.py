@@ -51,14 +51,12 @@ def main(arguments: list[str]) -> int:
     elif not task.symbols(parsed.prompt):
         raise HarnessError(f"the prompt is empty; a network needs at least one {task.symbol} to continue")
     from harness.execution.trained import best
-    from harness.models.sampling import continuation, probabilities, read_on
+    from harness.models.sampling import answer_to, continuation, probabilities, read_on
 
     with cli.naming_the_sweep(parsed):
         trained = best(runs, Journal.open(results_folder(parsed.study, study.name, parsed.output)))
     settings = ", ".join(f"{name}={trained.run.columns().get(name)}" for name in (*study.axes(), "seed"))
     if isinstance(task, WrittenPrograms):
-        from harness.probes.program_answers import answer_to
-
         print(f"run {trained.run.run_id} ({settings}): loss {trained.final_loss:.3f}", file=sys.stderr)
         written = answer_to(trained.model, trained.parameters, parsed.prompt)  # type: ignore[arg-type]
         print(f"network      {'no number' if written is None else written}\ninterpreter  {right}")

@@ -1,4 +1,4 @@
-"""A trained character model goes on: the next symbol's distribution, and a text drawn from it symbol by symbol."""
+"""What a trained network writes: how a text goes on, symbol by symbol, and what it says that a program prints."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy.typing as npt
 import torch
 
 from harness.cells.cell import State
+from harness.models.decoder import Decoding
 from harness.models.model import Model, Parameters
 from harness.rng import generator
+from harness.tasks.written_programs import WrittenPrograms
 
 Floats = npt.NDArray[np.float64]
 
@@ -69,3 +71,22 @@ def continuation(
         yield token
         logits, state = read_on(model, parameters, [token], state)
         step += 1
+
+
+@torch.no_grad()
+def answer_to(model: Decoding, parameters: Parameters, program: str) -> int | None:
+    """The number that the network writes for a program; None if it is too long for the task or no number is written.
+
+    Args:
+        parameters: of one replica, each (1, …).
+    """
+    task = model.task
+    assert isinstance(task, WrittenPrograms)
+    if len(program) > task.longest_program:
+        return None
+    inputs = torch.as_tensor(task.read(program), device=parameters["U"].device).view(-1, 1, 1)  # (T, R, B)
+    symbols = model.answer(parameters, inputs, task.longest_answer + 1)
+    try:
+        return int(task.answered(symbols[:, 0, 0].cpu().numpy()))
+    except ValueError:
+        return None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from harness.models.decoder import Decoding
 from harness.models.model import Model, Parameters
+from harness.models.sampling import answer_to
 from harness.probes.artifacts import tensors
-from harness.tasks.task import UNSCORED, Batch
+from harness.tasks.task import UNSCORED
 from harness.tasks.written_programs import LECTURES, WRITTEN, WrittenPrograms
 
 TESTED = 2048  # programs
@@ -35,19 +35,3 @@ def code_measures(model: Model, parameters: Parameters, seed: int) -> dict[str, 
         "digit_accuracy": float(right),
         **{f"lecture_program_{n}": answer_to(model, parameters, text) for n, text in enumerate(LECTURES, start=1)},
     }
-
-
-@torch.no_grad()
-def answer_to(model: Decoding, parameters: Parameters, program: str) -> int | None:
-    """The number that the network writes for a program; None if it is too long for the task or no number is written."""
-    task = model.task
-    assert isinstance(task, WrittenPrograms)
-    if len(program) > task.longest_program:
-        return None
-    tokens = task.read(program)[:, None]
-    inputs, _ = tensors(Batch(tokens, np.zeros((1, 1), np.int64)), parameters)
-    symbols = model.answer(parameters, inputs, task.longest_answer + 1)
-    try:
-        return int(task.answered(symbols[:, 0, 0].cpu().numpy()))
-    except ValueError:
-        return None

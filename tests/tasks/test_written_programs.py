@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from harness.cells import CELLS
 from harness.models.encoder_decoder import EncoderDecoder
-from harness.probes.program_answers import answer_to, code_measures
+from harness.models.sampling import answer_to
+from harness.probes.program_answers import code_measures
 from harness.tasks.programs import PACE, Programs, evaluated
 from harness.tasks.task import UNSCORED
 from harness.tasks.written_programs import LECTURES, WRITTEN, WrittenPrograms
