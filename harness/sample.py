@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from harness import cli
-from harness.errors import nearest
+from harness.errors import likeliest
 
 if TYPE_CHECKING:
     from harness.tasks.text import Text
@@ -103,7 +103,7 @@ def interpreted(program: str, task: WrittenPrograms) -> int:
 
 def unheard(symbols: list[str], task: Text) -> str:
     """What a note says of a prompt's symbols that the network has not met; of words, with the nearest that it has."""
-    named = (f"{symbol!r}{nearest(symbol, task.alphabet) if len(symbol) > 1 else ''}" for symbol in symbols)
+    named = (f"{symbol!r}{likeliest(symbol, task.alphabet) if len(symbol) > 1 else ''}" for symbol in symbols)
     return f"not in the alphabet, read as {task.alphabet[-1]}: {' '.join(named)}"
 
 

@@ -16,6 +16,7 @@ from harness.registry import read
 from harness.store.journal import Journal
 from harness.study.plan import plan
 from harness.tasks.characters import OTHER
+from harness.tasks.written_programs import LECTURES
 
 READING = study_text(
     name="reading",
@@ -25,6 +26,28 @@ READING = study_text(
     record={"weights": True},
     sweep={"model.cell": ["rnn", "lstm"]},
 )
+
+
+WORDS = study_text(
+    name="words",
+    task={"name": "words", "embedding": 8},
+    training={"batch_size": 64, "bptt_window": 4},
+    evaluation={"sequences": 256},
+    record={"weights": True},
+)
+PROGRAMS = study_text(
+    name="programs",
+    task={"name": "written_programs", "digits": 4, "operations": 3},
+    record={"weights": True},
+)
+
+
+def swept(folder: Path, text: str) -> Path:
+    """A swept study in a folder of its own; the results lie in `out` beside it."""
+    path = folder / "study.yaml"
+    path.write_text(text)
+    assert exit_code(sweep, path, "-o", folder / "out", *ONE_PROCESS, "-q") == cli.DONE
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +163,27 @@ def test_a_wrong_option_is_exit_code_2(trained: Path, option: list[str], capsys)
         sample.main([str(trained), "The ", *option])
     assert caught.value.code == cli.USAGE_ERROR
     assert "error" in capsys.readouterr().err
+
+
+def test_words_are_continued_and_suggested_whole_and_an_unknown_one_is_named_with_the_nearest(
+    tmp_path: Path, capsys
+) -> None:
+    path = swept(tmp_path, WORDS)
+    text, about = printed(capsys, path, "The king of Portugall", "--length", "6")
+    assert len(text.replace(".", " . ").split()) == 4 + 6
+    assert "bits per word" in about
+    assert "read as <other>: 'portugall'; did you mean 'portugal'" in about
+    words = set(read(path).points[0].sections.by_name()["task"].alphabet)
+    lines = printed(capsys, path, "the king", "--suggest", "3")[0].splitlines()
+    assert len(lines) == 3
+    assert {line.split("'")[1] for line in lines} <= words
+
+
+def test_a_program_is_answered_by_the_network_and_by_the_interpreter(tmp_path: Path, capsys) -> None:
+    path = swept(tmp_path, PROGRAMS)
+    text, _ = printed(capsys, path, LECTURES[0])
+    network, interpreter = text.splitlines()
+    assert network.startswith("network ")
+    assert interpreter == "interpreter  25011"
+    with pytest.raises(HarnessError, match="cannot be evaluated: no program of this task has the characters 'y'"):
+        sample.main([str(path), "-o", str(tmp_path / "out"), "print(y)"])

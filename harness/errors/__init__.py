@@ -99,6 +99,12 @@ def nearest(word: object, choices: Iterable[str], elsewhere: Iterable[str] = ())
     return f"{guess} ({', '.join(known)})" if known else guess
 
 
+def likeliest(word: str, choices: Iterable[str]) -> str:
+    """'; did you mean 'x'?', or nothing where no choice is like the word; for choices that are too many to list."""
+    close = _close(word, sorted(set(choices)))
+    return f"; did you mean '{close}'?" if close else ""
+
+
 def _reading_order(choice: str) -> tuple[bool, float, str]:
     """Numbers by size, then words by the alphabet."""
     try:

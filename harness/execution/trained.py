@@ -13,7 +13,7 @@ from torch import Tensor
 
 from harness.errors import HarnessError, NoResultsError
 from harness.experiments.training.settings import TrainingSections
-from harness.models import MODELS
+from harness.models import model_of
 from harness.models.model import Model
 from harness.store.commit import Commit
 from harness.store.journal import Journal
@@ -54,7 +54,7 @@ def best(runs: Sequence[Run], journal: Journal) -> Trained:
         row["name"]: torch.as_tensor(np.reshape(row["values"], (1, *row["shape"])), dtype=dtype) for row in rows
     }
     # the torch engine: sampling takes one step at a time, where machine code saves nothing
-    model = MODELS[sections.task.shape](sections.task, sections.model, None, "torch")
+    model = model_of(sections.task, sections.model)
     return Trained(chosen, model, parameters, losses[chosen.run_id])
 
 

@@ -120,7 +120,8 @@ def countries() -> Sequence[Country]:
         words = [*(str(own.get(key) or "").lower() for key in ("name", "capital", "demonym")), language.lower()]
         subregion = str(own.get("subregion") or "").lower().replace(" ", "-")
         if currencies and subregion and all(word.isalpha() for word in words):
-            currency = get_currency_name(currencies[0], locale="en").split()[-1].lower()
+            # of some currencies CLDR says when there were: "Zambian Kwacha (1968–2012)"
+            currency = get_currency_name(currencies[0], locale="en").partition(" (")[0].split()[-1].lower()
             name, capital, demonym, tongue = words
             rows.append((own.get("population") or 0, Country(name, capital, demonym, tongue, currency, subregion)))
     taken: set[str] = set()

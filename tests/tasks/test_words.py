@@ -45,6 +45,10 @@ def test_the_facts_are_facts() -> None:
     assert {("walking", "walked"), ("swimming", "swam")} <= set(facts().pairs["past"])
 
 
+def test_every_word_of_the_text_is_one() -> None:
+    assert not [word for word in set(text()) - {"."} if not word.replace("-", "").isalpha()]
+
+
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_nearly_all_words_of_the_pairs_are_in_the_vocabulary(relation: str) -> None:
     words = set(TASK.alphabet)
