@@ -21,10 +21,13 @@ def code_measures(model: Model, parameters: Parameters, seed: int) -> dict[str, 
 
     Returns:
         analogy_…: with the trained vectors (R = 1); analogy_…_untrained: with those before the first update;
-        analogy_…_random: with as many normal vectors of the same width.
+        analogy_…_random: with as many normal vectors of the same width. Nothing of a text of the user's own, in which
+        no pair is held out.
     """
     task = model.task
     assert isinstance(task, Words)
+    if task.text is not None:
+        return {}
     trained = parameters[TABLE][0].detach().cpu().double().numpy()
     tables = {
         "": trained,

@@ -22,14 +22,16 @@ class Characters(Text):
 
     numerics: ClassVar[int] = 2  # the readout of all steps summed in an order of its pack's size
     symbol: ClassVar[str] = "character"
+    other: ClassVar[str] = OTHER
+    often: ClassVar[int] = OFTEN
 
     name: Literal["characters"] = setting(..., "which task", column="task")
 
-    @property
-    def corpus(self) -> Corpus:
+    def built_in(self) -> Corpus:
         return corpus()
 
-    def symbols(self, text: str) -> Sequence[str]:
+    @staticmethod
+    def symbols(text: str) -> Sequence[str]:
         return text
 
 

@@ -6,13 +6,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import PrivateAttr, ValidationInfo, model_validator
 
+from harness.data.sequences import likely_file
+from harness.errors.text import reason
 from harness.rng import generator
-from harness.study.spec import wrong
+from harness.study.section import File
+from harness.study.spec import setting, wrong
 from harness.tasks.batchify import Symbols, batchify
 from harness.tasks.task import PADDING, Batch, Part, Shape, Task
 
@@ -41,6 +46,8 @@ class Text(Task):
     Attributes:
         symbol: what a symbol is: "character", "word".
         between: what stands between two symbols where they are written.
+        other: stands for every symbol that is not in the alphabet.
+        often: a symbol of the alphabet occurs at least so often in the training text.
     """
 
     shape: ClassVar[Shape] = "sequence_to_sequence"
@@ -48,10 +55,45 @@ class Text(Task):
     final_sequences: ClassVar[int] = 32
     symbol: ClassVar[str]
     between: ClassVar[str] = ""
+    other: ClassVar[str]
+    often: ClassVar[int]
+
+    text: File | None = setting(
+        None, "your own text, UTF-8, in place of the built-in one; relative to the study", column="text_file"
+    )
+
+    _folder: Path = PrivateAttr(default=Path())  # of the study
+
+    @model_validator(mode="after")
+    def _has_text(self, info: ValidationInfo) -> Self:
+        """A text of one's own is there, and long enough to be trained on and judged."""
+        self._folder = (info.context or {}).get("folder") or self._folder
+        if self.text is None:
+            return self
+        path = self._folder / self.text
+        try:
+            corpus = self.corpus
+        except (OSError, UnicodeDecodeError) as error:
+            likely = likely_file(path) if isinstance(error, FileNotFoundError) else ""
+            raise wrong("text", f"{path}: cannot be read: {reason(error)}{likely}") from None
+        if len(corpus.parts["final"]) < 2 * self.final_sequences:
+            n = sum(map(len, corpus.parts.values()))
+            least = 20 * self.final_sequences
+            raise wrong("text", f"{path}: {n} {self.symbol}s; a text needs {least} or more, a tenth of which is judged")
+        if len(corpus.alphabet) < 2:
+            raise wrong("text", f"{path}: no {self.symbol} occurs {self.often} times in the first eight tenths of it")
+        return self
+
+    def files(self) -> dict[str, Path]:
+        return {key: self._folder / path for key, path in super().files().items()}
 
     @property
     def corpus(self) -> Corpus:
-        """The text."""
+        """The text, cut into its parts."""
+        return self.built_in() if self.text is None else own(type(self), self.files()["text"])
+
+    def built_in(self) -> Corpus:
+        """The text where none is given."""
         raise NotImplementedError
 
     @property
@@ -109,7 +151,8 @@ class Text(Task):
             text = np.roll(text, -int(generator(seed, part, index).integers(len(text))))
         return Batch(*batchify(text, size))
 
-    def symbols(self, text: str) -> Sequence[str]:
+    @staticmethod
+    def symbols(text: str) -> Sequence[str]:
         """A text taken apart into symbols."""
         raise NotImplementedError
 
@@ -122,6 +165,20 @@ class Text(Task):
 
     def answered(self, answer: npt.NDArray[np.number[Any]]) -> str:
         return self.between.join(self.alphabet[int(token)] for token in np.atleast_1d(answer))
+
+
+def own(kind: type[Text], path: Path) -> Corpus:
+    """The corpus of a user's text; read once as long as the file is not written again.
+
+    Raises:
+        OSError, UnicodeDecodeError: it cannot be read.
+    """
+    return _own(kind, path, path.stat().st_mtime_ns)
+
+
+@lru_cache
+def _own(kind: type[Text], path: Path, written: int) -> Corpus:
+    return divided(kind.symbols(path.read_text(encoding="utf-8")), often=kind.often, other=kind.other)
 
 
 def divided(text: Sequence[str], *, often: int, other: str) -> Corpus:

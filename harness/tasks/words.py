@@ -36,6 +36,8 @@ class Words(Text):
 
     numerics: ClassVar[int] = 1
     symbol: ClassVar[str] = "word"
+    other: ClassVar[str] = OTHER
+    often: ClassVar[int] = OFTEN
     between: ClassVar[str] = " "
     measures: ClassVar[tuple[Column, ...]] = tuple(
         Column(
@@ -66,8 +68,7 @@ class Words(Text):
             raise wrong("name", f"{needed}; python -m pip install -c constraints.txt '.[words]'")
         return self
 
-    @property
-    def corpus(self) -> Corpus:
+    def built_in(self) -> Corpus:
         return corpus()
 
     @property
@@ -79,7 +80,8 @@ class Words(Text):
     def symbols_read(self) -> int:
         return len(self.alphabet)
 
-    def symbols(self, text: str) -> Sequence[str]:
+    @staticmethod
+    def symbols(text: str) -> Sequence[str]:
         """Words in lower case; a full stop is a word."""
         return text.lower().replace(".", " . ").split()
 

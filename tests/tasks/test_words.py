@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from made_networks import stacked
 from pydantic import ValidationError
+from study_texts import study_text
 from torch.nn import LSTM
 from torch.nn.functional import embedding
 
 from harness.cells import CELLS
 from harness.models.language_model import LanguageModel, looked_up
 from harness.probes.word_vectors import accuracy, code_measures
+from harness.registry import read
+from harness.study.plan import plan
+from harness.tasks import TASKS
 from harness.tasks.facts import RELATIONS, STATED, facts, text
 from harness.tasks.words import OTHER, Words
 
@@ -114,3 +121,48 @@ def test_vectors_that_have_not_been_trained_answer_as_those_before_training() ->
     measures = code_measures(model, parameters, 3)
     for relation in RELATIONS:
         assert measures[f"analogy_{relation}"] == measures[f"analogy_{relation}_untrained"] < 0.05
+
+
+def own_text(folder: Path, text: str, kind: str = "words") -> Any:
+    (folder / "own.txt").write_text(text, encoding="utf-8")
+    return TASKS[kind].model_validate({"name": kind, "text": "own.txt"}, context={"folder": folder})
+
+
+def test_a_text_of_ones_own_is_cut_as_the_built_in_one(tmp_path: Path) -> None:
+    task = own_text(tmp_path, "The cat sat on the mat. " * 200)
+    assert task.alphabet == [".", "cat", "mat", "on", "sat", "the", OTHER]
+    assert [len(part) for part in task.corpus.parts.values()] == [1120, 140, 140]
+    assert task.memoryless_loss == pytest.approx(2 / 7 * np.log(2), abs=0.02)  # "the" goes on in two ways
+    letters = own_text(tmp_path, "abc " * 400, "characters")
+    assert letters.alphabet == [" ", "a", "b", "c", "\N{REPLACEMENT CHARACTER}"]
+    assert letters.memoryless_loss == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "0 words; a text needs 640 or more"),
+        ("word " * 300, "300 words; a text needs 640 or more"),
+        (" ".join(map(str, range(2000))), "no word occurs 2 times in the first eight tenths"),
+    ],
+)
+def test_an_empty_text_or_a_short_one_is_refused_with_what_it_needs(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        own_text(tmp_path, text)
+
+
+def test_a_text_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "novel.txt").write_bytes(b"caf\xe9 " * 500)
+    for name, message in (("novell.txt", "did you mean 'novel.txt'"), ("novel.txt", "cannot be read: .*utf-8")):
+        with pytest.raises(ValidationError, match=message):
+            Words.model_validate({"name": "words", "text": name}, context={"folder": tmp_path})
+
+
+def test_a_run_of_another_text_is_another_run(tmp_path: Path) -> None:
+    ids = []
+    for times in (200, 201):
+        (tmp_path / "own.txt").write_text("the cat sat on the mat . " * times)
+        path = tmp_path / "study.yaml"
+        path.write_text(study_text(task={"name": "words", "text": "own.txt"}, training={"batch_size": 8}))
+        ids.append({run.run_id for run in plan(read(path)).runs})
+    assert not ids[0] & ids[1]
