@@ -84,7 +84,7 @@ TASKS = {
         "sequence_length: 14, shortest_length: 8",
     ],
     "captions": [""],
-    "characters": [""],
+    "characters": ["", "text: data/text.txt"],
     "copying": ["delay: 3"],
     "dates": [""],
     "digit_names": [""],
@@ -104,21 +104,26 @@ TASKS = {
         "sequence_length: 12", "sequence_length: 24, variant: original", "sequence_length: 14, shortest_length: 11",
     ],
     "permutation": ["sequence_length: 9"],
-    "phrases": [""],
+    "phrases": ["longest: 12"],
     "pixels": ["", "permuted: true", "read: rows", "read: rows_and_columns"],
     "programs": ["digits: 2, operations: 2", "curriculum: mix", "curriculum: naive, pace: 1", "curriculum: combined"],
     "temporal_order": [
         "sequence_length: 30, symbols: 3", *(f"level: {level}" for level in ("easy", "normal", "moderate", "hard")),
         "level: nightmare", "level: easy, draw: lecture", "sequence_length: 14, shortest_length: 11",
     ],
-    "words": ["embedding: 5", "embedding: 4, tied: true"],
-    "written_programs": ["digits: 2, operations: 2", "reversed: true"],
+    "words": ["embedding: 5", "embedding: 4, tied: true", "embedding: 5, text: data/text.txt"],
+    "written_programs": [
+        "digits: 2, operations: 2", "reversed: true", "curriculum: naive, pace: 1", "curriculum: mix",
+        "curriculum: combined",
+    ],
     "xor": ["sequence_length: 10", "sequence_length: 14, shortest_length: 11"],
 }  # fmt: skip
 SIZES = {  # of training and evaluation, where a task has sizes of its own
     "name: echo, draw: lecture": ("batch_size: 5, bptt_window: 10", 5),
     "name: temporal_order, level: easy, draw: lecture": ("batch_size: 32, max_updates: 0", 992),
     "name: characters": ("batch_size: 8, bptt_window: 10", 32),
+    "name: characters, text: data/text.txt": ("batch_size: 8, bptt_window: 10", 32),
+    "name: words, embedding: 5, text: data/text.txt": ("batch_size: 8, bptt_window: 10", 16),
     "name: words, embedding: 5": ("batch_size: 8, bptt_window: 10", 32),
     "name: words, embedding: 4, tied: true": ("batch_size: 8, bptt_window: 10", 32),
 }

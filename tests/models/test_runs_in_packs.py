@@ -27,6 +27,8 @@ SMALL = {  # windows and sizes where a task's own are large
     "echo, lag: 2, series_length: 12": "bptt_window: 6, bptt_stride: 3",
     "temporal_order, level: easy, draw: lecture": "batch_size: 32",
     "words, embedding: 5": "bptt_window: 10, batch_size: 8",
+    "characters, text: data/text.txt": "bptt_window: 10, batch_size: 8",
+    "words, embedding: 5, text: data/text.txt": "bptt_window: 10, batch_size: 8",
     "words, embedding: 4, tied: true": "bptt_window: 10, batch_size: 8",
 }  # fmt: skip
 STEPWISE = (  # one of each kind of readout and of target
