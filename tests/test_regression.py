@@ -74,8 +74,10 @@ UNDECIDED = {
 
 @pytest.mark.parametrize("name", BASELINES, ids=str)
 def test_the_committed_results_of_a_study_have_the_verdict_that_its_page_states(name: Path) -> None:
-    judged = judge_baseline(plan(read(TOP / "studies" / name.with_suffix(".yaml"))), REFERENCE / name)
-    assert judged.state == ("undecided" if name in UNDECIDED else "holds"), judged.text()
+    study = read(TOP / "studies" / name.with_suffix(".yaml"))
+    stated = "undecided" if name in UNDECIDED else "holds" if study.expect else "none"
+    judged = judge_baseline(plan(study), REFERENCE / name)
+    assert judged.state == stated, judged.text()
 
 
 @pytest.mark.parametrize("name", BASELINES, ids=str)
