@@ -5,17 +5,13 @@ Bengio et al. 2003, "A neural probabilistic language model"; tied: Press & Wolf 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from harness.cells.cell import Cell, State
+from harness.cells.cell import Cell
 from harness.models.affine import affine
 from harness.models.model import Initial, Parameters
 from harness.models.sequence_to_sequence import SequenceToSequence
-from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.scan import scan_layers
 from harness.rng import generator
 
 TABLE = "E"
@@ -35,23 +31,12 @@ class LanguageModel(SequenceToSequence):
         E = generator(seed, "initialise E").normal(0.0, D**-0.5, (C, D))
         return {TABLE: E, **{name: value for name, value in weights.items() if not (self.tied and name == "V")}}
 
-    def outputs(
-        self,
-        parameters: Parameters,
-        inputs: Tensor,
-        targets: Tensor,
-        state: State | None = None,
-        recorder: AdjointRecorder | None = None,
-        masks: Sequence[Tensor | None] = (),
-    ) -> tuple[Tensor, State]:
-        """Logits (T, R, B, C)."""
-        E = parameters[TABLE]
-        state = state or self.start(parameters, *inputs.shape[1:3])
-        h, last = scan_layers(
-            self.stack, parameters, looked_up(E, inputs), state,
-            window=self.window, every_step=True, engine=self.engine, recorder=recorder, masks=masks,
-        )  # fmt: skip
-        return affine(h, E if self.tied else parameters["V"], parameters["b_y"]), last
+    def vectors(self, parameters: Parameters, inputs: Tensor) -> Tensor:
+        """E[x_t], (T, R, B, D)."""
+        return looked_up(parameters[TABLE], inputs)
+
+    def logits(self, parameters: Parameters, h: Tensor) -> Tensor:
+        return affine(h, parameters[TABLE if self.tied else "V"], parameters["b_y"])
 
 
 def looked_up(table: Tensor, tokens: Tensor) -> Tensor:

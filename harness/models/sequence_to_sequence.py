@@ -28,7 +28,15 @@ class SequenceToSequence(Model):
         inputs, lengths = self.present(inputs)
         state = state or self.start(parameters, *inputs.shape[1:3])
         h, last = scan_layers(
-            self.stack, parameters, inputs, state,
+            self.stack, parameters, self.vectors(parameters, inputs), state,
             window=self.window, every_step=True, engine=self.engine, recorder=recorder, masks=masks, lengths=lengths,
         )  # fmt: skip
-        return read(parameters, h), last
+        return self.logits(parameters, h), last
+
+    def vectors(self, parameters: Parameters, inputs: Tensor) -> Tensor:
+        """What the recurrence reads: the inputs themselves."""
+        return inputs
+
+    def logits(self, parameters: Parameters, h: Tensor) -> Tensor:
+        """ŷ of the hidden states, (T, R, B, H) → (T, R, B, C)."""
+        return read(parameters, h)

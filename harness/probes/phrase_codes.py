@@ -13,7 +13,8 @@ from harness.models.model import Model, Parameters
 from harness.probes.artifacts import tensors
 from harness.probes.codes import Codes, encoded, silhouette, told_by_centroid
 from harness.rng import generator
-from harness.tasks.phrases import KINDS, Phrases
+from harness.tasks.phrase_pairs import KINDS
+from harness.tasks.phrases import Phrases
 from harness.tasks.task import Batch, Part
 
 LEARNT, TESTED = 4096, 2048  # phrases behind the mean codes, and held-out phrases; no phrase is in both

@@ -52,10 +52,10 @@ def accuracy(vectors: Vectors, words: Sequence[str], pairs: Sequence[Pair], held
     """
     index = {word: i for i, word in enumerate(words)}
     known = [(index[a], index[b]) for a, b in pairs if a in index and b in index]
-    asked_of = [(index[c], index[d]) for c, d in held_out if c in index and d in index]
+    targets = [(index[c], index[d]) for c, d in held_out if c in index and d in index]
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     right = []
-    for c, d in asked_of:
+    for c, d in targets:
         own = np.array([(a, b) for a, b in known if b != d and a != c])
         if not len(own):
             continue

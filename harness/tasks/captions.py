@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from harness.rng import generator
 from harness.study.spec import setting
-from harness.tasks.digits import NAMES, SIDE, images
+from harness.tasks.digits import NAMES, SIDE, half_blocks, images
 from harness.tasks.task import UNSCORED, Batch, Part, Shape, Task
 
 CANVAS = 2 * SIDE  # pixels of a side
@@ -74,10 +74,8 @@ class Captions(Task):
         return Batch(canvas.reshape(1, size, -1), captions(digits[chosen[0]], relations, digits[chosen[1]]))
 
     def spelled(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
-        """The image in eight lines of half blocks: a pixel is black from half its brightness on."""
-        black = inputs.reshape(CANVAS, CANVAS) >= 0.5
-        blocks = 2 * black[::2] + black[1::2]  # upper half, lower half
-        return ["\n".join("".join(" ▄▀█"[block] for block in row) for row in blocks.tolist())]
+        """The image in eight lines."""
+        return [half_blocks(inputs.reshape(CANVAS, CANVAS))]
 
     def answered(self, answer: npt.NDArray[np.number[Any]]) -> str:
         """The words before the first end symbol."""

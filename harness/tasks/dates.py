@@ -19,8 +19,8 @@ import pyarrow as pa
 from harness.rng import generator
 from harness.schema import Column, MetricOptions
 from harness.study.spec import setting
-from harness.tasks.task import PADDING, Batch, Part, Shape, Task
-from harness.tasks.translation import BLANK, Tokens, alphabet, before_end, finished, split, tokens
+from harness.tasks.task import PADDING, Batch, Part
+from harness.tasks.translation import BLANK, Tokens, Translation, alphabet, finished, split, tokens
 
 SKELETON = "MMMEd"  # CLDR's name for: weekday and month shortened, day
 FIRST_YEAR, YEARS = 2000, 28  # the calendar comes round after 28 years: every weekday has met every day of the year
@@ -71,7 +71,7 @@ MEASURES = (
 )
 
 
-class Dates(Task):
+class Dates(Translation):
     """Translate a date from English into Italian, character by character, through the code h_T.
 
     The English side is one of CLDR's four: "Monday, March 5" (US), "Monday, 5 March" (GB), "Mon, Mar 5", "Mon 5 Mar";
@@ -82,7 +82,6 @@ class Dates(Task):
     final judgement, the rest for training.
     """
 
-    shape: ClassVar[Shape] = "sequence_to_vector_to_sequence"
     measures: ClassVar[tuple[Column, ...]] = MEASURES
     code_measures: ClassVar[str] = "harness.probes.date_codes:code_measures"
     label_names: ClassVar[tuple[str, ...]] = ("month", "weekday", "day")
@@ -102,21 +101,9 @@ class Dates(Task):
         return int(self.body.english.shape[1] + self.body.italian.shape[0])
 
     @property
-    def input_size(self) -> int:
-        return len(self.body.read)
-
-    @property
-    def output_size(self) -> int:
-        return len(self.body.written) + 1
-
-    @property
     def chance(self) -> float:
         """Of saying some date, blindly."""
         return 1 / len(self.body.days)
-
-    @property
-    def memoryless_loss(self) -> None:
-        return None
 
     def batch(self, seed: int, part: Part, index: int, size: int) -> Batch:
         """Dates of the part, and one of the four English forms for each, with replacement."""
@@ -124,13 +111,6 @@ class Dates(Task):
         days = draw.choice(body.parts[part], size)
         forms = draw.integers(len(body.english), size=size)
         return Batch(body.english[forms, :, days].T, body.italian[:, days])
-
-    def spelled(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
-        return ["" if token == PADDING else self.body.read[token] for token in inputs.tolist()]
-
-    def answered(self, answer: npt.NDArray[np.number[Any]]) -> str:
-        """The text before the end symbol."""
-        return before_end(answer, self.body.written)
 
     def labels(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
         """Month and weekday in English, and the day."""

@@ -156,15 +156,20 @@ class DigitNames(Task):
         return Batch(pixels[None], names()[:, digits])
 
     def spelled(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
-        """The image in four lines of half blocks: a pixel is black from half its brightness on."""
-        black = inputs.reshape(SIDE, SIDE) >= 0.5
-        blocks = 2 * black[::2] + black[1::2]  # upper half, lower half
-        return ["\n".join("".join(" ▄▀█"[block] for block in row) for row in blocks.tolist())]
+        """The image in four lines."""
+        return [half_blocks(inputs.reshape(SIDE, SIDE))]
 
     def answered(self, answer: npt.NDArray[np.number[Any]]) -> str:
         """The letters before the first end symbol."""
         letters = answer.tolist()
         return "".join(LETTERS[k] for k in letters[: letters.index(END) if END in letters else None])
+
+
+def half_blocks(image: npt.NDArray[np.number[Any]]) -> str:
+    """An image as text, two rows of pixels a line: a pixel is black from half its brightness on."""
+    black = image >= 0.5
+    blocks = 2 * black[::2] + black[1::2]  # upper half, lower half
+    return "\n".join("".join(" ▄▀█"[block] for block in row) for row in blocks.tolist())
 
 
 def names() -> npt.NDArray[np.int64]:

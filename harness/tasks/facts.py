@@ -94,8 +94,8 @@ def facts() -> Facts:
     held_out = {name: [pair for pair in own if name not in STATED or third(name, pair)] for name, own in pairs.items()}
     apart = {frozenset(pair) for own in held_out.values() for pair in own}
     groups = [list(group) for group in (*map(of_country, nations), *map(of_people, PEOPLE), *map(of_verb, VERBS))]
-    kept = [[sentence for sentence in group if not any(pair <= set(sentence) for pair in apart)] for group in groups]
-    return Facts(kept, pairs, held_out)
+    frames = [[sentence for sentence in group if not any(pair <= set(sentence) for pair in apart)] for group in groups]
+    return Facts(frames, pairs, held_out)
 
 
 def third(relation: str, pair: Pair) -> bool:

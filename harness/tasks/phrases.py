@@ -7,10 +7,8 @@ as the library Babel holds them.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, ClassVar, Literal, Self
 
@@ -22,29 +20,9 @@ from pydantic import model_validator
 from harness.rng import generator
 from harness.schema import Column, MetricOptions
 from harness.study.spec import setting, wrong
-from harness.tasks.task import PADDING, Batch, Part, Shape, Task
-from harness.tasks.translation import BLANK, Tokens, alphabet, before_end, finished, split, tokens
-
-KINDS = ("month", "weekday", "date", "duration", "past", "future", "number", "territory")
-WIDTHS = ("long", "short", "narrow")  # CLDR's: "3 hours ago", "3 hr. ago", "3h ago"
-READ, WRITTEN = ("en_US", "en_GB"), "it"
-UNITS = {
-    "second": timedelta(seconds=1),
-    "minute": timedelta(minutes=1),
-    "hour": timedelta(hours=1),
-    "day": timedelta(days=1),
-    "week": timedelta(weeks=1),
-    "month": timedelta(days=30),
-    "year": timedelta(days=365),
-}
-MOST = 60  # of a unit of time
-FOREVER = 10_000  # of a unit before Babel names the next larger one
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # CLDR's names of its fields
-YEARS = range(1990, 2030)
-QUARTERS = (0, 15, 30, 45)  # minutes
-THOUSANDS = (10**3, 10**6, 10**9)
-ISO = 2  # letters of a country's code; the longer ones are continents and the like
-SPOKEN = ("de", "en", "es", "fr", "it", "nl", "pt", "ar", "zh", "ru")  # languages of which a country's form has a name
+from harness.tasks.phrase_pairs import KINDS, pairs
+from harness.tasks.task import PADDING, Batch, Part
+from harness.tasks.translation import BLANK, Tokens, Translation, alphabet, finished, split, tokens
 
 SPREAD = MetricOptions("iqm", decimals=3, better=1, margin=0.1, limits=(-1.0, 1.0))
 SHARE = MetricOptions("iqm", decimals=3, better=1, margin=0.05, limits=(0.0, 1.0))
@@ -80,7 +58,7 @@ MEASURES = (
 )
 
 
-class Phrases(Task):
+class Phrases(Translation):
     """Translate a phrase from English into Italian, character by character, through the code h_T.
 
     The kinds, each drawn equally often, and within a kind each phrase, and of a phrase each English form:
@@ -100,7 +78,6 @@ class Phrases(Task):
     Italian text: a tenth is for the curve, a tenth for the final judgement, the rest for training.
     """
 
-    shape: ClassVar[Shape] = "sequence_to_vector_to_sequence"
     measures: ClassVar[tuple[Column, ...]] = MEASURES
     code_measures: ClassVar[str] = "harness.probes.phrase_codes:code_measures"
     label_names: ClassVar[tuple[str, ...]] = ("kind",)
@@ -118,7 +95,7 @@ class Phrases(Task):
         return self
 
     @property
-    def body(self) -> Body:
+    def body(self) -> PhraseBook:
         """All phrases, in both languages."""
         return body(self.longest)
 
@@ -128,21 +105,9 @@ class Phrases(Task):
         return int(self.body.english.shape[0] + self.body.italian.shape[0])
 
     @property
-    def input_size(self) -> int:
-        return len(self.body.read)
-
-    @property
-    def output_size(self) -> int:
-        return len(self.body.written) + 1
-
-    @property
     def chance(self) -> float:
         """Of saying one phrase of the smallest kind, blindly."""
         return 1 / len(KINDS) / int(np.bincount(self.body.kinds).min())
-
-    @property
-    def memoryless_loss(self) -> None:
-        return None
 
     def batch(self, seed: int, part: Part, index: int, size: int) -> Batch:
         """Phrases of the part, with replacement: a kind, one of its phrases, one of its English forms."""
@@ -153,20 +118,13 @@ class Phrases(Task):
         forms = body.starts[phrases] + (second * body.forms[phrases]).astype(np.int64)
         return Batch(body.english[:, forms], body.italian[:, phrases])
 
-    def spelled(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
-        return ["" if token == PADDING else self.body.read[token] for token in inputs.tolist()]
-
-    def answered(self, answer: npt.NDArray[np.number[Any]]) -> str:
-        """The text before the end symbol."""
-        return before_end(answer, self.body.written)
-
     def labels(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
         """The phrase's kind."""
         return [KINDS[self.body.kinds[self.body.meant["".join(self.spelled(inputs))]]]]
 
 
 @dataclass(frozen=True)
-class Body:
+class PhraseBook:
     """N phrases with F English forms among them, as text and as tokens.
 
     Attributes:
@@ -190,7 +148,7 @@ class Body:
 
 
 @lru_cache
-def body(longest: int) -> Body:
+def body(longest: int) -> PhraseBook:
     """Every phrase of at most so many characters."""
     phrases = [
         (kind, italian, short)
@@ -203,7 +161,7 @@ def body(longest: int) -> Body:
     T = max(map(len, texts))
     forms = np.array([len(each) for _, _, each in phrases])
     kinds = np.array([KINDS.index(kind) for kind, _, _ in phrases])
-    return Body(
+    return PhraseBook(
         read,
         written,
         tokens([text.rjust(T, BLANK) for text in texts], read, PADDING),
@@ -227,145 +185,3 @@ def longest_needed() -> int:
     kinds = np.array([KINDS.index(kind) for kind, _, _ in phrases])
     parts = split([f"{kind} {text}" for kind, text, _ in phrases]).values()
     return max(int(lengths[own[kinds[own] == kind]].min()) for own in parts for kind in range(len(KINDS)))
-
-
-@lru_cache
-def pairs() -> Sequence[tuple[str, str, tuple[str, ...]]]:
-    """All phrases: kind, Italian text, English forms; no English text stands for two of them."""
-    forms: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
-    for kind, own in WRITERS.items():
-        for english, italian in own():
-            forms[kind, plain(italian)][plain(english)] = None
-    senses = defaultdict(set)
-    for phrase, texts in forms.items():
-        for text in texts:
-            senses[text].add(phrase)
-    unambiguous = ((phrase, tuple(text for text in each if len(senses[text]) == 1)) for phrase, each in forms.items())
-    return [(kind, italian, own) for (kind, italian), own in unambiguous if own]
-
-
-def plain(text: str) -> str:
-    """The text with ordinary spaces; CLDR has narrow and unbreakable ones."""
-    return " ".join(text.split())
-
-
-Pairs = Iterator[tuple[str, str]]  # English, Italian
-
-
-def months() -> Pairs:
-    """A month by its name, and by its name and a year in full and shortened."""
-    from babel.dates import format_skeleton, get_month_names
-
-    english, italian = (get_month_names("wide", locale=place) for place in ("en", WRITTEN))
-    for month in range(1, 13):
-        yield english[month], italian[month]
-        for year in YEARS:
-            first = date(year, month, 1)
-            whole = format_skeleton("yMMMM", first, locale=WRITTEN)
-            for skeleton in ("yMMMM", "yMMM"):
-                yield format_skeleton(skeleton, first, locale="en"), whole
-
-
-def weekdays() -> Pairs:
-    """A weekday by its name, in full and shortened, and with each quarter of an hour."""
-    from babel.dates import format_skeleton, get_day_names
-
-    for day in range(7):
-        whole = get_day_names("wide", locale=WRITTEN)[day]
-        for width in ("wide", "abbreviated"):
-            yield get_day_names(width, locale="en")[day], whole
-        for hour in range(24):
-            for minute in QUARTERS:
-                moment = datetime(2024, 1, 1 + day, hour, minute)  # that year began on a Monday
-                yield (
-                    format_skeleton("EHm", moment, locale="en"),
-                    format_skeleton("EHm", moment, locale=WRITTEN),
-                )
-
-
-def dates() -> Pairs:
-    """Every day of a leap year, American and British, in full and shortened."""
-    from babel.dates import format_skeleton
-
-    for n in range(366):
-        day = date(2024, 1, 1) + timedelta(days=n)
-        whole = format_skeleton("MMMMd", day, locale=WRITTEN)
-        for place in READ:
-            for skeleton in ("MMMMd", "MMMd"):
-                yield format_skeleton(skeleton, day, locale=place), whole
-
-
-def durations() -> Pairs:
-    return _times(None)
-
-
-def past() -> Pairs:
-    yield from _times("past")
-    yield from _weekdays_from_now("past")
-
-
-def future() -> Pairs:
-    yield from _times("future")
-    yield from _weekdays_from_now("future")
-
-
-def _times(direction: Literal["past", "future"] | None) -> Pairs:
-    """1 to 60 of every unit of time, as a span or from now, in CLDR's three widths."""
-    from babel.dates import format_timedelta
-
-    for unit, span in UNITS.items():
-        for n in range(1, MOST + 1):
-            delta = -n * span if direction == "past" else n * span
-
-            def written(place: str, width: Any, delta: timedelta = delta, unit: Any = unit) -> str:
-                return format_timedelta(
-                    delta, unit, FOREVER, add_direction=direction is not None, format=width, locale=place
-                )
-
-            for width in WIDTHS:
-                yield written("en", width), written(WRITTEN, "long")
-
-
-def _weekdays_from_now(direction: Literal["past", "future"]) -> Pairs:
-    """1 to 60 of a weekday from now: "3 Mondays ago"; Babel holds CLDR's patterns and has no function for them."""
-    from babel import Locale
-
-    english, italian = (Locale.parse(place) for place in ("en", WRITTEN))
-    for weekday in WEEKDAYS:
-        for n in range(1, MOST + 1):
-            yield _counted(english, weekday, direction, n), _counted(italian, weekday, direction, n)
-
-
-def _counted(place: Any, field: str, direction: str, n: int) -> str:
-    pattern: str = place._data["date_fields"][field][direction][place.plural_form(n)]
-    return pattern.format(n)
-
-
-def numbers() -> Pairs:
-    """1 to 999 thousands, millions and billions, in words and shortened."""
-    from babel.numbers import format_compact_decimal
-
-    for scale in THOUSANDS:
-        for n in range(1, 1000):
-            whole = format_compact_decimal(n * scale, format_type="long", locale=WRITTEN)
-            for kind in ("long", "short"):
-                yield format_compact_decimal(n * scale, format_type=kind, locale="en"), whole
-
-
-def territories() -> Pairs:
-    """A country by its name, and ten languages as they are spoken there."""
-    from babel import Locale
-
-    english, italian = (Locale.parse(place) for place in ("en", WRITTEN))
-    both = {*english.territories} & {*italian.territories}
-    for code in sorted(code for code in both if len(code) == ISO and code.isalpha()):
-        there, written = english.territories[code], italian.territories[code]
-        yield there, written
-        for language in SPOKEN:
-            yield f"{english.languages[language]} ({there})", f"{italian.languages[language]} ({written})"
-
-
-WRITERS = {
-    "month": months, "weekday": weekdays, "date": dates, "duration": durations, "past": past, "future": future,
-    "number": numbers, "territory": territories,
-}  # fmt: skip

@@ -122,10 +122,11 @@ class ProgramTask(Task):
         Raises:
             ValueError: it is longer than the task's, or has a character that no program has.
         """
-        unknown = sorted(set(text) - set(TOKENS))
-        if unknown or len(text) > self.longest_program:
-            what = f"the characters {''.join(unknown)!r}" if unknown else f"more than {self.longest_program} characters"
-            raise ValueError(f"no program of this task has {what}")
+        unknown = "".join(sorted(set(text) - set(TOKENS)))
+        if unknown:
+            raise ValueError(f"no program of this task has the characters {unknown!r}")
+        if len(text) > self.longest_program:
+            raise ValueError(f"no program of this task has more than {self.longest_program} characters")
         tokens = np.full(self.longest_program, PADDING, np.int8)
         tokens[self.longest_program - len(text) :] = [TOKENS[symbol] for symbol in text]
         return tokens

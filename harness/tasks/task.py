@@ -93,6 +93,11 @@ class Task(Section):
         return self.shape in ("vector_to_sequence", "sequence_to_vector_to_sequence")
 
     @property
+    def has_codes(self) -> bool:
+        """Whether there are vectors of inputs to record: those that a decoder unrolls, or those of words."""
+        return self.shape == "sequence_to_vector_to_sequence"
+
+    @property
     def length(self) -> int:
         """T, the number of time steps that a state goes through, padding included."""
         raise NotImplementedError

@@ -77,6 +77,11 @@ class Words(Text):
         return self.embedding
 
     @property
+    def has_codes(self) -> bool:
+        """The vectors of the words that the facts' pairs have, whatever number is asked for."""
+        return True
+
+    @property
     def symbols_read(self) -> int:
         return len(self.alphabet)
 

@@ -88,6 +88,4 @@ class WrittenPrograms(ProgramTask):
     def _spelled(self, texts: Sequence[str]) -> Batch:
         inputs = np.stack([self.read(text) for text in texts], axis=1)
         answers = [self._turned(str(evaluated(text))) for text in texts]
-        # Of one width in every batch: the longest answer that the task has stands beside them, and is left out again.
-        targets = finished([*answers, "9" * self.longest_answer], WRITTEN)[:, :-1]
-        return Batch(inputs, np.ascontiguousarray(targets))
+        return Batch(inputs, finished(answers, WRITTEN, self.longest_answer))

@@ -12,7 +12,8 @@ from harness.models.encoder_decoder import EncoderDecoder
 from harness.probes.codes import silhouette, told_by_centroid
 from harness.probes.phrase_codes import apart, code_measures, untrained
 from harness.schema import RUN_COLUMNS
-from harness.tasks.phrases import KINDS, MEASURES, Phrases
+from harness.tasks.phrase_pairs import KINDS
+from harness.tasks.phrases import MEASURES, Phrases
 
 TASK = Phrases(name="phrases")
 GRU = CELLS["gru"](cell="gru", hidden_size=6)

@@ -7,7 +7,8 @@ import pytest
 from babel.dates import format_timedelta
 from pydantic import ValidationError
 
-from harness.tasks.phrases import KINDS, UNITS, Phrases, longest_needed, pairs
+from harness.tasks.phrase_pairs import KINDS, UNITS, pairs
+from harness.tasks.phrases import Phrases, longest_needed
 from harness.tasks.task import PADDING
 
 TASK = Phrases(name="phrases")

@@ -13,6 +13,7 @@ from harness.models.sampling import answer_to
 from harness.probes.program_answers import code_measures
 from harness.tasks.programs import PACE, Programs, evaluated
 from harness.tasks.task import UNSCORED
+from harness.tasks.translation import finished
 from harness.tasks.written_programs import LECTURES, WRITTEN, WrittenPrograms
 
 GRU = CELLS["gru"](cell="gru", hidden_size=8)
@@ -103,3 +104,7 @@ def test_an_untrained_network_has_hardly_a_digit_right_and_its_answer_is_that_of
     assert measures["lecture_program_1"] == answer_to(model, parameters, LECTURES[0])
     small = task(digits=1, operations=1)
     assert answer_to(EncoderDecoder(small, GRU, None, "torch"), parameters, LECTURES[0]) is None
+
+
+def test_answers_without_the_last_digit_of_the_alphabet_are_tokens_all_the_same() -> None:
+    assert finished(["0", "-1"], WRITTEN, 3).T.tolist() == [[1, 11, UNSCORED, UNSCORED], [0, 2, 11, UNSCORED]]

@@ -153,7 +153,7 @@ def check_truncation(training: Training, task: Task) -> None:
 
 def check_recording(record: Recording, training: Training, task: Task) -> None:
     """Refuse records that this task has nothing for."""
-    if record.codes and task.shape != "sequence_to_vector_to_sequence" and not isinstance(task, Words):
+    if record.codes and not task.has_codes:
         raise wrong(
             "record.codes", f"'{task.name}' has no code: it is no encoder–decoder's task, nor has it vectors of words"
         )
