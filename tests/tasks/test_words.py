@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,10 @@ TASK = Words(name="words", embedding=12)
 LSTM_CELL = CELLS["lstm"](cell="lstm", hidden_size=12)
 
 
-def sentences() -> list[set[str]]:
-    return [set(sentence.split()) for sentence in " ".join(text()).split(" .")]
+@cache
+def sentences() -> frozenset[frozenset[str]]:
+    """The words of each sentence, of sentences that come again once."""
+    return frozenset(frozenset(sentence.split()) for sentence in " ".join(text()).split(" ."))
 
 
 def test_no_held_out_pair_stands_in_one_sentence() -> None:
