@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from harness.schema import RUN_ID, SCHEMA_VERSION, Record
-from harness.store.columns import RUNS, TABLES
+from harness.store.columns import OF_TASKS, RUNS, TABLES
 from harness.store.files import LARGEST
 from harness.store.messages import is_compressed
 from harness.study.plan import NUMERICS_VERSION
@@ -121,9 +121,12 @@ def length_at(data: Any, start: int) -> tuple[str, int]:
 
 
 def _serialise(table: str, rows: Sequence[Mapping[str, object]]) -> bytes:
-    schema = TABLES[table].schema()
-    known = {field.name for field in schema}
-    undeclared = {key for row in rows for key in row} - known
+    given = {key for row in rows for key in row}
+    whole = TABLES[table].schema()
+    # what other tasks measure would be nulls, and several times as many bytes as the run's own numbers
+    fields = [field for field in whole if field.name in given or field.name not in OF_TASKS]
+    schema = pa.schema(fields, whole.metadata)
+    undeclared = given - set(whole.names)
     if undeclared:
         raise ValueError(f"{table}: no column for {sorted(undeclared)}; columns are declared in harness/schema.py")
     columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from harness.errors import ResultsError
 from harness.schema import EVALUATIONS, EXTRA, RUN_ID
-from harness.store.columns import RUNS, TABLES, TUNING
+from harness.store.columns import OF_TASKS, RUNS, TABLES, TUNING
 from harness.store.journal import Journal
 from harness.store.locks import derived_lock
 from harness.store.parquet import write_parquet
@@ -103,6 +103,9 @@ def _with_settings(measured: pa.Table, runs: Sequence[Run], plan: Plan) -> pa.Ta
         settings.append(point.columns())
     settings_of_run = pa.array(positions, pa.int64())
     schema = RUNS.schema(plan.study.setting_columns())
+    tasks = (point.sections.by_name().get("task") for point in plan.study.points)
+    others = OF_TASKS - {column.name for task in tasks for column in getattr(task, "measures", ())}
+    schema = pa.schema([column for column in schema if column.name not in others], schema.metadata)
     columns = []
     for column in schema:
         if column.name in measured.column_names:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.errors import HarnessError, nearest
-from harness.store.columns import TASK_COLUMNS
+from harness.store.columns import OF_TASKS
 from harness.study import labels
 from harness.study.matching import matches
 from harness.study.pooling import of_settings
@@ -18,7 +18,6 @@ from harness.study.spec import CONFIDENCE, Expectation, StudySpec
 from harness.verdicts.metrics import WITH_NUMBER, metric_named, parts
 
 WITHOUT_TRAINING = frozenset({"measured", "residual", "switch_error"})  # of experiments that train nothing
-OF_TASKS = frozenset(column.name for column in TASK_COLUMNS)  # measured by some tasks only
 
 
 def expectation_faults(study: StudySpec) -> list[tuple[int, str]]:

@@ -23,6 +23,7 @@ from harness.errors.text import LONGEST_REASON, markdown, markdown_code, printab
 from harness.execution.progress import Progress
 from harness.registry import read
 from harness.report import __main__ as report
+from harness.store.columns import OF_TASKS
 from harness.store.location import name_note
 from harness.tasks.programs import evaluated
 from harness.verdicts.metrics import METRICS, Measured
@@ -216,7 +217,7 @@ def test_every_metric_says_what_it_means_and_in_which_unit() -> None:
         assert metric.meaning
         assert metric.unit or metric.name in {
             *("loss_to_memoryless", "switch_score", "switch_error", "measured", "residual"),
-            *("month_silhouette", "weekday_silhouette", "analogy_month_accuracy", "analogy_accuracy"),
+            *OF_TASKS,  # silhouettes and shares
         }
 
 

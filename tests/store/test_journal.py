@@ -11,15 +11,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from study_texts import study_text
 
 from harness.errors import ResultsError
 from harness.registry import read
 from harness.schema import Record
 from harness.store import tables
-from harness.store.columns import TABLES
+from harness.store.columns import OF_TASKS, TABLES
 from harness.store.commit import MALFORMED, checked, encode
 from harness.store.journal import Journal
 from harness.study.plan import plan
+from harness.tasks.dates import Dates
 
 
 def record(run_id: str = "a" * 16, accuracy: float = 0.5) -> Record:
@@ -147,7 +149,8 @@ def test_tables_hold_the_plans_runs_in_its_order_and_no_orphans(study_file, tmp_
         assert repr(stored.to_pydict()) == repr(derived[name].to_pydict())  # repr: NaN is not equal to itself
         assert stored.schema.metadata[b"harness_schema"] == b"1"
         assert stored.schema.field("run_id").metadata[b"meaning"]
-        assert set(table.schema().names) <= set(stored.schema.names)
+        assert set(table.schema().names) - OF_TASKS <= set(stored.schema.names)
+        assert not OF_TASKS & set(stored.schema.names)  # of temporal order nothing else is measured
     rows = derived["runs"].to_pylist()
     assert [row["run_id"] for row in rows] == [run.run_id for run in planned.runs]
     assert [row["outcome"] for row in rows] == ["failed"] + ["solved"] * 5
@@ -175,3 +178,15 @@ def test_a_commit_from_before_a_column_has_null_there(study_file, tmp_path: Path
     derived = tables.derive(journal, planned)["curves"]
     assert derived.schema.equals(curves.schema(), check_metadata=True)
     assert derived["clipped"].to_pylist() == [None, False, None]
+
+
+def test_a_study_has_the_columns_that_its_own_tasks_measure_and_no_others(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(study_text(task={"name": "dates"}, record={"codes": 2}))
+    planned, journal = plan(read(path)), Journal.create(tmp_path / "results")
+    run = planned.runs[0]
+    measured = replace(record(run.run_id), run={**record(run.run_id).run, "month_silhouette": 0.25})
+    journal.commit(measured, run.columns())
+    runs = tables.derive(journal, planned)["runs"]
+    assert OF_TASKS & set(runs.column_names) == {column.name for column in Dates.measures}
+    assert runs["month_silhouette"].to_pylist() == [0.25]

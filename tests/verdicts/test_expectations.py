@@ -12,6 +12,7 @@ import pytest
 from synthetic_results import SyntheticResults
 
 from harness.errors import HarnessError
+from harness.store.columns import OF_TASKS
 from harness.study.spec import Expectation
 from harness.verdicts.expectations import judge
 from harness.verdicts.feasibility import describe
@@ -37,8 +38,7 @@ def table(*groups: tuple[dict[str, Any], Sequence[str]], budget: int = 1000) -> 
                 "memoryless_loss": 1.4,
                 "switch_score": 0.9, "switch_error": 1e-7, "measured": 0.5, "residual": 1e-7,
                 "mean_field_residual": 0.02,
-                "month_silhouette": 0.0, "weekday_silhouette": 0.4,
-                "analogy_month_accuracy": 0.8, "analogy_accuracy": 0.6,
+                **dict.fromkeys(OF_TASKS, 0.4),
                 "final_accuracy": {"s": 1.0, "u": 0.4}.get(outcome[0], math.nan), "chance": 0.25,
             })  # fmt: skip
     return pd.DataFrame(rows)
