@@ -99,10 +99,13 @@ TASKS = {
         "scored: every_step, split_by: part",
         "path: data/inputs.npy, targets_path: data/targets.npy",
     ],
+    "group_word_problem": ["sequence_length: 7", "sequence_length: 7, shortest_length: 4, scored: end, group: a5"],
     "memorisation": ["delay: 3", "delay: 3, bits: 20"],
+    "modular_counting": ["sequence_length: 9", "sequence_length: 9, shortest_length: 4, scored: end, modulus: 4"],
     "multiplication": [
         "sequence_length: 12", "sequence_length: 24, variant: original", "sequence_length: 14, shortest_length: 11",
     ],
+    "parity": ["sequence_length: 9", "sequence_length: 9, shortest_length: 4, scored: end"],
     "permutation": ["sequence_length: 9"],
     "phrases": ["longest: 12"],
     "pixels": ["", "permuted: true", "read: rows", "read: rows_and_columns"],

@@ -33,6 +33,7 @@ SMALL = {  # windows and sizes where a task's own are large
 }  # fmt: skip
 STEPWISE = (  # one of each kind of readout and of target
     "adding, sequence_length: 10", "copying, delay: 3", "echo, lag: 2, series_length: 12", "xor, sequence_length: 10",
+    "parity, sequence_length: 9, shortest_length: 4, scored: end",
 )  # fmt: skip
 
 

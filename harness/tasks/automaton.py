@@ -1,0 +1,117 @@
+"""Tracking the state of a finite automaton: tokens act on a state, and the answer is the state that they lead to.
+
+Word problems of a monoid: Merrill, Petty & Sabharwal 2024, "The illusion of state in state-space models"; Grazzi et al.
+2025, "Unlocking state-tracking in linear RNNs through negative eigenvalues", section 3.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.study.spec import setting
+from harness.tasks.lengths import Length, Varying
+from harness.tasks.task import PADDING, UNSCORED, Batch, Shape
+
+Transitions = npt.NDArray[np.integer[Any]]  # (S, A): the state after each token, from each state
+
+
+class Automaton(Varying):
+    """q_t = δ(q_{t−1}, x_t) from q_0 = 0: tokens x_t, each of A equally often, and the class y_t = q_t, one of S.
+
+    An automaton is its table of δ, `transitions`.
+    """
+
+    shape: ClassVar[Shape] = "sequence_to_sequence"
+    length_setting: ClassVar[str] = "sequence_length"
+
+    sequence_length: Length = setting(
+        40,
+        "T, tokens that are read",
+        unit="steps",
+        label="sequence length T (steps)",
+        short="T",
+        sequential=True,
+        ge=1,
+    )
+    scored: Literal["every_step", "end"] = setting(
+        "every_step", "where the state is asked for: after every token, or after the last one alone"
+    )
+
+    @property
+    def transitions(self) -> Transitions:
+        """δ as a table (S, A) of states."""
+        raise NotImplementedError
+
+    @property
+    def length(self) -> int:
+        return self.sequence_length
+
+    @property
+    def input_size(self) -> int:
+        return int(self.transitions.shape[1])
+
+    @property
+    def output_size(self) -> int:
+        return len(self.transitions)
+
+    @property
+    def joint(self) -> npt.NDArray[np.float64]:
+        """P(x_t = a, y_t = q) over the scored steps of all sequences, (A, S)."""
+        return joint_of_answers(self)
+
+    @property
+    def chance(self) -> float:
+        """The share of the scored steps whose answer is the commonest state."""
+        return float(self.joint.sum(0).max())
+
+    @property
+    def memoryless_loss(self) -> float:
+        """H(y_t | x_t) over the scored steps, which lies below H(y_t): the first answer is known from its token."""
+        joint = self.joint
+        conditional = joint / joint.sum(1, keepdims=True)
+        seen = joint > 0
+        return float(-(joint[seen] * np.log(conditional[seen])).sum())
+
+    def sample(self, generator: np.random.Generator, batch: int) -> Batch:
+        T, table = self.length, self.transitions
+        lengths = self.draw_lengths(generator, batch) if self.varies else None
+        tokens = generator.integers(self.input_size, size=(T, batch), dtype=np.int8)
+        absent = np.arange(T)[:, None] < (0 if lengths is None else T - lengths)  # (T, 1) or (T, B)
+        states, state = np.empty((T, batch), np.int64), np.zeros(batch, np.int64)
+        for t in range(T):
+            state = np.where(absent[t], state, table[state, tokens[t]])
+            states[t] = state
+        if self.scored == "end":
+            states[:-1] = UNSCORED
+        tokens[np.broadcast_to(absent, tokens.shape)] = PADDING
+        states[np.broadcast_to(absent, states.shape)] = UNSCORED
+        return Batch(tokens, states, lengths)
+
+
+@lru_cache(maxsize=64)
+def joint_of_answers(task: Automaton) -> npt.NDArray[np.float64]:
+    """P(x_t = a, y_t = q) over the scored steps of all sequences of an automaton's task, (A, S); exact.
+
+    Σ_t w_t P(x_t = a) Σ_q′ P(q_{t−1} = q′) [δ(q′, a) = q], with P(q_t) from P(q_{t−1}) by the same sum over all a, and
+    w_t the share of the scored steps that are a t-th one: P(length ≥ t) or, where the end alone is scored,
+    P(length = t), normalised.
+    """
+    table = task.transitions
+    S, A = table.shape
+    lengths = np.arange(task.shortest_length or task.length, task.length + 1)
+    steps = np.arange(1, task.length + 1)
+    weights = np.isin(steps, lengths) if task.scored == "end" else (lengths >= steps[:, None]).sum(1)
+    chain = np.zeros((S, S))  # P(q_t = q | q_{t−1} = q′), (q′, q)
+    np.add.at(chain, (np.arange(S)[:, None], table), 1 / A)
+    before, occupied = np.eye(S)[0], np.zeros(S)  # P(q_{t−1}), and its mean over the scored steps t
+    for weight in weights / weights.sum():
+        occupied += weight * before
+        before = before @ chain
+    joint = np.zeros((A, S))
+    np.add.at(joint, (np.arange(A), table), occupied[:, None] / A)
+    joint.flags.writeable = False
+    return joint
