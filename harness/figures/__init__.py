@@ -12,6 +12,7 @@ from harness.figures.code_region import CodeRegion
 from harness.figures.codes import Codes
 from harness.figures.composite import Composite
 from harness.figures.decay import Decay
+from harness.figures.difficulties import Difficulties
 from harness.figures.examples import Examples
 from harness.figures.generalisation import Generalisation
 from harness.figures.heatmap import Heatmap
@@ -46,6 +47,7 @@ FIGURES: Mapping[str, type[FigureKind]] = {
     "codes": Codes,
     "code_region": CodeRegion,
     "arrows": Arrows,
+    "difficulties": Difficulties,
     "states": States,
     "switches": Switches,
     "switch_error": SwitchError,

@@ -107,7 +107,11 @@ class ProgramTask(Task):
         return [(d, o) for o in range(1, self.operations + 1) for d in range(1, self.digits + 1)]
 
     def sample(self, generator: np.random.Generator, batch: int) -> Batch:
-        return self._spelled(programs(generator, np.full(batch, self.digits), np.full(batch, self.operations)))
+        return self.of_difficulty(generator, batch, self.digits, self.operations)
+
+    def of_difficulty(self, generator: np.random.Generator, batch: int, digits: int, operations: int) -> Batch:
+        """Programs of this many digits and operations, neither more than the settings', in the task's own length."""
+        return self._spelled(programs(generator, np.full(batch, digits), np.full(batch, operations)))
 
     def spelled(self, inputs: npt.NDArray[np.number[Any]]) -> list[str]:
         return ["" if token == PADDING else SYMBOLS[token] for token in inputs.tolist()]

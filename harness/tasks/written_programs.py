@@ -21,11 +21,54 @@ from harness.tasks.translation import before_end, finished
 
 WRITTEN = "-0123456789"  # a symbol is an index into this; the end comes after the last
 SHARE = MetricOptions("iqm", decimals=3, better=1, margin=0.05, limits=(0.0, 1.0))
+JUDGED = tuple((digits, operations) for operations in range(1, 4) for digits in range(1, 5))  # up to the lecture's two
+MEASURED = {
+    "exact_match": ("share of programs whose answer the network, free running, writes whole", "whole answer right"),
+    "forced_accuracy": (
+        "share of the characters of right answers that the network writes when it is told all before them (teacher "
+        "forcing), as Zaremba & Sutskever 2014 count",
+        "digits right, told those before",
+    ),
+}
 # The lecture's two programs, written as ours are: without blanks at the beginning of a line and around signs.
 LECTURES = (
     "j=8584\nfor x in range(8):j+=920\nb=(1500+j)\nprint((b+7567))",
     "i=8827\nc=(i-5347)\nprint((c+8704) if 2641<8500 else 5308)",
 )
+
+
+def at_difficulty(measure: str, digits: int, operations: int) -> str:
+    """The column of a measure at one difficulty."""
+    return f"{measure}_d{digits}_o{operations}"
+
+
+def difficulty_columns() -> tuple[Column, ...]:
+    """Of each measure a column for each difficulty, and one for their mean."""
+    columns = []
+    for measure, (meaning, label) in MEASURED.items():
+        columns += [
+            Column(
+                at_difficulty(measure, digits, operations),
+                pa.float64(),
+                "",
+                f"{meaning}, of programs with literals of {digits} digits at most and {operations} operations; null "
+                "unless codes were recorded, or if the task has no such programs",
+                label=f"{label}, {digits} digits, {operations} operations",
+                metric=SHARE,
+            )
+            for digits, operations in JUDGED
+        ]
+        columns.append(
+            Column(
+                f"{measure}_mean",
+                pa.float64(),
+                "",
+                f"mean of {at_difficulty(measure, 1, 1)} and all the others that the task has",
+                label=f"{label}, mean over difficulties",
+                metric=SHARE,
+            )
+        )
+    return tuple(columns)
 
 
 class WrittenPrograms(ProgramTask):
@@ -46,6 +89,7 @@ class WrittenPrograms(ProgramTask):
             label="digits right",
             metric=SHARE,
         ),
+        *difficulty_columns(),
         *(
             Column(
                 f"lecture_program_{n}",
