@@ -37,6 +37,7 @@ ELSEWHERE = {
     "sensitivity",
     "arrows",
     "code_region",
+    "difficulties",
     "states",
     "nodes",
     "switches",

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from made_networks import stacked
 from pydantic import ValidationError
 
 from harness.cells import CELLS
 from harness.models.encoder_decoder import EncoderDecoder
 from harness.models.sampling import answer_to
-from harness.probes.program_answers import code_measures
+from harness.probes.program_answers import EACH, at_difficulties, code_measures
+from harness.rng import generator
 from harness.tasks.programs import PACE, Programs, evaluated
 from harness.tasks.task import UNSCORED
 from harness.tasks.translation import finished
-from harness.tasks.written_programs import LECTURES, WRITTEN, WrittenPrograms
+from harness.tasks.written_programs import JUDGED, LECTURES, WRITTEN, WrittenPrograms, at_difficulty
 
 GRU = CELLS["gru"](cell="gru", hidden_size=8)
 
@@ -108,3 +110,39 @@ def test_an_untrained_network_has_hardly_a_digit_right_and_its_answer_is_that_of
 
 def test_answers_without_the_last_digit_of_the_alphabet_are_tokens_all_the_same() -> None:
     assert finished(["0", "-1"], WRITTEN, 3).T.tolist() == [[1, 11, UNSCORED, UNSCORED], [0, 2, 11, UNSCORED]]
+
+
+class Zero(EncoderDecoder):
+    """Writes 0 for every program, and knows of no digit before."""
+
+    def answers(self, parameters, inputs, targets):
+        symbols = torch.full_like(targets, len(WRITTEN))
+        symbols[0] = WRITTEN.index("0")
+        return symbols, ((symbols == targets) | (targets == UNSCORED)).all(0)
+
+    def outputs(self, parameters, inputs, targets, state=None, recorder=None, masks=()):
+        logits = torch.zeros(*targets.shape, len(WRITTEN) + 1)
+        logits[..., WRITTEN.index("0")] = 1.0
+        return logits, ()
+
+
+def test_a_network_is_judged_at_programs_of_every_difficulty_up_to_its_own() -> None:
+    own = task(digits=2, operations=2)
+    model = Zero(own, GRU, None, "torch")
+    measures = at_difficulties(model, {"U": torch.zeros(1, 1)}, 5)
+    shares = {"exact_match": [], "forced_accuracy": []}
+    for digits, operations in JUDGED:
+        names = {name: at_difficulty(name, digits, operations) for name in shares}
+        if digits > own.digits or operations > own.operations:
+            assert [measures[name] for name in names.values()] == [None, None]
+            continue
+        draw = generator(5, f"programs of {digits} digits and {operations} operations")
+        texts = ["".join(own.spelled(column)) for column in own.of_difficulty(draw, EACH, digits, operations).inputs.T]
+        assert max(map(difficulty, texts)) <= max(digits, 1)
+        prints = [str(evaluated(text)) for text in texts]
+        shares["exact_match"].append(prints.count("0") / EACH)
+        shares["forced_accuracy"].append("".join(prints).count("0") / len("".join(prints)))
+        assert [measures[name] for name in names.values()] == pytest.approx([each[-1] for each in shares.values()])
+    assert {name: measures[f"{name}_mean"] for name in shares} == pytest.approx(
+        {name: np.mean(each) for name, each in shares.items()}
+    )
