@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from harness.models.decoder import Decoding
-from harness.models.model import Parameters
+from harness.models.model import Model, Parameters
 from harness.probes.artifacts import tensors
 from harness.tasks.task import Batch
 
@@ -20,6 +20,14 @@ Codes = npt.NDArray[np.float64]
 def encoded(model: Decoding, parameters: Parameters, batch: Batch) -> Codes:
     """The codes h_T of a batch by one run (R = 1), (B, H)."""
     return np.asarray(model.encode(parameters, tensors(batch, parameters)[0], None)[0][0].cpu().double().numpy())
+
+
+def untrained(model: Model, parameters: Parameters, seed: int) -> Parameters:
+    """The parameters of the run before its first update, (1, …) each."""
+    return {
+        name: torch.as_tensor(value).to(parameters[name]).unsqueeze(0)
+        for name, value in model.initialise(model.cell, seed).items()
+    }
 
 
 def silhouette(codes: Codes, groups: npt.NDArray[Any]) -> float:

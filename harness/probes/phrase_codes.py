@@ -11,7 +11,7 @@ import torch
 from harness.models.decoder import Decoding
 from harness.models.model import Model, Parameters
 from harness.probes.artifacts import tensors
-from harness.probes.codes import Codes, encoded, silhouette, told_by_centroid
+from harness.probes.codes import Codes, encoded, silhouette, told_by_centroid, untrained
 from harness.rng import generator
 from harness.tasks.phrase_pairs import KINDS
 from harness.tasks.phrases import Phrases
@@ -86,14 +86,6 @@ def drawn(task: Phrases, seed: int, part: Part, size: int) -> Drawn:
     """Phrases of one part and their kinds."""
     batch = task.batch(seed, part, 0, size)
     return Drawn(batch, np.array([KINDS.index(task.labels(column)[0]) for column in batch.inputs.T]))
-
-
-def untrained(model: Model, parameters: Parameters, seed: int) -> Parameters:
-    """The parameters of the run before its first update, (1, …) each."""
-    return {
-        name: torch.as_tensor(value).to(parameters[name]).unsqueeze(0)
-        for name, value in model.initialise(model.cell, seed).items()
-    }
 
 
 @torch.no_grad()

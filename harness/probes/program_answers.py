@@ -8,13 +8,17 @@ from torch import Tensor
 from harness.models.decoder import Decoding
 from harness.models.model import Model, Parameters
 from harness.models.sampling import answer_to
+from harness.probes.adjoints import adjoint_rows
 from harness.probes.artifacts import tensors
+from harness.probes.codes import untrained
+from harness.recurrence.adjoints import AdjointRecorder
 from harness.rng import generator
 from harness.tasks.task import UNSCORED, Batch
 from harness.tasks.written_programs import JUDGED, LECTURES, MEASURED, WRITTEN, WrittenPrograms, at_difficulty
 
 TESTED = 2048  # programs of the task's own difficulty
 EACH = 256  # programs of each difficulty
+ADJOINTS = 64  # programs, in float64
 
 
 @torch.no_grad()
@@ -25,9 +29,10 @@ def code_measures(model: Model, parameters: Parameters, seed: int) -> dict[str, 
         digit_accuracy: of the characters of right answers, signs included and end symbols not, the share that the
             network, free running, has in the same place.
         exact_match_d…_o…, forced_accuracy_d…_o…: the one network judged at programs of each difficulty up to its own,
-            by whole answers when it runs freely, and by such characters when it is told the right ones before each;
+            by whole answers when it runs freely, and by such characters when it is given the right ones before each;
             None where the task has no such programs.
         exact_match_mean, forced_accuracy_mean: over these difficulties.
+        encoder_slope, encoder_slope_untrained: of the trained network, and of the same before its first update.
         lecture_program_1, lecture_program_2: the numbers that it writes for the lecture's programs.
     """
     task = model.task
@@ -37,6 +42,10 @@ def code_measures(model: Model, parameters: Parameters, seed: int) -> dict[str, 
     return {
         "digit_accuracy": digits_right(model.answers(parameters, inputs, targets)[0], targets),
         **at_difficulties(model, parameters, seed),
+        "encoder_slope": encoder_slope(model, parameters, task.batch(seed, "final", 0, ADJOINTS)),
+        "encoder_slope_untrained": encoder_slope(
+            model, untrained(model, parameters, seed), task.batch(seed, "final", 0, ADJOINTS)
+        ),
         **{f"lecture_program_{n}": answer_to(model, parameters, text) for n, text in enumerate(LECTURES, start=1)},
     }
 
@@ -47,18 +56,18 @@ def at_difficulties(model: Decoding, parameters: Parameters, seed: int) -> dict[
     assert isinstance(task, WrittenPrograms)
     measures: dict[str, float | None] = {at_difficulty(name, *each): None for name in MEASURED for each in JUDGED}
     own = [(digits, operations) for digits, operations in JUDGED if (digits, operations) in task.difficulties]
+    means = dict.fromkeys(MEASURED, 0.0)
     for digits, operations in own:
         draw = generator(seed, f"programs of {digits} digits and {operations} operations")
-        values = judged(model, parameters, task.of_difficulty(draw, EACH, digits, operations))
-        measures |= {at_difficulty(name, digits, operations): value for name, value in values.items()}
-    for name in MEASURED:
-        values = [measures[at_difficulty(name, *each)] for each in own]
-        measures[f"{name}_mean"] = sum(value for value in values if value is not None) / len(values)
+        for name, value in judged(model, parameters, task.of_difficulty(draw, EACH, digits, operations)).items():
+            measures[at_difficulty(name, digits, operations)] = value
+            means[name] += value / len(own)
+    measures |= {f"{name}_mean": value for name, value in means.items()}
     return measures
 
 
 def judged(model: Decoding, parameters: Parameters, batch: Batch) -> dict[str, float]:
-    """Exact match when running freely, and digits right when told those before, of one batch."""
+    """Exact match when running freely, and digits right when given those before, of one batch."""
     inputs, targets = tensors(batch, parameters)
     written = model.outputs(parameters, inputs, targets)[0].argmax(-1)
     right = model.answers(parameters, inputs, targets)[1]
@@ -69,3 +78,16 @@ def digits_right(symbols: Tensor, targets: Tensor) -> float:
     """Share of the characters of right answers, end symbols left out, that stand in the same place."""
     digits = (targets != UNSCORED) & (targets != len(WRITTEN))
     return float(((symbols == targets) & digits).sum() / digits.sum())
+
+
+def encoder_slope(model: Model, parameters: Parameters, batch: Batch) -> float:
+    """(log₁₀‖∂L/∂h_1‖ − log₁₀‖∂L/∂h_T‖)/(T − 1) of the encoder's first layer, norms' means over the batch, in float64.
+
+    The columns of adjoint slopes are null for this task: they count from the last step of the longest answer that there
+    may be, and hardly a batch has one.
+    """
+    inputs, targets = tensors(batch, parameters)
+    with torch.enable_grad():
+        first, *_ = adjoint_rows(model, parameters, (inputs, targets), None, AdjointRecorder(), "float64")[0]
+    levels = first["log10_adjoint"][: len(inputs)]
+    return float((levels[0] - levels[-1]) / (len(levels) - 1))

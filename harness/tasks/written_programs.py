@@ -25,9 +25,9 @@ JUDGED = tuple((digits, operations) for operations in range(1, 4) for digits in 
 MEASURED = {
     "exact_match": ("share of programs whose answer the network, free running, writes whole", "whole answer right"),
     "forced_accuracy": (
-        "share of the characters of right answers that the network writes when it is told all before them (teacher "
+        "share of the characters of right answers that the network writes when it is given all before them (teacher "
         "forcing), as Zaremba & Sutskever 2014 count",
-        "digits right, told those before",
+        "digits right, teacher forcing",
     ),
 }
 # The lecture's two programs, written as ours are: without blanks at the beginning of a line and around signs.
@@ -90,6 +90,18 @@ class WrittenPrograms(ProgramTask):
             metric=SHARE,
         ),
         *difficulty_columns(),
+        *(
+            Column(
+                f"encoder_slope{suffix}",
+                pa.float64(),
+                "log10 per step",
+                f"mean change of log10 of the adjoint's norm over one step back through the encoder's first layer, "
+                f"{when}, on programs that training has not seen; null unless codes were recorded",
+                label=f"adjoint slope in the encoder {when} (log10 per step)",
+                metric=MetricOptions("iqm", decimals=4, better=0, margin=0.05),
+            )
+            for suffix, when in (("", "after training"), ("_untrained", "before training"))
+        ),
         *(
             Column(
                 f"lecture_program_{n}",

@@ -9,8 +9,8 @@ from sklearn.metrics import pairwise_distances
 
 from harness.cells import CELLS
 from harness.models.encoder_decoder import EncoderDecoder
-from harness.probes.codes import silhouette, told_by_centroid
-from harness.probes.phrase_codes import apart, code_measures, untrained
+from harness.probes.codes import silhouette, told_by_centroid, untrained
+from harness.probes.phrase_codes import apart, code_measures
 from harness.schema import RUN_COLUMNS
 from harness.tasks.phrase_pairs import KINDS
 from harness.tasks.phrases import MEASURES, Phrases

@@ -11,7 +11,9 @@ from pydantic import ValidationError
 from harness.cells import CELLS
 from harness.models.encoder_decoder import EncoderDecoder
 from harness.models.sampling import answer_to
-from harness.probes.program_answers import EACH, at_difficulties, code_measures
+from harness.probes.artifacts import tensors
+from harness.probes.program_answers import EACH, at_difficulties, code_measures, encoder_slope
+from harness.recurrence.scan import scan_layers
 from harness.rng import generator
 from harness.tasks.programs import PACE, Programs, evaluated
 from harness.tasks.task import UNSCORED
@@ -146,3 +148,25 @@ def test_a_network_is_judged_at_programs_of_every_difficulty_up_to_its_own() -> 
     assert {name: measures[f"{name}_mean"] for name in shares} == pytest.approx(
         {name: np.mean(each) for name, each in shares.items()}
     )
+
+
+def test_the_slope_in_the_encoder_is_that_of_autograd() -> None:
+    own = task(digits=1, operations=1)
+    model = EncoderDecoder(own, GRU, None, "torch")
+    parameters = {name: value.detach().double() for name, value in stacked([model.initialise(GRU, 3)]).items()}
+    batch = own.batch(3, "final", 0, 4)
+    inputs, targets = tensors(batch, parameters)
+
+    def level(t: int) -> float:
+        """log₁₀ of the mean norm of ∂L/∂h_t, the state after t steps a leaf."""
+        state = scan_layers(model.stack, parameters, inputs[:t], model.start(parameters, *inputs.shape[1:3]))[1]
+        leaf = state[0].detach().requires_grad_()
+        code = scan_layers(model.stack, parameters, inputs[t:], (leaf,))[1] if t < len(inputs) else (leaf,)
+        following = EncoderDecoder(own, GRU, None, "torch")
+        object.__setattr__(following, "encode", lambda *_: code)
+        model_loss = following.losses(following.outputs(parameters, inputs, targets)[0], targets).sum()
+        [gradient] = torch.autograd.grad(model_loss, leaf)
+        return float(torch.log10((4 * gradient.norm(dim=-1)).mean()))
+
+    expected = (level(1) - level(len(inputs))) / (len(inputs) - 1)
+    assert encoder_slope(model, parameters, batch) == pytest.approx(expected, rel=1e-9)
