@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from harness.figures import panels
 from harness.figures.kind import COL, ROW, SEED, FigureKind
-from harness.study.matching import matches
-from harness.study.pooling import of_settings
 from harness.study.spec import StudySpec
-from harness.tasks.written_programs import JUDGED, MEASURED, WrittenPrograms, at_difficulty
 from harness.verdicts.metrics import finished, metric_named
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from harness.schema import Values
     from harness.statistics.frames import Frames
 
 
@@ -36,33 +34,25 @@ class Difficulties(FigureKind):
         return difficulties(frames.select(self.where).runs, measure=self.measure, col=self.col, row=self.row)
 
     def caption(self, study: StudySpec) -> str:
-        meaning = MEASURED[self.measure][0]
+        label = metric_named(f"{self.measure}_mean").label.partition(",")[0]
         return (
-            f"{meaning[0].upper()}{meaning[1:]}: interquartile mean over the seeds of the panel, of one trained "
+            f"{label[0].upper()}{label[1:]}: interquartile mean over the seeds of the panel, of one trained "
             "network judged on programs of each difficulty, digits of the numbers across and operations upwards. "
             f"Empty: harder than what the network was trained for.{self.about(study)}"
         )
 
-    def misfits(self, study: StudySpec) -> list[str]:
-        shown = [point for point in study.points if matches(point.columns(), of_settings(self.where))]
-        tasks = [point.sections.by_name().get("task") for point in shown]
-        if all(isinstance(task, WrittenPrograms) for task in tasks):
-            return []
-        return ["shows what the task written_programs measures, and other tasks are shown"]
 
-
-def values_of(runs: pd.DataFrame, measure: str) -> Values:
-    """The metric at each difficulty, (operations, digits); NaN where it was not measured."""
+def values_of(runs: pd.DataFrame, measure: str) -> Mapping[tuple[int, int], float]:
+    """The metric by digits and operations, of the columns measure_d…_o… that have values."""
     import numpy as np
 
     done = finished(runs)
-    values = np.full((max(o for _, o in JUDGED), max(d for d, _ in JUDGED)), np.nan)
-    for digits, operations in JUDGED:
-        name = at_difficulty(measure, digits, operations)
-        if name in done.columns and done[name].notna().any():
-            metric = metric_named(name)
-            values[operations - 1, digits - 1] = metric.of(done, np.random.default_rng(SEED)).value
-    return values
+    at = {name: re.fullmatch(rf"{measure}_d(\d+)_o(\d+)", str(name)) for name in done.columns}
+    return {
+        (int(match[1]), int(match[2])): metric_named(str(name)).of(done, np.random.default_rng(SEED)).value
+        for name, match in at.items()
+        if match and done[name].notna().any()
+    }
 
 
 def difficulties(
@@ -88,31 +78,32 @@ def difficulties(
     name = f"{measure}_mean"
     known = runs[runs[name].notna()] if name in runs.columns else runs.iloc[:0]
     panels.demand(known, f"{measure} was recorded (record: {{codes: 1}})")
+    most_digits, most_operations = np.max([*values_of(known, measure)], axis=0).tolist()
     with style.context():
         figure, grid = panels.panels(known, row, col, bar=style.BAR)
         for panel in grid:
-            if len(panel.frame):
-                values = values_of(panel.frame, measure)
-                text = np.vectorize(lambda value: "" if np.isnan(value) else f"{value:.2f}".removeprefix("0"))(values)
-                sns.heatmap(
-                    values, ax=panel.ax, vmin=0, vmax=1, cmap=style.rate_map(), cbar=False, annot=text, fmt="",
-                    linewidths=style.scaled(0.8), linecolor=style.paper(), annot_kws={"fontsize": style.small()},
-                )  # fmt: skip
-            _axes(panel)
+            values = np.full((most_operations, most_digits), np.nan)
+            for (digits, operations), value in (values_of(panel.frame, measure) if len(panel.frame) else {}).items():
+                values[operations - 1, digits - 1] = value
+            text = np.vectorize(lambda value: "" if np.isnan(value) else f"{value:.2f}".removeprefix("0"))(values)
+            sns.heatmap(
+                values, ax=panel.ax, vmin=0, vmax=1, cmap=style.rate_map(), cbar=False, annot=text, fmt="",
+                linewidths=style.scaled(0.8), linecolor=style.paper(), annot_kws={"fontsize": style.small()},
+            )  # fmt: skip
+            _axes(panel, most_digits, most_operations)
         scale = ScalarMappable(Normalize(0, 1), style.rate_map())
         bar = figure.colorbar(scale, ax=[panel.ax for panel in grid], pad=0.02, aspect=24)
         bar.outline.set_linewidth(style.scaled(0.5))
-        bar.set_label(MEASURED[measure][1])
+        bar.set_label(metric_named(name).label.partition(", mean")[0])
     return figure
 
 
-def _axes(panel: panels.Panel) -> None:
-    digits, operations = sorted({d for d, _ in JUDGED}), sorted({o for _, o in JUDGED})
+def _axes(panel: panels.Panel, digits: int, operations: int) -> None:
     ax = panel.ax
-    ax.set_xlim(0, len(digits))
-    ax.set_ylim(0, len(operations))
-    ax.set_xticks([d - 0.5 for d in digits], map(str, digits), rotation=0)
-    ax.set_yticks([o - 0.5 for o in operations], map(str, operations), rotation=0)
+    ax.set_xlim(0, digits)
+    ax.set_ylim(0, operations)
+    ax.set_xticks([d + 0.5 for d in range(digits)], [f"{d + 1}" for d in range(digits)], rotation=0)
+    ax.set_yticks([o + 0.5 for o in range(operations)], [f"{o + 1}" for o in range(operations)], rotation=0)
     ax.tick_params(length=0, labelbottom=panel.bottom, labelleft=panel.left)
     panel.label_x("digits of a number")
     ax.set_ylabel("operations" if panel.left else "")
