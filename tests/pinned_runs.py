@@ -55,9 +55,12 @@ MODELS = {
     "indrnn": ["nonlinearity: tanh", "match: parameters"],
     "antisymmetric": ["step_size: 0.3", "diffusion: 0.1", "weight_scale: 0.5", "gated: true", "match: parameters"],
     "orthogonal": ["nonlinearity: tanh", "nonlinearity: relu", "nonlinearity: linear", "match: parameters"],
-    "mingru": ["match: parameters"],
+    "mingru": ["match: parameters", "eigenvalues: signed"],
     "minlstm": ["forget_bias: 1.0", "forget_bias: chrono", "match: parameters"],
-    "lru": ["r_min: 0.5", "r_max: 0.8", "max_phase: 1.0", "match: parameters"],
+    "lru": [
+        "r_min: 0.5", "r_max: 0.8", "max_phase: 1.0", "match: parameters", "eigenvalues: positive",
+        "eigenvalues: signed", "gamma: false",
+    ],
     "cornn": [
         "init: torch", GATED, "init: orthogonal", "init: identity", "time_step: 0.1", "stiffness: 1.0", "damping: 1.0",
     ],

@@ -32,18 +32,30 @@ class Minimal(PaperCell):
 
 
 class MinGRU(Minimal):
-    """z = σ(U_z x_t + b_z), n = U_n x_t + b_n; h_t = (1 − z) ⊙ h_{t−1} + z ⊙ n."""
+    """z = σ(U_z x_t + b_z), n = U_n x_t + b_n; h_t = (1 − z) ⊙ h_{t−1} + z ⊙ n.
+
+    With `eigenvalues: signed`, h_t = (1 − 2z) ⊙ h_{t−1} + z ⊙ n. Grazzi et al. 2025, "Unlocking state-tracking in
+    linear RNNs through negative eigenvalues", eq. 2, replaces diagonal transitions Diag(s(x)), s in [0, 1], by
+    Diag(2 s(x) − 1), which are in [−1, 1]. Here s = 1 − z. Theirs is a modification of Mamba; that of a minGRU, whose
+    input term z ⊙ n stays as it is, is ours.
+    """
 
     gates = ("z", "n")
 
     cell: Literal["mingru"] = setting(..., "which cell")
+    eigenvalues: Literal["positive", "signed"] = setting(
+        "positive",
+        "∂h_t/∂h_{t−1}: positive, 1 − z, in (0, 1), as in the paper; signed, 1 − 2z, in (−1, 1)",
+        order=("positive", "signed", "complex"),
+    )
 
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
         update, n = z.chunk(2, dim=-1)  # each (R, B, H)
         return {"z": sigmoid(update), "n": n}
 
     def combine(self, state: State, a: Mapping[str, Tensor]) -> State:
-        return ((1 - a["z"]) * state[0] + a["z"] * a["n"],)
+        passed = 1 - 2 * a["z"] if self.eigenvalues == "signed" else 1 - a["z"]
+        return (passed * state[0] + a["z"] * a["n"],)
 
 
 class MinLSTM(Minimal):

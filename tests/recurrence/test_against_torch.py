@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scan_problems import CASES, NAMES, agree, answer, assert_close, by_autograd, distance, problem, same_bits
+from scan_problems import CASES, NAMES, agree, answer, assert_close, by_autograd, cell_of, distance, problem, same_bits
 
 LOSSES = st.sampled_from(["h", "last", "every", "both"])
 # (H, B, D, real inputs): part of a vector, more than one, an alphabet whose columns are gathered; and a single unit,
@@ -46,6 +46,22 @@ def test_float32_agrees_with_autograd_in_float64_at_all_shapes(name: str, T, R, 
 def test_float32_agrees_with_autograd_in_float64_after_a_hundred_steps(name: str, real, loss, window) -> None:
     p = problem(name, T=100, R=2, B=5, H=19, D=3, dtype=torch.float32, real=real, loss=loss, radius=0.9, seed=1)
     agree(p, window, 1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("loss", ["last", "every"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("mingru", {"eigenvalues": "signed"}), ("lru", {"eigenvalues": "positive"}), ("lru", {"gamma": False}),
+        ("lru", {"eigenvalues": "signed"}), ("lru", {"eigenvalues": "signed", "gamma": False}),
+    ],
+)  # fmt: skip
+def test_linear_recurrences_agree_whatever_their_eigenvalues(name: str, options: dict[str, Any], loss, dtype) -> None:
+    cell = cell_of(name, 7, **options)
+    for window in (None, 3):
+        p = problem(cell, T=12, R=2, B=5, D=3, dtype=dtype, real=True, loss=loss)
+        agree(p, window, 1e-5 if dtype == torch.float32 else 1e-10)
 
 
 @pytest.mark.parametrize("name", NAMES)
