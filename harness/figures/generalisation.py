@@ -17,6 +17,7 @@ from harness.study import labels
 from harness.study.matching import matches
 from harness.study.pooling import of_settings
 from harness.study.spec import StudySpec
+from harness.theory.parity import mean_affine_accuracies
 from harness.verdicts.feasibility import judged_lengths
 from harness.verdicts.metrics import measured_at_length
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 OCTAVES = 3  # between the shortest and the longest length, from which on the axis is logarithmic
 TICKS = 0.07  # of the axis' width, at least between two numbers
 MARGIN = 0.06  # of the axis' width, at both ends
+AFFINE = " Dash-dotted: the largest accuracy of a margin that is affine in the bits, the mean over the steps."
 DODGE, WIDEST = 4.0, 16.0  # points between two series at a length, so that equal ones stay visible, and between all
 
 
@@ -40,19 +42,27 @@ class Generalisation(FigureKind):
     hue: str | None = Field("cell", description=SERIES_HUE)
     col: str | None = Field(None, description=COL)
     row: str | None = Field(None, description=ROW)
+    theory: Literal["affine_parity"] | None = Field(
+        None,
+        description="affine_parity: the best accuracy on parity, scored at every step, of a margin that is affine in "
+        "the bits, as that of a linear recurrence whose eigenvalues do not depend on its input",
+    )
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
         from harness.statistics.frames import select
 
         evaluations = select(frames.table(EVALUATIONS.name), self.where)
-        return generalisation(evaluations, hue=self.hue, col=self.col, row=self.row, label=self.axis(study))
+        return generalisation(
+            evaluations, hue=self.hue, col=self.col, row=self.row, label=self.axis(study), theory=self.theory
+        )
 
     def caption(self, study: StudySpec) -> str:
         return (
             f"Accuracy of the trained network on fresh sequences against {self.axis(study)}: interquartile mean over "
             "seeds (a seed's mean where several settings are pooled; chance for a run that diverged, or whose loss at "
             "that length is not finite), bars are its 95 % intervals. Dashed: the length in training"
-            f"{self._range(study)}.{CHANCE.caption} n counts the runs behind each point.{self.about(study)}"
+            f"{self._range(study)}.{CHANCE.caption}"
+            f"{AFFINE if self.theory else ''} n counts the runs behind each point.{self.about(study)}"
         )
 
     def _range(self, study: StudySpec) -> str:
@@ -67,6 +77,8 @@ class Generalisation(FigureKind):
         return labels.axis(settings.pop() if len(settings) == 1 and settings != {""} else "length")
 
     def faults(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        if self.theory and any((row.get("task"), row.get("scored")) != ("parity", "every_step") for row in rows):
+            return ["theory: affine_parity is that of task parity, scored at every step"]
         if any(judged_lengths(row) for row in rows):
             return []
         return ["no run is judged at other lengths; set evaluation.lengths, such as [100, 200, 400]"]
@@ -97,6 +109,7 @@ def generalisation(
     col: str | None = None,
     row: str | None = None,
     label: str = "length (steps)",
+    theory: Literal["affine_parity"] | None = None,
 ) -> Figure:
     """Draw accuracy against length with intervals, the length in training dashed and chance dotted.
 
@@ -104,6 +117,7 @@ def generalisation(
         evaluations: rows of the table of evaluations, joined with their runs.
         hue, col, row: columns.
         label: of the axis of lengths.
+        theory: a bound drawn in each panel.
 
     Raises:
         HarnessError: no run was judged at another length, or a column does not exist.
@@ -127,6 +141,8 @@ def generalisation(
                     _series(panel.ax, table, colours[i], marks[i], apart * (i - (len(hues) - 1) / 2))
                     counts[i].update(int(n) for n in table["runs"])
             _chance(panel.ax, panel.frame)
+            if theory is not None:
+                _affine(panel.ax, evaluations["length"])
             _trained(panel.ax, panel.frame, hue, dict(zip(hues, colours, strict=True)))
             _axes(panel, evaluations, label)
         handles = [
@@ -135,6 +151,8 @@ def generalisation(
         ]
         handles.append(Line2D([], [], label="length in training", **_dashes(style.faint())))
         handles.append(reference.handle(CHANCE))
+        if theory is not None:
+            handles.append(Line2D([], [], label="best affine margin", **_bound_line()))
         panels.legend(figure, handles, title=panels.hue_title(hue))
     return figure
 
@@ -168,6 +186,19 @@ def _chance(ax: Axes, frame: pd.DataFrame) -> None:
         ax.axhline(level, zorder=1, **reference.line_style())
     for curve in (curve for curve, each in levels.items() if len(each) > 1):
         ax.plot(*zip(*curve, strict=True), zorder=1, **reference.line_style())
+
+
+def _affine(ax: Axes, lengths: pd.Series[int]) -> None:
+    """The bound of affine margins, from the shortest to the longest length."""
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    bound = mean_affine_accuracies(longest)[shortest - 1 :]
+    ax.plot(range(shortest, longest + 1), bound, zorder=1, **_bound_line())
+
+
+def _bound_line() -> dict[str, Any]:
+    from harness.figures import style
+
+    return {"color": style.ink(), "linestyle": "-.", "linewidth": style.scaled(0.8)}
 
 
 def _trained(ax: Axes, frame: pd.DataFrame, hue: str | None, colours: Mapping[Any, str]) -> None:

@@ -15,6 +15,7 @@ from harness.errors import HarnessError, StudyError
 from harness.figures.generalisation import generalisation, lengths_table, readable
 from harness.figures.score import scores
 from harness.registry import read
+from harness.theory.parity import mean_affine_accuracies
 from harness.verdicts.metrics import metric_named
 
 
@@ -107,6 +108,24 @@ def test_lengths_that_would_touch_are_not_written() -> None:
     assert readable([16, 32, 64, 1024], logarithmic=True) == [16, 32, 64, 1024]
     assert readable([16, 32, 64, 1024], logarithmic=False) == [16, 1024]
     assert readable([50], logarithmic=False) == [50]
+
+
+def test_the_bound_of_affine_margins_is_drawn_from_end_to_end_and_is_that_of_parity_alone(study_file) -> None:
+    frame = rows(T10=(0.9, 0.5), T40=(0.8, 0.5))
+    ax = generalisation(frame, theory="affine_parity").axes[0]
+    [bound] = [line for line in ax.lines if line.get_linestyle() == "-."]
+    assert bound.get_xdata().tolist() == list(range(10, 41))
+    assert bound.get_ydata().tolist() == mean_affine_accuracies(40)[9:]
+    assert "best affine margin" in entries(ax.figure.legends[0])
+    assert not [line for line in generalisation(frame).axes[0].lines if line.get_linestyle() == "-."]
+    figure = {"kind": "generalisation", "theory": "affine_parity"}
+    judged = {"evaluation": {"every": 2, "sequences": 16, "lengths": [24]}, "figures": [figure]}
+    [kind] = figures(figure)
+    parity = read(study_file(study_text(task={"name": "parity"}, **judged)))
+    assert "Dash-dotted: the largest accuracy of a margin that is affine in the bits" in kind.caption(parity)
+    for task in ({"name": "parity", "scored": "end"}, {"name": "modular_counting"}):
+        with pytest.raises(StudyError, match="figures: theory: affine_parity is that of task parity, scored at every"):
+            read(study_file(study_text(task=task, **judged)))
 
 
 def test_one_length_is_drawn_too() -> None:
