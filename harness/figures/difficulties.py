@@ -34,7 +34,7 @@ class Difficulties(FigureKind):
         return difficulties(frames.select(self.where).runs, measure=self.measure, col=self.col, row=self.row)
 
     def caption(self, study: StudySpec) -> str:
-        label = metric_named(f"{self.measure}_mean").label.partition(",")[0]
+        label = metric_named(f"{self.measure}_mean").label.partition(", mean")[0]
         return (
             f"{label[0].upper()}{label[1:]}: interquartile mean over the seeds of the panel, of one trained "
             "network judged on programs of each difficulty, digits of the numbers across and operations upwards. "
