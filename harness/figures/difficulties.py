@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from harness.statistics.frames import Frames
 
+LABELS = {"exact_match": "whole answers right", "forced_accuracy": "digits right, given those before"}
+
 
 class Difficulties(FigureKind):
     """One measure of the task of written programs at every difficulty, each panel a kind of network."""
@@ -34,9 +36,9 @@ class Difficulties(FigureKind):
         return difficulties(frames.select(self.where).runs, measure=self.measure, col=self.col, row=self.row)
 
     def caption(self, study: StudySpec) -> str:
-        label = metric_named(f"{self.measure}_mean").label.partition(", mean")[0]
+        label = LABELS[self.measure]
         return (
-            f"{label[0].upper()}{label[1:]}: interquartile mean over the seeds of the panel, of one trained "
+            f"Share of {label}: interquartile mean over the seeds of the panel, of one trained "
             "network judged on programs of each difficulty, digits of the numbers across and operations upwards. "
             f"Empty: harder than what the network was trained for.{self.about(study)}"
         )
@@ -94,7 +96,7 @@ def difficulties(
         scale = ScalarMappable(Normalize(0, 1), style.rate_map())
         bar = figure.colorbar(scale, ax=[panel.ax for panel in grid], pad=0.02, aspect=24)
         bar.outline.set_linewidth(style.scaled(0.5))
-        bar.set_label(metric_named(name).label.partition(", mean")[0])
+        bar.set_label(LABELS[measure])
     return figure
 
 
