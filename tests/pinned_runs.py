@@ -156,6 +156,7 @@ OPTIONS = [
     ("rnn", "max_updates: 3, schedule: {name: step,step_size: 1}", ""),
     ("rnn", "max_updates: 3, schedule: {name: exponential,gamma: 0.5}", ""),
     ("lstm", "dtype: bfloat16", ""),
+    *(("gru", f"method: {way}", "") for way in ("rtrl", "snap1", "uoro", "{name: pes,unroll: 4}")),
 ]  # fmt: skip
 OTHERS = {
     "gate_surgery": [
@@ -165,6 +166,10 @@ OTHERS = {
             "first: 4, last: 7, alphabet: 3, batch_size: 2}"
             for switch in ("silence", "show", "keep", "reset", "write")
         ),
+    ],
+    "gradient_methods": [
+        f"estimating: {{size: 4, sequence_length: 6, draws: 3, method: {way}}}"
+        for way in ("rtrl", "snap1", "uoro", "pes", "bptt", "tbptt, window: 3", "rtrl, system: balancing, positive: 1")
     ],
     "influence_balancing": ["balancing: {size: 9, positive: 4, longest: 20}"],
     "depth_time": [
@@ -185,6 +190,7 @@ OTHERS = {
         "cliff: {start: 0.4, target: 0.6, sequence_length: 9}",
         "cliff: {question: descent, sequence_length: 9, learning_rate: 0.1, clip_norm: 1.0, max_updates: 5}",
     ],
+    "parallel_newton": ["newton: {gain: 1.5, hidden_size: 5, sequence_length: 20}"],
     "lyapunov": ["lyapunov: {gain: 1.5, hidden_size: 6, transient: 10, sequence_length: 20}"],
     "curse_of_memory": ["memory: {eigenvalue: 0.8, sequence_length: 60, sequences: 100}"],
 }

@@ -39,6 +39,7 @@ class Cell(Section):
         recurs: whether a state depends on the one before it.
         normalises: whether the equations take W h from `recurrent`, which normalises it where that is asked for.
         keeps: whether a unit may keep its value from step to step (zoneout); not where the state holds earlier steps.
+        diagonal: whether no unit acts on another from step to step: ∂s_t/∂s_{t−1} has no entries between `partners`.
         given: blocks of H numbers at the end of z that come from beside the input; recurrence/given.py has some.
     """
 
@@ -49,6 +50,7 @@ class Cell(Section):
     recurs: ClassVar[bool] = True
     normalises: ClassVar[bool] = False
     keeps: ClassVar[bool] = True
+    diagonal: ClassVar[bool] = False
     rewritten = frozenset({"layer_sizes"})
     given: ClassVar[int] = 0
 
@@ -211,6 +213,11 @@ class Cell(Section):
     def widths(self) -> tuple[int, ...]:
         """How many numbers each part of the state has."""
         return (self.hidden_size,) * len(self.states)
+
+    @property
+    def partners(self) -> tuple[int, ...]:
+        """Of each unit the other half of its complex number; itself, where numbers are real."""
+        return tuple(range(self.hidden_size))
 
     @property
     def activation(self) -> str:

@@ -27,6 +27,7 @@ class IndRNN(PaperCell):
 
     gates = ("h",)
     recurrent_weights = ("u",)
+    diagonal = True
 
     cell: Literal["indrnn"] = setting(..., "which cell")
     init: Literal["paper"] = setting("paper", "as in the paper", replica=True)

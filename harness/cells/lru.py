@@ -35,6 +35,7 @@ class LRU(PaperCell):
 
     gates = ("h",)
     recurrent_weights = ("nu", "theta")
+    diagonal = True
 
     cell: Literal["lru"] = setting(..., "which cell")
     init: Literal["paper"] = setting("paper", "as in the paper", replica=True)
@@ -93,6 +94,11 @@ class LRU(PaperCell):
             return known
         gain = parameters["gamma"].exp()
         return {**known, "gain": joined(gain[:, :N], gain)}
+
+    @property
+    def partners(self) -> tuple[int, ...]:
+        N = self.pairs
+        return (*range(N, 2 * N), *range(N), *range(2 * N, self.hidden_size))
 
     def parts(self, parameters: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Re λ as it acts on (Re x, Im x) in place, and ∓Im λ as it acts on them swapped, (R, H) each."""

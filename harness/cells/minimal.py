@@ -22,6 +22,7 @@ class Minimal(PaperCell):
     """What the two have in common: no recurrent weights, and the start of a linear layer of D inputs."""
 
     recurrent_weights = ()
+    diagonal = True
 
     init: Literal["paper"] = setting("paper", "as in the paper", replica=True)
 

@@ -31,10 +31,14 @@ class SequenceToVector(Model):
             self.stack, parameters, inputs, state,
             window=self.window, engine=self.engine, recorder=recorder, masks=masks, lengths=lengths,
         )  # fmt: skip
+        return self.logits(parameters, h), last
+
+    def logits(self, parameters: Parameters, h: Tensor) -> Tensor:
+        """ŷ of the last hidden state, (R, B, H) → (R, B, C) or (N, R, B, C)."""
         ŷ = read(parameters, h)
         if self.task.answers > 1:
             ŷ = ŷ.view(*ŷ.shape[:2], self.task.answers, self.task.output_size).permute(2, 0, 1, 3)
-        return ŷ, last
+        return ŷ
 
     def right(self, parameters: Parameters, inputs: Tensor, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """A vector is right if all its answers are."""

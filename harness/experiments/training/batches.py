@@ -19,6 +19,8 @@ from harness.rng import generator
 from harness.tasks.lengths import marked_absent
 from harness.tasks.task import UNSCORED, Batch, Part, Task
 
+PART = "part "  # in a checkpoint, before the name of a tensor of `BatchSource.parts`
+
 
 @dataclass(frozen=True)
 class Chunks:
@@ -55,6 +57,8 @@ class BatchSource:
     state: State | None = None
     series: dict[int, Batch] = field(default_factory=dict)
     episode: int = -1
+    parts: dict[str, Tensor] = field(default_factory=dict)  # of a way forward: what stands for the state's derivative
+    coming: dict[str, Tensor] = field(default_factory=dict)  # the same after the update
 
     @property
     def chunks(self) -> Chunks:
@@ -131,6 +135,7 @@ class BatchSource:
         if ahead < stop:  # chunks overlap: go only as far as the next one starts
             with torch.no_grad(), arithmetic(self.training, self.device):
                 _, last = self.model.outputs(parameters, inputs[: ahead - start], targets[: ahead - start], self.state)
+        self.parts = self.coming
         # Here a carried task's gradient is cut: the value of the state goes on, its history does not.
         self.state = tuple(part.detach() for part in last)
 
@@ -143,7 +148,8 @@ class BatchSource:
 
     def standing(self, i: int) -> dict[str, npt.NDArray[Any]]:
         """The carried state of one replica; its series is drawn again."""
-        return {str(k): part[i].cpu().numpy() for k, part in enumerate(self.state or ())}
+        state = {str(k): part[i].cpu().numpy() for k, part in enumerate(self.state or ())}
+        return state | {PART + name: part.cpu().numpy() for name, part in self.parts.items()}
 
     def restore(self, update: int, replicas: Sequence[Mapping[str, npt.NDArray[Any]]]) -> None:
         """Take over where these replicas stood after `update` updates."""
@@ -151,16 +157,22 @@ class BatchSource:
             return
         self._begin(0)
         self._begin((update - 1) // self.chunks.count)  # where the state is from; the next may be a new episode
-        if replicas[0]:
-            parts = range(len(replicas[0]))
+        of_state = [name for name in replicas[0] if not name.startswith(PART)]
+        if of_state:
             self.state = tuple(
-                torch.as_tensor(np.stack([r[str(k)] for r in replicas]), device=self.device) for k in parts
+                torch.as_tensor(np.stack([r[str(k)] for r in replicas]), device=self.device)
+                for k in range(len(of_state))
             )
+        self.parts = {
+            name.removeprefix(PART): torch.as_tensor(part, device=self.device)
+            for name, part in replicas[0].items()
+            if name.startswith(PART)
+        }
 
     def _begin(self, episode: int) -> None:
         size = self.training.batch_size
         self.series = {seed: self.model.task.batch(seed, "train", episode, size) for seed in self.seeds}
-        self.episode, self.state = episode, None
+        self.episode, self.state, self.parts = episode, None, {}
 
 
 def draw(task: Task, seeds: Sequence[int], part: Part, index: int, size: int, device: str) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from harness.experiments.training.batches import BatchSource
 from harness.experiments.training.checkpoint import Beginning, Checkpointing
 from harness.experiments.training.ending import final_record
 from harness.experiments.training.evaluation import evaluate
+from harness.experiments.training.forward import forward_pass
 from harness.experiments.training.penalties import add_penalties
 from harness.experiments.training.recorded import recorded_updates
 from harness.experiments.training.replicas import Replicas
@@ -67,7 +68,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
             batch = batches.batch(update)
             recorder = recorder_of(model) if update in schedule else None
             masks = batches.masks(update, batch)
-            losses, norms, last = backward_pass(batches, replicas, batch, recorder, masks)
+            losses, norms, last = gradient(batches, replicas, batch, recorder, masks, update)
             diverged = ~(torch.isfinite(losses) & torch.isfinite(norms))
             if update % shared.evaluation.every == 0 or update == training.max_updates:
                 evaluate(model, replicas, traces, update, shared, norms, setup.device)
@@ -75,7 +76,7 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
             # Where a run ends is not known beforehand: its last gradient is taken again, this time with a recorder.
             ends = [bool(diverged[i]) or trace.ends(update, training) for i, trace in enumerate(traces)]
             if any(ends) and recorder is None:
-                backward_pass(batches, replicas, batch, recorder := recorder_of(model), masks)
+                gradient(batches, replicas, batch, recorder := recorder_of(model), masks, update)
             if recorder is not None:
                 rows = adjoint_rows(model, replicas.parameters, batch, batches.state, recorder, record.precision, masks)
                 coming = partial(replicas.update, update, norms, training, rate(update))
@@ -107,6 +108,25 @@ def train(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
         if checkpoints:
             checkpoints.now_and_then(update + 1, replicas, batches, traces)
         setup.tick((update + 1) / (training.max_updates + 1), len(traces))
+
+
+def gradient(
+    batches: BatchSource,
+    replicas: Replicas,
+    batch: tuple[Tensor, Tensor],
+    recorder: AdjointRecorder | None,
+    masks: Sequence[Tensor | None],
+    update: int,
+) -> tuple[Tensor, Tensor, State]:
+    """Losses, gradient norms and last state of an update, its gradient left in `replicas`.
+
+    Adjoints are those of backpropagation, whichever way the gradient that changes the parameters is taken.
+    """
+    if not batches.training.goes_forward:
+        return backward_pass(batches, replicas, batch, recorder, masks)
+    if recorder is not None:
+        backward_pass(batches, replicas, batch, recorder, masks)
+    return forward_pass(batches, replicas, batch, update)
 
 
 def backward_pass(

@@ -15,6 +15,7 @@ from harness.cells.lstm import LSTM
 from harness.cells.module import Module
 from harness.experiments.training.recorded import recorded_updates
 from harness.experiments.training.settings import TrainingSections
+from harness.gradients.methods import name_of
 
 TORCH_LOOP = 20  # times as long as compiled, about
 # Times as long on a processor without AVX-512 as on the one with it that the seconds were measured on: runs of spectral
@@ -103,6 +104,8 @@ def alone(sections: TrainingSections) -> str:
     """
     if isinstance(sections.model, Module):
         return "with cell: module each run is computed alone, by a torch.nn.Module of its own, in no pack"
+    if sections.training.goes_forward:
+        return f"with method: {name_of(sections.training.method)} each run is computed alone"
     if sections.training.autocasts:
         return "with dtype: bfloat16 each run is computed alone, step by step in torch: sums of a stack would differ"
     return ""

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from harness.cells.cell import Cell
 from harness.experiments.training.optimizer_keywords import OPTIMIZER
 from harness.experiments.training.schedules import SCHEDULE
+from harness.gradients.methods import BACK, METHOD, name_of
 from harness.study.keywords import Named
 from harness.study.section import Section, Sections, Unbounded, setting, wrong
 from harness.tasks.task import Task
@@ -48,6 +49,11 @@ class Training(Section):
     flossing_exponents: int = setting(1, "how many Lyapunov exponents flossing drives to zero, largest first", ge=1)
     orthogonal: float | None = setting(
         None, "weight of ‖WᵀW − I‖² (Frobenius), summed over the recurrent blocks; null: none", gt=0
+    )
+    method: Annotated[str | Named, METHOD] = setting(
+        "bptt",
+        "how the gradient is taken: bptt, back through time; tbptt, the same within a bptt_window; forward in time: "
+        "rtrl, exact; snap1, a unit's own parameters on that unit; uoro and pes, random and right on average",
     )
     bptt_window: int | None = setting(
         None,
@@ -88,6 +94,11 @@ class Training(Section):
     def optimizer_name(self) -> str:
         """The optimizer's name without its keywords."""
         return self.optimizer if isinstance(self.optimizer, str) else str(self.optimizer["name"])
+
+    @property
+    def goes_forward(self) -> bool:
+        """Whether the gradient is taken forward in time, by a way that needs no stored states."""
+        return name_of(self.method) not in BACK
 
     @property
     def autocasts(self) -> bool:

@@ -14,6 +14,7 @@ from harness.cells.layers import output_width
 from harness.cells.module import Module
 from harness.cells.rnn import RNN
 from harness.cells.sizes import matched_width
+from harness.experiments.training.method_rules import check_method
 from harness.experiments.training.module_rules import check_module
 from harness.experiments.training.schedules import check_schedule, shortest
 from harness.experiments.training.settings import Recording, Training, TrainingSections
@@ -43,6 +44,8 @@ def complete(sections: TrainingSections) -> TrainingSections:
     if schedule != training.schedule:
         sections = replace(sections, training=training.model_copy(update={"schedule": schedule}))
     check_vectors(cell, task)
+    sections = check_method(sections)
+    training = sections.training
     if isinstance(cell, Module):
         check_module(sections)
         check_recording(sections.record, training, task)

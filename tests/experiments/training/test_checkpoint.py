@@ -126,6 +126,20 @@ def test_a_carried_state_is_resumed_too_also_where_a_series_ends(plan_of, store,
     assert digits(runs, store=store) == digits(runs)
 
 
+@pytest.mark.parametrize("update", sampled([2, 3, 7], [2, 7]))
+@pytest.mark.parametrize("method", ["rtrl", "uoro", "pes"])
+def test_what_stands_for_the_derivative_is_resumed_too(plan_of, store, method, update) -> None:
+    text = study_text(
+        task={"name": "echo", "lag": 2, "series_length": 12},
+        model={"cell": "gru", "hidden_size": 3},
+        training=TRAINING | {"bptt_window": 4, "method": method},
+        seeds=[3],
+    )
+    runs = plan_of(text).runs
+    stop(runs, store, update)
+    assert digits(runs, store=store) == digits(runs)
+
+
 @pytest.mark.parametrize("update", [5, 11])
 def test_a_resumed_run_is_judged_at_other_lengths_as_the_uninterrupted_run_is(plan_of, store, update) -> None:
     text = study_text(

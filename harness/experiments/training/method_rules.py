@@ -1,0 +1,79 @@
+"""What of a training study goes together with a gradient that is taken forward in time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.cells.module import Module
+from harness.experiments.training.settings import TrainingSections
+from harness.gradients.methods import KEYWORDS, name_of
+from harness.study.keywords import split
+from harness.study.section import wrong
+from harness.tasks.words import Words
+
+LARGEST = 2**31  # numbers of an influence matrix: 8 GiB
+
+
+def check_method(sections: TrainingSections) -> TrainingSections:
+    """The sections, with tbptt as what it is: bptt with a window.
+
+    Raises:
+        PydanticCustomError: a setting has no meaning beside this way to the gradient.
+    """
+    task, cell, training = sections.task, sections.model, sections.training
+    method = name_of(training.method)
+    if method == "tbptt":
+        if training.bptt_window is None:
+            raise wrong("training.method", "'tbptt' is bptt within a window: set training.bptt_window")
+        return replace(sections, training=training.model_copy(update={"method": "bptt"}))
+    if not training.goes_forward:
+        return sections
+    for refused, reason in (
+        (isinstance(cell, Module), "a module shows no step to differentiate"),
+        (task.decodes, f"'{task.name}' has a decoder, and one recurrence is followed"),
+        (isinstance(task, Words), "'words' has a table of vectors before the recurrence"),
+        (task.varies, "sequences have lengths of their own"),
+        (cell.layers > 1 or cell.bidirectional, "the network has several layers or directions"),
+        (bool(cell.dropout or cell.zoneout), "dropout and zoneout draw another network at every step"),
+        (training.autocasts, "it is written for float32 and float64, not for dtype: bfloat16"),
+        (training.omega is not None or training.flossing is not None, "omega and flossing go back through time"),
+        (training.bptt_stride is not None, "a bptt_stride is of chunks that overlap"),
+    ):
+        if refused:
+            raise wrong("training.method", f"'{method}' goes forward, step by step, and {reason}; take bptt")
+    if training.bptt_window is not None and not task.carried:
+        hint = "; its own stretches are {name: pes, unroll: …}" if method == "pes" else ""
+        raise wrong("training.bptt_window", f"cuts a way back, and '{method}' goes forward{hint}; leave it out")
+    if method == "snap1" and cell.gains():
+        reason = "in a normalised recurrence a unit's own parameters act on all units at once; take rtrl"
+        raise wrong("training.method", f"'snap1' has no meaning: {reason}")
+    if method == "pes" and task.carried:
+        K, unroll = training.window(task.length), split(training.method, KEYWORDS)[1]["unroll"]
+        if unroll > K:
+            raise wrong("training.method", f"unroll: {unroll} is longer than an update's {K} steps (bptt_window)")
+    numbers = influence_numbers(sections)
+    if numbers > LARGEST:
+        raise wrong(
+            "training.method",
+            f"'{method}' would carry {numbers:.2g} numbers (sequences × state × parameters); take snap1, or a smaller "
+            "hidden_size or batch_size",
+        )
+    return sections
+
+
+def influence_numbers(sections: TrainingSections) -> int:
+    """How many numbers stand for ∂s_t/∂θ of a batch."""
+    task, cell, training = sections.task, sections.model, sections.training
+    H, size = cell.hidden_size, 0
+    for shape in (cell.shapes(H, task.input_size) | cell.gains()).values():
+        own = 1
+        for axis in shape:
+            own *= axis
+        size += own
+    name, keywords = split(training.method, KEYWORDS)
+    if name == "rtrl" and not cell.diagonal:
+        return training.batch_size * sum(cell.widths) * size
+    if name == "pes":
+        return int(keywords["particles"]) * size
+    per_unit = len(cell.states) * (2 if name == "rtrl" else 1)
+    return training.batch_size * size * int(keywords.get("draws", per_unit))
