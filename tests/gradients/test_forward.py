@@ -34,6 +34,9 @@ VARIANTS = [
     ("rnn", {"normalisation": "layer"}),
     ("gru", {"biases": 1}),
     ("lru", {"hidden_size": 3}),
+    ("lru", {"eigenvalues": "signed"}),
+    ("lru", {"gamma": False}),
+    ("mingru", {"eigenvalues": "signed"}),
 ]
 
 
