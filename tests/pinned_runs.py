@@ -192,7 +192,10 @@ OTHERS = {
     ],
     "parallel_newton": ["newton: {gain: 1.5, hidden_size: 5, sequence_length: 20}"],
     "lyapunov": ["lyapunov: {gain: 1.5, hidden_size: 6, transient: 10, sequence_length: 20}"],
-    "curse_of_memory": ["memory: {eigenvalue: 0.8, sequence_length: 60, sequences: 100}"],
+    "curse_of_memory": [
+        "memory: {eigenvalue: 0.8, sequence_length: 60, sequences: 100}",
+        "memory: {eigenvalue: 0.8, sequence_length: 60, sequences: 100, normalised: true, by: exponent}",
+    ],
 }
 
 

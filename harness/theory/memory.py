@@ -76,6 +76,30 @@ def sensitivity_moment(eigenvalue: float, steps: float = math.inf) -> float:
     return float((1 + r - tail) / (1 - r) ** 3)
 
 
+def normalised_sensitivity_moment(eigenvalue: float, steps: float = math.inf) -> float:
+    """E[(∂h_t/∂λ)²] of h_t = λ h_{t−1} + √(1 − λ²) x_t, whose own moment is 1 in the steady state.
+
+        Σ_{k<t} (γ k λᵏ⁻¹ − λᵏ⁺¹/γ)²  →  1/(1 − λ²)²,    γ² = 1 − λ²
+
+    In the steady state Σ k² λ²ᵏ⁻² = (1 + λ²)/(1 − λ²)³, Σ k λ²ᵏ⁻¹ = λ/(1 − λ²)² and Σ λ²ᵏ = 1/(1 − λ²), so that it is
+    ((1 + λ²) − 2 λ² + λ²)/(1 − λ²)². By ν of λ = exp(−e^ν) it is (λ ln λ)² times as large, and tends to ¼ as λ → 1.
+
+    Args, raises: as `state_moment`. Source: derived here; the normalisation is that of Orvieto et al. 2023.
+    """
+    r = _square(eigenvalue, steps)
+    if math.isinf(steps):
+        return 1 / (1 - r) ** 2
+    gain = math.sqrt(1 - r)
+    terms = (gain * k * eigenvalue ** (k - 1) - eigenvalue ** (k + 1) / gain for k in range(1, math.ceil(steps)))
+    first = -eigenvalue / gain if steps > 0 else 0.0
+    return math.fsum((first**2, *(term**2 for term in terms)))
+
+
+def slope_of_exponent(eigenvalue: float) -> float:
+    """dλ/dν of λ = exp(−e^ν), λ in (0, 1): λ ln λ."""
+    return eigenvalue * math.log(eigenvalue)
+
+
 def _at_least_two(length: int) -> None:
     if length < 2:
         raise ValueError(f"chrono initialisation needs a longest dependency of 2 steps or more, got {length}")

@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from harness.theory.memory import chrono_log_forget_gate, chrono_memory, sensitivity_moment, state_moment
+from harness.theory.memory import (
+    chrono_log_forget_gate,
+    chrono_memory,
+    normalised_sensitivity_moment,
+    sensitivity_moment,
+    slope_of_exponent,
+    state_moment,
+)
 
 
 @pytest.mark.parametrize("length", [3, 20, 100, 1000])
@@ -62,3 +69,26 @@ def test_chrono_of_less_than_two_steps_is_refused(theory: object) -> None:
 @pytest.mark.parametrize(("eigenvalue", "steps", "exact"), [(0.999999, 2, 1.0), (0.99999, 10, 284.96498)])
 def test_few_steps_of_a_long_memory_lose_no_digits(eigenvalue: float, steps: int, exact: float) -> None:
     assert sensitivity_moment(eigenvalue, steps) == pytest.approx(exact, rel=1e-6)
+
+
+@pytest.mark.parametrize("eigenvalue", [0.3, 0.9, 0.99])
+def test_the_normalised_sensitivity_is_the_derivative_of_the_normalised_state(eigenvalue: float) -> None:
+    """By finite differences of the impulse response γ λᵏ, squared and summed."""
+    step, k = 1e-6, np.arange(4000)
+
+    def response(value: float) -> np.ndarray:
+        return np.sqrt(1 - value**2) * value**k
+
+    slopes = (response(eigenvalue + step) - response(eigenvalue - step)) / (2 * step)
+    for t in (1, 2, 17):
+        assert normalised_sensitivity_moment(eigenvalue, t) == pytest.approx(np.sum(slopes[:t] ** 2), rel=1e-6)
+    assert normalised_sensitivity_moment(eigenvalue) == pytest.approx(np.sum(slopes**2), rel=1e-6)
+    assert (response(eigenvalue) ** 2).sum() == pytest.approx(1)
+    ν = np.log(-np.log(eigenvalue))
+    numeric = (np.exp(-np.exp(ν + step)) - np.exp(-np.exp(ν - step))) / (2 * step)
+    assert slope_of_exponent(eigenvalue) == pytest.approx(numeric, rel=1e-6)
+
+
+def test_by_the_exponent_the_normalised_sensitivity_tends_to_a_quarter() -> None:
+    near = [slope_of_exponent(x) ** 2 * normalised_sensitivity_moment(x) for x in (0.9, 0.99, 0.9999)]
+    assert near[0] < near[1] < near[2] == pytest.approx(0.25, rel=1e-3)
