@@ -10,7 +10,7 @@ from harness.errors import ResultsError
 from harness.errors.text import markdown as as_markdown
 from harness.errors.text import markdown_code, printable, terminal_width, wrapped
 from harness.study.plan import Plan
-from harness.study.spec import Paper
+from harness.study.spec import QUESTIONS, Paper
 from harness.verdicts.judging import JudgedStudy, judge_baseline, judge_folder
 from harness.verdicts.quoted import in_family, lacks_interval, last_level, surviving
 from harness.verdicts.registration import registration_word
@@ -18,6 +18,9 @@ from harness.verdicts.summary import SYMBOLS, summary
 from harness.verdicts.verdict import Verdict, interval_head, percent, worst
 
 MARKS: dict[str, str] = {**{str(state): mark for state, mark in SYMBOLS.items()}, "not run": "·", "no expectation": "–"}
+
+RULE = "|---|---|---|---|---|---|"
+OTHERS = "Other results"
 
 
 @dataclass(frozen=True)
@@ -148,11 +151,16 @@ def _corrected(reproductions: Sequence[Reproduction]) -> Iterator[str]:
         yield f"Their last level is {percent(round(level, 3))}, for which these have too few seeds: {', '.join(few)}."
 
 
+def _place(paper: Paper) -> int:
+    """Where a paper's question stands among all."""
+    return list(QUESTIONS).index(paper.question) if paper.question else len(QUESTIONS)
+
+
 def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
-    """The page docs/papers.md: a table of all, then each with its verdicts.
+    """The page docs/papers.md: a table for each question, then each result with its verdicts.
 
     Args:
-        reproductions: in the order of the page.
+        reproductions: in the order that those of one question have on the page.
         pages: the folder of the pages on single results, docs/papers; a name is a link where its page is there.
     """
     lines = [
@@ -167,11 +175,12 @@ def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
         "judged before; a *point estimate* ignores its interval ([registration](registration.md)).",
         "",
         tally(reproductions),
-        "",
-        "| | result | source | tag | registration | runs |",
-        "|---|---|---|---|---|---|",
     ]
-    for each in reproductions:
+    question: str | None = None
+    ordered = sorted(reproductions, key=lambda each: _place(each.paper))
+    for each in ordered:
+        if question != (question := QUESTIONS.get(each.paper.question or "", OTHERS)):
+            lines += ["", f"**{question}**", "", "| | result | source | tag | registration | runs |", RULE]
         name = each.path.stem
         link = f"[{name}]({pages.name}/{name}.md)" if (pages / f"{name}.md").exists() else name
         state = f"{MARKS[each.state]} {each.state}"
@@ -184,7 +193,7 @@ def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
             f"{each.runs} of {each.plan.judged_count}",
         )
         lines.append(f"| {' | '.join(cells)} |")
-    for each in reproductions:
+    for each in ordered:
         study = each.plan.study
         claim = printable(study.claim.strip(), lines=True)
         if each.state not in ("holds", "fails", "undecided"):

@@ -55,12 +55,26 @@ SLUG = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 S = TypeVar("S", bound=Sections)
 
 
+QUESTIONS: Mapping[str, str] = {
+    "decay": "Does the gradient vanish, and how fast?",
+    "remedy": "What keeps it from vanishing?",
+    "learning": "What is learnt over long lags, and by whom?",
+    "memory": "What does remembering cost?",
+    "credit": "What is lost where the gradient is cut, or taken another way?",
+    "dynamics": "What do dynamics and theory predict?",
+    "state": "Which recurrences can track a state?",
+}
+
+
 class Paper(Section):
     """The published result that a study repeats (`paper:`)."""
 
     source: str = Field(min_length=1, description="author, year, and the section, equation or figure")
     tag: Literal["faithful", "scaled", "qualitative"] = Field(
         description="faithful: the paper's own setting; scaled: smaller; qualitative: the claim, in another setting"
+    )
+    question: Literal["decay", "remedy", "learning", "memory", "credit", "dynamics", "state"] | None = Field(
+        None, description="under which question docs/papers.md lists it; null: after all others"
     )
 
 

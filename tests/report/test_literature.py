@@ -126,3 +126,28 @@ def test_a_mistake_in_the_paper_is_reported_with_file_line_and_column(tmp_path: 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="no such folder"):
         papers.main([str(tmp_path / "nowhere")])
+
+
+def test_the_page_has_a_table_for_each_question_in_the_order_of_the_questions(tmp_path, capsys) -> None:
+    path = written(tmp_path)
+    text = path.read_text()
+    for name, question in (("a-last", None), ("b-second", "state"), ("c-first", "decay")):
+        own = PAPER if question is None else PAPER.replace("}", f", question: {question}}}")
+        path.with_name(f"{name}.yaml").write_text(text.replace(PAPER, own).replace("name: halves", f"name: {name}"))
+    path.unlink()
+    page = tmp_path / "papers.md"
+    papers.main([str(path.parent), "-o", str(tmp_path / "results"), "--markdown", str(page)])
+    shown = page.read_text()
+    order = [
+        "**Does the gradient vanish",
+        "| c-first |",
+        "**Which recurrences",
+        "| b-second |",
+        "**Other",
+        "| a-last |",
+    ]
+    places = [shown.index(part) for part in order]
+    assert places == sorted(places)
+    with pytest.raises(StudyError, match="question"):
+        path.write_text(text.replace(PAPER, PAPER.replace("}", ", question: why}")))
+        read(path)
