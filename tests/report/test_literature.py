@@ -148,6 +148,6 @@ def test_the_page_has_a_table_for_each_question_in_the_order_of_the_questions(tm
     ]
     places = [shown.index(part) for part in order]
     assert places == sorted(places)
+    path.write_text(text.replace(PAPER, PAPER.replace("}", ", question: why}")))
     with pytest.raises(StudyError, match="question"):
-        path.write_text(text.replace(PAPER, PAPER.replace("}", ", question: why}")))
         read(path)

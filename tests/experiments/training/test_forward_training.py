@@ -10,6 +10,7 @@ from trained_runs import trained
 
 from harness.cells.gru import GRU
 from harness.errors import StudyError
+from harness.experiments.training import EXPERIMENT
 from harness.experiments.training.batches import BatchSource
 from harness.experiments.training.forward import forward_pass
 from harness.experiments.training.loop import backward_pass
@@ -115,3 +116,15 @@ def test_a_window_of_one_sequence_has_no_meaning_forward_in_time(plan_of) -> Non
     text = text_of("pes", **order)
     with pytest.raises(StudyError, match="its own stretches are"):
         plan_of(text)
+
+
+def test_a_plan_knows_that_the_influence_grows_with_state_and_parameters(plan_of) -> None:
+    """RTRL carries N numbers for each parameter of a GRU, and one for each of a minGRU."""
+
+    def seconds(method: str, cell: str, H: int) -> float:
+        [run] = plan_of(text_of(method, model={"cell": cell, "hidden_size": H})).runs
+        return EXPERIMENT.cost(run.sections)
+
+    assert seconds("rtrl", "gru", 80) > 20 * seconds("snap1", "gru", 80)
+    assert seconds("rtrl", "mingru", 80) < 3 * seconds("snap1", "mingru", 80)
+    assert seconds("rtrl", "gru", 8) > 5 * seconds("bptt", "gru", 8)
