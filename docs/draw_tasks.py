@@ -57,15 +57,18 @@ class Example:
 
 EXAMPLES: Mapping[str, Example] = {
     "adding": Example({"sequence_length": 20}, ("number", "mark"), "x₁ + x₂"),
+    "associative_recall": Example({"keys": 8}, column=1),
     "captions": Example({}),
     "characters": Example({}, text=True),
     "copying": Example({"delay": 10}),
     "dataset": Example({"source": "gunpoint"}, ("height",)),
     "dates": Example({}, column=3, text=True),
     "digit_names": Example({}, column=6),
+    "dyck": Example({"sequence_length": 20}),
     "echo": Example({"series_length": 30}, ("bit",), "bit of t − 3"),
     "file": Example({"path": "walks.csv", "id": "walk", "inputs": ["x", "y"], "target": "label"}, ("x", "y"), column=3),
     "group_word_problem": Example({"sequence_length": 20}),
+    "majority": Example({"sequence_length": 20}),
     "memorisation": Example({"delay": 10}),
     "modular_counting": Example({"sequence_length": 20}),
     "multiplication": Example({"sequence_length": 20}, ("number", "mark"), "x₁ · x₂", column=1),

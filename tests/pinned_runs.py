@@ -86,11 +86,13 @@ TASKS = {
         "sequence_length: 24, variant: halved", "sequence_length: 24, variant: original", "sequence_length: 10",
         "sequence_length: 14, shortest_length: 8",
     ],
+    "associative_recall": ["pairs: 3, keys: 6, values: 4"],
     "captions": [""],
     "characters": ["", "text: data/text.txt"],
     "copying": ["delay: 3"],
     "dates": [""],
     "digit_names": [""],
+    "dyck": ["sequence_length: 9, depth: 3", "sequence_length: 9, shortest_length: 4, brackets: 1, scored: end"],
     "echo": ["lag: 2, series_length: 12", "draw: lecture"],
     "file": [
         f"{WALKS}, inputs: [x, y], target: label, fractions: [0.5, 0.2, 0.3], split_seed: 1, standardise: false, "
@@ -103,6 +105,7 @@ TASKS = {
         "path: data/inputs.npy, targets_path: data/targets.npy",
     ],
     "group_word_problem": ["sequence_length: 7", "sequence_length: 7, shortest_length: 4, scored: end, group: a5"],
+    "majority": ["sequence_length: 9", "sequence_length: 9, shortest_length: 4, scored: end"],
     "memorisation": ["delay: 3", "delay: 3, bits: 20"],
     "modular_counting": ["sequence_length: 9", "sequence_length: 9, shortest_length: 4, scored: end, modulus: 4"],
     "multiplication": [

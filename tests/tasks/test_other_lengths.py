@@ -15,9 +15,12 @@ from harness.tasks.task import Task
 # Settings beside the length, a length, and another one.
 LENGTHS: dict[str, list[tuple[dict[str, Any], int, int]]] = {
     "adding": [({"variant": variant}, 30, 75) for variant in ("sum", "halved", "original")],
+    "associative_recall": [({}, 4, 17)],
     "copying": [({}, 5, 17)],
+    "dyck": [({"brackets": k}, 30, 75) for k in (1, 2)],
     "echo": [({"lag": 7}, 60, 25)],
     "group_word_problem": [({"group": group}, 30, 75) for group in ("s3", "a5")],
+    "majority": [({"scored": scored}, 30, 75) for scored in ("every_step", "end")],
     "memorisation": [({"bits": bits}, 5, 17) for bits in (5, 20)],
     "modular_counting": [({"modulus": 5}, 30, 75)],
     "multiplication": [({"variant": variant}, 30, 75) for variant in ("scaled", "original")],
@@ -66,6 +69,7 @@ def test_a_task_without_such_a_setting_has_no_other_lengths(name: str) -> None:
     ("name", "settings", "own", "other", "message"),
     [
         ("adding", {"variant": "original"}, 30, 21, "is too short for two marks here; at least 22"),
+        ("associative_recall", {"keys": 5}, 4, 6, "is 6, and there are 5 different keys"),
         ("copying", {}, 5, 0, "greater than or equal to 1"),
         ("echo", {"lag": 7}, 60, 7, "no echo is heard within a series of 7 steps"),
         ("parity", {}, 30, 0, "greater than or equal to 1"),

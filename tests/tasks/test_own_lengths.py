@@ -21,7 +21,7 @@ def task(name: str, **settings: Any) -> Task:
 
 
 def test_these_tasks_have_lengths() -> None:
-    names = "adding group_word_problem modular_counting multiplication parity temporal_order xor"
+    names = "adding dyck group_word_problem majority modular_counting multiplication parity temporal_order xor"
     assert names.split() == VARYING
 
 
