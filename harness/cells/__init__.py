@@ -14,6 +14,7 @@ from harness.cells import (
     orthogonal,
     rnn,
     skip,
+    slstm,
     window,
 )
 from harness.cells.cell import Cell
@@ -30,6 +31,7 @@ CELLS: dict[str, type[Cell]] = {
     "mingru": minimal.MinGRU,
     "minlstm": minimal.MinLSTM,
     "lru": lru.LRU,
+    "slstm": slstm.SLSTM,
     "cornn": cornn.CoRNN,
     "skip": skip.Skip,
     "gated_skip": skip.GatedSkip,

@@ -366,3 +366,9 @@ def _normalised(kind: str, a: Tensor, H: int) -> Tensor:
 def sigmoid(x: Tensor) -> Tensor:
     """1/(1 + e⁻ˣ), in a form whose bits do not depend on the place in an array, as those of torch.sigmoid do."""
     return 0.5 * (0.5 * x).tanh() + 0.5
+
+
+def log_sigmoid(a: Tensor) -> Tensor:
+    """ln σ(a) = (a − |a|)/2 − ln(1 + e^−|a|), whose bits do not depend on the place in an array."""
+    size = a.abs()
+    return (a - size) / 2 - (-size).exp().log1p()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import TYPE_CHECKING, Literal
 
-from harness.cells.cell import Draw, PaperCell, State, sigmoid
+from harness.cells.cell import Draw, PaperCell, State, log_sigmoid, sigmoid
 from harness.cells.initialisation import Weights, set_forget_bias
 from harness.study.section import setting
 
@@ -91,9 +91,3 @@ class MinLSTM(Minimal):
 def share_kept(f: Tensor, i: Tensor) -> Tensor:
     """σ(f)/(σ(f) + σ(i)) = σ(ln σ(f) − ln σ(i)) of the arguments of two gates."""
     return sigmoid(log_sigmoid(f) - log_sigmoid(i))
-
-
-def log_sigmoid(a: Tensor) -> Tensor:
-    """ln σ(a) = (a − |a|)/2 − ln(1 + e^−|a|), whose bits do not depend on the place in an array."""
-    size = a.abs()
-    return (a - size) / 2 - (-size).exp().log1p()
