@@ -40,6 +40,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "papers-linear-decay": ("papers/linear-decay", "decay"),
     "papers-lyapunov": ("papers/lyapunov", "spectrum"),
     "papers-mean-field": ("papers/mean-field", "phase"),
+    "papers-parity": ("papers/parity", "generalisation"),
     "papers-pascanu-fig7": ("papers/pascanu-fig7", "success"),
     "real-mnist5k": ("real/mnist5k", "accuracy"),
     "real-pigcvp": ("real/pigcvp", "decay"),

@@ -134,12 +134,12 @@ def generalisation(
     with style.context():
         figure, grid = panels.panels(evaluations, row, col)
         for panel in grid:
-            for i, level in enumerate(hues):
-                group = panels.part(panel.frame, hue, level)
-                if not group.empty:
-                    table = lengths_table(group)
-                    _series(panel.ax, table, colours[i], marks[i], apart * (i - (len(hues) - 1) / 2))
-                    counts[i].update(int(n) for n in table["runs"])
+            groups = {i: panels.part(panel.frame, hue, level) for i, level in enumerate(hues)}
+            there = [i for i, group in groups.items() if not group.empty]
+            for place, i in enumerate(there):
+                table = lengths_table(groups[i])
+                _series(panel.ax, table, colours[i], marks[i], apart * (place - (len(there) - 1) / 2))
+                counts[i].update(int(n) for n in table["runs"])
             _chance(panel.ax, panel.frame)
             if theory is not None:
                 _affine(panel.ax, evaluations["length"])
