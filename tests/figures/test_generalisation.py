@@ -128,6 +128,13 @@ def test_the_bound_of_affine_margins_is_drawn_from_end_to_end_and_is_that_of_par
             read(study_file(study_text(task=task, **judged)))
 
 
+def test_a_series_that_is_alone_in_its_panel_stands_at_its_lengths() -> None:
+    frame = pd.concat([rows(T10=(0.9, 0.5), T40=(0.8, 0.5)).assign(cell=cell) for cell in ("rnn", "lstm", "gru")])
+    for ax in generalisation(frame, hue="cell", col="cell").axes:
+        [marks] = [line for line in ax.lines if line.get_marker() in ("o", "s", "D", "^") and len(line.get_xdata())]
+        assert marks.get_transform().transform((10, 0.9)) == pytest.approx(ax.transData.transform((10, 0.9)))
+
+
 def test_one_length_is_drawn_too() -> None:
     ax = generalisation(rows(T20=(0.9, 0.5))).axes[0]
     low, high = ax.get_xlim()
