@@ -42,6 +42,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "papers-mean-field": ("papers/mean-field", "phase"),
     "papers-parity": ("papers/parity", "generalisation"),
     "papers-pascanu-fig7": ("papers/pascanu-fig7", "success"),
+    "papers-state-tracking": ("papers/state-tracking", "generalisation"),
     "real-mnist5k": ("real/mnist5k", "accuracy"),
     "real-pigcvp": ("real/pigcvp", "decay"),
 }
