@@ -24,6 +24,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "lecture-months": ("lecture/phrases", "months"),
     "lecture-paths": ("lecture/paths", "nodes"),
     "lecture-phrases": ("lecture/phrases", "codes"),
+    "lecture-programs": ("lecture/programs", "difficulties"),
     "lecture-states": ("lecture/states", "states"),
     "lecture-words": ("lecture/words", "arrows"),
     "papers-adding": ("papers/adding", "score"),
