@@ -30,7 +30,7 @@ def table(seeds: int = 8) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_a_cell_is_the_metric_of_its_digits_and_operations_and_there_is_none_of_what_no_network_read() -> None:
+def test_a_cell_is_the_metric_of_its_digits_and_operations_where_it_was_measured() -> None:
     figure = difficulties(table())
     for ax, better in zip(figure.axes[:2], (0.1, 0.0), strict=True):
         [mesh] = [each for each in ax.collections if isinstance(each, QuadMesh)]

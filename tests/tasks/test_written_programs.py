@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from harness.cells import CELLS
 from harness.models.encoder_decoder import EncoderDecoder
 from harness.models.sampling import answer_to
+from harness.probes import program_answers
 from harness.probes.artifacts import tensors
 from harness.probes.program_answers import EACH, at_difficulties, code_measures, encoder_slope
 from harness.recurrence.scan import scan_layers
@@ -98,7 +99,9 @@ def test_a_pace_without_steps_is_refused(curriculum: str) -> None:
         task(curriculum=curriculum, pace=100)
 
 
-def test_an_untrained_network_has_hardly_a_digit_right_and_its_answer_is_that_of_its_own_text() -> None:
+def test_an_untrained_network_has_hardly_a_digit_right_and_its_answer_is_that_of_its_own_text(monkeypatch) -> None:
+    for name, programs in {"TESTED": 256, "EACH": 16, "ADJOINTS": 4}.items():
+        monkeypatch.setattr(program_answers, name, programs)
     own = task(digits=4, operations=3)
     model = EncoderDecoder(own, GRU, None, "torch")
     parameters = {name: value.detach() for name, value in stacked([model.initialise(GRU, 3)]).items()}
