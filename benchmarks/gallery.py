@@ -41,9 +41,13 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "papers-linear-decay": ("papers/linear-decay", "decay"),
     "papers-lyapunov": ("papers/lyapunov", "spectrum"),
     "papers-mean-field": ("papers/mean-field", "phase"),
+    "papers-normalised-memory": ("papers/normalised-memory", "sensitivity"),
+    "papers-parallel-newton": ("papers/parallel-newton", "exponents"),
     "papers-parity": ("papers/parity", "generalisation"),
     "papers-pascanu-fig7": ("papers/pascanu-fig7", "success"),
     "papers-state-tracking": ("papers/state-tracking", "generalisation"),
+    "papers-ways-to-the-gradient": ("papers/ways-to-the-gradient", "bias"),
+    "papers-ways-spread": ("papers/ways-to-the-gradient", "spread"),
     "real-mnist5k": ("real/mnist5k", "accuracy"),
     "real-pigcvp": ("real/pigcvp", "decay"),
 }
