@@ -173,7 +173,16 @@ OTHERS = {
     ],
     "gradient_methods": [
         f"estimating: {{size: 4, sequence_length: 6, draws: 3, method: {way}}}"
-        for way in ("rtrl", "snap1", "uoro", "pes", "bptt", "tbptt, window: 3", "rtrl, system: balancing, positive: 1")
+        for way in (
+            "rtrl",
+            "snap1",
+            "uoro",
+            "pes",
+            "bptt",
+            "tbptt, window: 3",
+            "rtrl, system: balancing, positive: 1",
+            "rtrl, spectral_radius: 0.9",
+        )
     ],
     "influence_balancing": ["balancing: {size: 9, positive: 4, longest: 20}"],
     "depth_time": [
@@ -194,7 +203,7 @@ OTHERS = {
         "cliff: {start: 0.4, target: 0.6, sequence_length: 9}",
         "cliff: {question: descent, sequence_length: 9, learning_rate: 0.1, clip_norm: 1.0, max_updates: 5}",
     ],
-    "parallel_newton": ["newton: {gain: 1.5, hidden_size: 5, sequence_length: 20}"],
+    "parallel_newton": ["newton: {gain: 1.5, drive: 0.2, hidden_size: 5, sequence_length: 20}"],
     "lyapunov": ["lyapunov: {gain: 1.5, hidden_size: 6, transient: 10, sequence_length: 20}"],
     "curse_of_memory": [
         "memory: {eigenvalue: 0.8, sequence_length: 60, sequences: 100}",

@@ -213,7 +213,7 @@ def _cell(plan_of: Any) -> Any:
         ({"name": "adding", "variant": "original"}, [9], "at 9, task.sequence_length: is too short for two marks here"),
         ({"name": "echo", "lag": 7}, [7], "at 7, task.lag: no echo is heard within a series of 7 steps"),
         ({"name": "temporal_order", "level": "easy"}, [9], "task.level: 'easy' has lengths of its own"),
-        ({"name": "dates"}, [9], "'dates' cannot be judged at other lengths; these tasks can: adding, copying, echo,"),
+        ({"name": "dates"}, [9], "'dates' cannot be judged at other lengths; these tasks can: adding, assoc"),
         (ORDER, [0], "input should be greater than or equal to 1, not 0"),
         (ORDER, [12.5], "input should be a valid integer"),
         (ORDER, [24, 12, 24], "names 24 twice"),
