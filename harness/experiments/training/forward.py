@@ -6,6 +6,7 @@ from torch import Tensor
 
 from harness.cells.cell import State
 from harness.experiments.training.batches import BatchSource
+from harness.experiments.training.penalties import add_penalties
 from harness.experiments.training.replicas import Replicas
 from harness.gradients.methods import estimate
 from harness.gradients.objective import TaskObjective
@@ -36,5 +37,7 @@ def forward_pass(
     )
     for name, p in replicas.parameters.items():
         p.grad = gradient.gradients[name]
+    if training.penalised:
+        add_penalties(training, model, replicas.parameters, batch[0], batches.state, gradient.state[0])
     batches.coming = gradient.parts
     return gradient.loss, replicas.gradient_norms(), gradient.state
