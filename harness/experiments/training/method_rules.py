@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 from harness.cells.module import Module
 from harness.experiments.training.settings import TrainingSections
@@ -64,12 +65,7 @@ def check_method(sections: TrainingSections) -> TrainingSections:
 def influence_numbers(sections: TrainingSections) -> int:
     """How many numbers stand for ∂s_t/∂θ of a batch."""
     task, cell, training = sections.task, sections.model, sections.training
-    H, size = cell.hidden_size, 0
-    for shape in (cell.shapes(H, task.input_size) | cell.gains()).values():
-        own = 1
-        for axis in shape:
-            own *= axis
-        size += own
+    size = sum(map(prod, (cell.shapes(cell.hidden_size, task.input_size) | cell.gains()).values()))
     name, keywords = split(training.method, KEYWORDS)
     if name == "rtrl" and not cell.diagonal:
         return training.batch_size * sum(cell.widths) * size
