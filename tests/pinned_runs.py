@@ -69,6 +69,7 @@ MODELS = {
     "gated_skip": [GATED + ", skip: 3", "init: orthogonal, skip: 3", "init: identity, skip: 3"],
     "window": ["inputs: 3", "match: parameters"],
 }  # fmt: skip
+ATTENTION = ["", "heads: 2", "positions: none", "match: parameters, heads: 2"]
 MODULES = [
     "factory: 'pinned_factory:states'", "factory: 'pinned_factory:states', settings: {units: 5}",
     "factory: 'pinned_factory:logits', output: logits",
@@ -220,6 +221,10 @@ def studies() -> dict[str, str]:
         for setting in ["", *settings, *layered]:
             small = "" if "hidden_size" in setting else ", hidden_size: 6"
             texts[f"{cell} {setting}".strip()] = training(f"cell: {cell}{small}" + (setting and f", {setting}"))
+    for setting in ATTENTION:
+        texts[f"attention {setting}".strip()] = training(
+            "cell: attention, hidden_size: 6" + (setting and f", {setting}")
+        )
     for setting in MODULES:
         texts[f"module {setting}"] = training(f"cell: module, {setting}")
     for task, settings in TASKS.items():

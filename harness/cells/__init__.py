@@ -2,6 +2,7 @@
 
 from harness.cells import (
     antisymmetric,
+    attention,
     cornn,
     gru,
     indrnn,
@@ -38,4 +39,5 @@ CELLS: dict[str, type[Cell]] = {
     "window": window.Window,
 }
 
-NETWORKS: dict[str, type[Cell]] = {**CELLS, "module": module.Module}  # what a study that trains may choose as its model
+# What a study that trains may choose as its model: cells, and networks that take a sequence as a whole.
+NETWORKS: dict[str, type[Cell]] = {**CELLS, "attention": attention.Attention, "module": module.Module}

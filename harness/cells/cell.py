@@ -215,6 +215,11 @@ class Cell(Section):
         return (self.hidden_size,) * len(self.states)
 
     @property
+    def width_multiple(self) -> int:
+        """What the hidden size is a multiple of: heads, of attention."""
+        return 1
+
+    @property
     def partners(self) -> tuple[int, ...]:
         """Of each unit the other half of its complex number; itself, where numbers are real."""
         return tuple(range(self.hidden_size))

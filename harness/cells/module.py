@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema, core_schema
 
-from harness.cells.cell import Cell
+from harness.cells.whole_sequence import WholeSequence
 from harness.errors import nearest
 from harness.study.section import setting, wrong
 from harness.study.signature import Signature
@@ -109,28 +109,24 @@ def _not_plain(value: object, depth: int = 0) -> str:
     return f"must be numbers, words, lists or mappings, not {value!r}"
 
 
-class Module(Cell):
+class Module(WholeSequence):
     """A torch.nn.Module that a factory returns: (T, B, D) → states (T, B, H), or logits of the task's shape.
 
     Its parameters have the names that torch gives them; with `output: states` the readout V and b_y stands beside them.
     """
 
-    # A cell's settings mean nothing here. As constants of the class they are no settings: neither columns, nor keys.
-    gates: ClassVar[tuple[str, ...]] = ()
-    recurrent_weights: ClassVar[tuple[str, ...]] = ()
     hidden_size: ClassVar[int] = 0  # type: ignore[misc]
     match: ClassVar[None] = None  # type: ignore[misc]
-    init: ClassVar[Literal["torch"]] = "torch"  # type: ignore[misc]
-    spectral_radius: ClassVar[None] = None  # type: ignore[misc]
-    biases: ClassVar[Literal[2]] = 2  # type: ignore[misc]
     layers: ClassVar[int] = 0  # type: ignore[misc]
-    layer_sizes: ClassVar[None] = None  # type: ignore[misc]
-    bidirectional: ClassVar[bool] = False  # type: ignore[misc]
-    residual: ClassVar[Literal["none"]] = "none"  # type: ignore[misc]
-    dropout: ClassVar[float] = 0.0  # type: ignore[misc]
-    zoneout: ClassVar[float] = 0.0  # type: ignore[misc]
-    normalisation: ClassVar[Literal["none"]] = "none"  # type: ignore[misc]
-    normalised: ClassVar[Literal["recurrence"]] = "recurrence"  # type: ignore[misc]
+    subject = "a module"
+    without: ClassVar[Mapping[str, str]] = {
+        "omega": "Ω follows W of an rnn",
+        "flossing": "Lyapunov exponents follow a cell's equations",
+        "orthogonal": "WᵀW − I is of a cell's recurrent blocks; torch.nn.utils.parametrizations.orthogonal is a "
+        "module's",
+        "bptt_window": "a window cuts a cell's recurrence; a module cuts its own, by detach()",
+        "bptt_stride": "a stride is of chunks with a carried state, which a module does not get",
+    }
 
     cell: Literal["module"] = setting(..., "a network from a factory: docs/module.md")
     factory: str = setting(
@@ -152,17 +148,6 @@ class Module(Cell):
         "what the module returns: states (T, B, H), which the harness reads out, or the logits themselves",
         column="factory_output",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _layers(cls, data: object) -> object:
-        """Nothing of a cell's is to be completed here."""
-        return data
-
-    @model_validator(mode="before")
-    @classmethod
-    def _radius(cls, data: object, info: object) -> object:
-        return data
 
     @model_validator(mode="after")
     def _factory(self) -> Module:

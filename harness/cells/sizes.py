@@ -32,15 +32,20 @@ def parameter_counts(cell: Cell, task: Task, H: int) -> dict[str, int]:
 
 def matched_width(cell: Cell, task: Task) -> int:
     """The width whose number of `cell.match` is nearest to that of a simple RNN of as many layers of `hidden_size`."""
-    assert cell.match is not None
+    measure = cell.match
+    assert measure is not None
     same = {key: getattr(cell, key) for key in ("hidden_size", "biases", "layers", "bidirectional")}
     simple = RNN(cell="rnn", **same)
-    target = parameter_counts(simple, task, cell.hidden_size)[cell.match]
-    H, beyond = 1, 2
-    while parameter_counts(cell, task, beyond)[cell.match] <= target:
-        H, beyond = beyond, 2 * beyond
-    while beyond - H > 1:
-        middle = (H + beyond) // 2
-        H, beyond = (middle, beyond) if parameter_counts(cell, task, middle)[cell.match] <= target else (H, middle)
-    low, high = (abs(parameter_counts(cell, task, width)[cell.match] - target) for width in (H, H + 1))
-    return H if low <= high else H + 1
+    target = parameter_counts(simple, task, cell.hidden_size)[measure]
+
+    def count(multiple: int) -> int:
+        return parameter_counts(cell, task, multiple * cell.width_multiple)[measure]
+
+    low, beyond = 1, 2
+    while count(beyond) <= target:
+        low, beyond = beyond, 2 * beyond
+    while beyond - low > 1:
+        middle = (low + beyond) // 2
+        low, beyond = (middle, beyond) if count(middle) <= target else (low, middle)
+    nearest = low if abs(count(low) - target) <= abs(count(low + 1) - target) else low + 1
+    return nearest * cell.width_multiple

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_info
 
 from harness.cells.cell import Cell
-from harness.cells.module import Module
+from harness.cells.whole_sequence import WholeSequence
 from harness.errors import DeadlineError
 from harness.study.plan import NUMERICS_VERSION
 
@@ -58,7 +58,7 @@ class Setup:
 
     def engine_for(self, cell: Cell, D: int) -> str:
         """The engine that will compute this cell on rows of D numbers."""
-        if self.engine == "compiled" and self.device == "cpu" and not isinstance(cell, Module):
+        if self.engine == "compiled" and self.device == "cpu" and not isinstance(cell, WholeSequence):
             from harness.recurrence.compiler.recurrence import untraceable
 
             if untraceable(cell, D) is None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.cells.attention import Attention
 from harness.cells.cell import Cell
 from harness.cells.module import Module
 from harness.models import encoder_decoder, language_model, sequence_to_sequence, sequence_to_vector, vector_to_sequence
 from harness.models.model import Model
 from harness.models.network import Network
+from harness.models.of_attention import AttentionToSequence, AttentionToVector
 from harness.models.of_module import OfModule
 from harness.study.code import Code
 from harness.tasks.task import Task
@@ -33,5 +35,8 @@ def model_of(
     if isinstance(cell, Module):
         [factory] = [each for each in code if each.setting == "model.factory"]
         return OfModule(task=task, cell=cell, window=None, engine="torch", network=Network(factory))
+    if isinstance(cell, Attention):
+        own = AttentionToSequence if task.shape == "sequence_to_sequence" else AttentionToVector
+        return own(task=task, cell=cell, window=None, engine="torch")
     kind = language_model.LanguageModel if isinstance(task, Words) else MODELS[task.shape]
     return kind(task=task, cell=cell, window=window, engine=engine)

@@ -16,8 +16,8 @@ from harness.cells.cell import Cell, State
 from harness.cells.module import Module
 from harness.models.model import Initial, Model, Parameters, linear, read
 from harness.models.network import Network
+from harness.models.whole_rows import rows, shifted
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.drive import check_tokens
 from harness.rng import generator
 from harness.study.code import CodeError
 
@@ -171,22 +171,6 @@ class OfModule(Model):
     @property
     def _shown(self) -> str:
         return f"{self.network.code.shown}: the module"
-
-
-def rows(inputs: Tensor, D: int, dtype: torch.dtype) -> Tensor:
-    """Real rows (T, B, D) of tokens (T, B) or rows: a token is a one-hot row, −1 a row of zeros."""
-    if inputs.dim() == 2:
-        check_tokens(inputs, D)
-        return (inputs.unsqueeze(-1) == torch.arange(D, device=inputs.device)).to(dtype)
-    return inputs.to(dtype)
-
-
-def shifted(x: Tensor, steps: Tensor) -> Tensor:
-    """Each sequence of x (T, B, …) later by a number of steps of its own (B,); what leaves at one end enters at the
-    other.
-    """
-    order = (torch.arange(len(x), device=x.device).unsqueeze(1) - steps) % len(x)
-    return x.gather(0, order.view(*order.shape, *[1] * (x.dim() - 2)).expand_as(x))
 
 
 def torch_seed(seed: int, purpose: str, update: int = 0) -> int:

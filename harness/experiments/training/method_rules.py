@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from harness.cells.module import Module
+from harness.cells.whole_sequence import WholeSequence
 from harness.experiments.training.settings import TrainingSections
 from harness.gradients.methods import KEYWORDS, name_of
 from harness.study.keywords import split
@@ -29,8 +29,10 @@ def check_method(sections: TrainingSections) -> TrainingSections:
         return replace(sections, training=training.model_copy(update={"method": "bptt"}))
     if not training.goes_forward:
         return sections
+    forward = f"'{method}' goes forward, step by step"
+    if isinstance(cell, WholeSequence):
+        raise wrong("training.method", f"{forward}, and {cell.subject} shows no step to differentiate; take bptt")
     for refused, reason in (
-        (isinstance(cell, Module), "a module shows no step to differentiate"),
         (task.decodes, f"'{task.name}' has a decoder, and one recurrence is followed"),
         (isinstance(task, Words), "'words' has a table of vectors before the recurrence"),
         (task.varies, "sequences have lengths of their own"),
@@ -41,7 +43,7 @@ def check_method(sections: TrainingSections) -> TrainingSections:
         (training.bptt_stride is not None, "a bptt_stride is of chunks that overlap"),
     ):
         if refused:
-            raise wrong("training.method", f"'{method}' goes forward, step by step, and {reason}; take bptt")
+            raise wrong("training.method", f"{forward}, and {reason}; take bptt")
     if training.bptt_window is not None and not task.carried:
         hint = "; its own stretches are {name: pes, unroll: …}" if method == "pes" else ""
         raise wrong("training.bptt_window", f"cuts a way back, and '{method}' goes forward{hint}; leave it out")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.cells.attention import Attention
 from harness.cells.cell import Cell
 from harness.cells.layers import layers_of
 from harness.cells.lstm import LSTM
@@ -46,7 +47,7 @@ def seconds(sections: TrainingSections) -> float:
     evaluated = task.length * evaluation.sequences / evaluation.every / 3
     penalties = task.length * (1.8e-5 * (training.omega is not None) + 1e-3 * (training.flossing is not None))
     readout = 0.0 if task.shape == "sequence_to_vector" else 1e-7 + 3.5e-8 * task.output_size
-    step = seconds_per_step(cell) * (TORCH_LOOP if training.autocasts else 1) + readout
+    step = seconds_per_step(cell, task.length) * (TORCH_LOOP if training.autocasts else 1) + readout
     recurrences = sum(map(len, layers_of(cell, 1)))
     update = 2.5e-4 * recurrences + penalties + (steps * training.batch_size + evaluated) * step
     judged = task.length + sum(task.at_length(length).length for length in evaluation.lengths)
@@ -78,11 +79,15 @@ def narrow() -> bool:
     return flags is not None and "avx512f" not in flags
 
 
-def seconds_per_step(cell: Cell) -> float:
+def seconds_per_step(cell: Cell, T: int) -> float:
     """Seconds of an update for one step of one sequence, compiled: matrix products (three passes) and elementwise work.
 
-    What takes the torch loop instead needs some `TORCH_LOOP` times as long.
+    What takes the torch loop instead needs some `TORCH_LOOP` times as long. Attention is no loop: beside its products,
+    each of T steps has 2·H products with the steps before it, and a softmax over them in each head.
     """
+    if isinstance(cell, Attention):
+        H = cell.hidden_size
+        return 6 * (4 * H * H + H * T) / 1.5e11 + 1.2e-9 * (8 * H + cell.heads * T / 2)
     total = 0.0
     for direction in (direction for layer in layers_of(cell, 1) for direction in layer):
         own, H = direction.cell, direction.cell.hidden_size
@@ -103,6 +108,10 @@ def bytes_kept(sections: TrainingSections) -> float:
     numbers = widths * (len(cell.states) + 5 * len(cell.gates))
     steps = training.window(task.length) if task.carried else task.length
     forward = 2 * influence_numbers(sections) if training.goes_forward else 0  # before a step and after it
+    if isinstance(
+        cell, Attention
+    ):  # x as rows; e, q, k, v and o, by step and by head; h: torch's kernel keeps no T × T
+        numbers = task.input_size + 10 * cell.hidden_size
     return float((steps * training.batch_size * numbers + forward) * np.dtype(training.parameter_dtype).itemsize)
 
 

@@ -11,13 +11,13 @@ from pydantic_core import PydanticCustomError
 
 from harness.cells.cell import Cell
 from harness.cells.layers import output_width
-from harness.cells.module import Module
 from harness.cells.rnn import RNN
 from harness.cells.sizes import matched_width
+from harness.cells.whole_sequence import WholeSequence
 from harness.experiments.training.method_rules import check_method
-from harness.experiments.training.module_rules import check_module
 from harness.experiments.training.schedules import check_schedule, shortest
 from harness.experiments.training.settings import Recording, Training, TrainingSections
+from harness.experiments.training.whole_sequence_rules import check_whole_sequence
 from harness.study.grid import explain
 from harness.study.section import wrong
 from harness.tasks import TASKS
@@ -46,17 +46,17 @@ def complete(sections: TrainingSections) -> TrainingSections:
     check_vectors(cell, task)
     sections = check_method(sections)
     training = sections.training
-    if isinstance(cell, Module):
-        check_module(sections)
+    if isinstance(cell, WholeSequence):
+        check_whole_sequence(sections)
         check_recording(sections.record, training, task)
-        return sections
-    check_truncation(training, task)
-    check_recording(sections.record, training, task)
-    check_start(cell, task)
-    check_options(training, cell, task)
-    check_layers(sections)
-    check_zoneout(sections)
-    check_varying(sections)
+    else:
+        check_truncation(training, task)
+        check_recording(sections.record, training, task)
+        check_start(cell, task)
+        check_options(training, cell, task)
+        check_layers(sections)
+        check_zoneout(sections)
+        check_varying(sections)
     if cell.match == "recurrent_parameters" and not cell.recurrent_weights:
         raise wrong("model.match", f"'{cell.cell}' has no recurrent weights; match: parameters")
     if cell.match is None:
@@ -130,8 +130,8 @@ def check_vectors(cell: Cell, task: Task) -> None:
     """Refuse a network that has no use for the task's table of word vectors."""
     if not isinstance(task, Words):
         return
-    if isinstance(cell, Module):
-        raise wrong("task.name", "'words' has a table of vectors of its own, which a module would not read")
+    if isinstance(cell, WholeSequence):
+        raise wrong("task.name", f"'words' has a table of vectors of its own, which {cell.subject} would not read")
     width = output_width(cell)
     if task.tied and task.embedding != width:
         raise wrong("task.tied", f"needs task.embedding: {width}, the width that is read out; it is {task.embedding}")
