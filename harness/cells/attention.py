@@ -26,7 +26,7 @@ class Attention(WholeSequence):
 
         o_t = Σ_{s ≤ t} a_ts v_s,    a_ts = softmax_s(q_t · k_s/√d)
 
-    o_t holds those of all heads, one below another. One layer, without the feed-forward block and the normalisation of
+    o_t holds those of all heads, one below another. One layer, without a feed-forward block and the normalisation of
     a transformer: between a value and what reads it there is then one attention and nothing else. The positions are
     p_t,2i = sin((t − 1)/10000^{2i/H}), p_t,2i+1 = cos of the same, or none. They have no parameters, so that the layer
     is defined at every length; a learned table ends with the length of its training.

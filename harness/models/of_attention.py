@@ -54,14 +54,14 @@ class OfAttention(Model):
                 dict(zip(parameters, own, strict=True)),
                 inputs[:, r],
                 None if lengths is None else lengths[r],
-                None if recorder is None else Column(recorder, r, inputs.shape[1]),
+                None if recorder is None else ReplicaColumn(recorder, r, inputs.shape[1]),
             )
             for r, own in enumerate(replicas)
         ]
         return torch.cat(outputs, dim=-3), ()
 
     def _of_replica(
-        self, parameters: Parameters, inputs: Tensor, lengths: Tensor | None, column: Column | None
+        self, parameters: Parameters, inputs: Tensor, lengths: Tensor | None, column: ReplicaColumn | None
     ) -> Tensor:
         """Logits of one replica, with its axis.
 
@@ -102,7 +102,7 @@ class AttentionToSequence(OfAttention, SequenceToSequence):
     logits = SequenceToSequence.logits
 
 
-class Column:
+class ReplicaColumn:
     """What a backward pass brings to one replica of a pack, written into its column of a recorder's arrays (T, R, …).
 
     A backward pass that does not reach a step leaves −∞ there. Attention weights are the numbers that they are in the
