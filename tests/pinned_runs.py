@@ -205,6 +205,10 @@ OTHERS = {
         "cliff: {question: descent, sequence_length: 9, learning_rate: 0.1, clip_norm: 1.0, max_updates: 5}",
     ],
     "parallel_newton": ["newton: {gain: 1.5, drive: 0.2, hidden_size: 5, sequence_length: 20}"],
+    "gated_network": [
+        "gated: {bias: 1.0, start: small, hidden_size: 5, transient: 10, sequence_length: 20}",
+        "gated: {cell: lstm, gate_gain: 5.0, start: large, hidden_size: 5, transient: 10, sequence_length: 20}",
+    ],
     "lyapunov": ["lyapunov: {gain: 1.5, hidden_size: 6, transient: 10, sequence_length: 20}"],
     "curse_of_memory": [
         "memory: {eigenvalue: 0.8, sequence_length: 60, sequences: 100}",

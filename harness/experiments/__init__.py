@@ -10,6 +10,7 @@ from harness.experiments import (
     curse_of_memory,
     depth_time,
     gate_surgery,
+    gated_network,
     gradient_methods,
     influence_balancing,
     jacobian_bound,
@@ -35,6 +36,7 @@ EXPERIMENTS: Mapping[str, Experiment[Any]] = {
         curse_of_memory.EXPERIMENT,
         depth_time.EXPERIMENT,
         parallel_newton.EXPERIMENT,
+        gated_network.EXPERIMENT,
         watched.EXPERIMENT,
     )
 }
