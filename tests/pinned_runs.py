@@ -65,6 +65,7 @@ MODELS = {
     "cornn": [
         "init: torch", GATED, "init: orthogonal", "init: identity", "time_step: 0.1", "stiffness: 1.0", "damping: 1.0",
     ],
+    "lem": [GATED, "init: orthogonal", "init: identity", "time_step: 0.3"],
     "skip": [GATED + ", skip: 3", "init: orthogonal, skip: 3", "init: identity, skip: 3"],
     "gated_skip": [GATED + ", skip: 3", "init: orthogonal, skip: 3", "init: identity, skip: 3"],
     "window": ["inputs: 3", "match: parameters"],

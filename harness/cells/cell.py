@@ -40,6 +40,8 @@ class Cell(Section):
         normalises: whether the equations take W h from `recurrent`, which normalises it where that is asked for.
         keeps: whether a unit may keep its value from step to step (zoneout); not where the state holds earlier steps.
         diagonal: whether no unit acts on another from step to step: ∂s_t/∂s_{t−1} has no entries between `partners`.
+        crossing: through what a row of the parameters acts within a step on other units than its own: the product with
+            a state that the step has changed; "" where none does.
         given: blocks of H numbers at the end of z that come from beside the input; recurrence/given.py has some.
     """
 
@@ -51,6 +53,7 @@ class Cell(Section):
     normalises: ClassVar[bool] = False
     keeps: ClassVar[bool] = True
     diagonal: ClassVar[bool] = False
+    crossing: ClassVar[str] = ""
     rewritten = frozenset({"layer_sizes"})
     given: ClassVar[int] = 0
 
@@ -256,14 +259,9 @@ class Cell(Section):
         return uniform(seed, self.shapes(self.hidden_size, input_size), self.hidden_size)
 
     def _scaled_blocks(self, seed: int) -> Weights:
-        return scaled_blocks(
-            seed,
-            self.recurrent_weights,
-            self.init,
-            self.spectral_radius,
-            gates=len(self.gates),
-            H=self.hidden_size,
-        )
+        H, shapes = self.hidden_size, self.shapes(self.hidden_size, 1)
+        blocks = {name: shapes[name][0] // H for name in self.recurrent_weights}
+        return scaled_blocks(seed, blocks, self.init, self.spectral_radius, H=H)
 
     def parametrize(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """The parameters that the equations use, from those that are trained: an orthogonal W from its generator.

@@ -6,7 +6,7 @@ input weights, biases and readout whatever is done to W.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import sqrt
 from typing import Literal
 
@@ -25,23 +25,22 @@ def uniform(seed: int, shapes: Mapping[str, tuple[int, ...]], H: int) -> Weights
     return {name: generator(seed, f"initialise {name}").uniform(-bound, bound, shape) for name, shape in shapes.items()}
 
 
-def scaled_blocks(seed: int, names: Sequence[str], kind: str, radius: float | None, *, gates: int, H: int) -> Weights:
+def scaled_blocks(seed: int, blocks: Mapping[str, int], kind: str, radius: float | None, *, H: int) -> Weights:
     """Recurrent weights of a given spectral radius: an (H, H) block for each gate, one below another.
 
     Args:
         seed: of the run.
-        names: of the parameters.
+        blocks: how many each parameter has, by its name.
         kind: of the blocks; see `block`.
         radius: ρ of each block; None gives no weights.
-        gates: G, blocks in each.
         H: hidden units.
     """
     if radius is None:
         return {}
     weights = {}
-    for name in names:
+    for name, number in blocks.items():
         stream = generator(seed, f"initialise {name} {kind}")
-        weights[name] = np.concatenate([block(kind, H, stream) * radius for _ in range(gates)])
+        weights[name] = np.concatenate([block(kind, H, stream) * radius for _ in range(number)])
     return weights
 
 

@@ -1,6 +1,7 @@
 """The influence of a unit's own parameters on that unit: SnAp-1, and RTRL where units do not act on each other.
 
-A row of the parameters acts at once on one unit. SnAp-1 follows it there and nowhere else: for a parameter of unit u
+A row of the parameters acts at once on one unit, but in a normalised recurrence, and where a cell multiplies a state
+that the step has changed (`Cell.crossing`). SnAp-1 follows it there and nowhere else: for a parameter of unit u
 
     e_t = ∂s_t,u/∂s_{t−1},u e_{t−1} + ∂⁺s_t,u/∂θ
 
@@ -28,10 +29,15 @@ class Local:
         partner: of each unit the other one that is the same number of the state, (H,): itself, unless numbers are
             complex.
         parts: e by parameter, (B, 2 or 1, k, …): on the unit itself, and on its partner if there are any.
+
+    Raises:
+        ValueError: a row of the cell's parameters acts at once on other units than its own.
     """
 
     def __init__(self, transition: Transition, B: int) -> None:
         self.transition, cell = transition, transition.cell
+        if cell.crossing or cell.gains():
+            raise ValueError(f"'{cell.cell}': a unit's own parameters act on all units at once, snap1 is not defined")
         H, like = cell.hidden_size, next(iter(transition.parameters.values()))
         self.partner = torch.as_tensor(cell.partners, device=like.device)
         units = torch.arange(H, device=like.device)

@@ -30,7 +30,7 @@ RECURRENT = [
 @pytest.mark.parametrize("rho", [0.5, 1.0, 1.4])
 def test_each_gate_block_has_the_given_spectral_radius(name: str, weights: str, init: str, rho: float) -> None:
     W = drawn(name, 3, init=init, spectral_radius=rho)[weights]
-    assert W.shape == (len(CELLS[name].gates) * H, H)
+    assert W.shape == CELLS[name](cell=name, hidden_size=H).shapes(H, D)[weights]
     for block in np.split(W, len(W) // H):
         assert spectral_radius(block) == pytest.approx(rho, abs=1e-12)
         if init != "gaussian":

@@ -31,7 +31,7 @@ def test_a_diagonal_network_has_its_own_rates() -> None:
         np.testing.assert_allclose(measured, at * np.log10(rate), rtol=1e-12)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "cornn"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru", "cornn", "lem"])
 def test_they_are_those_of_autograds_jacobian(cell: str) -> None:
     T, H, lag = 6, 3, 4
     model, parameters = network(cell, task_sequence_length=T, hidden_size=H)

@@ -124,7 +124,7 @@ def test_every_cell_is_compiled_with_what_is_given(name: str) -> None:
             assert untraceable(GivenSteps(cell, resets_, drawn, starts), D) is None  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["lru", "skip", "cornn", "window"])
+@pytest.mark.parametrize("name", ["lru", "skip", "cornn", "lem", "window"])
 def test_any_cell_begins_where_its_sequence_does(name: str) -> None:
     cell, parameters = network(name)
     x, seen = normal(T, R, B, D), weights(cell, every_step=True)

@@ -47,8 +47,9 @@ def check_method(sections: TrainingSections) -> TrainingSections:
     if training.bptt_window is not None and not task.carried:
         hint = "; its own stretches are {name: pes, unroll: …}" if method == "pes" else ""
         raise wrong("training.bptt_window", f"cuts a way back, and '{method}' goes forward{hint}; leave it out")
-    if method == "snap1" and cell.gains():
-        reason = "in a normalised recurrence a unit's own parameters act on all units at once; take rtrl"
+    across = "in a normalised recurrence" if cell.gains() else cell.crossing and f"through {cell.crossing}"
+    if method == "snap1" and across:
+        reason = f"{across} a unit's own parameters act on all units at once; take rtrl"
         raise wrong("training.method", f"'snap1' has no meaning: {reason}")
     if method == "pes" and task.carried:
         K, unroll = training.window(task.length), split(training.method, KEYWORDS)[1]["unroll"]
