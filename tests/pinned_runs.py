@@ -66,6 +66,7 @@ MODELS = {
         "init: torch", GATED, "init: orthogonal", "init: identity", "time_step: 0.1", "stiffness: 1.0", "damping: 1.0",
     ],
     "lem": [GATED, "init: orthogonal", "init: identity", "time_step: 0.3"],
+    "lipschitz": ["step_size: 0.3", "skewness: 0.5", "diffusion: 0.1", "weight_scale: 1.0", "match: parameters"],
     "skip": [GATED + ", skip: 3", "init: orthogonal, skip: 3", "init: identity, skip: 3"],
     "gated_skip": [GATED + ", skip: 3", "init: orthogonal, skip: 3", "init: identity, skip: 3"],
     "window": ["inputs: 3", "match: parameters"],

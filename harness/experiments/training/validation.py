@@ -261,5 +261,8 @@ def check_options(training: Training, cell: Cell, task: Task) -> None:
     if training.flossing is not None and training.flossing_exponents > H * len(cell.states):
         raise wrong("training.flossing_exponents", f"is more than the {H * len(cell.states)} numbers of the state")
     square = [cell.shapes(H, 1)[name][1:] == (H,) for name in cell.recurrent_weights]
-    if training.orthogonal is not None and not (square and all(square)):
-        raise wrong("training.orthogonal", f"'{cell.cell}' has no recurrent blocks of H × H numbers")
+    own = type(cell).recurrent_matrices is Cell.recurrent_matrices  # a penalty on what they are computed from is none
+    if training.orthogonal is not None and not (square and all(square) and own):
+        raise wrong(
+            "training.orthogonal", f"'{cell.cell}' has no recurrent blocks of H × H numbers that are trained themselves"
+        )

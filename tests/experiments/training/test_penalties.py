@@ -192,6 +192,7 @@ def test_an_option_changes_the_trained_network(runs_of, options: dict[str, Any])
             "training.flossing_exponents: is more than the 19 numbers",
         ),
         ({"orthogonal": 1.0}, "indrnn", "training.orthogonal: 'indrnn' has no recurrent blocks"),
+        ({"orthogonal": 1.0}, "lipschitz", "'lipschitz' has no recurrent blocks of H × H numbers that are trained"),
     ],
     ids=str,
 )
