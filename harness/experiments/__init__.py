@@ -8,6 +8,7 @@ from typing import Any
 from harness.experiments import (
     cliff,
     curse_of_memory,
+    decay_by_length,
     depth_time,
     gate_surgery,
     gated_network,
@@ -35,6 +36,7 @@ EXPERIMENTS: Mapping[str, Experiment[Any]] = {
         random_network.EXPERIMENT,
         curse_of_memory.EXPERIMENT,
         depth_time.EXPERIMENT,
+        decay_by_length.EXPERIMENT,
         parallel_newton.EXPERIMENT,
         gated_network.EXPERIMENT,
         watched.EXPERIMENT,
