@@ -188,6 +188,10 @@ OTHERS = {
         )
     ],
     "influence_balancing": ["balancing: {size: 9, positive: 4, longest: 20}"],
+    "decay_by_length": [
+        f"model: {{cell: {cell}, hidden_size: 6}}\ndecay: {{longest: 40, batch_size: 3, law: {law}}}"
+        for cell, law in (("attention", "power"), ("gru", "exponential"))
+    ],
     "depth_time": [
         "depth: {layers: 3, horizontal: 0.9, vertical: 1.1, hidden_size: 4, sequence_length: 9}",
         "depth: {init: identity, residual: add, hidden_size: 4, sequence_length: 9}",

@@ -6,7 +6,7 @@ hidden state, and g falls as ρ^T; of attention s is the value, and where all T 
     g(T) = ‖W_oᵀ ∂L/∂h_T‖/T
 
 for one head. Kerg et al. 2020, "Untangling tradeoffs between recurrence and self-attention in neural networks", prove
-such a bound for attention over the states of a recurrent network.
+that attention over the states of a recurrent network bounds gradient norms from below (abstract).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from harness.cells import CELLS
 from harness.cells.attention import Attention
 from harness.cells.cell import Cell
+from harness.cells.module import Module
 from harness.experiments.theory_check import TheoryCheck, check_records
 from harness.schema import Profile, Record, Values
 from harness.study.plan import Run
@@ -128,6 +129,8 @@ def complete(sections: LengthDecaySections) -> LengthDecaySections:
         PydanticCustomError: if not.
     """
     cell, settings = sections.model, sections.decay
+    if isinstance(cell, Module):
+        raise wrong("model.cell", "a module does not show its first step; take a cell, or attention")
     if len(lengths_of(settings)) < 3:
         raise wrong("decay.longest", f"a law is fitted to three lengths or more; take {4 * settings.shortest} at least")
     if cell.match is not None:
