@@ -61,6 +61,8 @@ MODELS = {
         "r_min: 0.5", "r_max: 0.8", "max_phase: 1.0", "match: parameters", "eigenvalues: positive",
         "eigenvalues: signed", "gamma: false",
     ],
+    "s6": ["state_size: 2", "eigenvalues: signed", "match: parameters"],
+    "deltanet": ["key_size: 2", "eigenvalues: signed", "match: parameters"],
     "slstm": ["init: torch", GATED, "init: orthogonal", "init: identity"],
     "cornn": [
         "init: torch", GATED, "init: orthogonal", "init: identity", "time_step: 0.1", "stiffness: 1.0", "damping: 1.0",

@@ -41,7 +41,7 @@ class Cell(Section):
         keeps: whether a unit may keep its value from step to step (zoneout); not where the state holds earlier steps.
         diagonal: whether no unit acts on another from step to step: ∂s_t/∂s_{t−1} has no entries between `partners`.
         crossing: through what a row of the parameters acts within a step on other units than its own: the product with
-            a state that the step has changed; "" where none does.
+            a state that the step has changed, a number that all units share; "" where none does.
         given: blocks of H numbers at the end of z that come from beside the input; recurrence/given.py has some.
     """
 
@@ -221,6 +221,16 @@ class Cell(Section):
     def width_multiple(self) -> int:
         """What the hidden size is a multiple of: heads, of attention."""
         return 1
+
+    @property
+    def local(self) -> bool:
+        """Whether a unit's own parameters reach no other unit, within a step or later: RTRL then needs no more."""
+        return self.diagonal and not self.crossing
+
+    @property
+    def cell_state(self) -> tuple[str, ...]:
+        """The parts of the state whose adjoint, of all of them together, is recorded as that of the cell state."""
+        return tuple(name for name in self.states if name == "c")
 
     @property
     def partners(self) -> tuple[int, ...]:

@@ -86,7 +86,7 @@ def estimate(
             objective, parameters, normal, state=state, parts=parts, steps=steps, engine=engine, **keywords
         )
     trackers: dict[str, Callable[[Transition, int], Tracker]] = {
-        "rtrl": Local if objective.cell.diagonal else Influence,
+        "rtrl": Local if objective.cell.local else Influence,
         "snap1": Local,
     }
     if name == "uoro":

@@ -6,6 +6,7 @@ the mean of the logarithm. For every batch the geometric mean is at most the mea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log10
 
 import numpy as np
@@ -23,6 +24,29 @@ def log10_norms(norms: Array, exponents: Array | None = None) -> Array:
     if exponents is None:
         return np.asarray(levels)
     return np.asarray(levels + np.where(norms > 0, exponents.astype(np.float64), 0.0) * log10(2))
+
+
+def joint(parts: Sequence[tuple[Array, Array]]) -> tuple[Array | None, Array | None]:
+    """Several parts of a state as one: log₁₀ √(Σ_p ‖g_p‖²) of each sequence, and log₁₀ of its mean over them.
+
+    Args:
+        parts: of each the level (…), log₁₀ Σ_b ‖g_b‖₂, and log₁₀ ‖g_b‖₂ of each sequence, (…, B).
+
+    Returns:
+        the same two of all together; those of a single part are its own, and of none are None.
+    """
+    if len(parts) < 2:
+        return parts[0] if parts else (None, None)
+    each = _log10_sum(2 * np.stack([own for _, own in parts], axis=-1)) / 2
+    return _log10_sum(each), each
+
+
+def _log10_sum(logs: Array) -> Array:
+    """log₁₀ Σ 10^logs over the last axis; −∞ where all are."""
+    top = logs.max(-1, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log10((10 ** (logs - top)).sum(-1)) + top[..., 0])
 
 
 def over_batch(levels: Array, present: npt.NDArray[np.bool_] | None = None) -> dict[str, Array]:

@@ -13,6 +13,7 @@ from harness.cells.cell import State
 from harness.cells.layers import Direction, Layer
 from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, replay
 from harness.recurrence.autocast import autocast_in_force
+from harness.recurrence.batch_levels import joint
 from harness.recurrence.drive import drive
 from harness.recurrence.layered_units import UnitsBack
 from harness.recurrence.layers import Parameters, Stack, joined, of_direction, of_input, ordered, parameters_of
@@ -157,9 +158,8 @@ class _Back:
         own = self.recorder.layer(depth, backward=direction.backward)
         own.log10_adjoint = back.levels[0]
         own.log10_norms = back.each[0]
-        if "c" in cell.states:
-            c = cell.states.index("c")
-            own.log10_adjoint_cell, own.log10_norms_cell = back.levels[c], back.each[c]
+        parts = [(back.levels[i], back.each[i]) for i in map(cell.states.index, cell.cell_state)]
+        own.log10_adjoint_cell, own.log10_norms_cell = joint(parts)
         own.log10_immediate = immediate_norms(seen, T, self.window)
         if back.drive is None:
             return above

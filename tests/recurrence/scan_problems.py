@@ -58,6 +58,7 @@ class ResetBefore(Cell):
 
 OWN: dict[str, type[Cell]] = {"normalised": Normalised, "reset_before": ResetBefore}
 NAMES = [*CELLS, *OWN]
+SMALL = {"s6": {"state_size": 2}, "deltanet": {"key_size": 2}}  # as many laws hold, and compile sooner
 # The cells of torch, with each nonlinearity of the simple RNN.
 CASES = ["tanh", "relu", "sigmoid", "lstm", "gru"]
 
@@ -68,7 +69,7 @@ def cell_of(name: str, H: int, **options: Any) -> Cell:
         return OWN[name](hidden_size=H, **options)
     if name not in CELLS:
         return CELLS["rnn"](cell="rnn", hidden_size=H, nonlinearity=name, **options)
-    return CELLS[name](cell=name, hidden_size=H, **options)
+    return CELLS[name](cell=name, hidden_size=H, **SMALL.get(name, {}) | options)
 
 
 @dataclass(frozen=True)
@@ -210,8 +211,9 @@ def by_autograd(p: Problem, window: int | None = None) -> Results:
         seen += [(history[t][0], p.every[t - 1]) for t in range(first + 1, T + 1)]
     names = {**trained, **{f"state {i}": part for i, part in enumerate(state)}}
     names |= {"inputs": inputs} if inputs.requires_grad else {}
-    recorded = ["h", *(["c"] if "c" in p.cell.states else [])]
-    steps = [[each[i] for each in history[first + 1 :]] for i in range(len(recorded))]
+    recorded = {"level": ("h",)} | ({"level of c": p.cell.cell_state} if p.cell.cell_state else {})
+    parts = [p.cell.states.index(name) for names in recorded.values() for name in names]
+    steps = [[each[i] for each in history[first + 1 :]] for i in parts]
     gradients = torch.autograd.grad(
         [part for part, _ in seen],
         [*names.values(), *(part for sequence in steps for part in sequence)],
@@ -228,12 +230,13 @@ def by_autograd(p: Problem, window: int | None = None) -> Results:
     arrays = {
         name: (value.transpose(0, 1) if name in by_step else value).detach().numpy() for name, value in results.items()
     }
-    for i, name in enumerate(recorded):
-        own = gradients[len(names) + i * (T - first) : len(names) + (i + 1) * (T - first)]
-        adjoints = np.zeros((T, *p.state[0].shape))
-        for t, g in enumerate(own, start=first):
-            adjoints[t] = 0 if g is None else g.numpy()
-        arrays["level" if name == "h" else "level of c"] = log10_sum_of_norms(adjoints).T
+    each = iter(gradients[len(names) :])
+    for level, own in recorded.items():
+        adjoints = np.zeros((len(own), T, *p.state[0].shape))
+        for part in adjoints:
+            for t, g in zip(range(first, T), each, strict=False):
+                part[t] = 0 if g is None else g.numpy()
+        arrays[level] = log10_sum_of_norms(np.concatenate(adjoints, axis=-1)).T
     return arrays
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.cells import CELLS
 from harness.cells.cell import Cell
 from harness.recurrence.adjoints import AdjointRecorder
-from harness.recurrence.batch_levels import over_batch
+from harness.recurrence.batch_levels import joint, over_batch
 from harness.recurrence.layers import Stack
 from harness.recurrence.scan import scan_layers
 from harness.schema import BATCH_STATISTICS
@@ -151,3 +151,21 @@ def test_a_step_that_no_sequence_has_is_nan() -> None:
     statistics = over_batch(np.zeros((2, 3)), np.array([[False] * 3, [True, False, True]]))
     for level in statistics.values():
         np.testing.assert_array_equal(level, [np.nan, np.log10(3)])
+
+
+def test_parts_of_a_state_are_one_by_the_root_of_the_sum_of_their_squares() -> None:
+    """Also where the squares are no floats, where a part is zero, and where one is not a number."""
+    norms = np.array([[3.0, 0.0, 1.0], [4.0, 0.0, np.nan]])  # of two parts, three sequences
+    for scale in (0, -400, 400):
+        with np.errstate(divide="ignore"):
+            logs = np.log10(norms) + scale
+        level, each = joint([(logs[0, :1], logs[0]), (logs[1, :1], logs[1])])
+        assert each is not None
+        assert level is not None
+        np.testing.assert_allclose(each[0], np.log10(5) + scale, rtol=1e-15)
+        assert np.isneginf(each[1])
+        assert np.isnan(each[2])
+        np.testing.assert_allclose(
+            joint([(level, each[:2]), (level, each[:2])])[0], each[0] + np.log10(2) / 2, rtol=1e-15
+        )
+    assert joint([]) == (None, None)

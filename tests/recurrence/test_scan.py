@@ -49,12 +49,15 @@ def differentiated_by_hand(cell, parameters, tokens, state, weights, window: int
             state = tuple(part.detach() for part in state)
         state = cell.step(parameters, state, z[t])
         states.append(state)
-    parts = [[each[part] for each in states] for part in ((0, 1) if "c" in cell.states else (0,))]
+    groups = [("h",), *([cell.cell_state] if cell.cell_state else [])]
     loss = (state[0] * weights).sum() / B
     levels = []
-    for sequence in parts:
-        gradients = torch.autograd.grad(loss, sequence, retain_graph=True, allow_unused=True)
-        norms = [torch.zeros(R) if g is None else (B * g).norm(dim=-1).mean(-1) for g in gradients]
+    for names in groups:
+        own = [each[cell.states.index(name)] for each in states for name in names]
+        gradients = torch.autograd.grad(loss, own, retain_graph=True, allow_unused=True)
+        whole = [torch.zeros_like(part) if g is None else g for g, part in zip(gradients, own, strict=True)]
+        steps = [torch.cat(whole[i : i + len(names)], -1) for i in range(0, len(whole), len(names))]
+        norms = [(B * g).norm(dim=-1).mean(-1) for g in steps]
         with np.errstate(divide="ignore"):
             levels.append(np.log10(np.stack(norms)))
     return gradients_of(loss, parameters), levels
@@ -73,8 +76,9 @@ def test_adjoints_are_those_of_autograd_and_exactly_zero_before_the_window(
     theirs, expected = differentiated_by_hand(cell, parameters, tokens, state, weights, K)
     np.testing.assert_allclose(recorder.log10_adjoint, expected[0], rtol=0, atol=1e-10)
     assert np.isneginf(recorder.log10_adjoint[: T - K]).all()
-    assert np.isfinite(recorder.log10_adjoint[T - K if cell.recurs else T - 1 :]).all()
-    if "c" in cell.states:
+    carrying = recorder.log10_adjoint_cell if len(cell.cell_state) > 1 else recorder.log10_adjoint
+    assert np.isfinite(carrying[T - K if cell.recurs else T - 1 :]).all()
+    if cell.cell_state:
         np.testing.assert_allclose(recorder.log10_adjoint_cell, expected[1], rtol=0, atol=1e-10)
     else:
         assert recorder.log10_adjoint_cell is None

@@ -57,10 +57,11 @@ def check_method(sections: TrainingSections) -> TrainingSections:
             raise wrong("training.method", f"unroll: {unroll} is longer than an update's {K} steps (bptt_window)")
     numbers = influence_numbers(sections)
     if numbers > LARGEST:
+        smaller = "a smaller hidden_size or batch_size"
         raise wrong(
             "training.method",
-            f"'{method}' would carry {numbers:.2g} numbers (sequences × state × parameters); take snap1, or a smaller "
-            "hidden_size or batch_size",
+            f"'{method}' would carry {numbers:.2g} numbers (sequences × state × parameters); take "
+            + (smaller if across else f"snap1, or {smaller}"),
         )
     return sections
 
@@ -70,7 +71,7 @@ def influence_numbers(sections: TrainingSections) -> int:
     task, cell, training = sections.task, sections.model, sections.training
     size = sum(map(prod, (cell.shapes(cell.hidden_size, task.input_size) | cell.gains()).values()))
     name, keywords = split(training.method, KEYWORDS)
-    if name == "rtrl" and not cell.diagonal:
+    if name == "rtrl" and not cell.local:
         return training.batch_size * sum(cell.widths) * size
     if name == "pes":
         return int(keywords["particles"]) * size

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.recurrence.adjoints import AdjointRecorder, immediate_norms, log10_mean_norm
-from harness.recurrence.batch_levels import log10_norms
+from harness.recurrence.batch_levels import joint, log10_norms
 from harness.recurrence.compiler.backward import NONE
 from harness.recurrence.compiler.forward_arrays import ForwardArrays, at, saved_name
 from harness.recurrence.compiler.layout import LaidOut
@@ -198,9 +198,8 @@ class BackwardArrays:
         recorder.log10_adjoint = levels[..., 0]
         *norms, exponents = self.each[..., : self.kernel.shapes.B].transpose(2, 1, 0, 3)  # each (T, R, B)
         recorder.log10_norms = log10_norms(norms[0], exponents)
-        if forward.call.cell_state is not None:
-            recorder.log10_adjoint_cell = levels[..., forward.call.cell_state]
-            recorder.log10_norms_cell = log10_norms(norms[forward.call.cell_state], exponents)
+        parts = [(levels[..., i], log10_norms(norms[i], exponents)) for i in forward.call.cell_state]
+        recorder.log10_adjoint_cell, recorder.log10_norms_cell = joint(parts)
         if every is not None:
             recorder.log10_immediate = immediate_norms(every, T, forward.call.window)
             if last is not None:

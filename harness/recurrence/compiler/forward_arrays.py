@@ -27,7 +27,7 @@ class CompiledCall:
     window: int
     every_step: bool
     recorder: AdjointRecorder | None
-    cell_state: int | None  # which of the computed parts is c
+    cell_state: tuple[int, ...]  # which of the computed parts are the cell state
     keep: bool
     given: Tensor | None = None  # (T, R, B, blocks of H), in the order in which the cell goes through its steps
 

@@ -59,7 +59,7 @@ def _obstacle(cell: Cell, D: int) -> str | None:
             program = derive(step)
     except Untraceable as obstacle:
         return str(obstacle)
-    if "c" in cell.states and program.lag[cell.states.index("c")]:
+    if any(program.lag[cell.states.index(name)] for name in cell.cell_state):
         return "a cell state c that is an earlier h"
     return contradiction(cell, used, step)
 

@@ -38,7 +38,7 @@ class Call:
         every = self.every_step or self.stack.residual or depth < len(self.stack.layers)
         recorder = None if self.recorder is None else self.recorder.layer(depth, backward=direction.backward)
         states = direction.cell.states
-        cell_state = kernel.program.base[states.index("c")] if "c" in states else None
+        cell_state = tuple(kernel.program.base[states.index(name)] for name in direction.cell.cell_state)
         given = self.stack.given[i] if self.stack.given else None
         return CompiledCall(kernel, names, self.window, every, recorder, cell_state, self.keep, given)
 

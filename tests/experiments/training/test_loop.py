@@ -135,7 +135,7 @@ def test_adjoints_as_trained_agree_with_those_in_float64(runs_of, cell: str, eng
         trained(runs_of(model={"cell": cell}, training={"max_updates": 6}, record={"precision": precision}), engine)
         for precision in ("as_trained", "float64")
     )
-    names = ("log10_adjoint", "log10_adjoint_cell") if "c" in CELLS[cell](cell=cell).states else ("log10_adjoint",)
+    names = ("log10_adjoint", "log10_adjoint_cell") if CELLS[cell](cell=cell).cell_state else ("log10_adjoint",)
     for a, b in zip(single.values(), double.values(), strict=True):
         for x, y in zip(a.rows["gradients"], b.rows["gradients"], strict=True):
             for name in names:
