@@ -77,7 +77,9 @@ def test_every_cell_task_experiment_option_and_word_is_in_a_pinned_run() -> None
                     missing += [f"{model.__name__}.{key}: {word}" for word in needed if (model, key, word) not in used]
                     if (not every or key == "match") and (model, key, "another than the default") not in used:
                         missing.append(f"{model.__name__}.{key}")
-    without_recurrent_matrix = {"IndRNN", "Antisymmetric", "Orthogonal", "MinGRU", "MinLSTM", "LRU", "Window"}
+    without_recurrent_matrix = {
+        "IndRNN", "Antisymmetric", "Lipschitz", "Orthogonal", "MinGRU", "MinLSTM", "LRU", "S6", "DeltaNet", "Window",
+    }  # fmt: skip
     no_meaning = {f"{cell}.spectral_radius" for cell in without_recurrent_matrix}
     no_meaning |= {f"Window.init: {init}" for init in ("gaussian", "orthogonal", "identity")}
     # not every environment has the packages that bring real data

@@ -94,11 +94,11 @@ class S6(PaperCell):
         a = {"dt": dt, "h": known["skip"] * z}
         blocks = zip(*(known[name].chunk(self.state_size, dim=-1) for name in ("A_log", "W_B", "W_C")), strict=True)
         for n, (A_log, W_B, W_C) in enumerate(blocks, start=1):
-            kept = (-(dt * A_log.exp())).exp()
-            kept = 2 * kept - 1 if self.eigenvalues == "signed" else kept
+            decay = (-(dt * A_log.exp())).exp()
+            decay = 2 * decay - 1 if self.eigenvalues == "signed" else decay
             B, C = ((W * z).sum(-1, keepdim=True) for W in (W_B, W_C))  # one number for all units, (R, B, 1)
-            new = kept * state[n] + dt * z * B
-            a |= {f"kept{n}": kept, f"c{n}": new, "h": a["h"] + C * new}
+            new = decay * state[n] + dt * z * B
+            a |= {f"decay{n}": decay, f"c{n}": new, "h": a["h"] + C * new}
         return a
 
     def combine(self, state: State, a: Mapping[str, Tensor]) -> State:

@@ -43,7 +43,7 @@ def joint(parts: Sequence[tuple[Array, Array]]) -> tuple[Array | None, Array | N
 
 def _log10_sum(logs: Array) -> Array:
     """log₁₀ Σ 10^logs over the last axis; −∞ where all are."""
-    top = logs.max(-1, keepdims=True)
+    top = np.fmax.reduce(logs, axis=-1, keepdims=True)  # of those that are numbers
     top = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
         return np.asarray(np.log10((10 ** (logs - top)).sum(-1)) + top[..., 0])

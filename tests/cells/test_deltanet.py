@@ -19,14 +19,14 @@ def matrices(p: dict[str, Tensor], x: Tensor, largest: float = 1.0) -> tuple[Ten
     k, q = (silu(u @ p[name].view(N, H).T) for name in ("W_k", "W_q"))
     k, q = (each / (each.square().sum(-1, keepdim=True) + 1e-6).sqrt() for each in (k, q))
     beta = (largest * sigmoid(u @ p["w"]))[..., None, None]
-    kept = torch.eye(N, dtype=x.dtype) - beta * k[..., :, None] * k[..., None, :]
-    return kept, beta * v[..., :, None] * k[..., None, :], q, k
+    transition = torch.eye(N, dtype=x.dtype) - beta * k[..., :, None] * k[..., None, :]
+    return transition, beta * v[..., :, None] * k[..., None, :], q, k
 
 
 def of_matrices(p: dict[str, Tensor], x: Tensor, largest: float = 1.0) -> Tensor:
     S, states = x.new_zeros(x.shape[1], H, N), []
-    for kept, written, q, _ in zip(*matrices(p, x, largest), strict=True):
-        S = S @ kept + written
+    for transition, written, q, _ in zip(*matrices(p, x, largest), strict=True):
+        S = S @ transition + written
         states.append((S @ q[..., None])[..., 0])
     return torch.stack(states)
 
@@ -43,11 +43,11 @@ def test_the_gradient_of_the_memory_is_the_product_of_transitions() -> None:
     own, memory, _ = adjoints(cell, parameters, x, torch.ones(R, B, H, dtype=torch.float64))
     assert not np.isfinite(own[:-1]).any()
     for r in range(R):
-        kept, _, q, _ = matrices({name: value[r].detach() for name, value in parameters.items()}, x[:, r])
+        transition, _, q, _ = matrices({name: value[r].detach() for name, value in parameters.items()}, x[:, r])
         back, levels = q[-1][:, None].expand(B, H, N), []
         for t in range(T, 0, -1):
             levels.append(float(torch.linalg.matrix_norm(back).sum().log10()))
-            back = back @ kept[t - 1].mT
+            back = back @ transition[t - 1].mT
         np.testing.assert_allclose(memory[:, r], levels[::-1], rtol=0, atol=1e-12)
     assert (np.diff(memory, axis=0) >= 0).all()
 

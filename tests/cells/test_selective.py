@@ -1,4 +1,4 @@
-"""S6: against mambapy's selective scan; products of what is kept; one step of each start."""
+"""S6: against mambapy's selective scan; products of what is decay; one step of each start."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def test_the_memory_passes_its_gradient_on_by_what_is_kept_alone() -> None:
             p = {name: value[r].detach().numpy() for name, value in parameters.items()}
             u = x[:, r].numpy() @ p["U"].T + p["b_x"]
             delta = np.logaddexp(0, (u @ p["w"])[..., None] * p["p"] + p["b_dt"])[:, :, None]  # (T, B, 1, H)
-            kept = np.exp(-delta * np.exp(p["A_log"].reshape(N, H)))
-            kept = 2 * kept - 1 if eigenvalues == "signed" else kept
-            read = np.broadcast_to((u[-1] @ p["W_C"].reshape(N, H).T)[..., None], kept.shape[1:])  # (B, N, H)
-            kept[0] = 1
-            after = np.cumprod(np.concatenate([read[None], kept[:0:-1]]), axis=0)[::-1].reshape(T, B, N * H)
+            decay = np.exp(-delta * np.exp(p["A_log"].reshape(N, H)))
+            decay = 2 * decay - 1 if eigenvalues == "signed" else decay
+            read = np.broadcast_to((u[-1] @ p["W_C"].reshape(N, H).T)[..., None], decay.shape[1:])  # (B, N, H)
+            decay[0] = 1
+            after = np.cumprod(np.concatenate([read[None], decay[:0:-1]]), axis=0)[::-1].reshape(T, B, N * H)
             np.testing.assert_allclose(
                 memory[:, r], np.log10(np.linalg.norm(after, axis=-1).sum(-1)), rtol=0, atol=1e-12
             )
