@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from harness.figures import adjoint, line_ends, panels, texts
+from harness.figures import adjoint, line_ends, minimal_decay, panels, texts
 from harness.figures.kind import COL, HUE, ROW, SEED, FigureKind
 from harness.figures.layered import LAYERS, LINEAR, about_directions, about_layers, linear, one_layer
 from harness.figures.line_ends import LineEnd
@@ -56,8 +56,8 @@ class Decay(FigureKind):
     statistic: adjoint.Statistic = Field("mean", description=adjoint.STATISTIC)
     theory: Annotated[tuple[str, ...], Field(strict=False)] = Field(
         ("rnn",),
-        description="cells in whose panels the linear theory ρ^lag is drawn, at initialisation; [] for none; "
-        "never of a stack, a normalised recurrence or with zoneout",
+        description="cells in whose panels the linear theory ρ^lag is drawn, at initialisation, of mingru and minlstm "
+        "the closed form of their start; [] for none; never of a stack, a normalised recurrence or with zoneout",
     )
 
     def draw(self, frames: Frames, study: StudySpec) -> Figure:
@@ -91,14 +91,18 @@ class Decay(FigureKind):
             if self.update == "first" and self.path != "cell" and row.get("cell") in self.theory:
                 lines.setdefault(tuple(canonical(row.get(name)) for name in self.columns()), []).append(row)
         single = [row for line in lines.values() if linear(line) for row in line]
+        closed = sorted({str(row["cell"]) for row in single} & {"mingru", "minlstm"})
+        single = [row for row in single if row["cell"] not in closed]
+        start = f" Dashed, for {' and '.join(closed)}: the closed form of its start." if closed else ""
         slopes = {GAMMA.get(str(row.get("nonlinearity")), 1.0) for row in single}
         powers = {1.0: "ρ^lag", 0.25: "(ρ/4)^lag with sigmoids"}
         if not slopes:
-            return ""
+            return start
         drawn = " or ".join(powers[slope] for slope in sorted(slopes, reverse=True))
+        others = [cell for cell in self.theory if cell not in closed]
         some = " of one layer, not normalised, without zoneout" if len(single) < sum(map(len, lines.values())) else ""
-        return (
-            f" Dashed: the linear recurrence's slope {drawn} from the value at lag 0, for {' and '.join(self.theory)}"
+        return start + (
+            f" Dashed: the linear recurrence's slope {drawn} from the value at lag 0, for {' and '.join(others)}"
             f"{some}; an arrow at the edge says where it goes on beyond what was measured."
         )
 
@@ -127,6 +131,7 @@ class TheoryLine:
     lags: npt.NDArray[np.int64]
     values: Values
     colour: str
+    name: str = "linear theory $\\rho^{\\mathrm{lag}}$"
 
 
 @dataclass(frozen=True)
@@ -218,6 +223,7 @@ def decay(
                     if p == "hidden" and update == "first":
                         slopes = (_slope(panel.ax, measured, rho, colour) for rho in _radii(group, theory))
                         theories += [slope for slope in slopes if slope is not None]
+                        theories += _of_start(panel.ax, measured, group, theory, colour)
             _axes(panel, paths, statistic)
         # Theory takes no part in the limits, which are known when all panels are drawn: they share this axis.
         low, high = grid[0].ax.get_ylim()
@@ -228,7 +234,7 @@ def decay(
         any_zero = _rug(rug, [panel.ax for panel in grid], len(hues))
         labelled = hue is not None and line_ends.write(figure, ends, hue, hues)
         handles = [] if labelled else panels.hue_handles(hue, hues, colours)
-        handles += _handles(paths, theory=bool(theories), zero=any_zero)
+        handles += _handles(paths, theories={each.name for each in theories}, zero=any_zero)
         panels.legend(figure, handles, title=None if labelled else panels.hue_title(hue))
     return figure
 
@@ -283,6 +289,15 @@ def _slope(ax: Axes, measured: Line, rho: float, colour: str) -> TheoryLine | No
         return None
     lag = measured.lag[: int(measured.finite[-1]) + 1]  # theory does not describe a truncation
     return TheoryLine(ax, lag, anchor + lag * log10_rate(rho), colour)
+
+
+def _of_start(ax: Axes, measured: Line, group: pd.DataFrame, theory: tuple[str, ...], colour: str) -> list[TheoryLine]:
+    """The closed form of a minimal cell's start from the measured value at lag 0, if it is among `theory`."""
+    if "cell" not in group.columns or not measured.finite.size or not set(group["cell"]) <= set(theory):
+        return []
+    lags = measured.lag[: int(measured.finite[-1]) + 1]
+    values = minimal_decay.decay(group, lags)
+    return [] if values is None else [TheoryLine(ax, lags, measured.band.mean[0] + values, colour, "closed form")]
 
 
 def _theory(line: TheoryLine, low: float, high: float) -> None:
@@ -341,7 +356,7 @@ def _axes(panel: panels.Panel, paths: list[str], statistic: str) -> None:
         panel.ax.set_ylabel(f"{adjoint.OVER_BATCH[statistic]} of " + ", ".join(adjoint.NORM[path] for path in paths))
 
 
-def _handles(paths: list[str], *, theory: bool, zero: bool) -> list[Any]:
+def _handles(paths: list[str], *, theories: set[str], zero: bool) -> list[Any]:
     """Legend entries for what was drawn besides the hues."""
     from matplotlib.lines import Line2D
 
@@ -353,8 +368,8 @@ def _handles(paths: list[str], *, theory: bool, zero: bool) -> list[Any]:
             Line2D([], [], color=style.ink(), label="hidden state h"),
             Line2D([], [], color=style.ink(), linestyle=LINE_STYLE["cell"], label="cell state c"),
         ]
-    if theory:
-        text, width = "linear theory $\\rho^{\\mathrm{lag}}$", style.scaled(0.7)
+    for text in sorted(theories):
+        width = style.scaled(0.7)
         handles.append(Line2D([], [], color=style.ink(), linestyle=style.DASHED, linewidth=width, label=text))
     if zero:
         handles.append(Line2D([], [], color=style.ink(), marker="|", linestyle="none", label="exact zero"))

@@ -68,24 +68,25 @@ def minlstm_slope(input_size: int, steps: int, symbols: int) -> float:
     return float(np.log10(weights @ passed**symbols @ weights)) / (2 * steps)
 
 
-def chrono_slope(length: int) -> float:
-    """The same of a minLSTM with chrono initialisation over T − 1 steps, without the input's share of the gates.
+def chrono_slope(length: int, steps: int | None = None) -> float:
+    """The same of a minLSTM with chrono initialisation, without the input's share of the gates.
 
-        (1/2(T − 1)) log₁₀ E_v[(v/(1 + v))^{2(T−1)}],    v ~ U(1, T − 1)
+        (1/2k) log₁₀ E_v[(v/(1 + v))^{2k}],    v ~ U(1, T − 1)
 
     With f = σ(ln v) and i = σ(−ln v) a unit keeps f/(f + i) = v/(1 + v).
 
     Args:
-        length: T ≥ 3.
+        length: T ≥ 3, from which the biases are drawn.
+        steps: k ≥ 1; None: T − 1, the whole sequence.
 
     Raises:
-        ValueError: if it is less.
+        ValueError: if one is out of range.
     """
     if length < 3:
         raise ValueError(f"chrono initialisation needs a length of 3 or more, got {length}")
     nodes, weights = _uniform(1.0)
-    v, steps = 1 + (length - 2) * (nodes + 1) / 2, length - 1
-    return float(np.log10(weights @ (v / (1 + v)) ** (2 * steps))) / (2 * steps)
+    v, power = 1 + (length - 2) * (nodes + 1) / 2, _power(length - 1 if steps is None else steps, 1)
+    return float(np.log10(weights @ (v / (1 + v)) ** power)) / power
 
 
 def _bound(input_size: int) -> float:
