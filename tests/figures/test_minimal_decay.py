@@ -46,7 +46,7 @@ def test_there_is_none_for_another_start(settings: dict[str, object]) -> None:
 
 def test_it_is_dashed_from_the_value_at_lag_zero() -> None:
     levels = [-2.0, -1.5, -1.0, -0.5]  # t = 1 … 4
-    runs = group(sequence_length=20).assign(update=0, seed=[1, 2], log10_adjoint=[levels, levels])
+    runs = group().assign(run_id=["a", "b"], update=0, seed=[1, 2], log10_adjoint=[levels, levels])
     runs["initial_spectral_radius"] = np.nan
     figure = decay(runs, hue=None, theory=("mingru",))
     [line] = dashed(figure.axes[0])
