@@ -57,9 +57,9 @@ def adjoint_at_the_end(model: Model, parameters: Parameters, data: tuple[Tensor,
     return np.asarray(np.log10((error @ parameters["V"][0])[:SEQUENCES].abs().mean(0).numpy()))
 
 
-def test_units_that_do_not_mix_fall_each_by_its_own_weight_to_lag_1999() -> None:
-    """log10 |∂L/∂h_t,i| = (T − t) log10 w_i + log10 |∂L/∂h_T,i|: the largest and the smallest are 10¹⁰⁵³ apart."""
-    w, T = np.array([0.58, 0.99, 0.3, 1.0]), 2000
+def test_units_that_do_not_mix_fall_each_by_its_own_weight_to_lag_1199() -> None:
+    """log10 |∂L/∂h_t,i| = (T − t) log10 w_i + log10 |∂L/∂h_T,i|: the largest and the smallest are 10⁶²⁷ apart."""
+    w, T = np.array([0.58, 0.99, 0.3, 1.0]), 1200
     model, parameters = linear_rnn(np.diag(w), T)
     data = batch(model, 6)
     h = torch.zeros(1, 6, 4, dtype=torch.float64)
@@ -69,11 +69,11 @@ def test_units_that_do_not_mix_fall_each_by_its_own_weight_to_lag_1999() -> None
     expected = lag * np.log10(w) + adjoint_at_the_end(model, parameters, data, h)
     levels = measured(model, parameters, data)
     np.testing.assert_allclose(levels, expected, rtol=0, atol=1e-12)
-    assert levels.min() < -1040
+    assert levels.min() < -620
 
 
 def test_a_permutation_hands_the_gradient_from_unit_to_unit() -> None:
-    T, ρ = 1500, 0.5
+    T, ρ = 1100, 0.5
     model, parameters = linear_rnn(ρ * np.roll(np.eye(5), 1, axis=0), T)
     levels = measured(model, parameters, batch(model, 3))
     for t in range(T - 1):  # a_t = Wᵀ a_{t+1}
