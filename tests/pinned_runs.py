@@ -48,7 +48,8 @@ MODELS = {
         "init: lecture", "init: normal, deviation: 0.1", "init: sparse, deviation: 0.1, spectral_radius: 0.9, "
         "hidden_size: 16", "nonlinearity: relu", "nonlinearity: sigmoid",
     ],
-    "lstm": [GATED, "init: orthogonal", "init: identity", "init: lecture", "forget_bias: 1.0", "forget_bias: chrono"],
+    "lstm": [GATED, "init: orthogonal", "init: identity", "init: lecture", "forget_bias: 1.0", "forget_bias: chrono",
+        "h_detach: 0.5"],
     "gru": [GATED, "init: orthogonal", "init: identity"],
     "lstm1997": ["init: torch", GATED, "init: orthogonal", "init: identity", "input_bias: -1.0"],
     "janet": ["init: torch", GATED, "init: orthogonal", "init: identity", "forget_bias: 1.0", "beta: 0.5"],

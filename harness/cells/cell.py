@@ -112,6 +112,14 @@ class Cell(Section):
         ge=0,
         lt=1,
     )
+    h_detach: float = setting(
+        0.0,
+        "of a cell with a memory c: probability that no gradient of a training step passes through h_{t−1} into the "
+        "gates; that through c does",
+        label="probability of h-detach",
+        ge=0,
+        le=1,
+    )
     normalisation: Literal["none", "layer", "rms"] = setting(
         "none", "layer (Ba et al. 2016) or rms (Zhang & Sennrich 2019) normalisation over units, with gains"
     )

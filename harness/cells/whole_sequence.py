@@ -34,6 +34,7 @@ class WholeSequence(Cell):
     residual: ClassVar[Literal["none"]] = "none"  # type: ignore[misc]
     dropout: ClassVar[float] = 0.0  # type: ignore[misc]
     zoneout: ClassVar[float] = 0.0  # type: ignore[misc]
+    h_detach: ClassVar[float] = 0.0  # type: ignore[misc]
     normalisation: ClassVar[Literal["none"]] = "none"  # type: ignore[misc]
     normalised: ClassVar[Literal["recurrence"]] = "recurrence"  # type: ignore[misc]
 

@@ -1,4 +1,5 @@
-"""Steps that depend on numbers given beside the input: where a sequence begins, and which units keep their value.
+"""Steps that depend on numbers given beside the input: where a sequence begins, which units keep their value, and
+where no gradient passes through h.
 
     s̃ = r_t ⊙ s_{t−1} + a_t,    s_t = k_t ⊙ s̃ + (1 − k_t) ⊙ step(s̃, x_t)
 
@@ -6,6 +7,9 @@ r_t is 0 up to a sequence's own first step and 1 after it, so that this step sta
 before, and no gradient passes further back; the later steps are the cell's own, bit for bit. a_t is the state that a
 sequence starts from, at its first step, and 0 at all others; it is left out where all start from zeros. k_t is 1 where
 zoneout keeps a unit (Krueger et al. 2017, "Zoneout: regularizing RNNs by randomly preserving hidden activations").
+
+h-detach (Arpit et al. 2019) leaves s_t as it is. With d_t = 1 no gradient passes through h̃, the part of s̃ that the
+gates read: in its place stands d_t ⊙ detach(h̃) + (1 − d_t) ⊙ h̃. There is no zoneout beside it.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from harness.recurrence.layers import Stack
 
 @dataclass(frozen=True)
 class GivenSteps:
-    """A cell whose drive z ends with the numbers that are given: r, then a and k of each part of the state.
+    """A cell whose drive z ends with the numbers that are given: r, then a and k of each part of the state, or d.
 
     They are blocks of H; where the parts of a state differ in width (`Cell.widths`), there is an r for each, and each
     is as wide as its part. All else is the cell's own.
@@ -36,6 +40,7 @@ class GivenSteps:
     resets: bool
     zoneout: bool
     starts: bool = False
+    detaches: bool = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.cell, name)
@@ -43,14 +48,14 @@ class GivenSteps:
     @property
     def given(self) -> int:
         """How many blocks of H numbers are given."""
-        return self.resets + (self.starts + self.zoneout) * len(self.cell.states)
+        return self.resets + (self.starts + self.zoneout) * len(self.cell.states) + self.detaches
 
     @property
     def blocks(self) -> list[int]:
         """The widths of what is given."""
         widths = self.cell.widths
         own = [*(reset_widths(widths) if self.resets else ()), *(widths if self.starts else ())]
-        return [*own, *(widths if self.zoneout else ())]
+        return [*own, *(widths if self.zoneout else ()), *(widths[:1] if self.detaches else ())]
 
     def step(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> State:
         """As `Cell.step`, with z (R, B, (G + given)·H)."""
@@ -61,6 +66,9 @@ class GivenSteps:
             state = tuple(part * r[min(i, len(r) - 1)] for i, part in enumerate(state))
             if self.starts:
                 state = tuple(part + a for part, a in zip(state, given[len(r) : len(r) + parts], strict=True))
+        if self.detaches:
+            d, h = given[-1], state[0]
+            state = (d * h.detach() + (1 - d) * h, *state[1:])
         if not self.zoneout:
             return self.cell.step(parameters, state, own)
         new = self.cell.combine(state, self.cell.activations(parameters, state, own))
@@ -74,26 +82,29 @@ def reset_widths(widths: Sequence[int]) -> list[int]:
 
 
 def with_given(
-    stack: Stack, T: int, lengths: Tensor | None, zoneout: Sequence[Tensor | None], starts: Sequence[Tensor] = ()
+    stack: Stack, T: int, lengths: Tensor | None, masks: Sequence[Tensor | None], starts: Sequence[Tensor] = ()
 ) -> Stack:
-    """The layers with sequences of their own lengths, and with units that keep their values.
+    """The layers with sequences of their own lengths, with units that keep their values, or with gradients that stop.
 
     Args:
         lengths: (R, B), of sequences that all end at T; None: all have T steps.
-        zoneout: k of each direction in its own order of time, (T, R, B, H for each part of the state); or none.
+        masks: of each direction in its own order of time, or none: k, (T, R, B, H for each part of the state); of a
+            cell with `h_detach` d, (T, R, B, H).
         starts: with lengths, the state before each sequence's first step, as `Stack.split` takes it apart; none: zeros.
     """
     reset = None if lengths is None else resets(lengths, T)
-    zoneout = zoneout or [None] * len(stack.directions)
+    masks = masks or [None] * len(stack.directions)
     layers: list[Layer] = []
     given: list[Tensor] = []
-    masks = iter(zoneout)
+    drawn = iter(masks)
     first = stack.split(starts) if starts else [()] * len(stack.directions)
     for layer in stack.layers:
         own = []
         for direction in layer:
-            mask, start = next(masks), first[len(given)]
-            cell = GivenSteps(direction.cell, reset is not None, mask is not None, bool(start))
+            mask, start = next(drawn), first[len(given)]
+            detaches = mask is not None and direction.cell.h_detach > 0
+            zoneout = mask is not None and not detaches
+            cell = GivenSteps(direction.cell, reset is not None, zoneout, bool(start), detaches)
             own.append(replace(direction, cell=cast(Cell, cell)))
             parts = [] if mask is None else [mask]
             if reset is not None and lengths is not None:

@@ -75,7 +75,8 @@ def scan_layers(
         state: the state before the first step, as `Stack.split` takes it apart.
         masks: of dropout after each layer but the last, (T, R, B, H), with entries 0 and 1/(1 − p); None: no dropout.
             Then those of zoneout, if there is any: of each direction in its own order of time, (T, R, B, H for each
-            part of the state), 1 where a unit keeps its value.
+            part of the state), 1 where a unit keeps its value; or of h-detach, (T, R, B, H), 1 where no gradient passes
+            through h_{t−1}.
         lengths: (R, B), 1 … T, of sequences that all end at step T: `state` is that before a sequence's own first
             step, and what is returned for earlier steps means nothing. None: all have T steps. Where the gradient of
             such a state is needed, the torch engine computes it.

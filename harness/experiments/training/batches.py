@@ -84,7 +84,7 @@ class BatchSource:
         return stack([cut[seed] for seed in self.seeds], self.device)
 
     def masks(self, update: int, batch: tuple[Tensor, Tensor]) -> list[Tensor | None]:
-        """Masks of dropout after each layer but the last, (T, R, B, H) each, then of zoneout; a decoder's after those.
+        """Masks of dropout after each layer but the last, (T, R, B, H) each, then zoneout's or h-detach's; a decoder's.
 
         Each replica's is from a stream of its own seed, update and layer: the same in any pack. A network that draws
         its masks itself has what it draws them by (`Model.draws`).
@@ -93,7 +93,7 @@ class BatchSource:
         if drawn_inside is not None:
             return drawn_inside
         cell, (inputs, targets) = self.model.cell, batch
-        if not cell.dropout and not cell.zoneout:
+        if not cell.dropout and not cell.zoneout and not cell.h_detach:
             return []
         lengths = [len(inputs), len(targets)] if self.model.task.decodes else [len(inputs)]
         widths = [sum(direction.cell.hidden_size for direction in layer) for layer in self.model.stack.layers[:-1]]
@@ -110,6 +110,7 @@ class BatchSource:
                 stacked = torch.as_tensor(np.stack(alive, axis=1), device=self.device)
                 masks.append(stacked.to(dtype) / (1 - cell.dropout))
             masks += self._zoneout(update, T, inputs.shape[2], "′" * half) if cell.zoneout else []
+            masks += self._h_detach(update, T, inputs.shape[2], "′" * half) if cell.h_detach else []
         return masks
 
     def _zoneout(self, update: int, T: int, B: int, mark: str) -> list[Tensor | None]:
@@ -121,6 +122,16 @@ class BatchSource:
             drawn = [generator(seed, purpose, update).random(shape, np.float32) < cell.zoneout for seed in self.seeds]
             k = torch.as_tensor(np.stack(drawn, axis=1), device=self.device)
             masks.append(k.to(getattr(torch, self.training.parameter_dtype)))
+        return masks
+
+    def _h_detach(self, update: int, T: int, B: int, mark: str) -> list[Tensor | None]:
+        """Of each direction at which steps no gradient passes through h, (T, R, B, H): one draw for all sequences."""
+        masks: list[Tensor | None] = []
+        for direction in self.model.stack.directions:
+            cell, purpose = direction.cell, f"h-detach{direction.suffix}{mark}"
+            drawn = [generator(seed, purpose, update).random(T, np.float32) < cell.h_detach for seed in self.seeds]
+            d = torch.as_tensor(np.stack(drawn, axis=1), device=self.device).view(T, len(drawn), 1, 1)
+            masks.append(d.to(getattr(torch, self.training.parameter_dtype)).expand(-1, -1, B, cell.hidden_size))
         return masks
 
     def carry(self, parameters: Parameters, inputs: Tensor, targets: Tensor, last: State, update: int) -> None:

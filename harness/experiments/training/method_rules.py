@@ -37,6 +37,7 @@ def check_method(sections: TrainingSections) -> TrainingSections:
         (isinstance(task, Words), "'words' has a table of vectors before the recurrence"),
         (task.varies, "sequences have lengths of their own"),
         (cell.layers > 1 or cell.bidirectional, "the network has several layers or directions"),
+        (bool(cell.h_detach), "h_detach stops gradients that go back"),
         (bool(cell.dropout or cell.zoneout), "dropout and zoneout draw another network at every step"),
         (training.autocasts, "it is written for float32 and float64, not for dtype: bfloat16"),
         (training.omega is not None or training.flossing is not None, "omega and flossing go back through time"),

@@ -56,6 +56,7 @@ def complete(sections: TrainingSections) -> TrainingSections:
         check_options(training, cell, task)
         check_layers(sections)
         check_zoneout(sections)
+        check_h_detach(sections)
         check_varying(sections)
     if cell.match == "recurrent_parameters" and not cell.recurrent_weights:
         raise wrong("model.match", f"'{cell.cell}' has no recurrent weights; match: parameters")
@@ -223,6 +224,20 @@ def check_zoneout(sections: TrainingSections) -> None:
     refuse_penalties(training, "a network without zoneout")
     if training.bptt_stride is not None and training.bptt_stride < training.window(task.length):
         raise wrong("training.bptt_stride", "has chunks that overlap, whose steps zoneout would draw twice")
+
+
+def check_h_detach(sections: TrainingSections) -> None:
+    """Refuse h-detach for a cell whose h does more than reach the gates, and beside what is written without it."""
+    cell, task, training = sections.model, sections.task, sections.training
+    if not cell.h_detach:
+        return
+    if "c" not in cell.states:
+        raise wrong("model.h_detach", f"'{cell.cell}' has no memory c beside h; take lstm, lstm1997 or slstm")
+    if cell.zoneout:
+        raise wrong("model.h_detach", "is written for a network without zoneout, which passes h on beside the gates")
+    refuse_penalties(training, "a gradient that nothing stops")
+    if training.bptt_stride is not None and training.bptt_stride < training.window(task.length):
+        raise wrong("training.bptt_stride", "has chunks that overlap, whose steps h_detach would draw twice")
 
 
 def check_varying(sections: TrainingSections) -> None:

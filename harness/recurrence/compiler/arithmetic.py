@@ -147,6 +147,9 @@ class Lanes:
     def copy(self, x: ir.Value) -> ir.Value:
         return x
 
+    def detach(self, x: ir.Value) -> ir.Value:
+        return x
+
     def exp(self, x: ir.Value) -> ir.Value:
         if self.double:
             return self._by_lane("exp", x)

@@ -12,7 +12,9 @@ from math import frexp
 from typing import Any
 
 LEAVES = frozenset({"const", "state", "z", "given", "vector", "product", "accumulator", "adjoint", "back"})
-CHEAP = frozenset({"add", "sub", "mul", "neg", "relu", "abs", "sign", "where_positive"})  # no division, no series
+CHEAP = frozenset(
+    {"add", "sub", "mul", "neg", "relu", "abs", "sign", "detach", "where_positive"}
+)  # no division, no series
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +203,7 @@ def pullback(graph: Graph, node: Node, adjoint: Node) -> list[Node | None]:
             return [apply("where_positive", node, adjoint)]
         case "abs":
             return [apply("mul", adjoint, apply("sign", x[0]))]
-        case "sign":
+        case "sign" | "detach":
             return [None]
         case "sum":  # Σ over units, seen by every unit: what all of them see has been caused by each
             return [apply("sum", adjoint)]

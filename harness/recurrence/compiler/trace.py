@@ -235,6 +235,9 @@ class Block(StandIn):
     def sign(self) -> Block:
         return self._each("sign")
 
+    def detach(self) -> Block:
+        return self._each("detach")
+
     def relu(self) -> Block:
         return self._each("relu")
 

@@ -1,8 +1,8 @@
 """A traced step beside the cell's own, on numbers: what a trace cannot see is found where it changes a result.
 
-Stand-ins write down operations. They do not see that a gradient was stopped, that a number was drawn, that a tensor was
-changed in place under another name, or that Python took another way. Whatever of that matters gives other numbers than
-the step itself, or other gradients.
+Stand-ins write down operations. They do not see that a gradient was stopped in another way than by `detach`, that a
+number was drawn, that a tensor was changed in place under another name, or that Python took another way. Whatever of
+that matters gives other numbers than the step itself, or other gradients.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RELATIVE, ABSOLUTE = 1e-9, 1e-12
 OPERATIONS: Mapping[str, Callable[..., Tensor]] = {
     "add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div, "neg": torch.neg, "tanh": torch.tanh,
     "sigmoid": torch.sigmoid, "exp": torch.exp, "log1p": torch.log1p, "sqrt": torch.sqrt, "relu": torch.relu,
-    "abs": torch.abs, "sign": torch.sign,
+    "abs": torch.abs, "sign": torch.sign, "detach": torch.detach,
 }  # fmt: skip
 
 

@@ -135,9 +135,41 @@ def test_a_decoder_has_masks_of_its_own(shape: str) -> None:
     assert torch.equal(half, free) == (shape == "vector_to_sequence")  # a vector has no recurrence before it
 
 
+def test_h_detach_draws_one_number_a_step_by_seed_and_update() -> None:
+    task = synthetic_task("sequence_to_vector", length=400)
+    model = MODELS[task.shape](task, LSTM(cell="lstm", hidden_size=3, h_detach=0.25), None, "torch")
+    batch = draw(task, [4, 5], "train", 0, 2, "cpu")
+    source = BatchSource(model, Training(), "cpu", [4, 5])
+    [d] = source.masks(0, batch)
+    assert d is not None
+    assert d.shape == (400, 2, 2, 3)
+    assert torch.equal(d, d[..., :1, :1].expand_as(d))
+    assert set(d.unique().tolist()) == {0.0, 1.0}
+    assert (d[..., 0, 0].mean(0) - 0.25).abs().max() < 5 * (0.1875 / 400) ** 0.5
+    [alone] = BatchSource(model, Training(), "cpu", [5]).masks(0, tuple(part[..., 1:, :] for part in batch))  # type: ignore[arg-type]
+    assert torch.equal(alone, d[:, 1:])  # type: ignore[arg-type]
+    assert not torch.equal(d[:, 0], d[:, 1])
+    assert not torch.equal(source.masks(1, batch)[0], d)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
+def test_h_detach_changes_the_gradient_and_not_the_loss_and_is_the_same_in_any_pack(plan_of, engine: str) -> None:
+    def curves(p: float) -> list[Any]:
+        text = study_text(model={"cell": "lstm", "hidden_size": 5, "h_detach": p}, training={"max_updates": 2})
+        runs = plan_of(text).runs[:2]
+        alone, packed = [trained([run], engine=engine).values() for run in runs], trained(runs, engine=engine).values()
+        rows = [record.rows["curves"] for record in packed]
+        assert [[record.rows["curves"] for record in each] for each in alone] == [[row] for row in rows]
+        return rows[0]
+
+    plain, cut = curves(0.0), curves(1.0)
+    assert plain[0]["loss"] == cut[0]["loss"]
+    assert plain[0]["gradient_norm"] != cut[0]["gradient_norm"]
+
+
 def test_zoneout_of_zero_is_none_and_changes_no_run_id(plan_of) -> None:
     [off, *_] = plan_of(study_text()).runs
-    [zero, *_] = plan_of(study_text(model={"zoneout": 0.0})).runs
+    [zero, *_] = plan_of(study_text(model={"zoneout": 0.0, "h_detach": 0.0})).runs
     [one_length, *_] = plan_of(study_text(task={"sequence_length": {"low": 12, "high": 12}})).runs
     assert off.run_id == zero.run_id == one_length.run_id
     ids = {
@@ -169,6 +201,10 @@ def test_a_network_trained_on_a_range_is_judged_at_one_length(plan_of) -> None:
         ({"model": {"cell": "skip", "zoneout": 0.1}}, r"model.zoneout: 'skip' has earlier steps in its state"),
         ({"model": {"cell": "window", "zoneout": 0.1}}, r"model.zoneout: 'window' has earlier steps in its state"),
         ({"model": {"zoneout": 0.1}, "training": {"omega": 1.0}}, r"training.omega: is written for a network without"),
+        ({"model": {"cell": "gru", "h_detach": 0.1}}, r"model.h_detach: 'gru' has no memory c beside h; take lstm"),
+        ({"model": {"cell": "lstm", "h_detach": 1.1}}, r"model.h_detach: .*less than or equal to 1"),
+        ({"model": {"cell": "lstm", "h_detach": 0.1, "zoneout": 0.1}}, r"model.h_detach: is written for a network w"),
+        ({"model": {"cell": "lstm", "h_detach": 0.1}, "training": {"flossing": 1.0}}, r"training.flossing: is written"),
     ],
 )  # fmt: skip
 def test_what_has_no_meaning_is_refused_with_its_place(plan_of, sections: dict[str, Any], message: str) -> None:
