@@ -82,7 +82,7 @@ def test_where_every_step_is_cut_the_memorys_adjoint_is_a_product_of_forget_gate
     x, v = normal(T, R, B, D), normal(R, B, H)
     _, rows = answer(cell, parameters, x, v, None, engine, [drawn(1.0)])
     for r in range(R):
-        one = {name: value[r : r + 1] for name, value in parameters.items()}
+        one = {name: value[r : r + 1].detach() for name, value in parameters.items()}
         state = (torch.zeros(1, B, H, dtype=x.dtype),) * 2
         gates, c = [], state[1]
         for t in range(T):
