@@ -32,6 +32,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "papers-chrono": ("papers/chrono", "decay"),
     "papers-cliff": ("papers/cliff", "wall"),
     "papers-copying": ("papers/copying", "ratio"),
+    "papers-critical-gain": ("papers/critical-gain", "overview"),
     "papers-curse-of-memory": ("papers/curse-of-memory", "sensitivity"),
     "deep": ("deep", "heatmap"),
     "papers-depth": ("papers/depth", "heatmap"),
