@@ -42,6 +42,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "papers-linear-decay": ("papers/linear-decay", "decay"),
     "papers-lyapunov": ("papers/lyapunov", "spectrum"),
     "papers-mean-field": ("papers/mean-field", "phase"),
+    "papers-mingru": ("papers/mingru", "overview"),
     "papers-normalised-memory": ("papers/normalised-memory", "sensitivity"),
     "papers-parallel-newton": ("papers/parallel-newton", "exponents"),
     "papers-parity": ("papers/parity", "generalisation"),
