@@ -28,6 +28,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "lecture-states": ("lecture/states", "states"),
     "lecture-words": ("lecture/words", "arrows"),
     "papers-adding": ("papers/adding", "score"),
+    "papers-attention-decay": ("papers/attention-decay", "first-step"),
     "papers-cells": ("papers/cells", "decay-stays"),
     "papers-chrono": ("papers/chrono", "decay"),
     "papers-cliff": ("papers/cliff", "wall"),

@@ -23,7 +23,9 @@ UNTRAINED = [
     name for name in NAMES if re.search(r"^experiment: ", (STUDIES / f"{name}.yaml").read_text(), re.MULTILINE)
 ]
 
-LONGER = {"critical-gain", "lyapunov", "normalised-memory", "parallel-newton", "ways-to-the-gradient"}  # 10 s and more
+LONGER = {  # ten seconds and more
+    *("attention-decay", "critical-gain", "lyapunov", "normalised-memory", "parallel-newton", "ways-to-the-gradient"),
+}
 INTERVALS = {"lyapunov", "parallel-newton"}  # nothing is judged on the value
 
 
