@@ -194,7 +194,8 @@ OTHERS = {
     "decay_by_length": [
         f"model: {{cell: {cell}, hidden_size: 6}}\ndecay: {{longest: 40, batch_size: 3, law: {law}}}"
         for cell, law in (("attention", "power"), ("gru", "exponential"))
-    ],
+    ]
+    + ["model: {cell: rnn, hidden_size: 6}\ndecay: {shortest: 12, longest: 48, batch_size: 3, law: exponential}"],
     "depth_time": [
         "depth: {layers: 3, horizontal: 0.9, vertical: 1.1, hidden_size: 4, sequence_length: 9}",
         "depth: {init: identity, residual: add, hidden_size: 4, sequence_length: 9}",
@@ -215,6 +216,7 @@ OTHERS = {
     ],
     "parallel_newton": ["newton: {gain: 1.5, drive: 0.2, hidden_size: 5, sequence_length: 20}"],
     "gated_network": [
+        "gated: {start: zero, hidden_size: 5, transient: 10, sequence_length: 20}",
         "gated: {bias: 1.0, start: small, hidden_size: 5, transient: 10, sequence_length: 20}",
         "gated: {cell: lstm, gate_gain: 5.0, start: large, hidden_size: 5, transient: 10, sequence_length: 20}",
     ],

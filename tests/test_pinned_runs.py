@@ -45,7 +45,8 @@ def words(annotation: Any, metadata: Sequence[object] = ()) -> Iterator[object]:
 
 # Declared once, of the network and not of a cell: each word is pinned for some cell.
 OF_LAYERS = {
-    "layers", "layer_sizes", "bidirectional", "residual", "dropout", "zoneout", "normalisation", "normalised",
+    "layers", "layer_sizes", "bidirectional", "residual", "dropout", "zoneout", "h_detach", "normalisation",
+    "normalised",
 }  # fmt: skip
 
 ANOTHER = {("Training", "method"): ("tbptt",)}  # words that are read as another one
