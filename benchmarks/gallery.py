@@ -42,6 +42,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "papers-jacobian-bound": ("papers/jacobian-bound", "single-steps"),
     "papers-linear-decay": ("papers/linear-decay", "decay"),
     "papers-lyapunov": ("papers/lyapunov", "spectrum"),
+    "papers-matrix-memory": ("papers/matrix-memory", "generalisation"),
     "papers-mean-field": ("papers/mean-field", "phase"),
     "papers-mingru": ("papers/mingru", "overview"),
     "papers-normalised-memory": ("papers/normalised-memory", "sensitivity"),
