@@ -44,6 +44,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "papers-lyapunov": ("papers/lyapunov", "spectrum"),
     "papers-matrix-memory": ("papers/matrix-memory", "generalisation"),
     "papers-mean-field": ("papers/mean-field", "phase"),
+    "papers-memory-mixing": ("papers/memory-mixing", "generalisation"),
     "papers-mingru": ("papers/mingru", "overview"),
     "papers-normalised-memory": ("papers/normalised-memory", "sensitivity"),
     "papers-parallel-newton": ("papers/parallel-newton", "exponents"),
