@@ -37,6 +37,7 @@ class Cell(Section):
         recurrent_weights: names of the parameters that carry one state to the next.
         radius_inits: the values of `init` that have a spectral radius.
         recurs: whether a state depends on the one before it.
+        carries_h: whether h acts on the next step; where it is only read, c is what carries.
         normalises: whether the equations take W h from `recurrent`, which normalises it where that is asked for.
         keeps: whether a unit may keep its value from step to step (zoneout); not where the state holds earlier steps.
         diagonal: whether no unit acts on another from step to step: ∂s_t/∂s_{t−1} has no entries between `partners`.
@@ -50,6 +51,7 @@ class Cell(Section):
     recurrent_weights: ClassVar[tuple[str, ...]] = ("W",)
     radius_inits: ClassVar[tuple[str, ...]] = ("gaussian", "orthogonal", "identity")
     recurs: ClassVar[bool] = True
+    carries_h: ClassVar[bool] = True
     normalises: ClassVar[bool] = False
     keeps: ClassVar[bool] = True
     diagonal: ClassVar[bool] = False

@@ -39,7 +39,8 @@ class DeltaNet(PaperCell):
     recurrent_weights = ()
     diagonal = True
     crossing = "k_t"
-    keeps = False  # h is read from S and carries nothing
+    keeps = False
+    carries_h = False
 
     cell: Literal["deltanet"] = setting(..., "which cell")
     init: Literal["paper"] = setting("paper", "as in the paper", replica=True)

@@ -39,7 +39,8 @@ class S6(PaperCell):
     recurrent_weights = ()
     diagonal = True
     crossing = "B_t"
-    keeps = False  # h is read from c and carries nothing
+    keeps = False
+    carries_h = False
 
     cell: Literal["s6"] = setting(..., "which cell")
     init: Literal["paper"] = setting("paper", "as in the paper", replica=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from cell_examples import PAPER_CELLS, H, drawn, example
+from cell_examples import PAPER_CELLS, H, drawn, example, initial
 from pydantic import ValidationError
 from study_texts import study_text
 
 from harness.cells import CELLS
 from harness.errors import StudyError
+from harness.experiments.training.planning import notes
+from harness.recurrence.scan import scan
 from harness.registry import read
+from harness.study.plan import plan
 
 ONLY_PAPER = [name for name in PAPER_CELLS if "W" not in CELLS[name].recurrent_weights]
 SINGLE = [name for name in ONLY_PAPER if name != "lipschitz"]  # one matrix, whatever it is computed from
@@ -60,3 +63,17 @@ def test_another_init_changes_the_recurrent_weights_and_not_the_forget_bias(name
     assert not np.allclose(gaussian["W"], paper["W"])
     if name == "janet":
         np.testing.assert_array_equal(gaussian["b_x"][:H], paper["b_x"][:H])
+
+
+@pytest.mark.parametrize("name", PAPER_CELLS)
+def test_h_of_a_cell_carries_nothing_where_it_says_so_and_a_plan_says_it(name: str, study_file) -> None:
+    cell, parameters, x = example(name)
+    state = tuple(part + 0.1 for part in initial(cell))
+    h0 = state[0].clone().requires_grad_()
+    h, _ = scan(cell, parameters, x, (h0, *state[1:]))
+    [gradient] = torch.autograd.grad(h.sum(), [h0], allow_unused=True)
+    carried = gradient is not None and bool(gradient.any())
+    assert carried == cell.carries_h or not cell.recurs or name == "slstm"  # which starts without W
+    planned = plan(read(study_file(study_text(model={"cell": name}))))
+    noted = any("acts on no later step" in note for note in notes([planned.runs[0].point.sections]))
+    assert noted == (not cell.carries_h)

@@ -132,10 +132,23 @@ def alone(sections: TrainingSections) -> str:
 
 
 def notes(points: Sequence[TrainingSections]) -> list[str]:
-    """Which cells of these points take the torch loop though they might be compiled, and why.
+    """What may surprise: cells whose h is only read, and cells that take the torch loop though they might be compiled.
 
     Built-in cells can all be compiled (a test); only for others torch is imported here.
     """
+    return [*_only_read(points), *_step_by_step(points)]
+
+
+def _only_read(points: Sequence[TrainingSections]) -> list[str]:
+    names = dict.fromkeys(point.model.cell for point in points if not point.model.carries_h)
+    return [
+        f"h of {name} is read and acts on no later step: ∂L/∂h_t is zero where the loss does not see h_t; the gradient "
+        "of its memory c is in log10_adjoint_cell, and in figures with path: cell"
+        for name in names
+    ]
+
+
+def _step_by_step(points: Sequence[TrainingSections]) -> list[str]:
     others = [point for point in points if not type(point.model).__module__.startswith("harness.cells.")]
     if not others:
         return []
