@@ -77,3 +77,16 @@ def test_h_of_a_cell_carries_nothing_where_it_says_so_and_a_plan_says_it(name: s
     planned = plan(read(study_file(study_text(model={"cell": name}))))
     noted = any("acts on no later step" in note for note in notes([planned.runs[0].point.sections]))
     assert noted == (not cell.carries_h)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": {"name": "dates"}}, "model.cell: h of 's6' acts on no later step, and the decoder of 'dates' starts"),
+        ({"training": {"flossing": 0.1}}, "training.flossing: h of 's6' acts on no later step, so that exponents are"),
+    ],
+)
+def test_what_needs_an_h_that_is_carried_is_refused_for_a_cell_whose_h_is_read(study_file, changes, message) -> None:
+    text = study_text(model={"cell": "s6"}, **changes)
+    with pytest.raises(StudyError, match=message):
+        plan(read(study_file(text)))

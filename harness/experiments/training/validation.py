@@ -260,6 +260,12 @@ def check_start(cell: Cell, task: Task) -> None:
     """Refuse initial weights that are drawn together with a readout that this task does not have."""
     if cell.draws_readout and task.decodes:
         raise wrong("model.init", f"'{cell.init}' draws the readout with the cell, which has no meaning for a decoder")
+    if not cell.carries_h and task.decodes:
+        raise wrong(
+            "model.cell",
+            f"h of '{cell.cell}' acts on no later step, and the decoder of '{task.name}' starts from a vector as h; "
+            "take a cell whose h is carried on, such as slstm",
+        )
 
 
 def check_options(training: Training, cell: Cell, task: Task) -> None:
@@ -271,6 +277,10 @@ def check_options(training: Training, cell: Cell, task: Task) -> None:
         raise wrong("training.flossing", f"'{task.name}' has a decoder, whose recurrence it would not see")
     if training.flossing is not None and training.truncates(task.length) and not task.carried:
         raise wrong("training.flossing", "its exponents are those of the whole sequence, which bptt_window cuts")
+    if training.flossing is not None and not cell.carries_h:
+        raise wrong(
+            "training.flossing", f"h of '{cell.cell}' acts on no later step, so that exponents are minus infinity"
+        )
     if training.flossing is not None and not cell.recurs:
         raise wrong("training.flossing", f"'{cell.cell}' has no recurrence, hence no exponents")
     if training.flossing is not None and training.flossing_exponents > H * len(cell.states):

@@ -17,7 +17,7 @@ from harness.tasks import TASKS
 
 H, T = 5, 24
 TASK = TASKS["temporal_order"](name="temporal_order", sequence_length=T)
-RECURRENT = [name for name, cell in CELLS.items() if cell.recurs]
+RECURRENT = [name for name, cell in CELLS.items() if cell.recurs and cell.carries_h]
 SETTINGS = {
     "skip": {"skip": 3},  # a state of d parts: three are as good as ten
     "gated_skip": {"skip": 3},

@@ -98,7 +98,7 @@ def test_each_run_is_computed_alone_and_the_plan_says_so(study_file) -> None:
         ("snap1", {"model": {"normalisation": "layer"}}, "act on all units at once; take rtrl"),
         ("snap1", {"model": {"cell": "lem"}}, "through W_y z_t a unit's own parameters act on all units at once"),
         ("snap1", {"model": {"cell": "s6"}}, "through B_t a unit's own parameters act on all units at once"),
-        ("rtrl", {"model": {"cell": "deltanet", "hidden_size": 900}}, "take a smaller hidden_size"),
+        ("rtrl", {"model": {"cell": "deltanet", "hidden_size": 9000}}, "take a smaller hidden_size"),
         (
             {"name": "pes", "unroll": 9},
             {"training": {"bptt_window": 4}},

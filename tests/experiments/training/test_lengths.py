@@ -196,7 +196,7 @@ def test_the_predicted_cost_grows_by_the_steps_that_are_judged(plan_of, monkeypa
 
     own = cost([])
     once = cost([100]) - own
-    assert once == pytest.approx(100 * (2 * AT_ONCE + 9) / 3 * planning.seconds_per_step(_cell(plan_of)))
+    assert once == pytest.approx(100 * (2 * AT_ONCE + 9) / 3 * planning.seconds_per_step(_cell(plan_of), AT_ONCE))
     assert cost([50, 200]) - own == pytest.approx(2.5 * once)
     monkeypatch.setattr(planning, "narrow", lambda: True)
     assert cost([]) == pytest.approx(planning.NARROW * own)
