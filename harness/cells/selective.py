@@ -84,10 +84,6 @@ class S6(PaperCell):
             "skip": np.ones(H),
         }
 
-    def recurrent_matrices(self, parameters: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        """None: what carries c on depends on the input."""
-        return ()
-
     def activations(self, parameters: Mapping[str, Tensor], state: State, z: Tensor) -> dict[str, Tensor]:
         known = {name: value.unsqueeze(1) for name, value in parameters.items() if name not in ("U", "b_x")}
         step = (known["w"] * z).sum(-1, keepdim=True) * known["p"] + known["b_dt"]
