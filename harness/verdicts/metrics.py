@@ -37,7 +37,7 @@ __all__ = [
 ]  # fmt: skip
 
 IQM = "interquartile mean over seeds, interval by exact limits of their distribution"
-SHARE, POSITIVE = (0.0, 1.0), (0.0, math.inf)
+SHARE, POSITIVE, CORRELATION = (0.0, 1.0), (0.0, math.inf), (-1.0, 1.0)
 COMPLETE = "none unless every run has one"
 LOST = "a run that diverged counts as ∞"
 
@@ -87,8 +87,11 @@ def _final_accuracy(runs: pd.DataFrame, generator: np.random.Generator, level: f
 
 
 def _accuracies(runs: pd.DataFrame) -> pd.Series[float]:
-    accuracy = runs["final_accuracy"].astype("float64").mask(lost(runs), runs["chance"].astype("float64"))
-    return seed_means(accuracy, runs["seed"])
+    return seed_means(_run_accuracies(runs), runs["seed"])
+
+
+def _run_accuracies(runs: pd.DataFrame) -> pd.Series[float]:
+    return runs["final_accuracy"].astype("float64").mask(lost(runs), runs["chance"].astype("float64"))
 
 
 def _interquartile(
@@ -247,6 +250,37 @@ def solve_times(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"update": runs["solved_at"].where(solved, end).astype("float64"), "solved": solved})
 
 
+def _accuracy_by(runs: pd.DataFrame, of_exponent: Callable[[pd.Series[float]], pd.Series[float]]) -> pd.Series[float]:
+    from harness.statistics.rank_correlation import rank_correlations
+
+    exponents = of_exponent(runs["initial_adjoint_slope_geometric"].astype("float64"))
+    return rank_correlations(exponents, _run_accuracies(runs), runs["seed"])
+
+
+def accuracy_by_exponent(
+    name: str, label: str, quantity: str, of_exponent: Callable[[pd.Series[float]], pd.Series[float]]
+) -> Metric:
+    """A metric of whether the Lyapunov exponent before training orders the settings as what they learn does.
+
+    Args:
+        quantity: the function of the exponent, in words.
+        of_exponent: that function.
+    """
+    return Metric(
+        name,
+        label,
+        f"Spearman's rank correlation of the final accuracy (chance for a diverged run) with {quantity} before "
+        "training (initial_adjoint_slope_geometric), over a seed's runs at all settings of the group; "
+        f"{IQM}; none unless every seed has three runs that differ in both",
+        lambda runs, generator, level: _interquartile(_accuracy_by(runs, of_exponent), runs, level, CORRELATION),
+        lambda runs: _accuracy_by(runs, of_exponent),
+        2,
+        better=0,
+        statistic="iqm",
+        limits=CORRELATION,
+    )
+
+
 def _restricted(runs: pd.DataFrame) -> pd.Series[float]:
     return solve_times(runs)["update"].groupby(runs["seed"]).mean()
 
@@ -317,6 +351,18 @@ LOSS_RATIO = Metric(
     statistic="iqm",
     limits=POSITIVE,
 )
+EXPONENT = accuracy_by_exponent(
+    "accuracy_by_exponent",
+    "rank correlation of accuracy and exponent",
+    "the largest Lyapunov exponent λ₁",
+    lambda exponents: exponents,
+)
+NEARNESS = accuracy_by_exponent(
+    "accuracy_by_nearness",
+    "rank correlation of accuracy and nearness of the exponent to zero",
+    "−|λ₁|, the nearness of the largest Lyapunov exponent to zero,",
+    lambda exponents: -exponents.abs(),
+)
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -326,6 +372,8 @@ METRICS: Mapping[str, Metric] = {
         BITS,
         LOSS_RATIO,
         SOLVED_AT,
+        EXPONENT,
+        NEARNESS,
         *(of_column(column) for column in RUNS.columns if column.metric is not None),
     )
 }

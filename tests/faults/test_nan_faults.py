@@ -38,7 +38,9 @@ from harness.verdicts.metrics import METRICS, Metric, lost
 from harness.verdicts.verdict import Verdict
 
 LOSSES = ("final_loss", "bits_per_symbol", "loss_to_memoryless")
-COLUMNS = tuple(name for name in METRICS if name not in (*LOSSES, "success_rate", "final_accuracy", "solved_at"))
+OVER_SETTINGS = ("accuracy_by_exponent", "accuracy_by_nearness")  # need several runs of a seed
+OTHERS = ("success_rate", "final_accuracy", "solved_at", *OVER_SETTINGS)
+COLUMNS = tuple(name for name in METRICS if name not in (*LOSSES, *OTHERS))
 
 
 def runs_of(seeds: int, **changes: Any) -> pd.DataFrame:

@@ -296,7 +296,7 @@ def test_the_same_tables_give_the_same_verdict(metric: str, synthetic: Synthetic
     )
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", [name for name in METRICS if not name.startswith("accuracy_by_")])
 def test_every_metric_measures_one_seed(metric: str) -> None:
     verdict = one(Expectation(metric=metric, at_least=0, judge="estimate"), table((RNN, ["s"])))
     assert (verdict.state, verdict.n) == ("holds", 1)
