@@ -23,12 +23,11 @@ from harness.study.at_length import QUANTITIES, at_length
 from harness.study.plugins import Group
 from harness.study.spec import CONFIDENCE
 from harness.verdicts.metric import UNLIMITED, Measure, Measured, Metric, PerSeed
+from harness.verdicts.solve_time import median_solve_time, restricted_solve_times, solve_times
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-
-    from harness.statistics.intervals import Interval
 
 __all__ = [
     "FINAL_ACCURACY", "METRICS", "PLUGINS", "SOLVED_AT", "SUCCESS_RATE", "WITH_NUMBER", "Measure", "Measured", "Metric",
@@ -202,54 +201,6 @@ def _loss_ratios(runs: pd.DataFrame) -> pd.Series[float]:
     return seed_means(_run_losses(runs) / runs["memoryless_loss"].astype("float64"), runs["seed"])
 
 
-def _solved_at(runs: pd.DataFrame, generator: np.random.Generator, level: float) -> Measured:
-    from harness.statistics.intervals import median_time
-
-    times = solve_times(runs)
-    if times.empty:
-        return Measured(math.nan, math.nan, math.nan, 0, 0)
-    median, ends = median_time(times.loc[times["solved"], "update"], times.loc[~times["solved"], "update"], level)
-    seeds = int(runs["seed"].nunique())
-    if seeds < len(runs):
-        ends = _pooled_median(times, seeds, level)
-    return Measured(median, *ends, len(runs), seeds)
-
-
-def _pooled_median(times: pd.DataFrame, seeds: int, level: float) -> Interval:
-    """Interval of the median over runs of fewer seeds, as if all runs of a seed took equally long.
-
-    Runs of one seed are correlated by an unknown amount: the ranks of `median_interval` are those of the seeds, each
-    standing for as many runs. An unsolved run is known to take longer than it was watched: its own end counts below,
-    and ∞ above.
-    """
-    import numpy as np
-
-    from harness.statistics.intervals import Interval
-    from harness.statistics.order_statistics import median_rank
-
-    rank, each = median_rank(seeds, level), len(times) / seeds
-    if not rank:
-        return Interval(math.nan, math.nan)
-    below = np.sort(times["update"].to_numpy(dtype=np.float64))
-    above = np.sort(times["update"].where(times["solved"], math.inf).to_numpy(dtype=np.float64))
-    first, last = math.floor((rank - 1) * each), math.ceil((seeds + 1 - rank) * each) - 1
-    return Interval(float(below[first]), float(above[last]))
-
-
-def solve_times(runs: pd.DataFrame) -> pd.DataFrame:
-    """When each run was solved, or how long it is known not to be: columns `update` and `solved`.
-
-    A diverged run is never solved: it counts as unsolved up to its whole budget, not just up to the update at which
-    it broke (dropping it there would assume that it would have gone on like the others).
-    """
-    import pandas as pd
-
-    solved = runs["solved_at"].notna()
-    budget = runs["max_updates"] if "max_updates" in runs.columns else runs["updates"]
-    end = runs["updates"].where(runs["outcome"] != "diverged", budget)
-    return pd.DataFrame({"update": runs["solved_at"].where(solved, end).astype("float64"), "solved": solved})
-
-
 def _accuracy_by(runs: pd.DataFrame, of_exponent: Callable[[pd.Series[float]], pd.Series[float]]) -> pd.Series[float]:
     from harness.statistics.rank_correlation import rank_correlations
 
@@ -281,10 +232,6 @@ def accuracy_by_exponent(
     )
 
 
-def _restricted(runs: pd.DataFrame) -> pd.Series[float]:
-    return solve_times(runs)["update"].groupby(runs["seed"]).mean()
-
-
 SUCCESS_RATE = Metric(
     "success_rate",
     "success rate",
@@ -310,7 +257,7 @@ SOLVED_AT = Metric(
     "median number of updates to the first evaluation that met the task's rule, unsolved runs censored (Kaplan–Meier; "
     "a diverged run at its whole budget), interval by order statistics, of pooled runs with the number of "
     "seeds as n; a pair is compared by its updates up to the budget",
-    _solved_at, _restricted, 0, better=-1, unit="updates", statistic="median", limits=POSITIVE,
+    median_solve_time, restricted_solve_times, 0, better=-1, unit="updates", statistic="median", limits=POSITIVE,
 )  # fmt: skip
 
 FINAL_LOSS = Metric(
