@@ -220,6 +220,7 @@ OTHERS = {
         "gated: {bias: 1.0, start: small, hidden_size: 5, transient: 10, sequence_length: 20}",
         "gated: {cell: lstm, gate_gain: 5.0, start: large, hidden_size: 5, transient: 10, sequence_length: 20}",
     ],
+    "gradient_flossing": ["flossing: {exponents: 2, updates: 3, hidden_size: 5, sequence_length: 16}"],
     "lyapunov": ["lyapunov: {gain: 1.5, hidden_size: 6, transient: 10, sequence_length: 20}"],
     "curse_of_memory": [
         "memory: {eigenvalue: 0.8, sequence_length: 60, sequences: 100}",

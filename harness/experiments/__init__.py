@@ -12,6 +12,7 @@ from harness.experiments import (
     depth_time,
     gate_surgery,
     gated_network,
+    gradient_flossing,
     gradient_methods,
     influence_balancing,
     jacobian_bound,
@@ -39,6 +40,7 @@ EXPERIMENTS: Mapping[str, Experiment[Any]] = {
         decay_by_length.EXPERIMENT,
         parallel_newton.EXPERIMENT,
         gated_network.EXPERIMENT,
+        gradient_flossing.EXPERIMENT,
         watched.EXPERIMENT,
     )
 }
