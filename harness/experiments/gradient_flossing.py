@@ -1,4 +1,4 @@
-"""Gradient flossing before training: Lyapunov exponents are driven to zero, and the long Jacobian is better conditioned.
+"""Gradient flossing before training: exponents are driven to zero, which conditions the Jacobian of many steps.
 
 A random tanh network with white-noise inputs. Adam minimises Σ_i λ_i² of the k largest finite-time exponents, along a
 new sequence at every update; then the spectrum and the singular values of the Jacobian of many steps are measured along
