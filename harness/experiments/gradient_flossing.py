@@ -42,7 +42,14 @@ class Flossing(Section):
         1.0, "spectral radius of the Gaussian W", label="gain g", short="g", sequential=True, gt=0, le=10
     )
     exponents: int = setting(8, "k, exponents that are driven to zero, the largest first", ge=2)
-    updates: int = setting(200, "updates of flossing; 0: the network as it is drawn", unit="updates", ge=0)
+    updates: int = setting(
+        100,
+        "updates of flossing; 0: the network as it is drawn",
+        label="updates of flossing",
+        unit="updates",
+        column="flossing_updates",
+        ge=0,
+    )
     learning_rate: float = setting(3e-3, "of Adam", gt=0)
     hidden_size: int = setting(32, "N", ge=2, le=1000)
     sequence_length: int = setting(
