@@ -24,9 +24,17 @@ UNTRAINED = [
 ]
 
 LONGER = {  # ten seconds and more
-    *("attention-decay", "critical-gain", "lyapunov", "normalised-memory", "parallel-newton", "ways-to-the-gradient"),
+    *(
+        "attention-decay",
+        "critical-gain",
+        "flossing",
+        "lyapunov",
+        "normalised-memory",
+        "parallel-newton",
+        "ways-to-the-gradient",
+    ),
 }
-INTERVALS = {"lyapunov", "parallel-newton"}  # nothing is judged on the value
+INTERVALS = {"flossing", "lyapunov", "parallel-newton"}  # nothing is judged on the value
 
 
 @pytest.mark.parametrize("name", NAMES)

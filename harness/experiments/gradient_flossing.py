@@ -157,7 +157,7 @@ def _condition(J: Values, k: int) -> float:
 def cost(sections: FlossingSections) -> float:
     """Predicted seconds of one run: a QR decomposition a step, differentiated twice."""
     settings = sections.flossing
-    return float(0.1 + settings.updates * settings.sequence_length * 1.2e-3)
+    return float(0.1 + settings.updates * settings.sequence_length * 2.2e-3)
 
 
 EXPERIMENT = Experiment(
