@@ -108,11 +108,11 @@ def floss(cell: RNN, weights: dict[str, Tensor], settings: Flossing, seed: int) 
 
 def jacobians(W: Values, U: Values, b: Values, inputs: Values) -> Values:
     """J_t = diag(1 − h_t²) W along h_t = tanh(W h_{t−1} + U x_t + b) from h_0 = 0, (T, N, N)."""
-    h, found = np.zeros(len(W)), []
+    h, each_step = np.zeros(len(W)), []
     for x in inputs:
         h = np.tanh(W @ h + U @ x + b)
-        found.append((1 - h**2)[:, None] * W)
-    return np.stack(found)
+        each_step.append((1 - h**2)[:, None] * W)
+    return np.stack(each_step)
 
 
 def _measure(sections: FlossingSections, seed: int) -> TheoryCheck:
