@@ -221,6 +221,10 @@ OTHERS = {
         "gated: {cell: lstm, gate_gain: 5.0, start: large, hidden_size: 5, transient: 10, sequence_length: 20}",
     ],
     "gradient_flossing": ["flossing: {exponents: 2, updates: 3, hidden_size: 5, sequence_length: 16}"],
+    "gated_memory": [
+        "wide: {bias: 1.0, hidden_size: 5, transient: 10, sequence_length: 40}",
+        "wide: {cell: lstm, weights: untied, gain: 0.7, hidden_size: 5, transient: 10, sequence_length: 40}",
+    ],
     "lyapunov": ["lyapunov: {gain: 1.5, hidden_size: 6, transient: 10, sequence_length: 20}"],
     "curse_of_memory": [
         "memory: {eigenvalue: 0.8, sequence_length: 60, sequences: 100}",

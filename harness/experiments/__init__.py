@@ -11,6 +11,7 @@ from harness.experiments import (
     decay_by_length,
     depth_time,
     gate_surgery,
+    gated_memory,
     gated_network,
     gradient_flossing,
     gradient_methods,
@@ -41,6 +42,7 @@ EXPERIMENTS: Mapping[str, Experiment[Any]] = {
         parallel_newton.EXPERIMENT,
         gated_network.EXPERIMENT,
         gradient_flossing.EXPERIMENT,
+        gated_memory.EXPERIMENT,
         watched.EXPERIMENT,
     )
 }

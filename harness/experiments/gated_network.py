@@ -23,6 +23,7 @@ from harness.study.plan import Run
 from harness.study.section import Section, Sections, setting
 from harness.study.spec import Experiment
 from harness.theory.gated import SilentState
+from harness.theory.gaussian import sigmoid
 
 if TYPE_CHECKING:
     from harness.experiments.setup import Setup
@@ -91,15 +92,15 @@ Push = Callable[[GatedWeights, Values, Values], Values]
 def gru_step(network: GatedWeights, h: Values) -> Values:
     """h_{t−1} → h_t, each (K, N), of `harness.cells.gru` with x = 0."""
     a_r, a_z, a_n = np.split(h @ network.W.T, 3, axis=-1)
-    z = _sigmoid(a_z + network.bias)
-    return np.asarray((1 - z) * np.tanh(_sigmoid(a_r) * network.gains * a_n) + z * h)
+    z = sigmoid(a_z + network.bias)
+    return np.asarray((1 - z) * np.tanh(sigmoid(a_r) * network.gains * a_n) + z * h)
 
 
 def gru_push(network: GatedWeights, h: Values, dh: Values) -> Values:
     """∂h_t/∂h_{t−1} dh at h_{t−1}, each (K, N)."""
     a_r, a_z, a_n = np.split(h @ network.W.T, 3, axis=-1)
     da_r, da_z, da_n = np.split(dh @ network.W.T, 3, axis=-1)
-    r, z = _sigmoid(a_r), _sigmoid(a_z + network.bias)
+    r, z = sigmoid(a_r), sigmoid(a_z + network.bias)
     n = np.tanh(r * network.gains * a_n)
     dn = (1 - n**2) * network.gains * (r * da_n + r * (1 - r) * da_r * a_n)
     return np.asarray((1 - z) * dn + z * dh + z * (1 - z) * da_z * (h - n))
@@ -109,8 +110,8 @@ def lstm_step(network: GatedWeights, state: Values) -> Values:
     """(h, c) at t−1 → (h, c) at t, each (K, 2N), of `harness.cells.lstm` with x = 0."""
     h, c = np.split(state, 2, axis=-1)
     a_i, a_f, a_g, a_o = np.split(h @ network.W.T, 4, axis=-1)
-    c = _sigmoid(a_f + network.bias) * c + _sigmoid(a_i) * np.tanh(network.gains * a_g)
-    return np.concatenate([_sigmoid(a_o) * np.tanh(c), c], axis=-1)
+    c = sigmoid(a_f + network.bias) * c + sigmoid(a_i) * np.tanh(network.gains * a_g)
+    return np.concatenate([sigmoid(a_o) * np.tanh(c), c], axis=-1)
 
 
 def lstm_push(network: GatedWeights, state: Values, tangent: Values) -> Values:
@@ -118,7 +119,7 @@ def lstm_push(network: GatedWeights, state: Values, tangent: Values) -> Values:
     (h, c), (dh, dc) = np.split(state, 2, axis=-1), np.split(tangent, 2, axis=-1)
     a_i, a_f, a_g, a_o = np.split(h @ network.W.T, 4, axis=-1)
     da_i, da_f, da_g, da_o = np.split(dh @ network.W.T, 4, axis=-1)
-    i, f, o, g = _sigmoid(a_i), _sigmoid(a_f + network.bias), _sigmoid(a_o), np.tanh(network.gains * a_g)
+    i, f, o, g = sigmoid(a_i), sigmoid(a_f + network.bias), sigmoid(a_o), np.tanh(network.gains * a_g)
     dc = f * dc + f * (1 - f) * da_f * c + i * (1 - i) * da_i * g + i * (1 - g**2) * network.gains * da_g
     output = np.tanh(f * c + i * g)
     return np.concatenate([o * (1 - o) * da_o * output + o * (1 - output**2) * dc, dc], axis=-1)
@@ -230,10 +231,6 @@ def _crossing(gains: Values, exponents: Values, stable: npt.NDArray[np.bool_], *
         return float((low + high) / 2)
     below, above = exponents[first - 1], exponents[first]
     return float(low - below * (high - low) / (above - below))
-
-
-def _sigmoid(x: Values) -> Values:
-    return np.asarray(0.5 * np.tanh(0.5 * x) + 0.5)
 
 
 def cost(sections: GatedSections) -> float:

@@ -22,6 +22,16 @@ REACH = 20.0  # where tanh is ±1, and its slope 0, to the last bit
 HERMITE = 120  # nodes for a Gaussian that is no wider than tanh's own scale
 
 
+def sigmoid(u: Values) -> Values:
+    """σ(u) = 1/(1 + e^{−u}), by tanh, which overflows nowhere."""
+    return np.asarray(0.5 * np.tanh(0.5 * u) + 0.5)
+
+
+def slope_of_tanh(u: Values) -> Values:
+    """tanh'(u) = 1/cosh² u; 0 where that is below the smallest float."""
+    return np.asarray(1 / np.cosh(np.minimum(np.abs(u), 300.0)) ** 2)
+
+
 def mean(f: Function, q: float, centre: float = 0.0) -> float:
     """E[f(u)], u ~ N(0, q).
 
@@ -75,6 +85,16 @@ def mean_squared_difference_of_tanh(q: float, d: float) -> float:
     # tanh a − tanh b = tanh(a − b)(1 − tanh a tanh b)
     difference = np.tanh(apart) * (1 - np.tanh(first) * np.tanh(first - apart))
     return float(weights * np.exp(-(u**2) / (2 * q)) @ (difference**2 @ share)) / math.sqrt(2 * math.pi * q) / (2 * d)
+
+
+def normal_nodes(scale: float) -> tuple[Values, Values]:
+    """Nodes z and weights of E[f(z)] = weights @ f(z), z standard normal.
+
+    Args:
+        scale: 0 < scale ≤ 1, the distance over which f changes at 0; it is smooth elsewhere.
+    """
+    z, weights = _panels(scale, TAIL)
+    return z, weights * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
 
 
 def _panels(shortest: float, end: float, centre: float = 0.0) -> tuple[Values, Values]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.theory.gaussian import Values, mean, mean_product, mean_squared_difference_of_tanh
+from harness.theory.gaussian import mean, mean_product, mean_squared_difference_of_tanh, slope_of_tanh
 
 LEAST = 1e-15  # distance of two states' correlation from 1, below which they are the same state
 
@@ -72,7 +72,7 @@ def fixed_point(weight_variance: float, input_variance: float, input_correlation
         d = LEAST
     else:
         d = float(brentq(excess, LEAST, 1.0, xtol=1e-300, rtol=1e-14))
-    return FixedPoint(q, 1 - d, weight_variance * mean_product(_slope, q, d))
+    return FixedPoint(q, 1 - d, weight_variance * mean_product(slope_of_tanh, q, d))
 
 
 def variance(weight_variance: float, input_variance: float) -> float:
@@ -104,7 +104,7 @@ def squared_slope(q: float) -> float:
     Args:
         q: variance of the pre-activations, ≥ 0.
     """
-    return mean(lambda u: _slope(u) ** 2, q)
+    return mean(lambda u: slope_of_tanh(u) ** 2, q)
 
 
 def time_scale(chi: float) -> float:
@@ -133,7 +133,3 @@ def mean_log_forget_gate(bias: float, variance: float = 0.0) -> float:
         variance: of it over units and steps, ≥ 0.
     """
     return mean(lambda u: -np.logaddexp(0.0, -(bias + u)), variance, centre=-bias)
-
-
-def _slope(u: Values) -> Values:
-    return np.asarray(1 / np.cosh(np.minimum(np.abs(u), 300.0)) ** 2)
