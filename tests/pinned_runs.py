@@ -41,6 +41,7 @@ LEFT_OUT = {
     "layer",
 }
 
+FORCING = "time_step: 0.02, learning_rate: 0.003, clip_norm: 0.5"
 GATED = "spectral_radius: 0.7, init: gaussian, biases: 1, match: recurrent_parameters"
 MODELS = {
     "rnn": [
@@ -224,6 +225,10 @@ OTHERS = {
     "gated_memory": [
         "wide: {bias: 1.0, hidden_size: 5, transient: 10, sequence_length: 40}",
         "wide: {cell: lstm, weights: untied, gain: 0.7, hidden_size: 5, transient: 10, sequence_length: 40}",
+    ],
+    "sparse_forcing": [
+        f"forcing: {{{start}, hidden_size: 4, sequence_length: 20, batch_size: 2, max_updates: 3}}"
+        for start in ("start: random, interval: 5", f"start: regression, interval: null, {FORCING}")
     ],
     "lyapunov": ["lyapunov: {gain: 1.5, hidden_size: 6, transient: 10, sequence_length: 20}"],
     "curse_of_memory": [

@@ -31,6 +31,7 @@ LONGER = {  # ten seconds and more
         "lyapunov",
         "normalised-memory",
         "parallel-newton",
+        "sparse-forcing",
         "ways-to-the-gradient",
     ),
 }

@@ -20,6 +20,7 @@ from harness.experiments import (
     linear_decay,
     parallel_newton,
     random_network,
+    sparse_forcing,
     training,
     watched,
 )
@@ -43,6 +44,7 @@ EXPERIMENTS: Mapping[str, Experiment[Any]] = {
         gated_network.EXPERIMENT,
         gradient_flossing.EXPERIMENT,
         gated_memory.EXPERIMENT,
+        sparse_forcing.EXPERIMENT,
         watched.EXPERIMENT,
     )
 }

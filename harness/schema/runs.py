@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pyarrow as pa
 
 from harness.schema.column import RUN_ID, Column, MetricOptions
@@ -159,6 +161,50 @@ RUN_COLUMNS = (
         "largest Lyapunov exponent less that of the mean field, which follows from the gain alone; null elsewhere",
         label="λ₁ less that of the mean field (nats per step)",
         metric=MetricOptions("iqm", decimals=4, better=0),
+    ),
+    Column(
+        "exponent_ratio",
+        pa.float64(),
+        "",
+        "of sparse_forcing: largest Lyapunov exponent of the trained network left alone, over that of the "
+        "system which it has learnt; null elsewhere",
+        label="λ₁ of the network / λ₁ of the system",
+        metric=MetricOptions("iqm", decimals=3, better=0),
+    ),
+    Column(
+        "distribution_distance",
+        pa.float64(),
+        "standard deviations",
+        "of sparse_forcing: Wasserstein distance between the values of the network left alone and of the system, of "
+        "unit variance, mean over coordinates",
+        label="distance of distributions (standard deviations)",
+        metric=MetricOptions("iqm", decimals=3, better=-1, limits=(0, math.inf)),
+    ),
+    Column(
+        "gradient_growth",
+        pa.float64(),
+        "log10",
+        "of sparse_forcing: log10 of ‖∂L/∂θ‖ of the trained weights left alone for T steps, over that of the same "
+        "weights forced at the interval next to the predictability time",
+        label="log$_{10}$ of the unforced gradient over the forced one",
+        metric=MetricOptions("iqm", decimals=2, better=0),
+    ),
+    Column(
+        "log10_largest_gradient",
+        pa.float64(),
+        "log10",
+        "of sparse_forcing: log10 of the largest ‖∂L/∂θ‖₂ of all updates, before clipping; null without training",
+        label="log$_{10}$ of the largest ‖∂L/∂θ‖",
+        metric=MetricOptions("iqm", decimals=2, better=0),
+    ),
+    Column(
+        "log10_gradient_norm",
+        pa.float64(),
+        "log10",
+        "of sparse_forcing: log10 of ‖∂L/∂θ‖₂ over all parameters before clipping, median over the last 50 updates; "
+        "null without training",
+        label="log$_{10}$ ‖∂L/∂θ‖ at the end of training",
+        metric=MetricOptions("iqm", decimals=2, better=0),
     ),
     Column(
         "engine",

@@ -218,6 +218,7 @@ def test_every_metric_says_what_it_means_and_in_which_unit() -> None:
         assert metric.unit or metric.name in {
             *("loss_to_memoryless", "switch_score", "switch_error", "measured", "residual"),
             *("accuracy_by_exponent", "accuracy_by_nearness"),
+            "exponent_ratio",
             *OF_TASKS,  # silhouettes and shares
         }
 

@@ -37,7 +37,8 @@ def table(*groups: tuple[dict[str, Any], Sequence[str]], budget: int = 1000) -> 
                 "final_adjoint_slope": 0.1, "initial_depth_slope": 0.1, "final_depth_slope": 0.1, "final_loss": 0.5,
                 "memoryless_loss": 1.4,
                 "switch_score": 0.9, "switch_error": 1e-7, "measured": 0.5, "residual": 1e-7,
-                "mean_field_residual": 0.02,
+                "mean_field_residual": 0.02, "exponent_ratio": 1.0, "distribution_distance": 0.05,
+                "gradient_growth": 3.2, "log10_gradient_norm": 0.3, "log10_largest_gradient": 1.0,
                 **dict.fromkeys(OF_TASKS, 0.4),
                 "final_accuracy": {"s": 1.0, "u": 0.4}.get(outcome[0], math.nan), "chance": 0.25,
             })  # fmt: skip
