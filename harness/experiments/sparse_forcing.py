@@ -78,7 +78,7 @@ class ForcingSections(Sections):
 Weights = dict[str, Values]  # U (H, D), c (H,), V (D, H), b (D,)
 
 
-class Trajectory(NamedTuple):
+class FreeRun(NamedTuple):
     """What the network did from y_0 on: y_0 … y_T (T+1, B, D) and h_1 … h_T (T, B, H)."""
 
     y: Values
@@ -98,7 +98,7 @@ def first_weights(settings: Forcing, data: Values, seed: int) -> Weights:
     return {"U": U, "c": c, "V": V, "b": b}
 
 
-def run(weights: Weights, first: Values, steps: int) -> Trajectory:
+def run(weights: Weights, first: Values, steps: int) -> FreeRun:
     """The network left alone from y_0 (B, D) on."""
     U, c, V, b = weights["U"].T, weights["c"], weights["V"].T, weights["b"]
     y, h = np.empty((steps + 1, *first.shape)), np.empty((steps, len(first), len(c)))
@@ -106,10 +106,10 @@ def run(weights: Weights, first: Values, steps: int) -> Trajectory:
     for t in range(steps):
         h[t] = np.tanh(y[t] @ U + c)
         y[t + 1] = h[t] @ V + b
-    return Trajectory(y, h)
+    return FreeRun(y, h)
 
 
-def adjoints(weights: Weights, trajectory: Trajectory, immediate: Values) -> tuple[Values, Values]:
+def adjoints(weights: Weights, trajectory: FreeRun, immediate: Values) -> tuple[Values, Values]:
     """∂L/∂y_1 … y_T (T, B, D) and ∂L/∂(U y_{t−1} + c) (T, B, H), of a network left alone, from ∂⁺L/∂y_t (T, B, D)."""
     U, V, h = weights["U"], weights["V"], trajectory.h
     slopes, of_y, of_a = 1 - h**2, np.empty_like(immediate), np.empty_like(h)
@@ -165,7 +165,7 @@ def train(weights: Weights, data: Values, settings: Forcing, seed: int) -> Value
     return np.array(norms)
 
 
-def log_adjoints(weights: Weights, trajectory: Trajectory, seed: int) -> Values:
+def log_adjoints(weights: Weights, trajectory: FreeRun, seed: int) -> Values:
     """Mean over sequences of ln ‖∂(v·y_T)/∂y_{T−k}‖ for k = 0 … T − 1, of a network left alone; v is of length 1.
 
     The adjoint is brought to length one at every step, so that none leaves the range of a float.
@@ -179,7 +179,7 @@ def log_adjoints(weights: Weights, trajectory: Trajectory, seed: int) -> Values:
     return np.asarray(np.stack(logs).mean(-1))
 
 
-def largest_exponent(weights: Weights, trajectory: Trajectory) -> float:
+def largest_exponent(weights: Weights, trajectory: FreeRun) -> float:
     """λ₁ in nats per step, mean over sequences."""
     U, V, slopes = weights["U"], weights["V"], 1 - trajectory.h[..., None] ** 2
     _, B, D = trajectory.y.shape
@@ -218,7 +218,7 @@ def _measure(sections: ForcingSections, seed: int) -> TheoryCheck:
     # The network left alone: exponent forward, adjoint back, distribution
     free = run(weights, run(weights, test[0], TRANSIENT).y[-1], 2 * T)
     exponent = largest_exponent(weights, free)
-    adjoint = log_adjoints(weights, Trajectory(free.y[: T + 1], free.h[:T]), seed)
+    adjoint = log_adjoints(weights, FreeRun(free.y[: T + 1], free.h[:T]), seed)
     lags, turned = np.arange(T, dtype=np.float64), T // 10  # v turns into the direction of λ₁ first
     slope = float((adjoint[-1] - adjoint[turned]) / (T - 1 - turned))
     distance = float(np.mean([wasserstein_distance(free.y[..., d].ravel(), test[..., d].ravel()) for d in range(3)]))
