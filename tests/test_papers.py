@@ -28,6 +28,7 @@ LONGER = {  # ten seconds and more
         "attention-decay",
         "critical-gain",
         "flossing",
+        "gated-memory",
         "lyapunov",
         "normalised-memory",
         "parallel-newton",
