@@ -1,7 +1,7 @@
 """How many steps a wide GRU or LSTM remembers before training, against mean field.
 
 Two sequences with different pasts and equal inputs from now on: 1 − c, c the correlation of their states, falls as
-exp(−lag/ξ). Gaussian weights, one for all steps as in a network, or drawn anew at each step, as the mean field of
+exp(−t/ξ). Gaussian weights, one for all steps as in a network, or drawn anew at each step, as the mean field of
 untied weights supposes; Gaussian input, one bias, that of the gate that keeps the state; the equations of
 `harness.cells`. Theory: `harness.theory.gated_mean_field`.
 """
@@ -92,7 +92,7 @@ class WideSections(Sections):
 def memories(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     """One record a run: `measured` is ξ in steps, `predicted` that of mean field with the same kind of weights.
 
-    ξ is −1 over the slope of ln(1 − c) by lag, a least-squares line over `FITTED`; ∞ where that does not fall.
+    ξ is −1 over the slope of ln(1 − c) by step, a least-squares line over `FITTED`; ∞ where that does not fall.
     `residual` is |ln(measured/predicted)|, and "solved" that it is at most `TOLERANCE`. The profile of the mean square
     of h has Q as its theory.
     """
@@ -104,34 +104,34 @@ def _measure(sections: WideSections, seed: int) -> TheoryCheck:
     theory_of = RETAINING[settings.cell].theory
     theory = theory_of(settings.bias, settings.gain, settings.input_std, tied=settings.weights == "tied")
     distance, square = distances(settings, seed)
-    lags = np.arange(1.0, len(distance) + 1)
-    measured, first = fitted(lags, distance)
+    t = np.arange(1.0, len(distance) + 1)  # steps with equal inputs
+    measured, first = fitted(t, distance)
     predicted = theory.time_scale
     residual = abs(log(measured / predicted)) if 0 < measured < inf and predicted < inf else nan
-    line = distance[first] * np.exp(-(lags - lags[first]) / predicted)
+    line = distance[first] * np.exp(-(t - t[first]) / predicted)
     return TheoryCheck(
         measured=measured,
         predicted=predicted,
         residual=residual,
         solved=residual <= TOLERANCE,
         profiles=[
-            Profile("log10_distance", "lag", lags, np.log10(distance), np.log10(line)),
-            Profile("mean_square_of_h", "lag", lags, square, np.full(len(lags), theory.q)),
+            Profile("log10_distance", "t", t, np.log10(distance), np.log10(line)),
+            Profile("mean_square_of_h", "t", t, square, np.full(len(t), theory.q)),
         ],
     )
 
 
-def fitted(lags: Values, distance: Values) -> tuple[float, int]:
+def fitted(t: Values, distance: Values) -> tuple[float, int]:
     """ξ, and where the fitted line begins; NaN with too few points in the range, ∞ where the distance does not fall."""
     inside = np.flatnonzero((distance > FITTED[0]) & (distance < FITTED[1]))
     if len(inside) < POINTS:
         return nan, 0
-    slope = float(np.polyfit(lags[inside], np.log(distance[inside]), 1)[0])
+    slope = float(np.polyfit(t[inside], np.log(distance[inside]), 1)[0])
     return (-1 / slope if slope < 0 else inf), int(inside[0])
 
 
 def distances(settings: Wide, seed: int) -> tuple[Values, Values]:
-    """1 − c of the two states, Σ(h − h̃)²/Σ(h² + h̃²), and the mean square of h, at each lag from 1."""
+    """1 − c of the two states, Σ(h − h̃)²/Σ(h² + h̃²), and the mean square of h, at each step with equal inputs."""
     import torch  # a plan needs no torch
 
     N = settings.hidden_size
