@@ -51,6 +51,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "papers-parity": ("papers/parity", "generalisation"),
     "papers-pascanu-fig7": ("papers/pascanu-fig7", "success"),
     "papers-state-tracking": ("papers/state-tracking", "generalisation"),
+    "papers-trainability": ("papers/trainability", "prediction"),
     "papers-ways-to-the-gradient": ("papers/ways-to-the-gradient", "bias"),
     "papers-ways-spread": ("papers/ways-to-the-gradient", "spread"),
     "real-mnist5k": ("real/mnist5k", "accuracy"),

@@ -70,6 +70,7 @@ UNDECIDED = {
     Path("fair"), Path("lecture/dates"), Path("lecture/directions"), Path("lecture/paths"), Path("lecture/phrases"),
     Path("lecture/programs"), Path("papers/attention-decay"), Path("papers/cliff"), Path("papers/critical-gain"),
     Path("papers/lyapunov"), Path("papers/memory-mixing"), Path("papers/state-tracking"),
+    Path("papers/trainability"),
 }  # fmt: skip
 
 
