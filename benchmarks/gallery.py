@@ -52,6 +52,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "papers-parallel-newton": ("papers/parallel-newton", "exponents"),
     "papers-parity": ("papers/parity", "generalisation"),
     "papers-pascanu-fig7": ("papers/pascanu-fig7", "success"),
+    "papers-sparse-forcing": ("papers/sparse-forcing", "overview"),
     "papers-state-tracking": ("papers/state-tracking", "generalisation"),
     "papers-trainability": ("papers/trainability", "prediction"),
     "papers-ways-to-the-gradient": ("papers/ways-to-the-gradient", "bias"),
