@@ -221,10 +221,12 @@ OTHERS = {
         "gated: {bias: 1.0, start: small, hidden_size: 5, transient: 10, sequence_length: 20}",
         "gated: {cell: lstm, gate_gain: 5.0, start: large, hidden_size: 5, transient: 10, sequence_length: 20}",
     ],
-    "gradient_flossing": ["flossing: {exponents: 2, updates: 3, hidden_size: 5, sequence_length: 16}"],
+    "gradient_flossing": [
+        "flossing: {gain: 0.8, exponents: 2, updates: 3, learning_rate: 0.01, hidden_size: 5, sequence_length: 16}"
+    ],
     "gated_memory": [
         "wide: {bias: 1.0, hidden_size: 5, transient: 10, sequence_length: 40}",
-        "wide: {cell: lstm, weights: untied, gain: 0.7, hidden_size: 5, transient: 10, sequence_length: 40}",
+        "wide: {cell: lstm, weights: untied, gain: 0.7, input_std: 0.5, hidden_size: 5, transient: 10, sequence_length: 40}",
     ],
     "sparse_forcing": [
         f"forcing: {{{start}, hidden_size: 4, sequence_length: 20, batch_size: 2, max_updates: 3}}"
