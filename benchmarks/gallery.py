@@ -40,6 +40,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "papers-decay-by-cell": ("papers/decay-by-cell", "decay"),
     "papers-flossing": ("papers/flossing", "overview"),
     "papers-flossing-training": ("papers/flossing-training", "learning"),
+    "papers-gated-memory": ("papers/gated-memory", "overview"),
     "papers-influence-balancing": ("papers/influence-balancing", "truncated-gradient"),
     "papers-jacobian-bound": ("papers/jacobian-bound", "single-steps"),
     "papers-linear-decay": ("papers/linear-decay", "decay"),
