@@ -133,6 +133,16 @@ def test_judged_runs_before_a_freeze_are_computed_and_counted(bench: Bench) -> N
     assert "After 1 amendment: judged before a freeze on" in text
 
 
+def test_what_an_override_chose_after_the_freeze_leaves_the_freeze_file_alone(bench: Bench) -> None:
+    bench.commit()
+    bench.freeze()
+    before = bench.file.read_bytes()
+    for look in (("training.max_updates=3",), ("training.max_updates=3", "seeds=[1000]")):
+        _, shown = bench.sweep(*(part for text in look for part in ("-S", text)))
+        assert "amendment" not in shown
+        assert bench.file.read_bytes() == before
+
+
 def test_an_edit_after_the_freeze_is_shown_with_its_place_and_counted(bench: Bench) -> None:
     bench.commit()
     bench.freeze()
