@@ -226,7 +226,8 @@ OTHERS = {
     ],
     "gated_memory": [
         "wide: {bias: 1.0, hidden_size: 5, transient: 10, sequence_length: 40}",
-        "wide: {cell: lstm, weights: untied, gain: 0.7, input_std: 0.5, hidden_size: 5, transient: 10, sequence_length: 40}",
+        "wide: {cell: lstm, weights: untied, gain: 0.7, input_std: 0.5, hidden_size: 5, transient: 10, "
+        "sequence_length: 40}",
     ],
     "sparse_forcing": [
         f"forcing: {{{start}, hidden_size: 4, sequence_length: 20, batch_size: 2, max_updates: 3}}"

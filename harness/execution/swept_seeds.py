@@ -57,9 +57,7 @@ def swept_seeds(plan: Plan, word: str | None = None) -> SweptSeeds:
         missing = "the study was changed since its freeze" if registered.last else "it is not frozen yet"
         notes.append(f"calibration seeds {compact(seeds)} alone, as {missing}; to go on, {registered.next_step()}")
     first_look = set(seeds) & set(study.written_seeds.judged)
-    unregistered = bool(study.written_seeds.calibration and first_look) and not registered.valid
-    if registered.last is not None and registered.exploratory:
-        unregistered = False  # what -S chose is another study than the frozen one, whose line stands
+    unregistered = bool(study.written_seeds.calibration and first_look) and not (registered.valid or registered.departs)
     if unregistered:
         notes.append("judged runs without a freeze: they are recorded as an amendment in the freeze file")
     return SweptSeeds(frozenset(study.seeds) - frozenset(seeds), tuple(notes), unregistered)

@@ -41,6 +41,11 @@ class Registration:
         registers = self.last is not None or bool(self.study.calibration)
         return bool(self.study.overrides) and registers and not self.valid
 
+    @property
+    def departs(self) -> bool:
+        """Whether -S chose another study than the one that is frozen, whose registration stands."""
+        return self.exploratory and self.last is not None
+
     @cached_property
     def valid(self) -> bool:
         """Whether the study is as it was last frozen."""
@@ -104,7 +109,7 @@ class Registration:
         Whoever runs a frozen study again wants its verdicts, and has no use for the runs on which its bounds were set.
         Other settings of one that was never frozen are a look, which calibration seeds are for.
         """
-        explored = self.study.seeds_replaced or (self.exploratory and self.last is not None)
+        explored = self.study.seeds_replaced or self.departs
         return "judged" if not self.study.calibration or self.valid or explored else "calibration"
 
     def seeds(self, phase: Phase) -> tuple[int, ...]:
