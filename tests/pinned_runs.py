@@ -233,6 +233,10 @@ OTHERS = {
         f"forcing: {{{start}, hidden_size: 4, sequence_length: 20, batch_size: 2, max_updates: 3}}"
         for start in ("start: random, interval: 5", f"start: regression, interval: null, {FORCING}")
     ],
+    "learnable_lag": [
+        "model: {cell: gru, hidden_size: 3}\nlag: {envelope: gates, longest: 5, samples: 1000, noise: 0.1}",
+        "model: {cell: rnn, hidden_size: 3}\nlag: {tail: 1.6, longest: 5, samples: 1000, noise: 0.1}",
+    ],
     "lyapunov": ["lyapunov: {gain: 1.5, hidden_size: 6, transient: 10, sequence_length: 20}"],
     "curse_of_memory": [
         "memory: {eigenvalue: 0.8, sequence_length: 60, sequences: 100}",

@@ -17,6 +17,7 @@ from harness.experiments import (
     gradient_methods,
     influence_balancing,
     jacobian_bound,
+    learnable_lag,
     linear_decay,
     parallel_newton,
     random_network,
@@ -45,6 +46,7 @@ EXPERIMENTS: Mapping[str, Experiment[Any]] = {
         gradient_flossing.EXPERIMENT,
         gated_memory.EXPERIMENT,
         sparse_forcing.EXPERIMENT,
+        learnable_lag.EXPERIMENT,
         watched.EXPERIMENT,
     )
 }
