@@ -117,19 +117,19 @@ def gradients(cell: Cell, seed: int, T: int, inputs: Values) -> tuple[Values, Va
     v = torch.as_tensor(generator(seed, "readout").uniform(-1 / sqrt(H), 1 / sqrt(H), cell.widths[0]))
     x = torch.as_tensor(inputs)
     bias = parameters["b_x"].unsqueeze(1)  # (1, 1, G·H)
-    z = (x[:, None, :, None] * parameters["U"][:, :, 0] + bias[None]).requires_grad_()  # (T, 1, B, G·H)
+    z = [(each[:, None] * parameters["U"][:, :, 0] + bias).requires_grad_() for each in x]  # T times (1, B, G·H)
     carried = cell.states.index("c") if "c" in cell.states else 0
     state = tuple(torch.zeros(1, x.shape[1], width, dtype=torch.float64) for width in cell.widths)
     states, kept = [], []
-    for t in range(T):
-        a = cell.activations(parameters, state, z[t])
+    for z_t in z:
+        a = cell.activations(parameters, state, z_t)
         state = cell.combine(state, a)
         states.append(state[carried])
         if cell.cell in KEEPING:
             kept.append(a[KEEPING[cell.cell]].detach())
-    *adjoints, by_z = torch.autograd.grad((state[0] @ v).sum(), [*states, z])
-    norms = torch.stack([each[0].norm(dim=-1) for each in adjoints], 1)
-    by_U = torch.einsum("tb,tbk->bk", x, by_z[:, 0])
+    derivatives = torch.autograd.grad((state[0] @ v).sum(), [*states, *z])
+    norms = torch.stack([each[0].norm(dim=-1) for each in derivatives[:T]], 1)
+    by_U = torch.einsum("tb,tbk->bk", x, torch.stack([each[0] for each in derivatives[T:]]))
     products = np.full(T, nan)
     if kept:
         after = torch.cat([torch.ones_like(kept[0])[None], torch.stack(kept[:0:-1])]).cumprod(0)
@@ -220,7 +220,7 @@ def expected_samples(x: Values, p: Values, settings: Lag) -> float:
         distance = min(mean / 2 / (a + b), 50.0)  # beyond, the probability is far below 5 % whatever it is
         decay = np.exp(-((u * a / (a + b)) ** tail) - (u * b / (a + b)) ** 2 / 2)
         integral = float(np.trapezoid(np.sin(u * distance) * decay / u, u)) + distance * float(u[0])
-        return 0.5 - integral / pi - ERROR
+        return float(0.5 - integral / pi - ERROR)
 
     return exp(float(brentq(excess, 0.0, 60.0))) if mean > 0 else inf
 
@@ -293,7 +293,7 @@ def cost(sections: LagSections) -> float:
     """Predicted seconds of one run: backpropagation through all sequences, then means of up to a quarter of them."""
     settings, H = sections.lag, sections.model.hidden_size
     steps = settings.samples * (settings.longest + 20)
-    return 1 + steps * (4e-7 + 3e-8 * H) + REPLICATES * settings.samples * 2e-7
+    return 1 + steps * (1.5e-6 + 1e-7 * H) + REPLICATES * settings.samples * 3e-7
 
 
 EXPERIMENT = Experiment(
