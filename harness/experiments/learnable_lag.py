@@ -43,7 +43,7 @@ POINTS = 5  # lags that a law is fitted to, at least
 ERROR = 0.05  # of either kind
 REPLICATES = 400  # means of N samples, of which the errors are counted
 FEWEST = 16  # samples: below, a mean is not yet a mean of many
-TOLERANCE = 0.2  # of log10 N, from the law
+TOLERANCE = 0.2  # decades of N, from the closed form
 CHUNK = 4000  # sequences at once
 
 
@@ -228,9 +228,9 @@ def expected_samples(x: Values, p: Values, settings: Lag) -> float:
 def search(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     """One record a run: `measured` is −1 times the slope of log N against log f, `predicted` κ = α/(α − 1).
 
-    `residual` is the largest distance of log₁₀ N from −κ log₁₀ f + a constant, and "solved" that it is at most
-    `TOLERANCE`. Lags that need more samples than a quarter of those drawn, or fewer than `FEWEST`, are left out; with
-    fewer than `POINTS` lags nothing is measured, and the run counts as diverged.
+    `residual` is the largest distance of log₁₀ N from the closed form of `expected_samples`, and "solved" that it is at
+    most `TOLERANCE`. Lags that need fewer than `FEWEST` samples, or more than a quarter of the p that there are, are left
+    out; with fewer than `POINTS` lags nothing is measured, and the run counts as diverged.
     """
     return check_records(runs, setup, LagSections, _measure, engine="torch")
 
@@ -249,14 +249,14 @@ def _measure(sections: LagSections, seed: int) -> TheoryCheck:
     expected = np.array(
         [expected_samples(x, p, settings) for x, p in zip(pool.inputs.T, pool.projections.T, strict=True)]
     )
-    found = np.isfinite(needed)
-    log_f, log_N = np.log10(envelope[found]), np.log10(needed[found])
-    slope, law = nan, np.full(len(log_f), nan)
-    if len(log_f) >= POINTS:
-        slope = -float(np.polyfit(log_f, log_N, 1)[0])
-        law = float(np.mean(log_N + kappa * log_f)) - kappa * log_f
-    residual = float(np.abs(log_N - law).max()) if len(log_f) >= POINTS else nan
-    order = np.argsort(log_f)
+    found = np.isfinite(needed) & np.isfinite(expected)
+    log_f, log_N, theory = np.log10(envelope), np.full(len(needed), nan), np.full(len(needed), nan)
+    log_N[found], theory[found] = np.log10(needed[found]), np.log10(expected[found])
+    enough = found.sum() >= POINTS
+    slope = -float(np.polyfit(log_f[found], log_N[found], 1)[0]) if enough else nan
+    residual = float(np.abs(log_N - theory)[found].max()) if enough else nan
+    order = np.flatnonzero(found)[np.argsort(log_f[found])]
+    law = -kappa * log_f + (float(np.mean((log_N + kappa * log_f)[found])) if enough else nan)
     return TheoryCheck(
         measured=slope,
         predicted=kappa,
@@ -264,8 +264,8 @@ def _measure(sections: LagSections, seed: int) -> TheoryCheck:
         solved=residual <= TOLERANCE,
         profiles=[
             Profile("log10_samples", "log10_envelope", log_f[order], log_N[order], law[order]),
-            Profile("log10_samples_by_lag", "lag", pool.lags[found], log_N, np.log10(expected[found])),
-            Profile("log10_envelope", "lag", pool.lags, np.log10(envelope)),
+            Profile("log10_samples_by_lag", "lag", pool.lags, log_N, theory),
+            Profile("log10_envelope", "lag", pool.lags, log_f),
         ],
     )
 

@@ -118,8 +118,7 @@ def test_where_only_the_signal_falls_the_exponent_is_that_of_concentration(monke
     check = learnable_lag._measure(sections, 3)
     assert concentration(tail) == check.predicted == kappa
     assert check.measured == pytest.approx(kappa, abs=within)
-    by_lag = check.profiles[1]
-    np.testing.assert_allclose(by_lag.measured, by_lag.theory, atol=0.1)  # decades
+    assert check.residual < 0.1  # decades, from the closed form
 
 
 def test_counting_finds_the_number_of_samples_of_a_test_of_means() -> None:
@@ -149,7 +148,7 @@ def test_a_run_keeps_its_law_by_lag_and_by_envelope(plan_of) -> None:
     law, by_lag, envelope = record.rows["profiles"]
     assert record.run["predicted"] == 2.0
     assert (law["axis"], by_lag["axis"], envelope["axis"]) == ("log10_envelope", "lag", "lag")
-    assert len(envelope["at"]) == 6 >= len(by_lag["at"]) == len(law["at"])
+    assert len(envelope["at"]) == len(by_lag["at"]) == 6 >= np.isfinite(by_lag["measured"]).sum() == len(law["at"])
     assert sorted(law["at"]) == list(law["at"])
 
 
