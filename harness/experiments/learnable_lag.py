@@ -229,8 +229,8 @@ def search(runs: Sequence[Run], setup: Setup) -> Iterator[Record]:
     """One record a run: `measured` is −1 times the slope of log N against log f, `predicted` κ = α/(α − 1).
 
     `residual` is the largest distance of log₁₀ N from the closed form of `expected_samples`, and "solved" that it is at
-    most `TOLERANCE`. Lags that need fewer than `FEWEST` samples, or more than a quarter of the p that there are, are left
-    out; with fewer than `POINTS` lags nothing is measured, and the run counts as diverged.
+    most `TOLERANCE`. Lags that need fewer than `FEWEST` samples, or more than a quarter of those that have a p, are
+    left out; with fewer than `POINTS` lags nothing is measured, and the run counts as diverged.
     """
     return check_records(runs, setup, LagSections, _measure, engine="torch")
 
