@@ -29,6 +29,7 @@ LONGER = {  # ten seconds and more
         "critical-gain",
         "flossing",
         "gated-memory",
+        "learnable-lag",
         "lyapunov",
         "normalised-memory",
         "parallel-newton",

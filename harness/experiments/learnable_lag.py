@@ -77,7 +77,7 @@ class LagSections(Sections):
 
 
 @dataclass(frozen=True)
-class Pool:
+class Sample:
     """What the sequences of one network gave; M of them, K lags.
 
     Attributes:
@@ -120,24 +120,24 @@ def gradients(cell: Cell, seed: int, T: int, inputs: Values) -> tuple[Values, Va
     z = [(each[:, None] * parameters["U"][:, :, 0] + bias).requires_grad_() for each in x]  # T times (1, B, G·H)
     carried = cell.states.index("c") if "c" in cell.states else 0
     state = tuple(torch.zeros(1, x.shape[1], width, dtype=torch.float64) for width in cell.widths)
-    states, kept = [], []
+    states, gates = [], []
     for z_t in z:
         a = cell.activations(parameters, state, z_t)
         state = cell.combine(state, a)
         states.append(state[carried])
         if cell.cell in KEEPING:
-            kept.append(a[KEEPING[cell.cell]].detach())
+            gates.append(a[KEEPING[cell.cell]].detach())
     derivatives = torch.autograd.grad((state[0] @ v).sum(), [*states, *z])
     norms = torch.stack([each[0].norm(dim=-1) for each in derivatives[:T]], 1)
     by_U = torch.einsum("tb,tbk->bk", x, torch.stack([each[0] for each in derivatives[T:]]))
     products = np.full(T, nan)
-    if kept:
-        after = torch.cat([torch.ones_like(kept[0])[None], torch.stack(kept[:0:-1])]).cumprod(0)
+    if gates:
+        after = torch.cat([torch.ones_like(gates[0])[None], torch.stack(gates[:0:-1])]).cumprod(0)
         products = after.mean((1, 2, 3)).flip(0).numpy()
     return by_U.numpy(), norms.numpy(), products
 
 
-def pool_of(cell: Cell, settings: Lag, seed: int) -> Pool:
+def pool_of(cell: Cell, settings: Lag, seed: int) -> Sample:
     """Sequences, their gradients, and what each lag's direction sees of them."""
     lags = lags_of(settings)
     T = settings.longest + 20  # the state at the longest lag is not the first
@@ -154,7 +154,7 @@ def pool_of(cell: Cell, settings: Lag, seed: int) -> Pool:
     half = len(G) // 2
     directions = inputs[:half].T @ G[:half]  # (K, G·H); the same sequences would find a signal in their own noise
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    return Pool(lags, inputs[half:], G[half:] @ directions.T, np.mean(norms, 0), np.mean(products, 0))
+    return Sample(lags, inputs[half:], G[half:] @ directions.T, np.mean(norms, 0), np.mean(products, 0))
 
 
 def samples_needed(x: Values, p: Values, settings: Lag, stream: np.random.Generator) -> float:
@@ -249,14 +249,14 @@ def _measure(sections: LagSections, seed: int) -> TheoryCheck:
     expected = np.array(
         [expected_samples(x, p, settings) for x, p in zip(pool.inputs.T, pool.projections.T, strict=True)]
     )
-    found = np.isfinite(needed) & np.isfinite(expected)
+    counted = np.isfinite(needed) & np.isfinite(expected)
     log_f, log_N, theory = np.log10(envelope), np.full(len(needed), nan), np.full(len(needed), nan)
-    log_N[found], theory[found] = np.log10(needed[found]), np.log10(expected[found])
-    enough = found.sum() >= POINTS
-    slope = -float(np.polyfit(log_f[found], log_N[found], 1)[0]) if enough else nan
-    residual = float(np.abs(log_N - theory)[found].max()) if enough else nan
-    order = np.flatnonzero(found)[np.argsort(log_f[found])]
-    law = -kappa * log_f + (float(np.mean((log_N + kappa * log_f)[found])) if enough else nan)
+    log_N[counted], theory[counted] = np.log10(needed[counted]), np.log10(expected[counted])
+    enough = counted.sum() >= POINTS
+    slope = -float(np.polyfit(log_f[counted], log_N[counted], 1)[0]) if enough else nan
+    residual = float(np.abs(log_N - theory)[counted].max()) if enough else nan
+    order = np.flatnonzero(counted)[np.argsort(log_f[counted])]
+    law = -kappa * log_f + (float(np.mean((log_N + kappa * log_f)[counted])) if enough else nan)
     return TheoryCheck(
         measured=slope,
         predicted=kappa,

@@ -62,7 +62,7 @@ def test_gradients_are_those_of_torch_s_modules(name: str, module: type, gate: i
             other.copy_(torch.as_tensor(start[key]))
             assert parameter.requires_grad
     v = torch.as_tensor(generator(5, "readout").uniform(-1 / math.sqrt(H), 1 / math.sqrt(H), H))
-    kept = np.empty((T, 4, H))
+    forget = np.empty((T, 4, H))
     for b in range(4):
         sequence = torch.as_tensor(x[:, b, None])
         states, _ = net(sequence)
@@ -71,10 +71,10 @@ def test_gradients_are_those_of_torch_s_modules(name: str, module: type, gate: i
         np.testing.assert_allclose(by_U[b], net.weight_ih_l0.grad[:, 0], rtol=1e-10, atol=1e-14)
         before = torch.cat([torch.zeros(1, H, dtype=torch.float64), states[:-1].detach()])
         drive = before @ net.weight_hh_l0.T + net.bias_hh_l0 + sequence @ net.weight_ih_l0.T + net.bias_ih_l0
-        kept[:, b] = torch.sigmoid(drive[:, gate * H : (gate + 1) * H]).detach()
+        forget[:, b] = torch.sigmoid(drive[:, gate * H : (gate + 1) * H]).detach()
     assert products[-1] == 1.0
     for t in range(T - 1):
-        assert products[t] == pytest.approx(kept[t + 1 :].prod(0).mean(), rel=1e-10)
+        assert products[t] == pytest.approx(forget[t + 1 :].prod(0).mean(), rel=1e-10)
     assert norms.shape == (4, T)
 
 
