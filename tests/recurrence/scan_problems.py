@@ -61,6 +61,9 @@ NAMES = [*CELLS, *OWN]
 SMALL = {"s6": {"state_size": 2}, "deltanet": {"key_size": 2}}  # as many laws hold, and compile sooner
 # The cells of torch, with each nonlinearity of the simple RNN.
 CASES = ["tanh", "relu", "sigmoid", "lstm", "gru"]
+# One of each kind that the compiler treats in a way of its own: a plain cell, one with a memory c, complex units, a
+# matrix as memory, an earlier h, sums over units, two products in a row. `test_scan.py` has every cell of the registry.
+KINDS = ["rnn", "lstm", "lru", "deltanet", "skip", *OWN]
 
 
 def cell_of(name: str, H: int, **options: Any) -> Cell:

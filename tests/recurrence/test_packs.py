@@ -7,7 +7,8 @@ import gc
 import numpy as np
 import pytest
 import torch
-from scan_problems import CASES, NAMES, answer, problem, replica, same_bits
+from samples import sampled
+from scan_problems import CASES, KINDS, NAMES, answer, problem, replica, same_bits
 
 from harness.recurrence.compiler import memory
 from harness.recurrence.scan import scan
@@ -15,7 +16,7 @@ from harness.recurrence.scan import scan
 DTYPES = [torch.float32, torch.float64]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sampled(NAMES, KINDS))
 def test_a_replica_alone_or_anywhere_else_is_itself_in_a_pack(name: str) -> None:
     p = problem(name, T=6, R=3, B=17, H=7, D=3, dtype=torch.float32, loss="every")
     pack = answer(p)
