@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from made_networks import Parameters, leaves, normal, started
+from made_networks import SMALL, Parameters, leaves, normal, started
 from torch import Tensor
 
 from harness.cells import CELLS
@@ -58,7 +58,6 @@ class ResetBefore(Cell):
 
 OWN: dict[str, type[Cell]] = {"normalised": Normalised, "reset_before": ResetBefore}
 NAMES = [*CELLS, *OWN]
-SMALL = {"s6": {"state_size": 2}, "deltanet": {"key_size": 2}}  # as many laws hold, and compile sooner
 # The cells of torch, with each nonlinearity of the simple RNN.
 CASES = ["tanh", "relu", "sigmoid", "lstm", "gru"]
 # One of each kind that the compiler treats in a way of its own: a plain cell, one with a memory c, complex units, a

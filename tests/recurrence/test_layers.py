@@ -9,8 +9,8 @@ from math import log10
 import numpy as np
 import pytest
 import torch
+from made_networks import SMALL
 from samples import sampled
-from scan_problems import SMALL
 from torch import Tensor
 
 from harness.cells import CELLS

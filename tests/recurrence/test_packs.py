@@ -26,8 +26,13 @@ def test_a_replica_alone_or_anywhere_else_is_itself_in_a_pack(name: str) -> None
             same_bits(replica(others, place), replica(pack, r))
 
 
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("dtype", "name"),
+    sampled(
+        [(dtype, name) for dtype in DTYPES for name in CASES],
+        [(torch.float32, "tanh"), (torch.float32, "lstm"), (torch.float64, "gru")],
+    ),
+)
 @pytest.mark.parametrize(("H", "B", "real"), [(1, 1, False), (7, 5, True), (19, 16, False), (50, 32, False)])
 def test_a_replica_alone_is_itself_in_a_pack_of_any_size(name: str, dtype, H: int, B: int, real: bool) -> None:
     for R in (2, 3, 5):
