@@ -31,6 +31,7 @@ EXPECTING = study_text(**SECTIONS)
 TOP = Path(__file__).parents[1]
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_a_sweep_prints_claim_verdicts_and_the_places_of_its_files(study_file, tmp_path: Path, capsys) -> None:
     code = exit_code(sweep, study_file(EXPECTING), "-o", tmp_path / "out", *ONE_PROCESS)
     shown = capsys.readouterr()
@@ -47,6 +48,7 @@ def test_a_sweep_prints_claim_verdicts_and_the_places_of_its_files(study_file, t
     assert "harness.sweep" in json.loads((folder / "provenance.json").read_text())["command"]
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_the_commands_repeat_verdicts_status_and_report_from_the_results(study_file, tmp_path: Path, capsys) -> None:
     path, out = study_file(EXPECTING), tmp_path / "out"
     common = (path, "-o", out)
@@ -63,14 +65,16 @@ def test_the_commands_repeat_verdicts_status_and_report_from_the_results(study_f
     assert "4  done" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_an_expectation_that_does_not_hold_is_exit_code_3(study_file, tmp_path: Path, capsys) -> None:
-    path = study_file(study_text(**SECTIONS | {"expect": [{"metric": "success_rate", "at_least": 0.5}]}))
+    path = study_file(study_text(**SECTIONS | {"figures": [], "expect": [{"metric": "success_rate", "at_least": 0.5}]}))
     common = (path, "-o", tmp_path / "out")
     assert exit_code(sweep, *common, *ONE_PROCESS) == cli.EXPECTATION_FAILED
     assert exit_code(check, *common) == cli.EXPECTATION_FAILED
     assert "✗ success_rate" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_there_is_no_verdict_on_an_incomplete_sweep(study_file, tmp_path: Path, capsys) -> None:
     common = (study_file(EXPECTING), "-o", tmp_path / "out")
     assert exit_code(sweep, *common, *ONE_PROCESS, "--limit", "2") == cli.DONE

@@ -20,7 +20,7 @@ Planned = Callable[..., Plan]
 
 @pytest.mark.parametrize("engine", sampled(["torch", "compiled"], ["compiled"]))
 def test_one_job_and_two_give_the_same_tables_bit_for_bit(study_file, tmp_path: Path, engine: str) -> None:
-    study_plan = plan(read(study_file(), ["seeds=3", "model.hidden_size=[7, 19]"]))
+    study_plan = plan(read(study_file(), ["seeds=3"]))
     for jobs in (1, 2):
         assert quiet_sweep(study_plan, tmp_path / str(jobs), jobs=jobs, engine=engine).failed == {}
     assert table_rows(tmp_path / "1") == table_rows(tmp_path / "2")
@@ -41,12 +41,11 @@ def test_a_rerun_does_only_what_is_missing_and_the_tables_are_those_of_one_sweep
 def test_an_exception_and_a_killed_worker_are_isolated_and_noted_and_the_rest_is_done(
     planned: Planned, tmp_path: Path
 ) -> None:
-    study_plan = planned("poisoned", seeds="5", cells="[rnn, lstm]")
+    study_plan = planned("poisoned", seeds="5")
     result = quiet_sweep(study_plan, tmp_path, jobs=2, retries=1)
     expected = {run.run_id: run.seed for run in study_plan.runs}
-    assert {expected[run_id] for run_id in result.failed} == {1, 2}
-    assert len(result.failed) == 4
-    assert sorted(expected[run_id] for run_id in Journal.open(tmp_path).done()) == sorted([0, 3, 4] * 2)
+    assert sorted(expected[run_id] for run_id in result.failed) == [1, 2]
+    assert sorted(expected[run_id] for run_id in Journal.open(tmp_path).done()) == [0, 3, 4]
     notes = Journal.open(tmp_path).failures()
     for run_id, note in notes.items():
         assert note["settings"]["seed"] == expected[run_id]
@@ -97,7 +96,7 @@ def test_fail_fast_stops_at_the_first_run_that_fails_alone(planned: Planned, tmp
     assert {run.seed for run in study_plan.runs if run.run_id in result.failed} == {1}
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", sampled([1, 2], [1]))
 def test_the_other_runs_of_a_pack_are_not_blamed(planned: Planned, tmp_path: Path, jobs: int) -> None:
     study_plan = planned("poisoned", seeds="[1, 5, 6]")
     result = quiet_sweep(study_plan, tmp_path, jobs=jobs, retries=0)

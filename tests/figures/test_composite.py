@@ -10,6 +10,7 @@ import pytest
 from artists import entries
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from samples import sampled
 from synthetic_results import SyntheticResults, figures
 
 from harness.errors import HarnessError, StudyError
@@ -72,7 +73,7 @@ def test_places_are_those_of_the_layout(synthetic: SyntheticResults) -> None:
     assert c.width == pytest.approx(figure.bbox.width, rel=0.01)
 
 
-@pytest.mark.parametrize("look", style.STYLES)
+@pytest.mark.parametrize("look", sampled(style.STYLES, ["paper"]))
 def test_no_panel_reaches_into_another(synthetic: SyntheticResults, look: str) -> None:
     with style.use(look):
         figure = drawn(synthetic, [["success", "decay"], ["heatmap", "heatmap"]])
@@ -87,7 +88,7 @@ def test_no_panel_reaches_into_another(synthetic: SyntheticResults, look: str) -
                 assert box.y1 <= part.bbox.y1 + 1
 
 
-@pytest.mark.parametrize("look", style.STYLES)
+@pytest.mark.parametrize("look", sampled(style.STYLES, ["talk"]))
 def test_a_letter_overlaps_neither_legend_nor_title(synthetic: SyntheticResults, look: str) -> None:
     with style.use(look):
         figure = drawn(synthetic, [["success", "decay"], ["heatmap", "phase"]])

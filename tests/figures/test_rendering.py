@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from samples import sampled
 from synthetic_results import SyntheticResults, figures
 
 from harness import cli
@@ -22,7 +23,7 @@ def study(synthetic: SyntheticResults) -> StudySpec:
     return replace(synthetic.study, figures=synthetic.study.figures[:1])
 
 
-@pytest.mark.parametrize("look", style.STYLES)
+@pytest.mark.parametrize("look", sampled(style.STYLES, ["talk"]))
 def test_files_are_the_same_bytes_twice_in_every_style_and_format(
     synthetic: SyntheticResults, study: StudySpec, tmp_path: Path, look: str
 ) -> None:

@@ -73,14 +73,14 @@ def test_every_line_mark_and_letter_of_a_kind_is_scaled(draw: Draw, name: str, l
         assert other[kind] == pytest.approx([scale * each for each in sizes]), kind
 
 
-@pytest.mark.parametrize("look", LARGER)
+@pytest.mark.parametrize("look", sampled(LARGER, ["notebook"]))
 @pytest.mark.parametrize("name", KINDS)
 def test_no_style_changes_the_data(draw: Draw, name: str, look: str) -> None:
     for one, other in zip(data(draw(name, "paper")), data(draw(name, look)), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("look", style.STYLES)
+@pytest.mark.parametrize("look", sampled(style.STYLES, ["paper", "notebook"]))
 def test_a_figure_has_the_width_of_one_column_or_two(draw: Draw, look: str) -> None:
     widths = {name: draw(name, look).get_figwidth() for name in KINDS}
     single, double = style.STYLES[look].single, style.STYLES[look].double

@@ -48,6 +48,7 @@ def trained(folder: Path, updates: range, **options: int) -> harness.Results:
     return harness.load(folder)
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_a_watched_training_is_a_results_folder(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     results = trained(folder, range(5))
@@ -98,6 +99,7 @@ def test_a_folder_that_cannot_be_a_study_is_refused(tmp_path: Path) -> None:
         harness.watch(nn.RNN(D, H), every=0)
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_a_report_looks_where_the_study_lies_and_a_sweep_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
