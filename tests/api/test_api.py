@@ -231,6 +231,7 @@ def test_verdicts_do_not_hold_while_runs_are_missing(here: Path) -> None:
     assert "4 of 6 runs" in repr(more)
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_a_report_is_written_on_request(tmp_path: Path, here: Path) -> None:
     study = harness.Study.from_text(FIRST, {"model.cell": "rnn", "seeds": 1})
     first = study.run(n_jobs=1, folder=tmp_path / "own", engine="torch", progress=False)

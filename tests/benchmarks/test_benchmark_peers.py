@@ -93,7 +93,7 @@ def test_the_module_trains_the_same_networks_of_two_layers(cell, monkeypatch) ->
     same(TorchModule(problem), problem, monkeypatch)
 
 
-@pytest.mark.parametrize("cell", sampled(BUILT_IN, set(BUILT_IN) - {"s6", "deltanet"}))  # which compile for long
+@pytest.mark.parametrize("cell", sampled(BUILT_IN, ["rnn", "lstm", "lru", "skip", "lem"]))
 @pytest.mark.parametrize("make", [CellLoop, together])
 def test_the_loop_of_any_cell_trains_the_same_networks(cell, make, monkeypatch) -> None:
     problem = Problem(Sizes(cell, H=9, T=14, B=5, R=2))
