@@ -120,17 +120,21 @@ def test_a_font_without_a_sign_is_a_note_and_no_warning(synthetic: SyntheticResu
     assert notes == ["Figure 'success': its font has no sign for U+65E5; `font:` names another."]
 
 
+@pytest.fixture(scope="module")
+def plain(synthetic: SyntheticResults) -> bytes:
+    """A figure among matplotlib's own settings."""
+    return style.encode(score(synthetic.frames.runs), "png")
+
+
 @pytest.mark.parametrize("setting", [
     {"savefig.bbox": "tight"}, {"axes.facecolor": "black"}, {"lines.linestyle": "--"}, {"text.usetex": True},
     {"axes.prop_cycle": mpl.cycler(color=["r"])}, {"savefig.transparent": True}, {"font.family": ["serif"]},
 ])  # fmt: skip
-def test_no_setting_of_matplotlib_around_a_figure_changes_it(frames: Any, setting: dict[str, Any]) -> None:
-    def drawn() -> bytes:
-        return style.encode(score(frames.runs), "png")
-
-    expected = drawn()
+def test_no_setting_of_matplotlib_around_a_figure_changes_it(
+    frames: Any, plain: bytes, setting: dict[str, Any]
+) -> None:
     with mpl.rc_context(setting):
-        assert drawn() == expected
+        assert style.encode(score(frames.runs), "png") == plain
 
 
 def test_texts_that_act_are_written_out_in_a_page(synthetic: SyntheticResults) -> None:

@@ -78,7 +78,7 @@ def test_a_caption_names_the_pooled_settings(name: str, synthetic: SyntheticResu
     assert "BPTT window" in caption.split("Runs that differ in")[1]
 
 
-@pytest.mark.parametrize("name", sampled(SETTINGS, ["decay", "heatmap", "success"]))
+@pytest.mark.parametrize("name", sampled(SETTINGS, ["decay", "success"]))
 def test_the_same_frames_give_the_same_bytes(name: str, synthetic: SyntheticResults) -> None:
     where = {"cell": "rnn", "sequence_length": 20}
     twice = [kind(name, where=where).draw(synthetic.frames, synthetic.study) for _ in range(2)]

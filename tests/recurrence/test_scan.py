@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from made_networks import CELL_ENGINES, ENGINES, Parameters, normal, started, zero_state
+from samples import sampled
 from torch import Tensor
 
 from harness.cells import CELLS
@@ -120,7 +121,12 @@ def test_adjoints_of_a_scaled_orthogonal_linear_cell_fall_by_exactly_rho_a_step_
     np.testing.assert_allclose(np.diff(recorder.log10_adjoint, axis=0), -np.log10(rho), atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "engine"), CELL_ENGINES)
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    sampled(
+        CELL_ENGINES, [(name, engine) for name in ("rnn", "lstm", "lru", "deltanet", "skip") for engine in ENGINES]
+    ),
+)
 def test_a_loss_at_every_step_adds_its_immediate_gradients(name: str, engine: str) -> None:
     cell, parameters, tokens, state, _ = problem(name)
     weights = normal(2, T, R, B, H)
