@@ -41,6 +41,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "papers-flossing": ("papers/flossing", "overview"),
     "papers-flossing-training": ("papers/flossing-training", "learning"),
     "papers-gated-memory": ("papers/gated-memory", "overview"),
+    "papers-gated-trainability": ("papers/gated-trainability", "success"),
     "papers-influence-balancing": ("papers/influence-balancing", "truncated-gradient"),
     "papers-jacobian-bound": ("papers/jacobian-bound", "single-steps"),
     "papers-learnable-lag": ("papers/learnable-lag", "by-lag"),
