@@ -1,15 +1,15 @@
 """How many samples show that a target depends on the input of ℓ steps ago, in the gradient before training.
 
 A network reads x_1 … x_T, independent N(0, 1), and ŷ = v·h_T. The target is y = x_{T−ℓ} + ε with ε symmetric α-stable,
-so that of the gradient of ½(ŷ − y)² by the input weights the share −y ∂ŷ/∂U knows the target. Along its mean direction
-d_ℓ the statistic of one sample is
+so that of the gradient of ½(ŷ − y)² by the input weights the share −y ∂ŷ/∂U knows the target; the rest, which does not,
+is left out. Along the mean direction d_ℓ of y ∂ŷ/∂U the statistic of one sample is
 
     y p,   p = d_ℓ · ∂ŷ/∂U,
 
-of mean E[x_{T−ℓ} p], or 0 where the target depends on nothing. N(ℓ) is how many samples the mean of y p needs to tell
-the two apart with errors of 5 % of either kind. Given p, the mean of N samples of ε p is again stable, with scale
-σ (Σ|p|^α)^{1/α}/N ∝ N^{1/α − 1}: hence N(ℓ) ∝ f(ℓ)^−κ with κ = α/(α − 1), if the signal falls as f(ℓ) and the spread
-of p does not depend on ℓ. Livi 2025, "Learnability window in gated recurrent neural networks", arXiv 2512.05790
+of mean E[x_{T−ℓ} p], or 0 where the target is that of an independent input. N(ℓ) is how many samples the mean of y p
+needs to tell the two apart with errors of 5 % of either kind. Given p, the mean of N samples of ε p is again stable,
+with scale σ (Σ|p|^α)^{1/α}/N ∝ N^{1/α − 1}: hence N(ℓ) ∝ f(ℓ)^−κ with κ = α/(α − 1), if the signal falls as f(ℓ) and
+the spread of p does not depend on ℓ. Livi 2025, "Learnability window in gated recurrent neural networks", arXiv 2512.05790
 (abstract), has this law with an f made of the gates.
 """
 
@@ -37,7 +37,7 @@ from harness.study.spec import Choice, Experiment
 if TYPE_CHECKING:
     from harness.experiments.setup import Setup
 
-KEEPING = {"lstm": "f", "gru": "z", "janet": "f", "mingru": "z"}  # the gate whose product carries the state
+KEEPING = {"lstm": "f", "gru": "z", "janet": "f"}  # the gate whose product carries the state
 LAGS = 12  # that are measured, at most
 POINTS = 5  # lags that a law is fitted to, at least
 ERROR = 0.05  # of either kind
@@ -169,7 +169,7 @@ def samples_needed(x: Values, p: Values, settings: Lag, stream: np.random.Genera
         stream: of the choice among the M, with replacement, and of the noise, which is drawn anew.
 
     Returns:
-        N; ∞ where a quarter of M does not suffice, NaN where fewer than `FEWEST` do.
+        N; ∞ where no number of the series up to a quarter of M suffices, NaN where fewer than `FEWEST` do.
     """
     before, power = nan, nan
     N = float(FEWEST)

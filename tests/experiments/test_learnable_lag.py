@@ -99,6 +99,28 @@ def test_the_transport_is_the_adjoint_of_the_state_that_carries() -> None:
     assert norms[0, 1] == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
 
 
+def test_of_an_lstm_it_is_the_adjoint_of_the_memory() -> None:
+    """∂ŷ/∂c_t by finite differences of the equations in NumPy, h_t = o_t ⊙ tanh(c_t) following c_t."""
+    cell = CELLS["lstm"](cell="lstm", hidden_size=3)
+    x = np.random.default_rng(4).standard_normal((6, 1))
+    _, norms, _ = gradients(cell, 5, 6, x)
+    w = cell.start(5, input_size=1, output_size=1, length=6)
+    v = generator(5, "readout").uniform(-1 / math.sqrt(3), 1 / math.sqrt(3), 3)
+
+    def answer(at: int, change: np.ndarray) -> float:
+        h, c = np.zeros(3), np.zeros(3)
+        for t in range(6):
+            a = w["W"] @ h + w["U"][:, 0] * x[t, 0] + w["b_x"] + w["b_h"]
+            i, f, o = (1 / (1 + np.exp(-a[k * 3 : k * 3 + 3])) for k in (0, 1, 3))
+            c = f * c + i * np.tanh(a[6:9]) + (change if t == at else 0)
+            h = o * np.tanh(c)
+        return float(h @ v)
+
+    for t in (1, 4):
+        slopes = [(answer(t, 1e-5 * e) - answer(t, -1e-5 * e)) / 2e-5 for e in np.eye(3)]
+        assert norms[0, t] == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
+
+
 def test_of_a_linear_recurrence_all_is_known() -> None:
     """p = Σ .8^k x_{T−k}: signal and transport are .8^ℓ, and E[p²] is 1/(1 − .64) at every lag."""
     pool = pool_of(Leaky(cell="leaky", hidden_size=1), Lag(longest=8, samples=40_000), 3)
@@ -155,6 +177,7 @@ def test_a_run_keeps_its_law_by_lag_and_by_envelope(plan_of) -> None:
 @pytest.mark.parametrize(
     ("model", "lag", "message"),
     [
+        ("cell: mingru", {"envelope": "gates"}, r"lag\.envelope: 'mingru' has no gate"),
         ("cell: rnn", {"envelope": "gates"}, r"lag\.envelope: 'rnn' has no gate that keeps its state; take transport"),
         ("cell: gru, layers: 2", {}, r"model\.layers: the lag is that of one layer"),
         ("cell: gru, match: parameters", {}, r"model\.match: has no meaning here"),
