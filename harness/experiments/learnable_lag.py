@@ -9,8 +9,8 @@ is left out. Along the mean direction d_ℓ of y ∂ŷ/∂U the statistic of one
 of mean E[x_{T−ℓ} p], or 0 where the target is that of an independent input. N(ℓ) is how many samples the mean of y p
 needs to tell the two apart with errors of 5 % of either kind. Given p, the mean of N samples of ε p is again stable,
 with scale σ (Σ|p|^α)^{1/α}/N ∝ N^{1/α − 1}: hence N(ℓ) ∝ f(ℓ)^−κ with κ = α/(α − 1), if the signal falls as f(ℓ) and
-the spread of p does not depend on ℓ. Livi 2025, "Learnability window in gated recurrent neural networks", arXiv 2512.05790
-(abstract), has this law with an f made of the gates.
+the spread of p does not depend on ℓ. Livi 2025, "Learnability window in gated recurrent neural networks", arXiv
+2512.05790 (abstract), has this law with an f made of the gates.
 """
 
 from __future__ import annotations
