@@ -27,6 +27,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "lecture-programs": ("lecture/programs", "difficulties"),
     "lecture-states": ("lecture/states", "states"),
     "lecture-words": ("lecture/words", "arrows"),
+    "papers-a5": ("papers/a5", "generalisation"),
     "papers-adding": ("papers/adding", "score"),
     "papers-attention-decay": ("papers/attention-decay", "first-step"),
     "papers-cells": ("papers/cells", "decay-stays"),
