@@ -21,8 +21,6 @@ from math import exp, inf, nan, pi, sqrt
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import levy_stable
 
 from harness.cells import CELLS
 from harness.cells.cell import Cell
@@ -118,18 +116,19 @@ def gradients(cell: Cell, seed: int, T: int, inputs: Values) -> tuple[Values, Va
     x = torch.as_tensor(inputs)
     bias = parameters["b_x"].unsqueeze(1)  # (1, 1, G·H)
     z = [(each[:, None] * parameters["U"][:, :, 0] + bias).requires_grad_() for each in x]  # T times (1, B, G·H)
-    carried = cell.states.index("c") if "c" in cell.states else 0
+    carried = [cell.states.index(name) for name in cell.cell_state or cell.states[:1]]
     state = tuple(torch.zeros(1, x.shape[1], width, dtype=torch.float64) for width in cell.widths)
     states, gates = [], []
     for z_t in z:
         a = cell.activations(parameters, state, z_t)
-        state = cell.combine(state, a)
-        states.append(state[carried])
+        state = cell.expected(state, cell.combine(state, a))
+        states += [state[part] for part in carried]
         if cell.cell in KEEPING:
             gates.append(a[KEEPING[cell.cell]].detach())
-    derivatives = torch.autograd.grad((state[0] @ v).sum(), [*states, *z])
-    norms = torch.stack([each[0].norm(dim=-1) for each in derivatives[:T]], 1)
-    by_U = torch.einsum("tb,tbk->bk", x, torch.stack([each[0] for each in derivatives[T:]]))
+    derivatives = torch.autograd.grad((state[0] @ v).sum(), [*states, *z], materialize_grads=True)
+    parts = len(carried)
+    norms = torch.stack([torch.cat(derivatives[t * parts : (t + 1) * parts], -1)[0].norm(dim=-1) for t in range(T)], 1)
+    by_U = torch.einsum("tb,tbk->bk", x, torch.stack([each[0] for each in derivatives[T * parts :]]))
     products = np.full(T, nan)
     if gates:
         after = torch.cat([torch.ones_like(gates[0])[None], torch.stack(gates[:0:-1])]).cumprod(0)
@@ -173,8 +172,9 @@ def samples_needed(x: Values, p: Values, settings: Lag, stream: np.random.Genera
     """
     before, power = nan, nan
     N = float(FEWEST)
+    scales = np.abs(p) ** settings.tail
     while len(x) / 4 >= N:
-        detected = _detected(x, p, round(N), settings, stream)
+        detected = _detected(x, p, scales, round(N), settings, stream)
         if detected >= 1 - ERROR:
             if np.isnan(power):
                 return nan
@@ -185,15 +185,17 @@ def samples_needed(x: Values, p: Values, settings: Lag, stream: np.random.Genera
     return inf
 
 
-def _detected(x: Values, p: Values, N: int, settings: Lag, stream: np.random.Generator) -> float:
-    """The share of means of N samples beyond all but 5 % of those of a target that depends on nothing."""
+def _detected(x: Values, p: Values, scales: Values, N: int, settings: Lag, stream: np.random.Generator) -> float:
+    """The share of means of N samples beyond all but 5 % of those of an independent target; scales is |p|^α."""
+    from scipy.stats import levy_stable  # only where something is measured
+
     means = np.empty((2, REPLICATES))
     noise = levy_stable.rvs(settings.tail, 0.0, scale=settings.noise, size=means.shape, random_state=stream)
     for k in range(REPLICATES):
         for row, dependent in enumerate((True, False)):
             chosen = stream.integers(0, len(x), N)
             signal = x[chosen if dependent else stream.integers(0, len(x), N)] @ p[chosen]
-            scale = (np.abs(p[chosen]) ** settings.tail).sum() ** (1 / settings.tail)  # of a sum of stable numbers
+            scale = scales[chosen].sum() ** (1 / settings.tail)  # of a sum of stable numbers
             means[row, k] = (signal + scale * noise[row, k]) / N
     return float((means[0] > np.quantile(means[1], 1 - ERROR)).mean())
 
@@ -209,6 +211,8 @@ def expected_samples(x: Values, p: Values, settings: Lag) -> float:
     That is N^{1/α − 1} σ (E|p|^α)^{1/α} times a stable number, and beside it the normal N^{−1/2} (E[x²] E[p²])^{1/2} of
     x p; the point is found from their characteristic function (Gil-Pelaez 1951).
     """
+    from scipy.optimize import brentq
+
     tail, mean = settings.tail, float(np.mean(x * p))
     stable = settings.noise * float(np.mean(np.abs(p) ** tail)) ** (1 / tail)
     normal = sqrt(float(np.mean(x**2) * np.mean(p**2)))
@@ -279,6 +283,8 @@ def complete(sections: LagSections) -> LagSections:
     cell = sections.model
     if isinstance(cell, Module):
         raise wrong("model.cell", "a module does not show its states; take a cell")
+    if not cell.recurs:
+        raise wrong("model.cell", f"'{cell.cell}' has no recurrence, so that no state carries a gradient; take another")
     if cell.match is not None:
         raise wrong("model.match", "has no meaning here, where nothing is trained; give hidden_size alone")
     if cell.layers > 1 or cell.bidirectional:

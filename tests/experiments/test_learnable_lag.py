@@ -121,6 +121,28 @@ def test_of_an_lstm_it_is_the_adjoint_of_the_memory() -> None:
         assert norms[0, t] == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
 
 
+@pytest.mark.parametrize("name", [name for name in CELLS if name != "module" and CELLS[name].recurs])
+def test_any_cell_s_gradients_are_autograd_s_of_its_input_weights(name: str) -> None:
+    """U as the leaf, one sequence at a time; zoneout's expected step where a unit may keep its value."""
+    settings = {"cell": name, "hidden_size": 4, "zoneout": 0.3 * CELLS[name].keeps}
+    cell = CELLS[name].model_validate(settings, strict=False)
+    x = np.random.default_rng(1).standard_normal((6, 2))
+    by_U, norms, _ = gradients(cell, 1, 6, x)
+    arrays = cell.start(1, input_size=1, output_size=1, length=6)
+    start = {key: torch.as_tensor(value)[None] for key, value in arrays.items()}
+    U = start["U"].requires_grad_()
+    parameters = cell.parametrize(start)
+    v = torch.as_tensor(generator(1, "readout").uniform(-0.5, 0.5, cell.widths[0]))
+    for b in range(2):
+        state = tuple(torch.zeros(1, 1, width, dtype=torch.float64) for width in cell.widths)
+        for each in x[:, b]:
+            state = cell.step(parameters, state, each * parameters["U"][:, :, 0] + parameters["b_x"])
+        [expected] = torch.autograd.grad((state[0] @ v).sum(), [U])
+        np.testing.assert_allclose(by_U[b], expected[0, :, 0], rtol=1e-10, atol=1e-14)
+    assert np.isfinite(norms).all()
+    assert (norms[:, -2] > 0).all()
+
+
 def test_of_a_linear_recurrence_all_is_known() -> None:
     """p = Σ .8^k x_{T−k}: signal and transport are .8^ℓ, and E[p²] is 1/(1 − .64) at every lag."""
     pool = pool_of(Leaky(cell="leaky", hidden_size=1), Lag(longest=8, samples=40_000), 3)
@@ -179,6 +201,7 @@ def test_a_run_keeps_its_law_by_lag_and_by_envelope(plan_of) -> None:
     [
         ("cell: mingru", {"envelope": "gates"}, r"lag\.envelope: 'mingru' has no gate"),
         ("cell: rnn", {"envelope": "gates"}, r"lag\.envelope: 'rnn' has no gate that keeps its state; take transport"),
+        ("cell: window", {}, r"model\.cell: 'window' has no recurrence"),
         ("cell: gru, layers: 2", {}, r"model\.layers: the lag is that of one layer"),
         ("cell: gru, match: parameters", {}, r"model\.match: has no meaning here"),
         ("cell: gru", {"tail": 1.0}, r"lag\.tail: .*greater than 1"),
