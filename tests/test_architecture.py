@@ -104,6 +104,11 @@ def test_what_plans_and_draws_loads_no_torch(module: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_what_reads_a_study_loads_no_scipy() -> None:
+    code = "import sys; from harness.registry import load_registry; load_registry(); sys.exit('scipy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("command", COMMANDS.values())
 def test_help_loads_nothing_heavy(command: str) -> None:
     heavy = "{'torch', 'numpy', 'pandas', 'seaborn', 'pyarrow', 'pydantic', 'joblib', 'llvmlite'}"
