@@ -20,6 +20,7 @@ IMAGES: Mapping[str, tuple[str, str]] = {  # image: study below studies/, figure
     "spectral-success": ("spectral", "success"),
     "spectral-overview": ("spectral", "overview"),
     "fair": ("fair", "overview"),
+    "each-cell": ("each-cell", "decay"),
     "lecture-captions": ("lecture/captions", "examples"),
     "lecture-months": ("lecture/phrases", "months"),
     "lecture-paths": ("lecture/paths", "nodes"),

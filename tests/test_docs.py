@@ -320,6 +320,14 @@ def test_the_page_on_watching_has_the_numbers_that_it_states(watched) -> None:
     assert (place / "both.png").exists()
 
 
+def test_the_readme_counts_the_published_results_as_their_page_does() -> None:
+    counts = re.search(r"(\d+) published results: (\d+) hold, (\d+) undecided", (TOP / "docs/papers.md").read_text())
+    assert counts is not None
+    readme = " ".join((TOP / "README.md").read_text().split())
+    assert f"{counts[1]} published results" in readme
+    assert f"{counts[2]} hold, {counts[3]} are undecided" in readme
+
+
 def test_the_citation_agrees_with_the_package() -> None:
     project = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
     citation = YAML(typ="safe").load(TOP / "CITATION.cff")

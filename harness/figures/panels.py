@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+MOST_ACROSS = 6  # panels side by side without a row column; more go on in a line below
+
+
 @dataclass(frozen=True)
 class Panel:
     """One panel: its axes, its rows of the frame, whether it is at the left or the bottom edge, and its row."""
@@ -84,6 +87,8 @@ def panels(
 ) -> tuple[Figure, list[Panel]]:
     """A canvas with a panel for each row and column value; a combination without rows is labelled 'no runs'.
 
+    Without `row`, more than `MOST_ACROSS` values of `col` stand in several lines of equal numbers but for the last.
+
     Args:
         frame: the rows to draw.
         row, col: columns.
@@ -92,34 +97,33 @@ def panels(
         below: inches that the ticks of the horizontal axis take beyond a line.
     """
     from harness.figures import fitting, style
-    from harness.figures.canvas import canvas, is_stacked
+    from harness.figures.canvas import canvas
 
     row_levels, col_levels = levels(frame, row), levels(frame, col)
-    rows, cols = len(row_levels), len(col_levels)
+    values = [(i, j) for i in range(len(row_levels)) for j in range(len(col_levels))]
+    lines, columns = _lines_and_columns(len(row_levels), len(col_levels))
     points = across(frame, row, col, bar)
     titles = [
-        [fitting.title([texts.title({name: level}) for name, level in ((row, i), (col, j)) if name], points)
-         for j in col_levels]
-        for i in row_levels
-    ]  # fmt: skip
-    width, height = style.size(1, rows * cols) if is_stacked() else style.size(cols, rows)
-    lines = [[each] for line in titles for each in line] if is_stacked() else titles
-    height += below + sum(map(fitting.more_height, lines))
+        fitting.title([texts.title({n: v}) for n, v in ((row, row_levels[i]), (col, col_levels[j])) if n], points)
+        for i, j in values
+    ]
+    width, height = style.size(columns, lines)
+    height += below + sum(fitting.more_height(titles[i : i + columns]) for i in range(0, len(titles), columns))
     figure = canvas((width, height))
-    if is_stacked():
-        axes = figure.subplots(rows * cols, 1, sharey=share_y, sharex=share_x, squeeze=False).reshape(rows, cols)
-    else:
-        axes = figure.subplots(rows, cols, squeeze=False, sharey=share_y, sharex=share_x)
+    axes = figure.subplots(lines, columns, squeeze=False, sharey=share_y, sharex=share_x).ravel()
     grid = []
-    for i, row_level in enumerate(row_levels):
-        for j, col_level in enumerate(col_levels):
-            ax = axes[i, j]
-            ax.set_title(titles[i][j])
-            part_rows = part(part(frame, row, row_level), col, col_level)
-            if part_rows.empty:
-                ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=style.faint())
-            last = i == len(row_levels) - 1 and (j == len(col_levels) - 1 or not is_stacked())
-            grid.append(Panel(ax, part_rows, j == 0 or is_stacked(), last, i, points))
+    for k, (i, j) in enumerate(values):
+        ax = axes[k]
+        ax.set_title(titles[k])
+        part_rows = part(part(frame, row, row_levels[i]), col, col_levels[j])
+        if part_rows.empty:
+            ax.text(0.5, 0.5, "no runs", transform=ax.transAxes, ha="center", va="center", color=style.faint())
+        lowest = k + columns >= len(values)
+        if lowest:
+            ax.xaxis.set_tick_params(labelbottom=True)  # also above a place that is left empty
+        grid.append(Panel(ax, part_rows, k % columns == 0, lowest, i, points))
+    for ax in axes[len(values) :]:
+        ax.remove()
     return figure, grid
 
 
@@ -127,9 +131,20 @@ def across(frame: pd.DataFrame, row: str | None, col: str | None, bar: float = 0
     """Points across each of the panels that `panels` makes of these."""
     from harness.figures import canvas, fitting, style
 
-    rows, cols = len(levels(frame, row)), len(levels(frame, col))
-    columns, size = (1, style.size(1, rows * cols)) if canvas.is_stacked() else (cols, style.size(cols, rows))
-    return fitting.panel_points(canvas.across(size), columns, bar)
+    lines, columns = _lines_and_columns(len(levels(frame, row)), len(levels(frame, col)))
+    return fitting.panel_points(canvas.across(style.size(columns, lines)), columns, bar)
+
+
+def _lines_and_columns(rows: int, cols: int) -> tuple[int, int]:
+    """In how many lines of how many panels these stand: one below another for a phone, and no line of too many."""
+    from harness.figures.canvas import is_stacked
+
+    if is_stacked():
+        return rows * cols, 1
+    if rows > 1:
+        return rows, cols
+    lines = -(-cols // MOST_ACROSS)
+    return lines, -(-cols // lines)
 
 
 def legend(figure: Figure, handles: Sequence[Artist], title: str | None = None) -> None:

@@ -136,6 +136,29 @@ def test_titles_of_many_panels_do_not_touch(frames: Any, look: str) -> None:
     assert one.axes[0].get_title() == "schedule = constant\noptimizer = adam"
 
 
+@pytest.mark.parametrize(("values", "lines"), [(6, [6]), (7, [4, 3]), (11, [6, 5])])
+def test_many_panels_stand_in_several_lines_and_each_lowest_names_its_axis(
+    frames: Any, values: int, lines: list[int]
+) -> None:
+    _, gradients = frames
+    shown = gradients[gradients["spectral_radius"].isin(sorted(gradients["spectral_radius"].unique())[:values])]
+    figure = decay(shown, hue=None, col="spectral_radius", theory=())
+    figure.draw_without_rendering()
+    rows = [figure.axes[start : start + lines[0]] for start in range(0, values, lines[0])]
+    assert [len(row) for row in rows] == lines
+    for row in rows:
+        assert len({round(ax.get_position().y0, 6) for ax in row}) == 1
+    assert touching([ax.title for ax in figure.axes]) == []
+    for k, ax in enumerate(figure.axes):
+        lowest = k + lines[0] >= values
+        assert bool(ax.get_xlabel()) == lowest
+        assert any(label.get_visible() for label in ax.get_xticklabels()) == lowest
+        assert bool(ax.get_ylabel()) == (k % lines[0] == 0)
+    with stacked():
+        one = decay(shown, hue=None, col="spectral_radius", theory=())
+    assert [bool(ax.get_xlabel()) for ax in one.axes] == [False] * (values - 1) + [True]
+
+
 def test_a_label_that_is_turned_has_no_more_lines_than_fit_and_whole_words() -> None:
     with style.context():
         size = fitting.size_of("xtick.labelsize")
