@@ -20,6 +20,7 @@ import pandas as pd
 from harness.errors import HarnessError, nearest
 from harness.statistics.significance import holm, stratified_permutation
 from harness.statistics.two_samples import two_sample_permutation
+from harness.study.spec import CONFIDENCE
 from harness.verdicts.board_names import TUNED, differing, in_order, names_of, terms_text, width_text
 from harness.verdicts.collected import Collected, ResultSource
 from harness.verdicts.metric import Metric
@@ -210,5 +211,22 @@ def _notes(collected: Collected, columns: Sequence[BoardColumn]) -> Iterator[str
         seeds = {len(entry.evidence.seeds) for entry in column.entries}
         if len(seeds) > 1:
             yield f"{column.task}: entries rest on different numbers of seeds, {min(seeds)} to {max(seeds)}."
+        yield from _too_few_seeds(column)
     if collected.untrained:
         yield f"without a trained network, and not shown: {', '.join(collected.untrained)}."
+
+
+def _too_few_seeds(column: BoardColumn) -> Iterator[str]:
+    """A sentence where no difference between the best and an entry of the same seeds could be marked.
+
+    Of n pairs the least p is 2/2ⁿ (`stratified_permutation`), and Holm multiplies the least of m by m.
+    """
+    best, *others = column.entries
+    shared, pairs = best.evidence.seeds, math.comb(len(column.entries), 2)
+    least = math.ceil(math.log2(2 * pairs / (1 - CONFIDENCE))) if pairs else 0
+    if len(shared) < least and any(entry.evidence.seeds == shared for entry in others):
+        yield (
+            f"{column.task}: {len(shared)} seeds in pairs are too few to mark a difference: no p is below "
+            f"{2 / 2 ** len(shared):.1g}, and Holm's correction is for {pairs} comparisons. "
+            f"From {least} seeds on all solved and none solved are told apart."
+        )

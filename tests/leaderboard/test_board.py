@@ -112,9 +112,16 @@ def test_the_best_is_marked_and_with_it_what_no_test_tells_from_it(tmp_path: Pat
     assert "0.95≈" in text
 
 
-def test_equal_results_tie_and_three_seeds_tell_nothing_apart(tmp_path: Path) -> None:
-    [column] = board(written(tmp_path / "a", runs(ALL[:3], cell="gru") + runs(NONE[:3]))).columns
-    assert [entry.tied for entry in column.entries] == [False, True]
+@pytest.mark.parametrize(("seeds", "tied"), [(5, True), (6, False)])  # 2/2⁵ = .0625, 2/2⁶ = .03125
+def test_the_board_says_where_seeds_are_too_few_to_tell_all_from_none(tmp_path: Path, seeds: int, tied: bool) -> None:
+    result = board(written(tmp_path / "a", runs(ALL[:seeds], cell="gru") + runs(NONE[:seeds])))
+    [column] = result.columns
+    assert [entry.tied for entry in column.entries] == [False, tied]
+    said = [note for note in result.notes if "too few to mark a difference" in note]
+    assert [("no p is below 0.06" in note, "From 6 seeds" in note) for note in said] == [(True, True)] * tied
+
+
+def test_equal_results_tie(tmp_path: Path) -> None:
     [column] = board(written(tmp_path / "b", runs(HALF, cell="gru") + runs(HALF))).columns
     assert column.entries[1].p == 1.0
 
