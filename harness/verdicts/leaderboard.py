@@ -228,5 +228,5 @@ def _too_few_seeds(column: BoardColumn) -> Iterator[str]:
         yield (
             f"{column.task}: {len(shared)} seeds in pairs are too few to mark a difference: no p is below "
             f"{2 / 2 ** len(shared):.1g}, and Holm's correction is for {pairs} comparisons. "
-            f"From {least} seeds on all solved and none solved are told apart."
+            f"From {least} seeds on, all solved and none solved differ."
         )

@@ -117,8 +117,8 @@ def test_the_board_says_where_seeds_are_too_few_to_tell_all_from_none(tmp_path: 
     result = board(written(tmp_path / "a", runs(ALL[:seeds], cell="gru") + runs(NONE[:seeds])))
     [column] = result.columns
     assert [entry.tied for entry in column.entries] == [False, tied]
-    said = [note for note in result.notes if "too few to mark a difference" in note]
-    assert [("no p is below 0.06" in note, "From 6 seeds" in note) for note in said] == [(True, True)] * tied
+    notes = [note for note in result.notes if "too few to mark a difference" in note]
+    assert [("no p is below 0.06" in note, "From 6 seeds" in note) for note in notes] == [(True, True)] * tied
 
 
 def test_equal_results_tie(tmp_path: Path) -> None:
