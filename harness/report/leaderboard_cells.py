@@ -219,7 +219,8 @@ QUANTITIES: tuple[Quantity, ...] = (
         _slope(0, 3),
         _slope(0, 3),
         f"{metric_named(SLOPES[0]).meaning.partition(';')[0]}, in decades per step; interquartile mean over seeds; −∞ "
-        "where ∂L/∂h is exactly zero at t = 1, as where h is only read and a memory c carries the state",
+        "where ∂L/∂h is exactly zero at t = 1, as where h is only read and a memory c carries the state, "
+        "or where h-detach stops what passes h",
     ),
     Quantity("slope after", _slope(1, 3), _slope(1, 3), metric_named(SLOPES[1]).meaning.partition(";")[0]),
     Quantity(

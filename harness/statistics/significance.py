@@ -34,18 +34,19 @@ IMPROVEMENT_MEANS = (
 )
 
 
-def stratified_permutation(cells: Cells, generator: np.random.Generator) -> float:
+def stratified_permutation(cells: Cells, generator: np.random.Generator, patterns: int = PATTERNS) -> float:
     """Two-sided p-value of the mean over cells of the mean paired difference, under exchange within each pair.
 
         d̄(s) = 1/C Σ_c 1/n_c Σ_i s_ci d_ci,    p = share of the sign patterns s with |d̄(s)| ≥ |d̄(1)|
 
     Pairs without a difference change no pattern and are left out. All patterns where at most 13 pairs differ;
-    beyond, 9999 random ones with p = (b + 1) / (9999 + 1), which is never 0. The least p is 2/2ⁿ with n pairs that
-    differ. With d in {−1, 0, 1} and cells of one size it is McNemar's exact test.
+    beyond, m random ones with p = (b + 1) / (m + 1), which is never 0. The least p is 2/2ⁿ with n ≤ 13 pairs that
+    differ, and 1/(m + 1) with more. With d in {−1, 0, 1} and cells of one size it is McNemar's exact test.
 
     Args:
         cells: the paired differences of each cell, one number a seed, finite.
         generator: source of the random patterns.
+        patterns: m. A correction for k tests needs many more than k/α of them.
 
     Raises:
         ValueError: if there is no cell, a cell without a pair, or a difference that is not finite.
@@ -62,8 +63,8 @@ def stratified_permutation(cells: Cells, generator: np.random.Generator) -> floa
     if weighted.size <= EXACT:
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=weighted.size)))
         return float(np.mean(np.abs(signs @ weighted) >= least))
-    signs = generator.choice([-1.0, 1.0], size=(PATTERNS, weighted.size))
-    return float((np.sum(np.abs(signs @ weighted) >= least) + 1) / (PATTERNS + 1))
+    signs = generator.choice([-1.0, 1.0], size=(patterns, weighted.size))
+    return float((np.sum(np.abs(signs @ weighted) >= least) + 1) / (patterns + 1))
 
 
 def difference_interval(cells: Cells, generator: np.random.Generator, level: float = LEVEL) -> Interval:

@@ -9,14 +9,17 @@ from scipy import stats
 from harness.statistics.significance import PATTERNS
 
 
-def two_sample_permutation(first: npt.ArrayLike, second: npt.ArrayLike, generator: np.random.Generator) -> float:
+def two_sample_permutation(
+    first: npt.ArrayLike, second: npt.ArrayLike, generator: np.random.Generator, patterns: int = PATTERNS
+) -> float:
     """Two-sided p-value of the difference of two means, under exchange of all runs between two independent groups.
 
-    All divisions of the pooled values where there are at most 9999, random ones beyond.
+    All divisions of the pooled values where there are at most m, m random ones beyond: the least p is then 2/(m + 1).
 
     Args:
         first, second: one number a seed, finite; the seeds of the two are different ones.
         generator: source of the random divisions.
+        patterns: m.
 
     Raises:
         ValueError: a group is empty, or a value is not finite.
@@ -30,6 +33,6 @@ def two_sample_permutation(first: npt.ArrayLike, second: npt.ArrayLike, generato
         return 1.0
     test = stats.permutation_test(
         (a, b), lambda x, y, axis: np.mean(x, axis=axis) - np.mean(y, axis=axis),
-        permutation_type="independent", n_resamples=PATTERNS, vectorized=True, rng=generator,
+        permutation_type="independent", n_resamples=patterns, vectorized=True, rng=generator,
     )  # fmt: skip
     return float(test.pvalue)

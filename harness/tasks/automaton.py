@@ -85,7 +85,7 @@ class Automaton(Varying):
         joint = self.joint
         seen = joint > 0
         conditional = joint / np.where(seen.any(1, keepdims=True), joint.sum(1, keepdims=True), 1.0)
-        return float(-(joint[seen] * np.log(conditional[seen])).sum())
+        return max(0.0, float(-(joint[seen] * np.log(conditional[seen])).sum()))  # 0, not −0, where a token tells all
 
     def sample(self, generator: np.random.Generator, batch: int) -> Batch:
         T, table, classes, odds = self.length, self.transitions, self.classes, self.probabilities

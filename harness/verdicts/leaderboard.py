@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from harness.errors import HarnessError, nearest
-from harness.statistics.significance import holm, stratified_permutation
+from harness.statistics.significance import PATTERNS, holm, stratified_permutation
 from harness.statistics.two_samples import two_sample_permutation
 from harness.study.spec import CONFIDENCE
 from harness.verdicts.board_names import TUNED, differing, in_order, names_of, terms_text, width_text
@@ -29,6 +29,7 @@ from harness.verdicts.roles import Roles, Settings
 from harness.verdicts.standings import Standing, standing, standing_row
 
 SAME_SIZE = 0.95  # smallest number of parameters of a column, as a share of the largest
+PATTERNS_A_PAIR = 100  # so that the least p of a column's random patterns is .02 at most after Holm
 
 
 @dataclass(frozen=True)
@@ -178,19 +179,21 @@ def _corrected(entries: Sequence[Standing], metric: Metric, generator: np.random
     """
     values = [metric.per_seed(entry.runs) for entry in entries]
     pairs = list(combinations(range(len(entries)), 2))
-    ps = [_p(values[i], values[j], generator) for i, j in pairs]
+    # random patterns in proportion to the tests: else their least p, times the tests, exceeds α at any number of seeds
+    patterns = max(PATTERNS, PATTERNS_A_PAIR * len(pairs))
+    ps = [_p(values[i], values[j], generator, patterns) for i, j in pairs]
     known = [i for i, p in enumerate(ps) if not math.isnan(p)]
     corrected = dict(zip((pairs[i] for i in known), holm([ps[i] for i in known]), strict=True))
     return [math.nan, *(float(corrected.get((0, i), math.nan)) for i in range(1, len(entries)))]
 
 
-def _p(first: pd.Series[float], second: pd.Series[float], generator: np.random.Generator) -> float:
+def _p(first: pd.Series[float], second: pd.Series[float], generator: np.random.Generator, patterns: int) -> float:
     """Paired where both have the same seeds: a seed is the same data and the same draws in both."""
     if first.isna().any() or second.isna().any():
         return math.nan
     if list(first.index) == list(second.index):
-        return stratified_permutation([(first - second).to_numpy()], generator)
-    return two_sample_permutation(first.to_numpy(), second.to_numpy(), generator)
+        return stratified_permutation([(first - second).to_numpy()], generator, patterns)
+    return two_sample_permutation(first.to_numpy(), second.to_numpy(), generator, patterns)
 
 
 def _notes(collected: Collected, columns: Sequence[BoardColumn]) -> Iterator[str]:
@@ -217,16 +220,26 @@ def _notes(collected: Collected, columns: Sequence[BoardColumn]) -> Iterator[str
 
 
 def _too_few_seeds(column: BoardColumn) -> Iterator[str]:
-    """A sentence where no difference between the best and an entry of the same seeds could be marked.
+    """A sentence that names the entries of which no difference from the best could be marked, whatever they did.
 
-    Of n pairs the least p is 2/2ⁿ (`stratified_permutation`), and Holm multiplies the least of m by m.
+    The least p is 2/2ⁿ of n pairs of one seed, and 2/C(a + b, a) of a and b different seeds; Holm multiplies the least
+    of all comparisons by their number.
     """
     best, *others = column.entries
-    shared, pairs = best.evidence.seeds, math.comb(len(column.entries), 2)
-    least = math.ceil(math.log2(2 * pairs / (1 - CONFIDENCE))) if pairs else 0
-    if len(shared) < least and any(entry.evidence.seeds == shared for entry in others):
+    pairs = math.comb(len(column.entries), 2)
+    few = [
+        entry.label
+        for entry in others
+        if not math.isnan(entry.p) and _least_p(best.evidence.seeds, entry.evidence.seeds) * pairs > 1 - CONFIDENCE
+    ]
+    if few:
         yield (
-            f"{column.task}: {len(shared)} seeds in pairs are too few to mark a difference: no p is below "
-            f"{2 / 2 ** len(shared):.1g}, and Holm's correction is for {pairs} comparisons. "
-            f"From {least} seeds on, all solved and none solved differ."
+            f"{column.task}: too few seeds to mark any difference from the best, for one of {pairs} comparisons: "
+            f"{', '.join(few)}."
         )
+
+
+def _least_p(first: Sequence[int], second: Sequence[int]) -> float:
+    if list(first) == list(second):
+        return float(2 / 2 ** len(first))
+    return 2 / math.comb(len(first) + len(second), len(first))

@@ -198,7 +198,9 @@ def of_column(column: Column) -> Metric:
 
 
 def _loss_ratios(runs: pd.DataFrame) -> pd.Series[float]:
-    return seed_means(_run_losses(runs) / runs["memoryless_loss"].astype("float64"), runs["seed"])
+    memoryless = runs["memoryless_loss"].astype("float64")
+    # of a task that the present input alone solves, as brackets one deep, the ratio says nothing about memory
+    return seed_means(_run_losses(runs) / memoryless.where(memoryless > 0), runs["seed"])
 
 
 def _accuracy_by(runs: pd.DataFrame, of_exponent: Callable[[pd.Series[float]], pd.Series[float]]) -> pd.Series[float]:

@@ -61,6 +61,14 @@ def measured(metric: str, runs: pd.DataFrame) -> Any:
     return METRICS[metric].of(runs, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_a_loss_is_no_multiple_of_a_memoryless_loss_of_zero(zero: float) -> None:
+    """Where the present input alone is enough, the ratio is unknown, and an untrained network passes nothing."""
+    runs = runs_of(20, memoryless_loss=zero)
+    assert math.isnan(measured("loss_to_memoryless", runs).value)
+    assert verdict_on(runs, metric="loss_to_memoryless", at_most=0.5).state == "incomplete"
+
+
 def with_diverged(seeds: int, diverged: int, **changes: Any) -> pd.DataFrame:
     """Runs of which the last diverged, with what argmax and comparisons make of NaNs in their accuracy."""
     broken = np.arange(seeds) >= seeds - diverged

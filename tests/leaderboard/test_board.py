@@ -112,13 +112,25 @@ def test_the_best_is_marked_and_with_it_what_no_test_tells_from_it(tmp_path: Pat
     assert "0.95≈" in text
 
 
-@pytest.mark.parametrize(("seeds", "tied"), [(5, True), (6, False)])  # 2/2⁵ = .0625, 2/2⁶ = .03125
-def test_the_board_says_where_seeds_are_too_few_to_tell_all_from_none(tmp_path: Path, seeds: int, tied: bool) -> None:
-    result = board(written(tmp_path / "a", runs(ALL[:seeds], cell="gru") + runs(NONE[:seeds])))
+@pytest.mark.parametrize(("first_seed", "seeds", "tied"), [(0, 5, True), (0, 6, False), (99, 3, True), (99, 5, False)])
+def test_the_board_names_entries_whose_seeds_are_too_few_to_tell_all_from_none(
+    tmp_path: Path, first_seed: int, seeds: int, tied: bool
+) -> None:
+    # the least p: paired 2/2⁵ = .0625, 2/2⁶ = .03125; of other seeds 2/C(6, 3) = .1, 2/C(10, 5) = .008
+    rows = runs(ALL[:seeds], cell="gru") + runs(NONE[:seeds], first_seed=first_seed)
+    result = board(written(tmp_path / "a", rows))
     [column] = result.columns
     assert [entry.tied for entry in column.entries] == [False, tied]
-    notes = [note for note in result.notes if "too few to mark a difference" in note]
-    assert [("no p is below 0.06" in note, "From 6 seeds" in note) for note in notes] == [(True, True)] * tied
+    notes = [note for note in result.notes if "too few seeds to mark any difference" in note]
+    assert [note.endswith("for one of 1 comparisons: rnn.") for note in notes] == [True] * tied
+
+
+def test_many_entries_do_not_take_from_many_seeds_what_they_tell(tmp_path: Path) -> None:
+    rows = runs(ALL, cell="gru", first_seed=1000)
+    for i in range(23):  # 276 pairs: 2/(9999 + 1) times that is .055
+        rows += runs(NONE, 0.3, cell="lstm", forget_bias=f"{i}.5")
+    [column] = board(written(tmp_path / "a", rows)).columns
+    assert [entry.tied for entry in column.entries] == [False] * 24
 
 
 def test_equal_results_tie(tmp_path: Path) -> None:

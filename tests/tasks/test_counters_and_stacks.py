@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import product
-from math import comb, log
+from math import comb, copysign, log
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,18 @@ def entropy(joint: dict[tuple[int, int], float]) -> tuple[float, float]:
         answers[answer] += weight
     loss = -sum(w / total * log(w / tokens[token]) for (token, _), w in joint.items() if w)
     return max(answers.values()) / total, loss
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("dyck", {"sequence_length": 20, "depth": 1}), ("majority", {"sequence_length": 1}),
+     ("parity", {"sequence_length": 1}), ("dyck", {"sequence_length": 1, "brackets": 1, "depth": 1})],
+)  # fmt: skip
+def test_where_the_present_input_is_enough_the_memoryless_loss_is_a_positive_zero(
+    name: str, settings: dict[str, Any]
+) -> None:
+    loss = task(name, **settings).memoryless_loss
+    assert (loss, copysign(1.0, loss)) == (0.0, 1.0)
 
 
 def test_the_majority_of_the_bits_so_far() -> None:
