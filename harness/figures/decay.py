@@ -272,9 +272,20 @@ def _radii(group: pd.DataFrame, theory: tuple[str, ...]) -> list[float]:
 def _line(ax: Axes, measured: Line, colour: str, line_style: Any) -> None:
     import numpy as np
 
+    from harness.figures import style
+
     shown = int(np.isfinite(measured.band.mean).sum())
     zorder = 3 + 1 / max(shown, 1)  # of two lines that coincide the shorter one is on top
     ax.plot(measured.lag, measured.band.mean, color=colour, linestyle=line_style, zorder=zorder)
+    finite = np.pad(np.isfinite(measured.band.mean), 1)
+    alone = (
+        finite[1:-1] & ~finite[:-2] & ~finite[2:]
+    )  # as h's last step where nothing passes back: a line has no length
+    if alone.any():
+        ax.plot(
+            measured.lag[alone], measured.band.mean[alone], marker="o", markersize=style.scaled(2.5), color=colour,
+            linestyle="none", zorder=zorder,
+        )  # fmt: skip
     ax.fill_between(
         measured.lag, measured.band.low, measured.band.high, color=colour, alpha=0.22, linewidth=0, zorder=2
     )

@@ -27,6 +27,17 @@ def test_decay_draws_the_mean_of_the_logarithm_by_lag(frames: Frames) -> None:
     assert solid(ax)[0].get_ydata() == pytest.approx(expected)
 
 
+def test_decay_marks_a_finite_step_between_exact_zeros(frames: Frames) -> None:
+    where = {"cell": "rnn", "sequence_length": 20, "spectral_radius": 0.8}
+    chosen = select(frames.gradients, where)
+    only_last = [np.where(np.arange(len(each)) == len(each) - 1, -1.0, -np.inf) for each in chosen["log10_adjoint"]]
+    [ax] = decay(chosen.assign(log10_adjoint=only_last), theory=()).axes
+    [mark] = [line for line in ax.lines if line.get_marker() == "o"]
+    assert (mark.get_xdata().tolist(), mark.get_ydata().tolist()) == ([0], [-1.0])
+    [ax] = decay(chosen, theory=()).axes
+    assert not [line for line in ax.lines if line.get_marker() == "o"]
+
+
 def test_decay_draws_the_linear_theory_from_lag_zero(frames: Frames) -> None:
     where = {"sequence_length": 100, "bptt_window": None}
     figure = decay(select(frames.gradients, where))

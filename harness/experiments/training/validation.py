@@ -220,7 +220,10 @@ def check_zoneout(sections: TrainingSections) -> None:
     if not cell.zoneout:
         return
     if not cell.keeps:
-        raise wrong("model.zoneout", f"'{cell.cell}' has earlier steps in its state, which cannot keep their values")
+        reason = "earlier steps, a matrix, or numbers of one scale"
+        raise wrong(
+            "model.zoneout", f"no unit of '{cell.cell}' can keep its value: its state has {reason}; leave it out"
+        )
     refuse_penalties(training, "a network without zoneout")
     if training.bptt_stride is not None and training.bptt_stride < training.window(task.length):
         raise wrong("training.bptt_stride", "has chunks that overlap, whose steps zoneout would draw twice")
@@ -232,7 +235,10 @@ def check_h_detach(sections: TrainingSections) -> None:
     if not cell.h_detach:
         return
     if "c" not in cell.states:
-        raise wrong("model.h_detach", f"'{cell.cell}' has no memory c beside h; take lstm, lstm1997 or slstm")
+        raise wrong(
+            "model.h_detach",
+            f"'{cell.cell}' has no memory c beside an h that reaches gates; take lstm, lstm1997 or slstm",
+        )
     if cell.zoneout:
         raise wrong("model.h_detach", "is written for a network without zoneout, which passes h on beside the gates")
     refuse_penalties(training, "a gradient that nothing stops")
