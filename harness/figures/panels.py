@@ -108,7 +108,8 @@ def panels(
         for i, j in values
     ]
     width, height = style.size(columns, lines)
-    height += below + sum(fitting.more_height(titles[i : i + columns]) for i in range(0, len(titles), columns))
+    ticked = 2 if lines > 1 and len(values) % columns else 1  # lines with ticks: those above a place left empty, too
+    height += below * ticked + sum(fitting.more_height(titles[i : i + columns]) for i in range(0, len(titles), columns))
     figure = canvas((width, height))
     axes = figure.subplots(lines, columns, squeeze=False, sharey=share_y, sharex=share_x).ravel()
     grid = []
