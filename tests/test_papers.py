@@ -1,7 +1,8 @@
 """The literature's studies: each names its source; those that train nothing run here, and nothing may fail.
 
-Two or three seeds decide what is judged on the value, and leave what needs an interval undecided. Those that train
-have a quick version on their page; `tox -e papers` runs each of these. The studies in full are in `tox -e regression`.
+The first two judged seeds decide what is judged on the value, and leave what needs an interval undecided: what holds
+of each judged seed holds of these. Those that train have a quick version on their page; `tox -e papers` runs each of
+these. The studies in full are in `tox -e regression`.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def test_a_study_names_its_paper_and_has_a_page(name: str) -> None:
 @pytest.mark.usefixtures("drawn_once")
 @pytest.mark.parametrize("name", sampled(UNTRAINED, set(UNTRAINED) - LONGER))
 def test_nothing_fails_in_a_study_that_trains_nothing(name: str, tmp_path: Path, capsys) -> None:
-    path, overrides = STUDIES / f"{name}.yaml", ("seeds=[300,301]",)
+    path, overrides = STUDIES / f"{name}.yaml", ("seeds=[1000,1001]",)
     arguments = ["-j", "1", "--no-progress", "--format", "png", "-S", overrides[0]]
     code = sweep.main([str(path), "-o", str(tmp_path), *arguments])
     shown = capsys.readouterr()

@@ -24,7 +24,7 @@ ENDLESS = one_run(updates=10_000_000)
 
 @pytest.mark.long
 def test_many_rounds_of_kills_change_nothing(tmp_path: Path) -> None:
-    rounds, seed = int(os.environ.get("CHAOS_ROUNDS", "24")), int(os.environ.get("CHAOS_SEED", "20261123"))
+    rounds, seed = int(os.environ.get("CHAOS_ROUNDS") or 24), int(os.environ.get("CHAOS_SEED") or 20261123)
     path = tmp_path / "chaos.yaml"
     path.write_text(study())
     tally = storm(path, uninterrupted(path, tmp_path / "reference"), rounds, seed)

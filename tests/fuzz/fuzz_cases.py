@@ -21,7 +21,7 @@ from study_texts import study_text
 
 from harness.cli import guarded
 
-FACTOR = int(os.environ.get("FUZZ_FACTOR", "1"))  # more cases of everything: `tox -e fuzz`
+FACTOR = int(os.environ.get("FUZZ_FACTOR") or 1)  # more cases of everything: `tox -e fuzz`
 SEED = int(os.environ.get("FUZZ_SEED") or time())  # of the long run; the ordinary one is the same every time
 SECONDS = 10.0  # for one call of a command; ordinary calls take a hundredth of a second
 STUDIES = Path(__file__).parents[2] / "studies"
