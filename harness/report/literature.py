@@ -19,7 +19,8 @@ from harness.verdicts.verdict import Verdict, interval_head, percent, worst
 
 MARKS: dict[str, str] = {**{str(state): mark for state, mark in SYMBOLS.items()}, "not run": "·", "no expectation": "–"}
 
-RULE = "|---|---|---|---|---|---|"
+HEAD = "| | result | source | tag | registration | runs | core minutes |"
+RULE = "|---|---|---|---|---|---|---|"
 OTHERS = "Other results"
 
 
@@ -41,6 +42,12 @@ class Reproduction:
     def runs(self) -> int:
         """How many of the judged runs there are."""
         return len(self.judged.frames.runs) if self.judged else 0
+
+    @property
+    def minutes(self) -> str:
+        """Predicted minutes of all judged runs on one core, as `python -m harness.sweep STUDY -n` predicts them."""
+        seconds = sum(self.plan.costs(self.plan.runs).values()) + self.plan.waiting_seconds
+        return f"{seconds / 60:.0f}" if seconds >= 60 else "< 1"
 
     @property
     def state(self) -> str:
@@ -173,6 +180,7 @@ def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
         "the page says what it was, and on which seeds it was seen.",
         "*Registered* results were frozen before their judged runs, *amended (n)* ones were changed n times since or",
         "judged before; a *point estimate* ignores its interval ([registration](registration.md)).",
+        "*Core minutes* are those that a plan expects of its judged runs; they are fewer where runs end early.",
         "",
         tally(reproductions),
     ]
@@ -180,7 +188,7 @@ def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
     ordered = sorted(reproductions, key=lambda each: _place(each.paper))
     for each in ordered:
         if question != (question := QUESTIONS.get(each.paper.question or "", OTHERS)):
-            lines += ["", f"**{question}**", "", "| | result | source | tag | registration | runs |", RULE]
+            lines += ["", f"**{question}**", "", HEAD, RULE]
         name = each.path.stem
         link = f"[{name}]({pages.name}/{name}.md)" if (pages / f"{name}.md").exists() else name
         state = f"{MARKS[each.state]} {each.state}"
@@ -191,6 +199,7 @@ def markdown(reproductions: Sequence[Reproduction], pages: Path) -> str:
             each.paper.tag,
             each.registered,
             f"{each.runs} of {each.plan.judged_count}",
+            each.minutes,
         )
         lines.append(f"| {' | '.join(cells)} |")
     for each in ordered:

@@ -13,6 +13,7 @@ from synthetic_results import point, simulate
 from harness import cli, compare, papers
 from harness.errors import HarnessError, StudyError
 from harness.registry import read
+from harness.report import literature
 from harness.statistics.frames import Frames
 from harness.study.plan import plan
 from harness.study.spec import Expectation, Paper
@@ -64,10 +65,15 @@ def test_a_study_is_listed_as_not_run_or_with_the_verdict_of_its_worst_expectati
     assert page.read_text().count("| ✓ ") == 1
 
 
+def test_the_minutes_of_a_result_are_those_that_the_plan_predicts_of_its_judged_runs(tmp_path: Path) -> None:
+    study = read(written(tmp_path))
+    assert literature.Reproduction(plan(study), study.paper, tmp_path).minutes == "< 1"
+    costly = replace(study, experiment=replace(study.experiment, cost=lambda sections: 100.0))
+    assert literature.Reproduction(plan(costly), study.paper, tmp_path).minutes == "3"  # two seeds
+
+
 def test_results_that_hold_are_corrected_for_their_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nine of ten seeds against one half: p is .011, which survives among four and not among five."""
-    from harness.report import literature
-
     for count, sentence in (
         (1, "1 published results: 1 holds."),
         (4, "4 published results: 4 hold. Of the 4 judged on intervals, 4 hold after Holm's correction for their "
