@@ -27,7 +27,8 @@ from harness.verdicts.pairing import comparable_runs
 
 TOP = Path(__file__).parents[1]
 # Those of real data need packages that bring them: tests/data/test_sources.py has them, `tox -e real`.
-STUDIES = sorted(path for path in (TOP / "studies").rglob("*.yaml") if path.parent.name != "real")
+STUDY_FOLDER = TOP / "studies"
+STUDIES = sorted(path for path in STUDY_FOLDER.rglob("*.yaml") if path.parent.name != "real")
 LEVEL = 0.999
 
 
@@ -129,7 +130,7 @@ def chosen(request: pytest.FixtureRequest) -> frozenset[Path]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.relative_to(STUDY_FOLDER).with_suffix("").as_posix())
 def test_no_further_expectation_of_a_shipped_study_fails_and_no_metric_has_become_worse(
     path: Path, tmp_path: Path, chosen: frozenset[Path]
 ) -> None:
