@@ -1,8 +1,8 @@
 """The literature's studies: each names its source; those that train nothing run here, and nothing may fail.
 
-The first two judged seeds decide what is judged on the value, and leave what needs an interval undecided: what holds
-of each judged seed holds of these. Those that train have a quick version on their page; `tox -e papers` runs each of
-these. The studies in full are in `tox -e regression`.
+Two or three seeds that no study is judged on decide what is judged on the value, and leave what needs an interval
+undecided. Those that train have a quick version on their page; `tox -e papers` runs each of these. The studies in full
+are in `tox -e regression`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from samples import sampled
 
 from harness import cli, sweep
 from harness.registry import read
+from harness.study.plan import plan
+from harness.verdicts.judging import judge_folder
 
 STUDIES = Path(__file__).parents[1] / "studies" / "papers"
 PAGES = Path(__file__).parents[1] / "docs" / "papers"
@@ -38,6 +40,8 @@ LONGER = {  # ten seconds and more
         "ways-to-the-gradient",
     ),
 }
+# a bound that one network in some three hundred breaks, seed 300 among them; the study's page says so
+BROKEN = {"gated-memory": {"residual of weights=untied, cell=lstm, bias=0, gain=0.5 <= 0.12"}}
 INTERVALS = {"flossing", "lyapunov", "parallel-newton"}  # nothing is judged on the value
 
 
@@ -52,13 +56,15 @@ def test_a_study_names_its_paper_and_has_a_page(name: str) -> None:
 @pytest.mark.usefixtures("drawn_once")
 @pytest.mark.parametrize("name", sampled(UNTRAINED, set(UNTRAINED) - LONGER))
 def test_nothing_fails_in_a_study_that_trains_nothing(name: str, tmp_path: Path, capsys) -> None:
-    path, overrides = STUDIES / f"{name}.yaml", ("seeds=[1000,1001]",)
+    path, overrides = STUDIES / f"{name}.yaml", ("seeds=[300,301]",)
     arguments = ["-j", "1", "--no-progress", "--format", "png", "-S", overrides[0]]
     code = sweep.main([str(path), "-o", str(tmp_path), *arguments])
     shown = capsys.readouterr()
-    assert code in (cli.DONE, cli.UNDECIDED), shown.out + shown.err
-    assert "✓" in shown.out or name in INTERVALS
     study = read(path, overrides)
+    verdicts = judge_folder(plan(study), tmp_path / study.name).verdicts
+    assert {verdict.text for verdict in verdicts if verdict.state == "fails"} == BROKEN.get(name, set()), shown.out
+    assert code in ({cli.EXPECTATION_FAILED} if name in BROKEN else {cli.DONE, cli.UNDECIDED}), shown.out + shown.err
+    assert "✓" in shown.out or name in INTERVALS
     drawn = {figure.stem for figure in (tmp_path / study.name / "figures").glob("*.png")}
     assert drawn == {figure.name or figure.kind for figure in study.figures}
 

@@ -277,10 +277,9 @@ def _line(ax: Axes, measured: Line, colour: str, line_style: Any) -> None:
     shown = int(np.isfinite(measured.band.mean).sum())
     zorder = 3 + 1 / max(shown, 1)  # of two lines that coincide the shorter one is on top
     ax.plot(measured.lag, measured.band.mean, color=colour, linestyle=line_style, zorder=zorder)
+    # a step between two zeros, as the last of h where nothing passes back, is a line without length: it is marked
     finite = np.pad(np.isfinite(measured.band.mean), 1)
-    alone = (
-        finite[1:-1] & ~finite[:-2] & ~finite[2:]
-    )  # as h's last step where nothing passes back: a line has no length
+    alone = finite[1:-1] & ~finite[:-2] & ~finite[2:]
     if alone.any():
         ax.plot(
             measured.lag[alone], measured.band.mean[alone], marker="o", markersize=style.scaled(2.5), color=colour,
